@@ -1,0 +1,152 @@
+"""
+Every check that the project has, each runnable alone: `nox -s NAME`.
+
+A session fails when something that it needs is missing. None skips.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_external_run = True
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "typing", "tests", "e2e", "sdk", "coverage", "docs", "wheel", "lower_bounds"]
+
+
+def group(name: str) -> list[str]:
+    """The requirements of a dependency group; by hand, since an old pip knows no groups."""
+    return list(nox.project.dependency_groups(PYPROJECT, name))
+
+
+def python_files(*folders: str) -> list[str]:
+    return sorted(str(path) for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """ruff and flake8-async, which knows what ruff does not: nurseries, shields, lost cancellations."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    # 109: `timeout` is the parameter's name in interfaces that are not ours.
+    # 114: every `start`able function would have to be listed here.
+    # 124: an interface may ask for `async` where one implementation has nothing to wait for.
+    # 127: httpx is the project's choice; one file imports it, so leaving it stays cheap.
+    # guest.py speaks asyncio on one side, where Trio's rules about cancellation do not hold.
+    session.run(
+        "flake8-async",
+        "--disable=ASYNC109,ASYNC114,ASYNC124,ASYNC127",
+        "--per-file-disable",
+        "*/trooper/web/guest.py:ASYNC102,ASYNC103,ASYNC104",
+        *python_files("trooper", "tests", "bench"),
+    )
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """mypy: strict on the package, as usual on what stands around it."""
+    session.install("-e", ".[test]", *group("typing"))
+    session.run("mypy", "trooper")
+    session.run("mypy", "--config-file", "tests/mypy.ini", "tests", "bench", "docs", "noxfile.py")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The fast suite: what the README's second command runs."""
+    session.install("-e", ".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def e2e(session: nox.Session) -> None:
+    """Trooper as it is deployed: processes, real sockets, all three ways to serve."""
+    session.install("-e", ".[test]")
+    session.run("pytest", "tests/e2e", *session.posargs)
+
+
+@nox.session
+def sdk(session: nox.Session) -> None:
+    """The official OpenAI SDK and an agent framework against a running Trooper."""
+    session.install("-e", ".[test]", *group("sdk"))
+    session.run("pytest", "tests/sdk", *session.posargs)
+
+
+@nox.session
+def sweep(session: nox.Session) -> None:
+    """Every cut of every golden stream, and hypothesis without a fixed seed."""
+    session.install("-e", ".[test]")
+    session.run("pytest", "tests/sweep", *session.posargs, env={"TROOPER_HYPOTHESIS": "deep"})
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Lines and branches that the fast suite reaches."""
+    session.install("-e", ".[test]", *group("coverage"))
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", "-q", *session.posargs)
+    session.run("coverage", "combine", "-q")
+    session.run("coverage", "report")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Generated pages are up to date, the site builds without a warning, the code in it works."""
+    session.install("-e", ".[test]", *group("docs"), *group("sdk"))
+    for script in sorted((ROOT / "docs").glob("generate_*.py")):
+        session.run("python", str(script), "--check")
+    session.run("sphinx-build", "-W", "-n", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
+    session.run("pytest", "tests/docs", *session.posargs)
+
+
+@nox.session(reuse_venv=False)
+def wheel(session: nox.Session) -> None:
+    """The wheel, alone in a clean environment, finishes the stream of a provider that dies."""
+    with tempfile.TemporaryDirectory() as folder:
+        session.run("pip", "wheel", "-q", "--no-deps", "-w", folder, str(ROOT))
+        built = next(Path(folder).glob("*.whl"))
+        names = zipfile.ZipFile(built).namelist()
+        strangers = [name for name in names if not name.startswith(("trooper/", "trooper_proxy-"))]
+        if strangers or "trooper/py.typed" not in names:
+            session.error(f"the wheel has {strangers or 'no py.typed'}")
+        session.install(str(built))
+        # Elsewhere: in the checkout, `import trooper` would find the checkout.
+        session.chdir(folder)
+        session.run("python", str(ROOT / "tests" / "wheel_check.py"))
+
+
+@nox.session(reuse_venv=False)
+def lower_bounds(session: nox.Session) -> None:
+    """The fast suite with exactly the oldest versions that pyproject.toml allows."""
+    project = PYPROJECT["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    session.install(*(requirement.replace(">=", "==") for requirement in wanted))
+    session.install("--no-deps", "-e", ".")
+    session.run("pip", "check")
+    session.run("pytest", "-q", *session.posargs)
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Breaks thirty lines, one at a time: `nox -s mutation -- --seed 7 --count 30`."""
+    session.install("-e", ".[test]")
+    session.run("python", "tests/mutation.py", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def clean(session: nox.Session) -> None:
+    """Remove what the other sessions have left."""
+    for name in ("docs/_build", "dist", ".coverage", ".mypy_cache", ".ruff_cache", ".pytest_cache"):
+        path = ROOT / name
+        session.log(f"removing {name}")
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -1,0 +1,25 @@
+"""
+What holds for every test: an environment that says nothing, and chance that
+is the same on every machine.
+"""
+
+from __future__ import annotations
+
+import os
+
+import hypothesis
+
+# Whoever runs the tests may use Trooper, Ollama and a proxy themselves. At
+# import, before any fixture or module of ours can look.
+for _name in list(os.environ):
+    if _name.upper().startswith(("TROOPER_", "OLLAMA_", "OPENAI_")) and _name != "TROOPER_HYPOTHESIS":
+        del os.environ[_name]
+for _name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+    os.environ.pop(_name, None)
+    os.environ.pop(_name.lower(), None)
+
+# A deadline would be a timed assert. The fast suite draws the same examples on
+# every run; `deep` (nox -s sweep) draws new ones, and more.
+hypothesis.settings.register_profile("fast", deadline=None, derandomize=True, max_examples=60, database=None)
+hypothesis.settings.register_profile("deep", deadline=None, max_examples=2000, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("TROOPER_HYPOTHESIS", "fast"))

@@ -1,0 +1,170 @@
+"""
+One stage for the tests of a whole request: a scripted cloud, a fake Ollama,
+Trooper's real code between them and a client, all over memory streams and on
+virtual time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+import trio.testing
+from attrs import define, evolve, field
+from wire_validator import ChatResult, validate_chat
+
+from trooper.config import Config, load
+from trooper.relay import relay
+from trooper.request import ClientRequest
+from trooper.services import Services, open_services
+from trooper.standby import State
+from trooper.testing import FakeOllama, MemoryNetwork, ScriptedProvider
+
+CLOUD = ("api.openai.com", 80)
+LOCAL = ("127.0.0.1", 11434)
+SECRET = "Bearer sk-client-secret"
+ENVIRON = {"TROOPER_OPENAI_BASE_URL": "http://api.openai.com/v1"}
+
+
+def configured(environ: Mapping[str, str] | None = None, **server: Any) -> Config:
+    """Zero configuration with the cloud in reach of the memory network."""
+    config = load({**ENVIRON, **(environ or {})}, Path("/nonexistent"))
+    return evolve(config, server=evolve(config.server, **server))
+
+
+def with_target(config: Config, name: str, **changes: Any) -> Config:
+    """The configuration with one target changed."""
+    targets = tuple(evolve(t, **changes) if t.name == name else t for t in config.targets)
+    return evolve(config, targets=targets)
+
+
+@define
+class Exchange:
+    """The client's side of one request, as an ASGI server would play it."""
+
+    status: int | None = None
+    headers: dict[bytes, bytes] = field(factory=dict)
+    body: bytearray = field(factory=bytearray)
+    ended: bool = False
+    arrivals: list[tuple[float, bytes]] = field(factory=list)
+    hung_up: bool = False
+    reads: trio.Event | None = None
+    _left: trio.Event = field(factory=trio.Event)
+
+    async def receive(self) -> Mapping[str, Any]:
+        await self._left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Mapping[str, Any]) -> None:
+        await trio.lowlevel.checkpoint()
+        if self.reads is not None:
+            await self.reads.wait()
+        if message["type"] == "http.response.start":
+            assert self.status is None, "a second response start"
+            self.status = message["status"]
+            self.headers = dict(message["headers"])
+        else:
+            assert self.status is not None
+            assert not self.ended, "a body after the end"
+            self.body += message["body"]
+            if message["body"]:
+                self.arrivals.append((trio.current_time(), bytes(message["body"])))
+            self.ended = not message["more_body"]
+
+    def hang_up(self) -> None:
+        self.hung_up = True
+        if self.reads is not None:
+            self.reads.set()
+
+    def leave(self) -> None:
+        self._left.set()
+
+    def chat(self, *, include_usage: bool = False) -> ChatResult:
+        """The stream, strictly validated."""
+        assert self.status == 200, (self.status, bytes(self.body))
+        return validate_chat(bytes(self.body), include_usage=include_usage)
+
+    def whole(self) -> dict[str, Any]:
+        value = json.loads(bytes(self.body))
+        assert isinstance(value, dict)
+        return value
+
+
+@define
+class Stage:
+    """Everything a scene needs."""
+
+    cloud: ScriptedProvider
+    ollama: FakeOllama
+    network: MemoryNetwork
+    services: Services
+
+    def request(
+        self,
+        *,
+        model: str = "gpt-4o",
+        stream: bool = True,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+        query: bytes = b"",
+        body: bytes | None = None,
+        **fields: Any,
+    ) -> ClientRequest:
+        asked = {
+            "model": model,
+            "messages": [{"role": "user", "content": "Tell me about lighthouses."}],
+            "stream": stream,
+            **fields,
+        }
+        return ClientRequest(
+            path="/v1/chat/completions",
+            query=query,
+            headers=(
+                (b"content-type", b"application/json"),
+                (b"authorization", SECRET.encode()),
+                *headers,
+            ),
+            body=json.dumps(asked).encode() if body is None else body,
+            hop="trooper-0123456789ab",
+        )
+
+    async def ask(self, **fields: Any) -> Exchange:
+        """One request, played to its end."""
+        exchange = Exchange()
+        await self.play(exchange, **fields)
+        return exchange
+
+    async def play(self, exchange: Exchange, **fields: Any) -> None:
+        await relay(self.services, self.request(**fields), exchange.receive, exchange.send, exchange.hang_up)
+
+    async def warm(self) -> None:
+        """Wait until the standby is ready."""
+        standby = self.services.standbys["ollama"]
+        while standby.state is not State.READY:
+            await trio.sleep(0.1)
+
+
+@asynccontextmanager
+async def stage(
+    cloud: ScriptedProvider | None = None,
+    ollama: FakeOllama | None = None,
+    config: Config | None = None,
+    *,
+    warm: bool = True,
+) -> AsyncIterator[Stage]:
+    """Open a stage; without `warm` the standby has not looked yet."""
+    cloud = cloud or ScriptedProvider()
+    ollama = ollama or FakeOllama()
+    async with trio.open_nursery() as nursery:
+        network = MemoryNetwork(nursery)
+        network.listen(*CLOUD, cloud.serve)
+        network.listen(*LOCAL, ollama.serve)
+        async with open_services(config or configured(), nursery, network=network) as services:
+            built = Stage(cloud, ollama, network, services)
+            if warm:
+                await built.warm()
+            yield built
+            nursery.cancel_scope.cancel()

@@ -1,0 +1,119 @@
+"""
+The command line: `trooper serve`, `trooper check`, `trooper demo`.
+
+Each command's work is elsewhere; this file turns arguments into a
+configuration and results into an exit status.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import cyclopts
+import trio
+from attrs import evolve
+from cyclopts import Parameter
+
+from trooper import __version__
+from trooper.config import Config, Key, Wire, checked, load
+from trooper.errors import ConfigError
+from trooper.web.serve import Server, open_listeners
+
+#: The exit statuses: it did not work; it was asked wrongly.
+FAILED, MISUSED = 1, 2
+
+app = cyclopts.App(
+    name="trooper", version=f"trooper {__version__}", help="One stream to the client, whatever happens."
+)
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+@app.command
+def serve(
+    *,
+    host: Annotated[str | None, Parameter(help="The address to listen on.")] = None,
+    port: Annotated[int | None, Parameter(help="The port to listen on; 0 takes a free one.")] = None,
+    config: Annotated[
+        Path | None, Parameter(help="The TOML file; ./trooper.toml is found by itself.")
+    ] = None,
+) -> int:
+    """
+    Serve on Trio until SIGTERM or Ctrl-C, and let running streams end.
+
+    One process. Several: `hypercorn --workers N trooper.app`.
+    """
+    # Imported here so that `--help` and `--version` do not wait for it.
+    from trooper.relay import relay
+    from trooper.services import open_services
+    from trooper.web.asgi import Application
+
+    try:
+        settings = _load(config, host, port)
+    except ConfigError as error:
+        print(f"trooper: configuration error: {error}", file=sys.stderr)
+        return MISUSED
+    server = settings.server
+    try:
+        listeners = open_listeners(server.host, server.port, server.drain_timeout_s)
+    except OSError as error:
+        reason = error.strerror or error
+        print(f"trooper: cannot listen on {server.host} port {server.port}: {reason}", file=sys.stderr)
+        return FAILED
+    for line in _summary(settings):
+        _say(line)
+    return trio.run(Server(Application(settings, open_services, relay), settings, _say).run, listeners)
+
+
+# `check` and `demo` are functions in modules of their own, imported when they
+# are asked for.
+app.command("trooper.check:check", name="check")
+app.command("trooper.demo:demo", name="demo")
+
+
+def _load(file: Path | None, host: str | None, port: int | None) -> Config:
+    environ = dict(os.environ)
+    if file is not None:
+        environ["TROOPER_CONFIG"] = str(file)
+    config = load(environ, Path.cwd())
+    server = config.server
+    server = evolve(server, host=host or server.host, port=server.port if port is None else port)
+    return checked(evolve(config, server=server))
+
+
+def _say(line: str) -> None:
+    print(f"trooper: {line}", flush=True)
+
+
+def _summary(config: Config) -> list[str]:
+    """What will be done with requests: the targets and the chains."""
+    lines = [f"version {__version__}, configuration from {config.source}"]
+    for target in config.targets:
+        place = "local" if target.wire is Wire.OLLAMA_CHAT else "cloud"
+        lines.append(
+            f"target {target.name}: {place}, {_without_credentials(target.base_url)}, {_key(target.key)}"
+        )
+    lines.extend(f"chain {chain.pattern!r}: {' → '.join(chain.targets)}" for chain in config.chains)
+    return lines
+
+
+def _without_credentials(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _key(key: Key) -> str:
+    match key.kind:
+        case "client":
+            return "the client's own key"
+        case "value":
+            return "a configured key"
+        case _:
+            return "no key"

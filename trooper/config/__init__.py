@@ -1,0 +1,51 @@
+"""
+Everything Trooper can be told, read once at the start and then frozen.
+
+`values` are the keys with their defaults and reasons, `limits` says what one
+value may be, `toml_file` and `environment` read, `checks` judges the whole.
+`load` is the way in; nothing reads the environment at import time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from trooper.config.checks import checked
+from trooper.config.environment import overridden, zero_config_targets
+from trooper.config.toml_file import FileContent, find_file, read_file
+from trooper.config.values import Chain, Config, Key, Server, Target, Wire
+
+__all__ = ["Chain", "Config", "Key", "Server", "Target", "Wire", "checked", "load"]
+
+
+def load(environ: Mapping[str, str], cwd: Path) -> Config:
+    """
+    The configuration of this process, checked.
+
+    Args:
+        environ: the environment; an empty variable counts as unset.
+        cwd: where `trooper.toml` is looked for, and what a relative
+            `TROOPER_CONFIG` is relative to.
+
+    Raises:
+        ConfigError: something in the file or the environment cannot be used.
+    """
+    path = find_file(environ, cwd)
+    content = FileContent() if path is None else read_file(path, environ)
+    server, targets = overridden(content.server, content.targets or zero_config_targets(environ), environ)
+    return checked(
+        Config(
+            server=server,
+            targets=targets,
+            chains=_with_default_chain(content.chains, targets),
+            source="environment" if path is None else str(path),
+        )
+    )
+
+
+def _with_default_chain(chains: tuple[Chain, ...], targets: tuple[Target, ...]) -> tuple[Chain, ...]:
+    if any(chain.pattern == "*" for chain in chains):
+        return chains
+    clouds_first = sorted(targets, key=lambda target: target.is_local)
+    return (*chains, Chain("*", tuple(target.name for target in clouds_first)))

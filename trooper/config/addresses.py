@@ -1,0 +1,102 @@
+"""
+URLs as people write them, made into the form that `Target.base_url` has.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+from trooper.config.limits import split_url
+from trooper.config.values import Wire
+from trooper.errors import ConfigError
+
+_VERSION = re.compile(r"v\d+[a-z0-9]*")
+_OLLAMA_EXAMPLE = "127.0.0.1:11434"
+
+
+def normalised(wire: Wire, url: str) -> str:
+    """
+    `url` without a trailing slash; for `openai-chat` ending in its version.
+
+    `/v1` is added only where the path names no version: some providers keep
+    this wire under `/v1beta/openai` or `/api/paas/v4`. What is no such URL is
+    left as it is, to be refused with its own message.
+    """
+    if "://" not in url or "?" in url or "#" in url:
+        return url
+    url = url.rstrip("/")
+    # Split by hand: a URL that cannot be read must reach the check that says so.
+    segments = url.partition("://")[2].split("/")[1:]
+    if wire is Wire.OLLAMA_CHAT:
+        return url.removesuffix("/v1").rstrip("/")
+    if any(_VERSION.fullmatch(segment) for segment in segments):
+        return url
+    return f"{url}/v1"
+
+
+def ollama_url(variable: str, value: str) -> str:
+    """
+    A URL from `OLLAMA_HOST`, by the rules of Ollama's own client: the scheme,
+    host and port may each be missing, the port is 11434 (80 or 443 where a
+    scheme is written). An address to listen on everywhere becomes loopback.
+
+    Unlike Ollama, a port that is no port is refused, not replaced.
+    """
+    text = value.strip().strip("\"'").strip()
+    scheme, has_scheme, rest = text.rpartition("://")
+    port = {"http": 80, "https": 443}.get(scheme.lower(), 11434) if has_scheme else 11434
+    scheme = scheme if has_scheme else "http"
+    netloc, slash, path = rest.partition("/")
+    if netloc.count(":") > 1 and "[" not in netloc:
+        netloc = f"[{netloc}]"
+    if netloc == "" or netloc.startswith(":"):
+        netloc = f"127.0.0.1{netloc}"
+    parts = split_url(variable, f"{scheme}://{netloc}{slash}{path}", _OLLAMA_EXAMPLE)
+    if "@" in netloc:
+        raise ConfigError(
+            variable, "it contains a user name or password (not shown)", f"Write it like {_OLLAMA_EXAMPLE}"
+        )
+    host = _reachable(parts.hostname or "")
+    shown_host = f"[{host}]" if ":" in host else host
+    return normalised(Wire.OLLAMA_CHAT, f"{parts.scheme}://{shown_host}:{parts.port or port}{slash}{path}")
+
+
+def _reachable(host: str) -> str:
+    address = address_of(host)
+    if address is None or not address.is_unspecified:
+        return host
+    return "127.0.0.1" if address.version == 4 else "::1"
+
+
+def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that `host` is, if it is not a name."""
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    address = address_of(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
+
+
+def is_same_place(url: str, host: str, port: int) -> bool:
+    """Whether `url` leads to a server that listens on `host` and `port`, as far as can be seen."""
+    parts = urlsplit(url)
+    there = (parts.hostname or "").lower()
+    if (parts.port or {"http": 80, "https": 443}[parts.scheme]) != port:
+        return False
+    here = address_of(host)
+    if there == host.lower() or (here is not None and address_of(there) == here):
+        return True
+    listens_everywhere = here is not None and here.is_unspecified
+    leads_here = address_of(there)
+    if leads_here is not None and leads_here.is_unspecified:
+        return listens_everywhere or is_loopback(host)
+    if there == "localhost":
+        return listens_everywhere or is_loopback(host)
+    return is_loopback(there) and (listens_everywhere or host.lower() == "localhost")

@@ -1,0 +1,129 @@
+"""
+What more than one value is needed to judge.
+
+Also for configurations that were built or changed in Python: `trooper serve
+--host` changes one and asks again.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from trooper.config import addresses
+from trooper.config.limits import shown
+from trooper.config.values import Chain, Config, Server, Target
+from trooper.errors import ConfigError
+
+
+def checked(config: Config) -> Config:
+    """
+    `config` itself.
+
+    Raises:
+        ConfigError: its parts do not go together.
+    """
+    _names_are_one_each(config.targets)
+    for target in config.targets:
+        _key_and_place(target)
+        _is_not_trooper(target, config.server)
+        if target.is_local and not target.allow_remote:
+            _stays_local(target)
+    _client_key_goes_to_one(config.targets)
+    _front_door_is_kept(config)
+    for chain in config.chains:
+        _chain_names_targets(chain, config.targets)
+    _chains_are_reachable(config.chains)
+    return config
+
+
+def _names_are_one_each(targets: tuple[Target, ...]) -> None:
+    names = [target.name for target in targets]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"targets.{name}.name", "two targets have this name", "Rename one of them")
+
+
+def _key_and_place(target: Target) -> None:
+    if target.is_local and target.key.kind != "none":
+        raise ConfigError(f"targets.{target.name}.key", "a local target takes no key", "Leave it out")
+    if target.is_local and target.proxy is not None:
+        raise ConfigError(f"targets.{target.name}.proxy", "a local target takes no proxy", "Leave it out")
+    if target.ca_file is not None and urlsplit(target.base_url).scheme != "https":
+        raise ConfigError(
+            f"targets.{target.name}.ca_file",
+            "the base_url is not https, so no certificate would be checked",
+            "Leave it out, or write the URL with https",
+        )
+
+
+def _is_not_trooper(target: Target, server: Server) -> None:
+    if addresses.is_same_place(target.base_url, server.host, server.port):
+        raise ConfigError(
+            f"targets.{target.name}.base_url",
+            f"{shown(target.base_url)} is where this Trooper itself listens",
+            "Write the provider's URL, or give the server another port",
+        )
+
+
+def _stays_local(target: Target) -> None:
+    host = (urlsplit(target.base_url).hostname or "").lower()
+    if host == "ollama.com" or host.endswith(".ollama.com"):
+        raise ConfigError(
+            f"targets.{target.name}.base_url",
+            f"{host} is not a local server",
+            "Write a local URL, or set allow_remote = true",
+        )
+    for model in (target.model, *target.models.values()):
+        tag = (model or "").rpartition(":")[2]
+        if tag == "cloud" or tag.endswith("-cloud"):
+            raise ConfigError(
+                f"targets.{target.name}.model",
+                f"{shown(model)} runs elsewhere",
+                "Choose a model that is on the machine, or set allow_remote = true",
+            )
+
+
+def _client_key_goes_to_one(targets: tuple[Target, ...]) -> None:
+    taking = [target.name for target in targets if target.key.kind == "client"]
+    if len(taking) > 1:
+        raise ConfigError(
+            f"targets.{taking[1]}.key",
+            f'"client" is also the key of {shown(taking[0])}, and a client\'s key goes to one provider only',
+            'Give it a key of its own: { env = "NAME" }',
+        )
+
+
+def _front_door_is_kept(config: Config) -> None:
+    if addresses.is_loopback(config.server.host) or config.server.client_keys:
+        return
+    for target in config.targets:
+        if target.key.kind == "value":
+            raise ConfigError(
+                "server.host",
+                f"{shown(config.server.host)} can be reached from other machines,"
+                f" and whoever reaches it could spend the key of {shown(target.name)}",
+                'Set client_keys_env = "NAME" in [server], or listen on 127.0.0.1',
+            )
+
+
+def _chain_names_targets(chain: Chain, targets: tuple[Target, ...]) -> None:
+    key = f'chains."{chain.pattern}"'
+    names = [target.name for target in targets]
+    if not chain.targets:
+        raise ConfigError(key, "the chain is empty", f"Name at least one target: {', '.join(names)}")
+    for name in chain.targets:
+        if name not in names:
+            raise ConfigError(key, f"there is no target {shown(name)}", f"Targets are: {', '.join(names)}")
+        if chain.targets.count(name) > 1:
+            raise ConfigError(key, f"{shown(name)} is in it twice", "Name each target once")
+
+
+def _chains_are_reachable(chains: tuple[Chain, ...]) -> None:
+    patterns = [chain.pattern for chain in chains]
+    if "*" in patterns[:-1]:
+        after = patterns[patterns.index("*") + 1]
+        raise ConfigError(
+            f'chains."{after}"',
+            'it can never be chosen: "*" stands before it and the first match wins',
+            'Move "*" to the end',
+        )

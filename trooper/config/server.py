@@ -1,0 +1,174 @@
+"""
+`[server]`: the front door and the limits of every request.
+"""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+from trooper.config import limits
+from trooper.config.told import told
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@frozen
+class Server:
+    """The front door and the limits of every request: `[server]`."""
+
+    host: str = field(
+        default="127.0.0.1",
+        validator=limits.host,
+        metadata=told(
+            "The address that `trooper serve` listens on.",
+            "Trooper spends your key and your processor: nobody else reaches it unless you say so.",
+        ),
+    )
+    port: int = field(
+        default=8642,
+        validator=limits.whole(0, 65535),
+        metadata=told("The port; `0` takes a free one.", "No well-known service uses it."),
+    )
+    allowed_hosts: tuple[str, ...] = field(
+        default=(),
+        validator=limits.host_names,
+        metadata=told(
+            "`Host` values to accept beside the loopback names.",
+            "A web page that rebinds its name to 127.0.0.1 sends its own `Host`.",
+        ),
+    )
+    allowed_origins: tuple[str, ...] = field(
+        default=(),
+        validator=limits.origins,
+        metadata=told(
+            "`Origin` values to accept, for example `https://chat.example`.",
+            "SDKs send no `Origin`; a request with one comes from a web page.",
+        ),
+    )
+    client_keys: tuple[str, ...] = field(
+        default=(),
+        repr=False,
+        validator=limits.keys,
+        metadata=told(
+            "The environment variable with the keys that clients must send, separated by commas.",
+            "With a configured key and an address beyond loopback they are required.",
+            default="no key needed",
+        ),
+    )
+    max_request_bytes: int = field(
+        default=64 * MIB,
+        validator=limits.size,
+        metadata=told("The largest request body.", "A chat with several photographs is about 20 MiB."),
+    )
+    max_answer_bytes: int = field(
+        default=32 * MIB,
+        validator=limits.size,
+        metadata=told("The largest whole (not streamed) answer.", "It must be held before it can be judged."),
+    )
+    max_event_bytes: int = field(
+        default=1 * MIB,
+        validator=limits.size,
+        metadata=told("The largest single event of a stream.", "Half an event is held, and never forwarded."),
+    )
+    transcript_bytes: int = field(
+        default=4 * MIB,
+        validator=limits.size,
+        metadata=told(
+            "How much of an answer is remembered; beyond it the stream goes on without a net.",
+            "No local model's window holds more.",
+        ),
+    )
+    channel_bytes: int = field(
+        default=256 * KIB,
+        validator=limits.size,
+        metadata=told(
+            "How far a provider may run ahead of a slow client.",
+            "It bounds what a client that stops reading costs.",
+        ),
+    )
+    hold_chars: int = field(
+        default=32,
+        validator=limits.whole(1, 4096),
+        metadata=told(
+            "The longest word that waits for its end before it goes out.",
+            "Longer than nearly every word; beyond it is base64 or a long URL.",
+        ),
+    )
+    gate: bool = field(
+        default=True,
+        metadata=told(
+            "Whether the last word waits for its end.",
+            "Without the wait a visible seam is about ten times as likely.",
+        ),
+    )
+    preamble_hold_s: float = field(
+        default=1.0,
+        validator=limits.seconds,
+        metadata=told(
+            "How long the role chunk waits for content.",
+            "Until then another target can still begin cleanly.",
+        ),
+    )
+    commit_after_s: float = field(
+        default=10.0,
+        validator=limits.seconds,
+        metadata=told(
+            "When the 200 is sent although there is no content yet.",
+            "Clients and proxies give up on a silent connection; after it a failure is told in-band.",
+        ),
+    )
+    keepalive_s: float = field(
+        default=10.0,
+        validator=limits.seconds,
+        metadata=told(
+            "The pause after which a keep-alive comment is sent.",
+            "Shorter than the idle limits of common proxies.",
+        ),
+    )
+    drain_timeout_s: float = field(
+        default=30.0,
+        validator=limits.seconds,
+        metadata=told(
+            "How long a client may not read before it is dropped.",
+            "It holds a provider connection and its memory.",
+        ),
+    )
+    grace_s: float = field(
+        default=60.0,
+        validator=limits.seconds,
+        metadata=told("How long running streams may go on at shutdown.", "Most answers end within a minute."),
+    )
+    seam_comment: bool = field(
+        default=True,
+        metadata=told(
+            "Whether an SSE comment marks the seam.",
+            "Clients ignore comments, and whoever looks can see the switch.",
+        ),
+    )
+    seam_key: bool = field(
+        default=True,
+        metadata=told(
+            "Whether the finishing chunk says which target said what.",
+            "SDKs ignore the extra key `trooper`.",
+        ),
+    )
+    omission_note: str = field(
+        default="[{count} earlier messages of this conversation are left out here.]",
+        metadata=told(
+            "What a local model is told where a long history had to be shortened; may be empty.",
+            "A model that is told about the gap does not take it for a change of subject.",
+        ),
+    )
+    memory: bool = field(
+        default=True,
+        metadata=told(
+            "Whether a target that asked to be left alone is skipped for that long.",
+            "Asking again at once costs the client a round trip; `TROOPER_BREAKER=off` turns it off.",
+        ),
+    )
+
+    @property
+    def announce(self) -> bool:
+        """Whether a client is told about a switch in the stream at all."""
+        return self.seam_comment or self.seam_key

@@ -1,0 +1,217 @@
+"""
+`[[targets]]`: a place that can answer, and whose credentials it gets.
+
+The class refuses bad values itself, also when it is built in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+from attrs import field, frozen
+
+from trooper.config import limits
+from trooper.config.told import Wire, told
+
+MIB = 1024 * 1024
+
+DEFAULT_OPENAI_URL = "https://api.openai.com/v1"
+DEFAULT_OLLAMA_URL = "http://127.0.0.1:11434"
+
+
+@frozen
+class Key:
+    """
+    Whose credentials a target gets: the client's own, none, or `value`,
+    which was read from the environment and is never shown.
+    """
+
+    kind: Literal["client", "none", "value"]
+    value: str = field(default="", repr=False)
+
+
+def _frozen_map(models: Mapping[str, str]) -> Mapping[str, str]:
+    return MappingProxyType(dict(models))
+
+
+@frozen
+class Target:
+    """A place that can answer: `[[targets]]`, one table for each."""
+
+    name: str = field(
+        validator=limits.name,
+        metadata=told(
+            "What logs, headers and chains call the target.",
+            "It goes into HTTP headers, so it is kept to letters, digits, `.`, `_` and `-`.",
+        ),
+    )
+    wire: Wire = field(
+        metadata=told(
+            'How the target speaks: `"openai-chat"` (a cloud) or `"ollama-chat"` (a local model).',
+            "The wire cannot be guessed safely from a URL.",
+        )
+    )
+    base_url: str = field(
+        validator=limits.base_url,
+        metadata=told(
+            "Where the target is. `/v1` is added to an `openai-chat` URL that names no version.",
+            "Only the targets called `openai` and `ollama` have a default: a missing URL must never"
+            " send one provider's key to another.",
+            default="`openai`: `https://api.openai.com/v1`; `ollama-chat`: `OLLAMA_HOST`,"
+            " else `http://127.0.0.1:11434`",
+        ),
+    )
+    model: str | None = field(
+        default=None,
+        validator=limits.optional_text,
+        metadata=told(
+            "The model for every name that `models` does not list.",
+            "Without it a cloud gets the client's own name and a local model is chosen by rule.",
+        ),
+    )
+    models: Mapping[str, str] = field(
+        factory=dict,
+        converter=_frozen_map,
+        validator=limits.text_map,
+        # A mapping has no hash; leaving it out keeps equal targets equal in hash.
+        hash=False,
+        metadata=told(
+            "The client's model name → this target's model.",
+            "Two providers seldom call the same model by the same name.",
+            default="empty",
+        ),
+    )
+    key: Key = field(
+        default=Key("none"),
+        metadata=told(
+            '`"client"` (the client\'s own), `"none"`, or `{ env = "NAME" }` (or `key_env = "NAME"`).',
+            "A cloud has no default: whose key goes where is said, not assumed.",
+            default='required for a cloud; `"none"` for a local target',
+        ),
+    )
+    connect_timeout_s: float = field(
+        default=10.0,
+        validator=limits.seconds,
+        metadata=told(
+            "How long DNS, TCP and TLS may take together.",
+            "A healthy provider connects in well under a second; ten survive one lost SYN.",
+        ),
+    )
+    ttft_timeout_s: float = field(
+        validator=limits.seconds,
+        metadata=told(
+            "How long until the first content of an answer.",
+            "Long prompts are slow everywhere; a local one counts from the grant of its slot.",
+            default="`60`; `120` for a local target",
+        ),
+    )
+    stall_timeout_s: float = field(
+        validator=limits.seconds,
+        metadata=told(
+            "How long an answer that has begun may be silent.",
+            "Measured on parsed content: pings and empty deltas are silence too.",
+            default="`20`; `30` for a local target",
+        ),
+    )
+    total_timeout_s: float | None = field(
+        default=None,
+        validator=limits.optional_seconds,
+        metadata=told(
+            "How long a whole leg may take.",
+            "None: a long answer that flows is not a failure.",
+            default="no limit",
+        ),
+    )
+    load_timeout_s: float = field(
+        default=300.0,
+        validator=limits.seconds,
+        metadata=told(
+            "How long the model may take to load.",
+            "Ollama's own limit is five minutes.",
+            only=Wire.OLLAMA_CHAT,
+        ),
+    )
+    terminator_timeout_s: float = field(
+        default=1.0,
+        validator=limits.seconds,
+        metadata=told(
+            "How long to wait for the terminator after the finish reason.",
+            "The answer is complete by then; waiting longer only delays the client.",
+        ),
+    )
+    proxy: str | None = field(
+        default=None,
+        repr=False,
+        validator=limits.proxy,
+        metadata=told(
+            "An HTTP proxy for this target: `http://host:port`.",
+            "The environment's proxies are not used: they would catch the local model as well.",
+            default="none",
+            only=Wire.OPENAI_CHAT,
+        ),
+    )
+    ca_file: str | None = field(
+        default=None,
+        validator=limits.optional_text,
+        metadata=told(
+            "A PEM file with the authorities to trust, relative to the TOML file.",
+            "Company proxies and private servers sign with their own authority.",
+            default="the public authorities",
+        ),
+    )
+    slots: int = field(
+        default=1,
+        validator=limits.whole(1, 1024),
+        metadata=told(
+            "How many requests the local server takes at once (`OLLAMA_NUM_PARALLEL`).",
+            "A request beyond the slots waits inside the server in silence, which looks like a stall.",
+            only=Wire.OLLAMA_CHAT,
+        ),
+    )
+    num_ctx: int | None = field(
+        default=None,
+        validator=limits.optional_whole(1, 16 * MIB),
+        metadata=told(
+            "The context window to load the model with.",
+            "One value for load, priming and failover: any other reloads the model.",
+            default="the loaded model's own, else the server's",
+            only=Wire.OLLAMA_CHAT,
+        ),
+    )
+    keep_alive: str = field(
+        default="30m",
+        converter=limits.duration_of_number,
+        validator=limits.duration,
+        metadata=told(
+            'How long the model stays loaded: text with units (`"30m"`), or seconds; negative is for ever.',
+            "A cold load takes longer than a client waits; Ollama's own five minutes forget too soon.",
+            only=Wire.OLLAMA_CHAT,
+        ),
+    )
+    allow_remote: bool = field(
+        default=False,
+        metadata=told(
+            "Whether models that run elsewhere (`…-cloud`) may be used.",
+            "Local means local unless you say otherwise.",
+            only=Wire.OLLAMA_CHAT,
+        ),
+    )
+
+    @ttft_timeout_s.default
+    def _ttft_timeout_s(self) -> float:
+        return 120.0 if self.is_local else 60.0
+
+    @stall_timeout_s.default
+    def _stall_timeout_s(self) -> float:
+        return 30.0 if self.is_local else 20.0
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the target is a local model."""
+        return self.wire is Wire.OLLAMA_CHAT
+
+    def model_for(self, asked: str) -> str | None:
+        """This target's model for the client's `asked`; `None`: choose a local one by rule."""
+        return self.models.get(asked) or self.model or (None if self.is_local else asked)

@@ -1,0 +1,127 @@
+"""
+The request, free of any wire.
+
+Built from a client's request only when a leg, a question of fit or a prompt
+needs it; the healthy path forwards the client's bytes and never comes here.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from attrs import Factory, frozen
+
+
+class Role(enum.Enum):
+    """Who speaks. `developer` is read as `SYSTEM`."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+@frozen
+class TextPart:
+    """Plain text."""
+
+    text: str
+
+
+@frozen
+class ImagePart:
+    """
+    An image: `base64` data as it came, or a `url` that is never fetched by us.
+    """
+
+    media_type: str = ""
+    base64: str = ""
+    url: str = ""
+
+
+@frozen
+class UnknownPart:
+    """A content part that cannot be said in another wire (audio, a file id)."""
+
+    kind: str
+
+
+Part: TypeAlias = TextPart | ImagePart | UnknownPart
+
+
+@frozen
+class ToolCall:
+    """A call the assistant made; `arguments` is JSON text, as it came."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@frozen
+class Message:
+    """One turn. `tool_call_id` is set on tool results."""
+
+    role: Role
+    parts: tuple[Part, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+    reasoning: str = ""
+
+    @property
+    def text(self) -> str:
+        """All text parts, joined without a separator."""
+        return "".join(p.text for p in self.parts if isinstance(p, TextPart))
+
+
+@frozen
+class Tool:
+    """A function the model may call; `parameters` is its JSON schema."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, object] = Factory(dict)
+
+
+@frozen
+class Sampling:
+    """How to sample. `None` means that the client did not say."""
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    stop: tuple[str, ...] = ()
+
+
+@frozen
+class Conversation:
+    """
+    A whole request.
+
+    Attributes:
+        model: the model the client asked for.
+        json_schema: the bare schema for structured output, or `None`.
+        json_mode: any JSON object was asked for.
+        tool_choice: `auto`, `none`, `required`, or a tool's name behind
+            `tool:`.
+        choices: how many answers were asked for (`n`).
+        unsaid: names of request features that no other wire can say and that
+            must not be dropped silently (`logprobs`, `audio`, …).
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = "auto"
+    sampling: Sampling = Sampling()
+    json_mode: bool = False
+    json_schema: Mapping[str, object] | None = None
+    choices: int = 1
+    stream: bool = False
+    include_usage: bool = False
+    unsaid: tuple[str, ...] = ()

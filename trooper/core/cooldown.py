@@ -1,0 +1,45 @@
+"""
+Which targets asked to be left alone, and until when.
+
+A rate limit with a `Retry-After` is remembered for exactly that long, per
+target, model and credential: one model's limit, or one client's key, must not
+block another's (a made-up, account-wide pause took other clients from 4 s to
+64 s in the field). Without the header nothing is remembered.
+
+Bounded: the oldest entry leaves when `max_entries` are reached.
+"""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+#: A provider that asks for more than a day is told apart by quota, not by time.
+MAX_COOLDOWN_S = 86_400.0
+
+
+@define
+class Cooldowns:
+    """Absolute times until which a key is to be skipped; `now` comes from the caller."""
+
+    enabled: bool = True
+    max_entries: int = 4096
+    _until: dict[tuple[str, str, int], float] = field(factory=dict, init=False)
+
+    def observe(self, key: tuple[str, str, int], retry_after_s: float | None, now: float) -> None:
+        """Remember that `key` asked for `retry_after_s` seconds of rest."""
+        if not self.enabled or retry_after_s is None or retry_after_s <= 0:
+            return
+        if len(self._until) >= self.max_entries:
+            self._until.pop(next(iter(self._until)))
+        self._until.pop(key, None)
+        self._until[key] = now + min(retry_after_s, MAX_COOLDOWN_S)
+
+    def is_cooling(self, key: tuple[str, str, int], now: float) -> bool:
+        """Whether `key` should be skipped now."""
+        until = self._until.get(key)
+        if until is None:
+            return False
+        if until <= now:
+            del self._until[key]
+            return False
+        return True

@@ -1,0 +1,156 @@
+"""
+The answer, free of any wire.
+
+A wire's reader turns each whole upstream event into a `Received`: the bytes
+as they came and what they say. A voice turns events back into bytes. This
+file may not know any wire's field names.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TypeAlias
+
+from attrs import frozen
+
+from trooper.core.outcome import Failed
+
+
+class FinishReason(enum.Enum):
+    """Why an answer ended, in the terms all wires share."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
+    CONTENT_FILTER = "content_filter"
+
+
+@frozen
+class Begin:
+    """
+    The answer's identity. Preamble: it carries no content.
+
+    `has_role` says that the wire's word for "the assistant speaks" was in it;
+    a client must be told that exactly once.
+    """
+
+    id: str = ""
+    created: int = 0
+    model: str = ""
+    has_role: bool = False
+
+
+@frozen
+class Text:
+    """A piece of the visible answer; never empty."""
+
+    text: str
+
+
+@frozen
+class Reasoning:
+    """A piece of the model's thinking; never empty."""
+
+    text: str
+
+
+@frozen
+class Refusal:
+    """A piece of refusal text. An answer with one in it is never continued."""
+
+    text: str
+
+
+@frozen
+class ToolCallDelta:
+    """
+    A piece of one tool call. `index` tells the call apart within the answer;
+    `id` and `name` come with the first piece, `arguments` are JSON text.
+    """
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@frozen
+class Usage:
+    """
+    Token counts as a target reports them, or as we `estimated` them.
+
+    `prompt_tokens` is the whole prompt, cached tokens included.
+    """
+
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool = False
+
+
+@frozen
+class Finish:
+    """The answer is complete by its target's word. `raw` is that word."""
+
+    reason: FinishReason
+    raw: str = ""
+
+
+@frozen
+class Done:
+    """The wire's terminator."""
+
+
+@frozen
+class NextChoice:
+    """What follows belongs to another choice (`n > 1`, one run per choice)."""
+
+    index: int
+
+
+@frozen
+class Fault:
+    """The target says, inside its answer, that it failed."""
+
+    failed: Failed
+
+
+@frozen
+class Other:
+    """
+    Something well-formed that no other event describes.
+
+    `continuable` is false when it may carry content: what we do not
+    understand we cannot continue from. `content` is true when it counts as
+    a sign of life (DESIGN: silence is measured on parsed content).
+    """
+
+    continuable: bool = True
+
+
+Event: TypeAlias = (
+    Begin | Text | Reasoning | Refusal | ToolCallDelta | Usage | Finish | Done | NextChoice | Fault | Other
+)
+
+
+@frozen
+class Received:
+    """One whole upstream event: its bytes, untouched, and what they say."""
+
+    raw: bytes
+    events: tuple[Event, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The visible text of this event, joined."""
+        return "".join(e.text for e in self.events if isinstance(e, Text))
+
+
+def is_content(event: Event) -> bool:
+    """Whether `event` is content: what a client waits for, and what silence is the absence of."""
+    match event:
+        case Text() | Reasoning() | Refusal() | ToolCallDelta() | Finish():
+            return True
+        case Other(continuable=False):
+            return True
+        case _:
+            return False

@@ -1,0 +1,146 @@
+"""
+Bytes into whole events, whatever the chunking.
+
+Theory of operation
+-------------------
+A framer owns one buffer. `feed` appends a chunk and returns every event that
+is now whole; the rest waits. Half an event is never returned, so what a
+caller forwards always ends between two events: without that no seam is clean.
+
+Each byte is searched once. After a search the framer remembers where it may
+go on, so a stream that dribbles byte by byte stays O(n).
+
+The buffer is bounded. Past `max_event_bytes` without an end the framer is
+`overflowed` and stays so: the peer does not speak this format.
+
+This file may not know JSON, any provider, or what an event means.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from attrs import define, field, frozen
+
+# An event ends at an empty line. Line ends are LF, CRLF or CR (WHATWG HTML
+# §9.2.5). The groups are atomic: without that "\r\n" would backtrack into two
+# line ends and cut every CRLF stream at each line.
+_EVENT_END: Final = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+# Only these three end a line. `splitlines` also breaks at U+2028, U+0085 and
+# form feeds, all of which may stand inside JSON strings.
+_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+# How far an unfinished event end can reach back: "\r\n" and one more "\r".
+_LOOKBACK_BYTES: Final = 3
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+@frozen
+class SSEEvent:
+    """
+    The fields of one server-sent event.
+
+    `data` is `None` when the event has no data line at all: comments, blank
+    lines, a lone `event:` field. Such an event says nothing.
+    """
+
+    name: str
+    data: bytes | None
+
+
+@define
+class SSEFramer:
+    """Cuts a server-sent event stream into whole events, bytes untouched."""
+
+    max_event_bytes: int
+    overflowed: bool = field(default=False, init=False)
+    _buffer: bytearray = field(factory=bytearray, init=False)
+    _searched: int = field(default=0, init=False)
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """
+        Return the events that `chunk` completes, each with its empty line.
+
+        Where a CR at the end of a chunk already ends an event, the LF that
+        may belong to it comes at the front of the next one. The bytes stay in
+        order, and a lone LF is an empty line.
+        """
+        if self.overflowed:
+            return []
+        self._buffer += chunk
+        whole: list[bytes] = []
+        start = 0
+        for end in _EVENT_END.finditer(self._buffer, self._searched):
+            whole.append(bytes(self._buffer[start : end.end()]))
+            start = end.end()
+        if start:
+            del self._buffer[:start]
+        self._searched = max(0, len(self._buffer) - _LOOKBACK_BYTES)
+        if len(self._buffer) > self.max_event_bytes:
+            self.overflowed = True
+            self._buffer.clear()
+            self._searched = 0
+        return whole
+
+    def rest(self) -> bytes:
+        """What is left when the stream ends: an unfinished event, or nothing."""
+        return bytes(self._buffer)
+
+
+@define
+class LineFramer:
+    """Cuts newline-delimited JSON into whole lines, the line end included."""
+
+    max_line_bytes: int
+    overflowed: bool = field(default=False, init=False)
+    _buffer: bytearray = field(factory=bytearray, init=False)
+    _searched: int = field(default=0, init=False)
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Return the lines that `chunk` completes."""
+        if self.overflowed:
+            return []
+        self._buffer += chunk
+        whole: list[bytes] = []
+        start = 0
+        at = self._buffer.find(b"\n", self._searched)
+        while at >= 0:
+            whole.append(bytes(self._buffer[start : at + 1]))
+            start = at + 1
+            at = self._buffer.find(b"\n", start)
+        if start:
+            del self._buffer[:start]
+        self._searched = len(self._buffer)
+        if len(self._buffer) > self.max_line_bytes:
+            self.overflowed = True
+            self._buffer.clear()
+            self._searched = 0
+        return whole
+
+    def rest(self) -> bytes:
+        """What is left when the stream ends: an unfinished line, or nothing."""
+        return bytes(self._buffer)
+
+
+def parse_sse(raw: bytes) -> SSEEvent:
+    """
+    Read one whole event's fields, by the standard's rules.
+
+    Several data lines are joined with LF; one blank after the colon is
+    dropped; comments and unknown fields are ignored; a BOM is skipped.
+    """
+    # Nearly every event of every provider is exactly one data line.
+    if raw.startswith(b"data: ") and raw.endswith(b"\n\n") and raw.find(b"\n") == len(raw) - 2:
+        if b"\r" not in raw:
+            return SSEEvent("", raw[6:-2])
+    raw = raw.removeprefix(_BOM)
+    name = ""
+    data: list[bytes] = []
+    for line in _LINE_END.split(raw):
+        key, _, value = line.partition(b":")
+        value = value[1:] if value.startswith(b" ") else value
+        if key == b"data":
+            data.append(value)
+        elif key == b"event":
+            name = value.decode("utf-8", "replace")
+    return SSEEvent(name, b"\n".join(data) if data else None)

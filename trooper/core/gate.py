@@ -1,0 +1,169 @@
+"""
+What may go out now and what waits.
+
+Theory of operation
+-------------------
+The gate holds whole upstream events, bytes untouched and in order, so that at
+any moment the client's text can be brought to a place that a model can
+continue from. It keeps one promise:
+
+    let T be all text so far and b the last boundary in T (`core.boundary`);
+    an event goes out as soon as its text ends at or before b.
+
+So the client never runs ahead of b, and what is held always contains the rest
+of the text up to b. When the leg dies the voice speaks that rest and drops
+the fragment behind it: nobody has seen it. With a provider that sends a token
+at a time the price is one token of delay.
+
+Three things open the hold:
+
+* More than `hold_chars` without a boundary (base64, long URLs): everything
+  goes out, and events run through until the next boundary comes by. The bound
+  is characters, not time: a slow provider is no reason for a broken word.
+* An event that is not text ends the word: the text before it goes out.
+* `max_held_bytes`: a peer that floods us with events which say nothing.
+
+Tool calls wait until they are whole, all that are open together; what follows
+an open call waits behind it.
+
+An `open` gate holds nothing. It is used where no continuation can follow:
+then waiting would buy nothing.
+
+This file may not know any wire; it never changes or splits an event.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from attrs import define, field
+
+from trooper.core.boundary import CONTEXT_CHARS, last_boundary
+from trooper.core.events import Begin, Other, Received, Text, ToolCallDelta, Usage
+from trooper.core.tool_calls import ToolCalls
+
+
+def _says_nothing(item: Received) -> bool:
+    """Preamble, keep-alives and the like: they neither end a word nor begin one."""
+    return all(isinstance(e, Begin | Usage | Other) for e in item.events)
+
+
+@define
+class Gate:
+    """Holds events back; owned by the conductor of one request."""
+
+    hold_chars: int = 32
+    max_held_bytes: int = 262_144
+    is_open: bool = False
+    _held: deque[Received] = field(factory=deque, init=False)
+    _held_bytes: int = field(default=0, init=False)
+    # The text that is held, behind a few characters that have gone out.
+    _text: str = field(default="", init=False)
+    _sent_chars: int = field(default=0, init=False)
+    # The text length of each held event, in step with `_held`.
+    _lengths: deque[int] = field(factory=deque, init=False)
+    _running: bool = field(default=False, init=False)
+    _calls: ToolCalls = field(factory=ToolCalls, init=False)
+
+    def push(self, item: Received) -> list[Received]:
+        """Take the next event; return the events that may go out now, in order."""
+        if self.is_open:
+            return [item]
+        deltas = [e for e in item.events if isinstance(e, ToolCallDelta)]
+        if deltas or not self._calls.all_whole:
+            return self._push_tool_call(item, deltas)
+        if not self._held and _says_nothing(item):
+            return [item]
+        text = item.text
+        if not _says_nothing(item) and len(text) == 0:
+            # Not text and not nothing: it ends the word.
+            return [*self._release_all(), item]
+        self._hold(item, text)
+        if any(not isinstance(e, Text | Begin | Usage | Other) for e in item.events):
+            return self._release_all()
+        return self._release_text()
+
+    def flush(self) -> list[Received]:
+        """Return everything that is held: the leg has completed, nothing can follow."""
+        self._calls = ToolCalls()
+        return self._release_all()
+
+    def open_up(self) -> list[Received]:
+        """Stop holding for good, and return what was held."""
+        self.is_open = True
+        return self.flush()
+
+    def abandon(self) -> str:
+        """
+        The leg has died: return the text to be spoken, and drop what is held.
+
+        That is the held text up to its last boundary. The fragment behind it
+        and open tool calls are forgotten.
+        """
+        at = last_boundary(self._text, self._sent_chars)
+        spoken = self._text[self._sent_chars : at] if at > 0 else ""
+        self._held.clear()
+        self._lengths.clear()
+        self._held_bytes = 0
+        self._text = ""
+        self._sent_chars = 0
+        self._running = False
+        self._calls = ToolCalls()
+        return spoken
+
+    @property
+    def held_bytes(self) -> int:
+        """How much is held, for the bound on memory and for tests."""
+        return self._held_bytes
+
+    def _push_tool_call(self, item: Received, deltas: list[ToolCallDelta]) -> list[Received]:
+        # Text of a word that ends here goes out first; then the call waits.
+        released = self._release_all() if self._calls.all_whole else []
+        for delta in deltas:
+            self._calls.add(delta)
+        self._hold(item, "")
+        finished = any(not isinstance(e, ToolCallDelta | Text | Begin | Usage | Other) for e in item.events)
+        if self._calls.all_whole or finished:
+            released += self._release_all()
+        return released
+
+    def _hold(self, item: Received, text: str) -> None:
+        self._held.append(item)
+        self._lengths.append(len(text))
+        self._held_bytes += len(item.raw)
+        self._text += text
+
+    def _release_text(self) -> list[Received]:
+        text = self._text
+        boundary = last_boundary(text, self._sent_chars - 1)
+        fragment_chars = len(text) - max(boundary, self._sent_chars)
+        if fragment_chars > self.hold_chars or self._held_bytes > self.max_held_bytes:
+            return self._release_all(running=True)
+        if boundary < self._sent_chars:
+            # No boundary among what is held.
+            return self._release_all(running=True) if self._running else []
+        self._running = False
+        released: list[Received] = []
+        end = self._sent_chars
+        while self._held and end + self._lengths[0] <= boundary:
+            end += self._lengths.popleft()
+            item = self._held.popleft()
+            self._held_bytes -= len(item.raw)
+            released.append(item)
+        self._forget(end)
+        return released
+
+    def _release_all(self, *, running: bool = False) -> list[Received]:
+        released = list(self._held)
+        self._held.clear()
+        self._lengths.clear()
+        self._held_bytes = 0
+        self._forget(len(self._text))
+        self._running = running
+        return released
+
+    def _forget(self, sent_chars: int) -> None:
+        """Keep only as much of the text that has gone out as a boundary can depend on."""
+        keep = min(sent_chars, CONTEXT_CHARS)
+        self._text = self._text[sent_chars - keep :]
+        self._sent_chars = keep

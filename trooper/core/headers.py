@@ -1,0 +1,100 @@
+"""
+Which headers travel, in either direction.
+
+Towards a target: everything the client sent, except what belongs to one hop,
+what is ours, and credentials. A credential goes to exactly one target: the
+client's own to the target that is configured for it, an operator's key to the
+target it was configured with.
+
+Towards the client: only what is on a list. A provider must not be able to set
+cookies on, or steer the front-end server of, whoever runs Trooper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+_HOP_BY_HOP: Final = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+#: Written anew for each request we make.
+_OURS: Final = frozenset({b"host", b"content-length", b"accept-encoding", b"expect", b"via"})
+CREDENTIALS: Final = frozenset(
+    {
+        b"authorization",
+        b"x-api-key",
+        b"api-key",
+        b"x-goog-api-key",
+        b"cookie",
+        b"openai-organization",
+        b"openai-project",
+    }
+)
+#: A browser's cookies for this host are no provider's business, even where
+#: the client's key is.
+_NEVER: Final = frozenset({b"cookie", b"origin", b"referer"})
+_BACK_EXACT: Final = frozenset({b"x-request-id", b"request-id", b"x-should-retry"})
+_BACK_PREFIXES: Final = (b"x-ratelimit-", b"anthropic-ratelimit-", b"openai-", b"retry-after")
+
+
+def to_target(headers: Headers, *, key: str | None, client_credentials: bool, hop: str) -> Headers:
+    """
+    The headers of a request to a target.
+
+    Args:
+        headers: the client's, names in lower case.
+        key: the operator's key for this target, if it has one.
+        client_credentials: whether this is the target the client's own
+            credentials belong to.
+        hop: our pseudonym, so that a request that comes back is recognised.
+    """
+    named = {
+        token.strip().lower()
+        for name, value in headers
+        if name == b"connection"
+        for token in value.split(b",")
+    }
+    kept: list[tuple[bytes, bytes]] = []
+    vias: list[bytes] = []
+    for name, value in headers:
+        if name == b"via":
+            vias.append(value)
+        if name in _HOP_BY_HOP or name in _OURS or name in _NEVER or name in named:
+            continue
+        if name.startswith(b"x-trooper-"):
+            continue
+        if name in CREDENTIALS and not client_credentials:
+            continue
+        if name == b"authorization" and key is not None:
+            continue
+        kept.append((name, value))
+    if key is not None:
+        kept.append((b"authorization", b"Bearer " + key.encode("latin-1")))
+    kept.append((b"accept-encoding", b"identity"))
+    kept.append((b"via", b", ".join([*vias, b"1.1 " + hop.encode("ascii")])))
+    return tuple(kept)
+
+
+def to_client(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """The headers of a target's answer that the client may see."""
+    return tuple(
+        (name, value) for name, value in headers if name in _BACK_EXACT or name.startswith(_BACK_PREFIXES)
+    )
+
+
+def find(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
+    """The first value of a header, or nothing."""
+    return next((value for key, value in headers if key == name), b"")

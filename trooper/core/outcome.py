@@ -1,0 +1,113 @@
+"""
+How a leg ended, as a value.
+
+Expected failures are never exceptions here: a provider that drops a stream is
+what this program is for. The names are those of the failure table in
+`docs/failures.md`; they appear unchanged in logs, headers and comments, so
+they are an enumeration and never carry upstream text.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TypeAlias
+
+from attrs import field, frozen
+
+
+class FailureKind(enum.Enum):
+    """What went wrong, whichever target and wire it went wrong on."""
+
+    RATE_LIMIT = "rate_limit"
+    QUOTA = "quota"
+    OVERLOADED = "overloaded"
+    SERVER_ERROR = "server_error"
+    CONNECT = "connect"
+    TIMEOUT_CONNECT = "timeout_connect"
+    TIMEOUT_TTFT = "timeout_ttft"
+    TIMEOUT_TOTAL = "timeout_total"
+    TIMEOUT_LOAD = "timeout_load"
+    STALL = "stall"
+    CONN_RESET = "conn_reset"
+    CONN_TRUNCATED = "conn_truncated"
+    EOF_EARLY = "eof_early"
+    IN_BAND_ERROR = "in_band_error"
+    BAD_FRAME = "bad_frame"
+    EMPTY_200 = "empty_200"
+    AUTH = "auth"
+    NOT_FOUND = "not_found"
+    CONTEXT_LENGTH = "context_length"
+    INVALID_REQUEST = "invalid_request"
+    CONTENT_FILTER = "content_filter"
+    UNFIT = "unfit"
+    CLIENT_CANCELLED = "client_cancelled"
+
+
+#: Another target would answer the same, or must not answer at all: the client
+#: gets the provider's own words (failures table rows 5 to 10).
+PASSING: frozenset[FailureKind] = frozenset(
+    {
+        FailureKind.AUTH,
+        FailureKind.NOT_FOUND,
+        FailureKind.CONTEXT_LENGTH,
+        FailureKind.INVALID_REQUEST,
+        FailureKind.CONTENT_FILTER,
+    }
+)
+
+
+class Phase(enum.Enum):
+    """How far the client's stream has got; P0 to P5 of the failure table."""
+
+    BEFORE_HEADERS = "before_headers"
+    PREAMBLE = "preamble"
+    TEXT = "text"
+    TOOL_CALL = "tool_call"
+    REASONING = "reasoning"
+    FINISHED = "finished"
+
+
+@frozen
+class Answer:
+    """A provider's own HTTP answer, kept so that it can be passed on unchanged."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    body: bytes = b""
+
+
+@frozen
+class Failed:
+    """
+    A leg did not complete.
+
+    Attributes:
+        kind: the class of failure.
+        answer: the provider's own HTTP answer, when there was one.
+        raw: the in-band error event as it came, when there was one. It is
+            shown to the client only where the kind is in `PASSING` or
+            failover is off.
+        retry_after_s: seconds the provider asked us to stay away, if it did.
+        unfit_reason: for `UNFIT`, which property of the request ruled the
+            target out; an enumerated word.
+        prompt_tokens, window_tokens: for `CONTEXT_LENGTH`, the two numbers
+            when the target names them.
+    """
+
+    kind: FailureKind
+    answer: Answer | None = None
+    raw: bytes = b""
+    retry_after_s: float | None = None
+    unfit_reason: str = ""
+    prompt_tokens: int | None = field(default=None, kw_only=True)
+    window_tokens: int | None = field(default=None, kw_only=True)
+
+
+@frozen
+class Completed:
+    """A leg said all it had to say, and said so."""
+
+    terminated: bool = True
+
+
+Outcome: TypeAlias = Completed | Failed

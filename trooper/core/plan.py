@@ -1,0 +1,156 @@
+"""
+What comes next when a leg has ended.
+
+One function decides. It is given the outcome, what the client has, and the
+targets that are left with their fitness; it returns a step. It waits for
+nothing and asks nobody.
+
+The rules, in the order in which they are tried:
+
+1. Completed: the answer is whole.
+2. The client has a finish reason: only the terminator is missing (P5).
+3. The first target failed in a way that another must not paper over: pass
+   its own words on.
+4. The client has whole tool calls and none open: finish the turn with those.
+   The agent runs them and its next turn goes on. Or it has as much text as it
+   asked for: that is a finish, too.
+5. Nothing has been given that a restart would repeat: the next fit target
+   starts from the beginning. Reasoning alone may be followed by an answer.
+6. Text has been given: the next target that is fit to continue does.
+7. Nobody is left: give up, and say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from attrs import frozen
+
+from trooper.core.events import FinishReason
+from trooper.core.outcome import PASSING, Completed, Failed, FailureKind, Outcome
+from trooper.core.transcript import Transcript
+
+
+@frozen
+class Candidate:
+    """
+    A target that has not been tried yet, and whether it can take the request.
+
+    `restart` and `go_on` say why it cannot start from the beginning, or
+    cannot continue from here; empty means that it can.
+    """
+
+    name: str
+    restart: str = ""
+    go_on: str = ""
+
+
+@frozen
+class Restart:
+    """Ask `target` for the whole answer; the client has nothing of it yet."""
+
+    target: str
+
+
+@frozen
+class Continue:
+    """Ask `target` for the rest of the answer."""
+
+    target: str
+
+
+@frozen
+class Terminate:
+    """The answer is whole; add what is missing of its end."""
+
+
+@frozen
+class FinishTurn:
+    """End the turn here, with what the client has; nobody needs to be asked."""
+
+    reason: FinishReason
+
+
+@frozen
+class PassOn:
+    """Give the client the provider's own failure."""
+
+    failed: Failed
+
+
+@frozen
+class GiveUp:
+    """Nobody can go on. `failed` is the first failure: the one that is told."""
+
+    failed: Failed
+
+
+@frozen
+class Retry:
+    """Ask `target` once more; for a continuation by another way."""
+
+    target: str
+
+
+Step: TypeAlias = Restart | Continue | Terminate | FinishTurn | PassOn | GiveUp | Retry
+
+
+def next_step(
+    outcome: Outcome,
+    transcript: Transcript,
+    candidates: Sequence[Candidate],
+    *,
+    tried: str,
+    first: Failed | None,
+    may_retry: bool,
+    failover: bool,
+    tokens_left: int | None = None,
+) -> Step:
+    """
+    Decide what happens after a leg.
+
+    Args:
+        outcome: how the leg ended.
+        transcript: what the client has been given.
+        candidates: the targets that are left, in the chain's order.
+        tried: the target whose leg has ended.
+        first: how the request's first leg failed, when an earlier one did.
+        may_retry: whether this request still has its one retry.
+        failover: whether the client wants another target to take over.
+        tokens_left: what remains of the client's limit after what it has.
+    """
+    if isinstance(outcome, Completed) or transcript.finish is not None:
+        return Terminate()
+    told = first or outcome
+    if not failover or (first is None and outcome.kind in PASSING):
+        return PassOn(outcome)
+    if transcript.tool_calls() and transcript.calls_are_whole and transcript.continuable:
+        return FinishTurn(FinishReason.TOOL_CALLS)
+    retry = outcome.kind is FailureKind.EMPTY_200 and may_retry
+    if not transcript.has_content:
+        if retry:
+            return Retry(tried)
+        return next((Restart(c.name) for c in candidates if not c.restart), GiveUp(told))
+    if not _can_go_on(transcript):
+        return GiveUp(told)
+    if tokens_left is not None and tokens_left <= 0:
+        return FinishTurn(FinishReason.LENGTH)
+    if retry:
+        return Retry(tried)
+    return next((Continue(c.name) for c in candidates if not c.go_on), GiveUp(told))
+
+
+def _can_go_on(transcript: Transcript) -> bool:
+    return (
+        transcript.has_text
+        and transcript.calls_are_whole
+        and transcript.continuable
+        and not transcript.refused
+        and not transcript.capped
+    )
+
+
+def could_go_on(candidates: Sequence[Candidate]) -> bool:
+    """Whether holding anything back can pay: somebody is left who could continue."""
+    return any(not c.go_on for c in candidates)

@@ -1,0 +1,207 @@
+"""
+The join: what is asked of the continuing model, and what of its answer is new.
+
+Theory of operation
+-------------------
+The half answer is sent as a prefill, never as a request to "please continue"
+(measured: 80 to 90 % of such seams show). Blanks at its end are withheld from
+the model and newlines are not: models double a blank that they are shown, and
+lose their place without a newline.
+
+A `Join` then reads the continuation piece by piece and returns what the
+client should get. In order it
+
+1. cuts an echo: some servers repeat the prefill before the first new token.
+   Known echoes are cut exactly. Where nobody knows, only a repetition that
+   cannot be honest text is cut: 20 characters at least and not periodic.
+2. drops leading white space that the client already has.
+3. watches for a stop sequence that began in the half answer.
+
+After that it is transparent. No overlap is trimmed: with a prefill there is
+none to find, and an honest answer may repeat itself exactly at the cut.
+
+This file may not know any wire, server or model.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from attrs import define, field, frozen
+
+#: Shorter unknown repetitions may be honest text (measured: trimming at 8 ate
+#: true text in every answer that is a run of one sign).
+UNPROBED_ECHO_CHARS: Final = 20
+_FENCE: Final = re.compile(r"^[ \t]{0,3}(```|~~~)", re.MULTILINE)
+_SENTENCE_ENDS: Final = ".!?…。！？।؟"
+_CLOSERS: Final = "\"'”’)]}*_`»」』"
+
+
+@frozen
+class Prefill:
+    """
+    The half answer as the model gets it.
+
+    `withheld` are the blanks at the client's end that the model is not shown.
+    """
+
+    text: str
+    withheld: str
+
+
+def prefill(given: str) -> Prefill:
+    """Split what the client has into what the model is shown and what it is not."""
+    text = given.rstrip(" \t")
+    return Prefill(text, given[len(text) :])
+
+
+@define
+class Join:
+    """
+    Makes one text out of a half answer and its continuation.
+
+    Args:
+        prefill: what the model was shown and the client has beyond it.
+        echoes: whether this server repeats the prefill; `None` if unprobed.
+        stop: the client's stop sequences.
+    """
+
+    prefill: Prefill
+    echoes: bool | None = None
+    stop: Sequence[str] = ()
+    #: A stop sequence has been completed across the join: nothing may follow.
+    stopped: bool = field(default=False, init=False)
+    #: Characters of echo and white space that were cut, for the log.
+    trimmed_chars: int = field(default=0, init=False)
+    _pending: str = field(default="", init=False)
+    _echo_over: bool = field(default=False, init=False)
+    _blanks_left: str = field(default="", init=False)
+    _joined: bool = field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._blanks_left = self.prefill.withheld
+        text = self.prefill.text
+        plausible = len(text) >= UNPROBED_ECHO_CHARS and not is_periodic(text)
+        looks_for_echo = self.echoes if self.echoes is not None else plausible
+        self._echo_over = not looks_for_echo or not text
+
+    def feed(self, text: str) -> str:
+        """Return the part of `text` that is new to the client."""
+        if self.stopped:
+            return ""
+        if self._joined:
+            return text
+        self._pending += text
+        if not self._echo_over and not self._cut_echo():
+            return ""
+        return self._join(final=False)
+
+    def finish(self) -> str:
+        """The continuation has ended: return what was still undecided."""
+        if self.stopped or self._joined:
+            return ""
+        # A server that only repeats the prefill has said nothing new. A
+        # beginning of it is an echo cut short only where echoes are known.
+        if not self._echo_over:
+            self._echo_over = True
+            if self.prefill.text == self._pending or (
+                self.echoes and self.prefill.text.startswith(self._pending)
+            ):
+                self.trimmed_chars += len(self._pending)
+                self._pending = ""
+        return self._join(final=True)
+
+    def _cut_echo(self) -> bool:
+        """Decide about the echo; true once it is decided."""
+        echo = self.prefill.text
+        if len(self._pending) <= len(echo) and echo.startswith(self._pending):
+            return False
+        if self._pending.startswith(echo):
+            self._pending = self._pending[len(echo) :]
+            self.trimmed_chars += len(echo)
+        self._echo_over = True
+        return True
+
+    def _join(self, *, final: bool) -> str:
+        while self._blanks_left and self._pending.startswith(self._blanks_left[0]):
+            self._pending = self._pending[1:]
+            self._blanks_left = self._blanks_left[1:]
+            self.trimmed_chars += 1
+        if not self._pending and not final:
+            return ""
+        if not final and self._may_be_stop():
+            return ""
+        self._joined = True
+        out, self._pending = self._pending, ""
+        at = self._stop_at(out)
+        if at is not None:
+            self.stopped = True
+            out = out[:at]
+        return out
+
+    def _may_be_stop(self) -> bool:
+        """Whether what is pending could still grow into a stop sequence that began before."""
+        given = self.prefill.text + self.prefill.withheld
+        return any(
+            given.endswith(stop[:k]) and stop[k:].startswith(self._pending) and self._pending != stop[k:]
+            for stop in self.stop
+            for k in range(1, len(stop))
+        )
+
+    def _stop_at(self, out: str) -> int | None:
+        given = self.prefill.text + self.prefill.withheld
+        for stop in self.stop:
+            for k in range(len(stop) - 1, 0, -1):
+                if given.endswith(stop[:k]) and out.startswith(stop[k:]):
+                    return 0
+        return None
+
+
+def is_periodic(text: str) -> bool:
+    """Whether `text` is one short piece repeated: `=====`, a row of one emoji, `| --- | --- |`."""
+    # A string is a power of a shorter one if it occurs inside its own square;
+    # a trailing part of the period is allowed for by looking at half of it.
+    half = text[len(text) // 2 :]
+    return bool(half) and text.find(half) < len(text) // 2
+
+
+def says_it_all(text: str) -> bool:
+    """
+    Whether an answer that ends here, and that its model would not continue, is whole.
+
+    True at the end of a sentence, a line or a closed code block, and only
+    when no code fence and no bracket of a JSON document is open.
+    """
+    if len(_FENCE.findall(text)) % 2:
+        return False
+    stripped = text.rstrip()
+    if stripped.startswith(("{", "[")) and not stripped.endswith(("}", "]")):
+        return False
+    if text.endswith("\n") or stripped.endswith(("```", "~~~")):
+        return True
+    core = stripped.rstrip(_CLOSERS)
+    return bool(core) and core[-1] in _SENTENCE_ENDS
+
+
+def token_weight(text: str) -> float:
+    """
+    About how many tokens `text` is, in fractions so that pieces can be added
+    up: four ASCII characters a token, one and a half of others.
+    """
+    if text.isascii():
+        return len(text) / 4
+    ascii_chars = len(text.encode("ascii", "ignore"))
+    return ascii_chars / 4 + (len(text) - ascii_chars) / 1.5
+
+
+def estimate_tokens(text: str) -> int:
+    """About how many tokens `text` is; flagged as an estimate wherever it is shown."""
+    return math.ceil(token_weight(text))
+
+
+def tokens_left(max_tokens: int | None, given: str) -> int | None:
+    """What remains of the client's limit; 0 or less means that the answer is at its limit."""
+    return None if max_tokens is None else max_tokens - estimate_tokens(given)

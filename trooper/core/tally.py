@@ -1,0 +1,64 @@
+"""
+Who said how much: the tokens of each leg, and the sum the client is told.
+
+The prompt is counted once, however many targets have read it. A target's own
+count is used where there is one; otherwise the tokens are estimated from the
+text, and the sum says so.
+"""
+
+from __future__ import annotations
+
+import math
+
+from attrs import define, field
+
+from trooper.core.events import Usage
+from trooper.core.seam import token_weight
+
+
+@define
+class LegTally:
+    """One leg's share. `text` is counted, not kept."""
+
+    target: str
+    model: str
+    outcome: str = "open"
+    reported: Usage | None = None
+    _estimate: float = field(default=0.0, init=False)
+
+    def add(self, text: str) -> None:
+        """Count a piece of the answer that the client has been given."""
+        self._estimate += token_weight(text)
+
+    @property
+    def tokens(self) -> int:
+        """Completion tokens."""
+        return self.reported.completion_tokens if self.reported else math.ceil(self._estimate)
+
+    @property
+    def estimated(self) -> bool:
+        """Whether `tokens` is our guess."""
+        return self.reported is None or self.reported.estimated
+
+
+@define
+class Tally:
+    """All legs of a request, in order."""
+
+    legs: list[LegTally] = field(factory=list)
+
+    def usage(self, prompt_estimate: int) -> Usage:
+        """
+        The sum for the client.
+
+        `prompt_estimate` is used where no leg that started from the beginning
+        reported the prompt: a continuation's count includes the half answer.
+        """
+        spoke = [leg for leg in self.legs if leg.tokens > 0]
+        first = spoke[0] if spoke else None
+        reported = first.reported if first else None
+        return Usage(
+            prompt_tokens=reported.prompt_tokens if reported else prompt_estimate,
+            completion_tokens=sum(leg.tokens for leg in spoke),
+            estimated=reported is None or any(leg.estimated for leg in spoke),
+        )

@@ -1,0 +1,109 @@
+"""
+Tool calls in the making: which are open, which are whole.
+
+A call is whole when its arguments are a closed JSON object that parses. That
+is decided by a scan that looks at each character once, and by one parse when
+the object closes: parsing at every delta would be quadratic.
+
+Arguments are never repaired. A prefix of a shell command, closed by force, is
+a different command.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from attrs import define, field
+
+from trooper.core.conversation import ToolCall
+from trooper.core.events import ToolCallDelta
+
+_BLANKS: Final = " \t\r\n"
+
+
+@define
+class _Call:
+    """One call as far as it has come."""
+
+    id: str = ""
+    name: str = ""
+    pieces: list[str] = field(factory=list)
+    depth: int = 0
+    in_string: bool = False
+    escaped: bool = False
+    whole: bool = False
+
+    @property
+    def arguments(self) -> str:
+        return "".join(self.pieces)
+
+    def add(self, piece: str) -> None:
+        self.pieces.append(piece)
+        closed = False
+        for char in piece:
+            closed = self._step(char) or closed
+        if closed:
+            self.whole = is_object(self.arguments)
+        elif piece.strip(_BLANKS):
+            # Anything behind the closing brace but blanks: not what we took it for.
+            self.whole = False
+
+    def _step(self, char: str) -> bool:
+        if self.in_string:
+            if self.escaped:
+                self.escaped = False
+            elif char == "\\":
+                self.escaped = True
+            elif char == '"':
+                self.in_string = False
+            return False
+        if char == '"':
+            self.in_string = True
+        elif char in "{[":
+            self.depth += 1
+        elif char in "}]":
+            self.depth -= 1
+            return self.depth == 0
+        return False
+
+
+def is_object(arguments: str) -> bool:
+    """Whether `arguments` is a whole JSON object."""
+    try:
+        return isinstance(json.loads(arguments), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+@define
+class ToolCalls:
+    """The calls of one answer, in the order they began."""
+
+    _calls: dict[int, _Call] = field(factory=dict)
+
+    def add(self, delta: ToolCallDelta) -> None:
+        """Take in one piece. A piece for a new index ends the calls before it."""
+        call = self._calls.get(delta.index)
+        if call is None:
+            # Ollama, Gemini and others send calls without arguments as "";
+            # the start of the next call is then the only sign of their end.
+            for earlier in self._calls.values():
+                earlier.whole = earlier.whole or not earlier.arguments.strip(_BLANKS)
+            call = self._calls[delta.index] = _Call()
+        call.id = call.id or delta.id
+        call.name = call.name or delta.name
+        if delta.arguments:
+            call.add(delta.arguments)
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    @property
+    def all_whole(self) -> bool:
+        """Whether no call is open; true when there are none."""
+        return all(call.whole for call in self._calls.values())
+
+    def whole(self) -> tuple[ToolCall, ...]:
+        """The calls that somebody finished."""
+        return tuple(ToolCall(c.id, c.name, c.arguments) for c in self._calls.values() if c.whole)

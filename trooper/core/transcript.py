@@ -1,0 +1,135 @@
+"""
+What the client has been given.
+
+Fed with the events that have left the gate, and nothing else. Answers the two
+questions a failure raises: how far has the client's stream got, and what
+exactly does it end in.
+
+Bounded: past `cap_bytes` of text the transcript forgets it and stays
+`capped`. The live stream goes on without a net (the policy of linkerd's
+replay buffer): a long answer is no reason to break a healthy stream.
+"""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+from trooper.core.conversation import ToolCall
+from trooper.core.events import (
+    Begin,
+    Event,
+    Finish,
+    NextChoice,
+    Other,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCallDelta,
+    Usage,
+)
+from trooper.core.outcome import Phase
+from trooper.core.tool_calls import ToolCalls
+
+
+@define
+class Transcript:
+    """The answer so far, as the client has it."""
+
+    cap_bytes: int
+    begin: Begin | None = field(default=None, init=False)
+    finish: Finish | None = field(default=None, init=False)
+    capped: bool = field(default=False, init=False)
+    refused: bool = field(default=False, init=False)
+    continuable: bool = field(default=True, init=False)
+    reasoning_chars: int = field(default=0, init=False)
+    text_events: int = field(default=0, init=False)
+    usage: Usage | None = field(default=None, init=False)
+    _pieces: list[str] = field(factory=list, init=False)
+    _bytes: int = field(default=0, init=False)
+    _calls: ToolCalls = field(factory=ToolCalls, init=False)
+
+    def add(self, events: tuple[Event, ...]) -> None:
+        """Take in events that the client has been given, in order."""
+        for event in events:
+            match event:
+                case Text(text):
+                    self._add_text(text)
+                case Reasoning(text):
+                    self.reasoning_chars += len(text)
+                case ToolCallDelta():
+                    if self._counts(event.arguments):
+                        self._calls.add(event)
+                    else:
+                        self.continuable = False
+                case Refusal():
+                    self.refused = True
+                case Begin():
+                    self.begin = self.begin or event
+                case Finish():
+                    self.finish = self.finish or event
+                case Usage():
+                    self.usage = event
+                case Other(continuable=False):
+                    self.continuable = False
+                case NextChoice():
+                    # Another answer begins in the same stream: the finish before
+                    # it was not the end, and two texts cannot be continued.
+                    self.finish = None
+                    self.continuable = False
+                case _:
+                    pass
+
+    def _add_text(self, text: str) -> None:
+        self.text_events += 1
+        if self._counts(text):
+            self._pieces.append(text)
+
+    def _counts(self, text: str) -> bool:
+        """Whether `text` still fits under the cap; forgets everything when it does not."""
+        if self.capped:
+            return False
+        # Most text is ASCII, and then its length is its size; encoding each
+        # token just to count it would double the cost of remembering it.
+        self._bytes += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+        if self._bytes > self.cap_bytes:
+            self.capped = True
+            self._pieces = []
+            return False
+        return True
+
+    @property
+    def text(self) -> str:
+        """The visible text; empty once `capped`."""
+        return "".join(self._pieces)
+
+    @property
+    def has_text(self) -> bool:
+        """Whether the client has seen any text at all."""
+        return self.text_events > 0
+
+    @property
+    def has_content(self) -> bool:
+        """Whether the client has seen anything that a restart would repeat or contradict."""
+        return self.has_text or self.refused or len(self._calls) > 0 or not self.continuable
+
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tool calls the client has been given whole."""
+        return self._calls.whole()
+
+    @property
+    def calls_are_whole(self) -> bool:
+        """Whether no tool call stands open at the client."""
+        return self._calls.all_whole
+
+    @property
+    def phase(self) -> Phase:
+        """How far the stream has got; `PREAMBLE` stands for all that comes before content."""
+        if self.finish is not None:
+            return Phase.FINISHED
+        if len(self._calls) > 0:
+            return Phase.TOOL_CALL
+        if self.has_text or self.refused or not self.continuable:
+            return Phase.TEXT
+        if self.reasoning_chars > 0:
+            return Phase.REASONING
+        return Phase.PREAMBLE

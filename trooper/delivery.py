@@ -1,0 +1,284 @@
+"""
+What the client of one request sees, in the making.
+
+Theory of operation
+-------------------
+Events of a leg come in, bytes for the client come out. On the way lie the
+join (where a continuation meets the half answer), the gate (what may go out
+now) and the voice (how it is said); the transcript notes what has gone out.
+
+    event ─▶ join ─▶ gate ─▶ voice ─▶ out
+                               └────▶ transcript
+
+The first leg that reaches the client is forwarded: its bytes, untouched. All
+later ones are spoken by the voice, under the names the client already knows.
+
+Owned by the conductor, which decides when `out` is sent. Waits for nothing
+and reads no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import define, field
+
+from trooper import endings
+from trooper.config import Server
+from trooper.core.conversation import Conversation
+from trooper.core.events import (
+    Done,
+    Event,
+    Finish,
+    FinishReason,
+    Other,
+    Reasoning,
+    Received,
+    Text,
+    Usage,
+    is_content,
+)
+from trooper.core.fitting import count
+from trooper.core.gate import Gate
+from trooper.core.outcome import Answer, Completed, Failed, FailureKind, Outcome
+from trooper.core.seam import Join, prefill, says_it_all, tokens_left
+from trooper.core.tally import LegTally, Tally
+from trooper.core.transcript import Transcript
+from trooper.request import Incoming
+from trooper.wire import LegNote, Voice
+
+
+@define
+class Delivery:
+    """
+    The one answer that the client gets, whoever says it.
+
+    Args:
+        could_go_on: whether somebody is left who could continue; asked once a
+            leg, when its first event is here. Reading a long conversation for
+            it must not delay the request itself.
+    """
+
+    incoming: Incoming
+    server: Server
+    request_id: str
+    created: int
+    could_go_on: Callable[[], bool]
+    out: bytearray = field(factory=bytearray, init=False)
+    voice: Voice = field(init=False)
+    transcript: Transcript = field(init=False)
+    tally: Tally = field(factory=Tally, init=False)
+    #: Whether `out` or what went before it holds content: until then it can be taken back.
+    shown: bool = field(default=False, init=False)
+    #: The leg has said all it may: a stop sequence was completed across the join.
+    stopped: bool = field(default=False, init=False)
+    #: The leg has said something that this voice has no words for.
+    speechless: bool = field(default=False, init=False)
+    _leg: LegTally = field(init=False)
+    _gate: Gate | None = field(default=None, init=False)
+    _join: Join | None = field(default=None, init=False)
+    _forwards: bool = field(default=True, init=False)
+    _seam: str = field(default="", init=False)
+    _leg_said: bool = field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Nothing has reached the client: forget what a failed leg taught us."""
+        self.voice = self.incoming.new_voice(self.request_id, self.created)
+        self.transcript = Transcript(self.server.transcript_bytes)
+        self.out.clear()
+        self.shown = False
+
+    def begin_leg(self, target: str, model: str, *, seam: str = "") -> None:
+        """
+        Another leg is about to speak.
+
+        `seam` is what the client is told about the switch, in enumerated words.
+        """
+        self._leg = LegTally(target, model)
+        self.tally.legs.append(self._leg)
+        self._gate = None
+        self._join = None
+        self._seam = seam
+        self._leg_said = False
+        self.stopped = self.speechless = False
+        untouched = self.transcript.begin is None and not self.transcript.has_content
+        self._forwards = untouched and self.transcript.reasoning_chars == 0
+
+    def granted(self, model: str, shown: str, *, echoes: bool | None) -> None:
+        """A local model has the request; `shown` is what it was given of the answer."""
+        self._leg.model = model
+        if shown:
+            conversation = self.incoming.conversation
+            stop = conversation.sampling.stop if isinstance(conversation, Conversation) else ()
+            self._join = Join(prefill(shown + prefill(self.transcript.text).withheld), echoes, stop)
+
+    @property
+    def leg(self) -> LegTally:
+        """The count of the leg that is speaking."""
+        return self._leg
+
+    def hear(self, item: Received) -> None:
+        """Take one event of the current leg in."""
+        if not self._forwards or not item.raw:
+            if any(e == Other(continuable=False) for e in item.events):
+                self.speechless = True
+                return
+            item = Received(b"", tuple(self._joined(item.events)))
+            if not item.events:
+                return
+        for released in self._the_gate().push(item):
+            self._give(released)
+
+    def _joined(self, events: tuple[Event, ...]) -> list[Event]:
+        join = self._join
+        if join is None:
+            return list(events)
+        joined: list[Event] = []
+        for event in events:
+            match event:
+                case Text(text):
+                    joined += [Text(new)] if (new := join.feed(text)) else []
+                case Reasoning() if self.transcript.has_text:
+                    # Some parsers open a thinking block on a continuation;
+                    # the client is in the middle of the answer.
+                    pass
+                case Finish():
+                    joined += [Text(rest)] if (rest := join.finish()) else []
+                    joined.append(event)
+                case _:
+                    joined.append(event)
+        if join.stopped and not self.stopped:
+            self.stopped = True
+            joined = [e for e in joined if not isinstance(e, Finish)]
+            joined.append(Finish(FinishReason.STOP, "stop"))
+        return joined
+
+    def _the_gate(self) -> Gate:
+        if self._gate is None:
+            # A whole answer goes out in one piece anyway.
+            holds = self.server.gate and self.incoming.routing.stream and self.could_go_on()
+            self._gate = Gate(self.server.hold_chars, self.server.channel_bytes, is_open=not holds)
+        return self._gate
+
+    def _give(self, item: Received) -> None:
+        """Let an event go out: from here on the client has it."""
+        content = any(map(is_content, item.events))
+        if content and self._seam:
+            self.out += self.voice.comment(self._seam) if self.server.seam_comment else b""
+            self._seam = ""
+        for event in item.events:
+            match event:
+                case Text(text):
+                    self._leg_said = True
+                    self._leg.add(text)
+                case Usage():
+                    self._leg.reported = event
+                case _:
+                    self._leg_said = self._leg_said or (is_content(event) and not isinstance(event, Finish))
+        if self._forwards and item.raw:
+            self.out += self.voice.forward(item, self._notes())
+        else:
+            self._speak(item.events)
+        self.transcript.add(item.events)
+        self.shown = self.shown or content
+        gate = self._gate
+        if self.transcript.capped and gate is not None and not gate.is_open:
+            # Past the cap there is no net, and no reason to hold anything.
+            for held in gate.open_up():
+                self._give(held)
+
+    def _speak(self, events: tuple[Event, ...]) -> None:
+        for event in events:
+            match event:
+                case Finish(reason):
+                    self.out += self.voice.finish(reason, self._notes())
+                case Usage() | Done():
+                    pass  # Said at the end, once, for all legs together.
+                case _:
+                    self.out += self.voice.speak((event,))
+
+    def conclude(self, outcome: Outcome, *, going_on: bool) -> Outcome:
+        """
+        The leg is over: let out what may go, and return how it really ended.
+
+        An answer that completed without a word is a failure, unless it was to
+        continue one that is whole as it stands.
+        """
+        for rest in self._joined((Finish(FinishReason.STOP),)) if self._join and not self.stopped else ():
+            if isinstance(rest, Text):
+                for released in self._the_gate().push(Received(b"", (rest,))):
+                    self._give(released)
+        gate = self._the_gate()
+        if isinstance(outcome, Completed):
+            for released in gate.flush():
+                self._give(released)
+            if not self._leg_said and not self._forwards and not self.stopped:
+                whole = going_on and says_it_all(self.transcript.text)
+                outcome = outcome if whole else Failed(FailureKind.EMPTY_200)
+        else:
+            rest_of_word = gate.abandon()
+            # With no text at the client yet a restart is better than a word.
+            if rest_of_word and self.transcript.has_text:
+                self._forwards = False
+                self._give(Received(b"", (Text(rest_of_word),)))
+        self._leg.outcome = "completed" if isinstance(outcome, Completed) else outcome.kind.value
+        return outcome
+
+    def tokens_left(self) -> int | None:
+        """What remains of the client's limit; `None` without one, or while nothing was said."""
+        if not self.transcript.has_text:
+            return None
+        conversation = self.incoming.conversation
+        if not isinstance(conversation, Conversation):
+            return None
+        return tokens_left(conversation.sampling.max_tokens, self.transcript.text)
+
+    def _notes(self) -> tuple[LegNote, ...]:
+        """What the client is told about the legs; nothing while there was only one."""
+        if len(self.tally.legs) < 2 or not self.server.seam_key:
+            return ()
+        return tuple(
+            LegNote(
+                leg.target,
+                leg.model,
+                leg.tokens,
+                leg.estimated,
+                "completed" if leg is self._leg else leg.outcome,
+            )
+            for leg in self.tally.legs
+        )
+
+    def end_turn(self, reason: FinishReason) -> None:
+        """The answer is whole: say what is missing of its end."""
+        self.out += self.voice.finish(reason, self._notes())
+        conversation = self.incoming.conversation if self._wants_usage() else None
+        prompt = count(conversation) if isinstance(conversation, Conversation) else 0
+        self.out += self.voice.usage(self.tally.usage(prompt))
+        self.out += self.voice.terminate()
+        self.shown = True
+
+    def _wants_usage(self) -> bool:
+        """Whether a count of ours may be needed: only then is the prompt worth counting."""
+        routing = self.incoming.routing
+        return len(self.tally.legs) > 1 or not routing.stream or routing.include_usage
+
+    def fail_in_band(self, failed: Failed, target: str, *, own: bool) -> None:
+        """The status is gone: tell the failure in the stream. `own`: in the provider's words, if it had any."""
+        trouble = endings.trouble(failed, target, midway=self.transcript.has_content)
+        if own and failed.raw:
+            self.out += self.voice.own_error(failed.raw, trouble)
+        else:
+            self.out += self.voice.error(trouble)
+
+    def fail(self, failed: Failed, target: str) -> Answer:
+        """Nothing was sent: the failure as an HTTP answer."""
+        trouble = endings.trouble(failed, target, midway=False)
+        return endings.http_answer(failed, endings.body(trouble))
+
+
+def seam_words(seam_from: str, seam_to: str, reason: str, phase: str) -> str:
+    """The seam comment: enumerated values and configured names, nothing else."""
+    return f"trooper seam from={seam_from} to={seam_to} reason={reason} phase={phase}"

@@ -1,0 +1,253 @@
+"""
+One attempt at one target. A leg only reads: bytes into whole events into its
+own inbox, and last how it ended. It knows no voice, no gate, no transcript
+and no plan, and nobody's client.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import define, evolve, field, frozen
+
+from trooper.core import fitting
+from trooper.core.conversation import Conversation
+from trooper.core.events import NextChoice, Received
+from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
+from trooper.core.seam import prefill as split_blanks
+from trooper.inbox import Ended, Granted, Inbox, Opened
+from trooper.standby import Standby
+from trooper.upstream import Call, Headers, Upstream
+from trooper.wire import Reader
+from trooper.wire.ollama_chat import models as ollama
+from trooper.wire.ollama_chat import request as ask
+from trooper.wire.ollama_chat.models import LocalModel, Way
+from trooper.wire.ollama_chat.reader import OllamaReader
+from trooper.wire.openai_chat.reader import ChatReader
+from trooper.wire.openai_chat.whole import WholeReader
+
+_JSON: Final = ((b"content-type", b"application/json"),)
+
+
+@frozen
+class CloudLeg:
+    """
+    A request to an OpenAI-compatible target, as the client wrote it.
+
+    Attributes:
+        call: what to send.
+        stream: whether an event stream was asked for.
+        choices: how many answers were asked for.
+    """
+
+    upstream: Upstream
+    call: Call
+    stream: bool
+    choices: int
+    max_event_bytes: int
+    max_answer_bytes: int
+
+
+@frozen
+class LocalLeg:
+    """
+    A request to a local model, from the beginning or from `given` on.
+
+    Attributes:
+        given: what the client has of the answer; empty for a restart.
+        other_way: continue by another way than the model's first.
+        max_tokens: what remains of the client's limit.
+        note: what the model is told about turns that had to be left out.
+    """
+
+    standby: Standby
+    model: str | None
+    conversation: Conversation
+    request_id: str
+    given: str
+    max_tokens: int | None
+    max_line_bytes: int
+    note: str
+    other_way: bool = False
+
+
+Leg = CloudLeg | LocalLeg
+
+
+@define
+class _Reading:
+    """Feeds one answer's bytes to a reader and its events to the inbox."""
+
+    inbox: Inbox
+    reader: Reader
+    wants_stream: bool
+    max_answer_bytes: int
+    #: Whether this reading's outcome is the leg's: false between the choices of one leg.
+    ends_leg: bool = True
+    ended: bool = field(default=False, init=False)
+
+    async def head(self, status: int, headers: Headers) -> Failed | None:
+        kind = next((v for n, v in headers if n == b"content-type"), b"").lower()
+        if b"html" in kind or b"xml" in kind:
+            # A captive portal or an edge's own page, with a friendly status.
+            return Failed(FailureKind.BAD_FRAME)
+        if self.wants_stream and kind.startswith(b"application/json"):
+            self.reader = WholeReader(self.max_answer_bytes, for_stream=True)
+        await self.inbox.put(Opened(headers))
+        return None
+
+    async def chunk(self, data: bytes) -> bool:
+        for item in self.reader.feed(data):
+            await self.inbox.put(item)
+        return not self._decided()
+
+    async def finish(self, failed: Failed | None) -> Outcome:
+        """The exchange is over: settle the outcome and tell it, if it was not told before."""
+        if failed is None and self.reader.outcome is None:
+            for item in self.reader.end():
+                await self.inbox.put(item)
+        outcome = self.reader.outcome
+        if outcome is None and self.reader.finished:
+            # The transport failed behind the finish reason: the answer is whole.
+            outcome = Completed(terminated=False)
+        outcome = outcome or failed or Failed(FailureKind.EOF_EARLY)
+        self._tell(outcome)
+        return outcome
+
+    def _decided(self) -> bool:
+        if self.reader.outcome is None:
+            return False
+        self._tell(self.reader.outcome)
+        return True
+
+    def _tell(self, outcome: Outcome) -> None:
+        if (self.ends_leg or isinstance(outcome, Failed)) and not self.ended:
+            self.ended = True
+            self.inbox.put_nowait(Ended(outcome))
+
+
+async def run_leg(leg: Leg, inbox: Inbox) -> None:
+    """Run one leg to its end; its last item is its outcome."""
+    match leg:
+        case CloudLeg():
+            await _run_cloud(leg, inbox)
+        case LocalLeg():
+            await _run_local(leg, inbox)
+
+
+async def _run_cloud(leg: CloudLeg, inbox: Inbox) -> None:
+    reader: Reader
+    if leg.stream:
+        reader = ChatReader(leg.max_event_bytes, choices=leg.choices)
+    else:
+        reader = WholeReader(leg.max_answer_bytes)
+    reading = _Reading(inbox, reader, leg.stream, leg.max_answer_bytes)
+    await reading.finish(await leg.upstream.exchange(leg.call, reading))
+
+
+async def _run_local(leg: LocalLeg, inbox: Inbox) -> None:
+    model = await leg.standby.ready(leg.model)
+    if isinstance(model, Failed):
+        inbox.put_nowait(Ended(model))
+        return
+    going_on = bool(leg.given)
+    reason = (ollama.unfit_to_go_on if going_on else ollama.unfit)(model, leg.conversation)
+    way = _way(model, leg) if not reason else Way.NONE
+    if reason or (going_on and way is Way.NONE):
+        inbox.put_nowait(Ended(Failed(FailureKind.UNFIT, unfit_reason=reason or "no_other_way")))
+        return
+    async with leg.standby.slots:
+        await _ask_local(leg, inbox, model, way)
+
+
+def _way(model: LocalModel, leg: LocalLeg) -> Way:
+    if not leg.other_way:
+        return model.way
+    other = Way.RAW if model.way is Way.PREFILL else Way.NONE
+    return other if not ollama.unfit_to_go_on(evolve(model, way=other), leg.conversation) else Way.NONE
+
+
+async def _ask_local(leg: LocalLeg, inbox: Inbox, model: LocalModel, way: Way) -> None:
+    conversation, own_prefill = ask.split_prefill(leg.conversation)
+    shown = split_blanks(own_prefill + leg.given).text
+    ratio = leg.standby.ratio(model)
+    for attempt in range(2):
+        fitted = fitting.fit(conversation, shown, model.window_tokens, ratio=ratio, note=leg.note)
+        if fitted is None:
+            inbox.put_nowait(Ended(Failed(FailureKind.CONTEXT_LENGTH, window_tokens=model.window_tokens)))
+            return
+        told = Granted(model.name, shown, model.echoes if way is not Way.RAW else False)
+        inbox.put_nowait(told)
+        failed = await _run_choices(leg, inbox, model, way, fitted, shown, last=attempt == 1)
+        if failed is None:
+            return
+        # The server has counted: learn from it, leave out more, ask once more.
+        estimated = fitting.count(fitted, shown)
+        leg.standby.learn(model, estimated, failed.prompt_tokens or 2 * estimated)
+        ratio = leg.standby.ratio(model)
+
+
+async def _run_choices(
+    leg: LocalLeg,
+    inbox: Inbox,
+    model: LocalModel,
+    way: Way,
+    conversation: Conversation,
+    shown: str,
+    *,
+    last: bool,
+) -> Failed | None:
+    """
+    Ask for each of the choices in turn: the server has no `n` of its own.
+
+    Returns a failure that is worth another try with a shorter history; it has
+    not been told then, and neither has anything else.
+    """
+    for index in range(conversation.choices):
+        if index:
+            await inbox.put(Received(b"", (NextChoice(index),)))
+        post = await _post(leg, model, way, conversation, shown, index)
+        if isinstance(post, Failed):
+            inbox.put_nowait(Ended(post))
+            return None
+        reading = _Reading(
+            inbox,
+            OllamaReader(leg.max_line_bytes, call_id=f"call_{leg.request_id}_{index}"),
+            wants_stream=False,
+            max_answer_bytes=leg.max_line_bytes,
+            ends_leg=index == conversation.choices - 1,
+        )
+        failed = await leg.standby.upstream.exchange(Call("POST", post.path, _JSON, post.body), reading)
+        too_long = failed is not None and failed.kind is FailureKind.CONTEXT_LENGTH
+        if too_long and not last and index == 0:
+            return failed
+        if failed is not None and failed.kind is FailureKind.NOT_FOUND:
+            leg.standby.forget(model.name)
+        if isinstance(await reading.finish(_without_answer(failed)), Failed):
+            return None
+    return None
+
+
+async def _post(
+    leg: LocalLeg, model: LocalModel, way: Way, conversation: Conversation, shown: str, index: int
+) -> ask.Post | Failed:
+    loading = leg.standby.loading(model)
+    if way is not Way.RAW or not leg.given:
+        return ask.chat(
+            conversation, model, loading, prefill=shown, max_tokens=leg.max_tokens, seed_offset=index
+        )
+    rendering = ask.render(conversation, model, loading)
+    answer = await leg.standby.upstream.fetch(
+        Call("POST", rendering.path, _JSON, rendering.body), leg.max_line_bytes
+    )
+    if isinstance(answer, Failed):
+        return _without_answer(answer) or answer
+    prompt = ollama.read_render(answer.body)
+    if prompt is None:
+        return Failed(FailureKind.UNFIT, unfit_reason="no_render")
+    return ask.raw(prompt, conversation, model, loading, prefill=shown, max_tokens=leg.max_tokens)
+
+
+def _without_answer(failed: Failed | None) -> Failed | None:
+    """The local server's own HTTP answer is in another wire: the client must not get it."""
+    return None if failed is None else evolve(failed, answer=None, raw=b"")

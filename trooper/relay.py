@@ -1,0 +1,386 @@
+"""
+One request: its nursery, its legs, and the conductor.
+
+Theory of operation
+-------------------
+`relay` opens one nursery. In it run two watchers of the client, one alarm,
+and the legs, each of which only reads into its inbox. The nursery's body is
+the conductor. It alone owns what the client sees: voice, gate, transcript,
+the join, and every `send`.
+
+    leg ── Inbox ──▶ conductor ── gate ──▶ voice ──▶ client
+                        │  ▲
+                outcome ▼  │ step
+                      core.plan
+
+The conductor loops: run a leg, hear it to its end, ask the plan for the next
+step. It waits in one place, on its bell, for any inbox or the alarm. A stall
+can only be found there: when events wait in an inbox it is we who are slow.
+
+The status goes out with the first whole good event and not before; until
+then a failure can still become another leg or a true status.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+import time
+from collections.abc import Callable
+from typing import Final, assert_never
+
+import trio
+from attrs import define, field
+
+from trooper.client import Client, Receive, Send
+from trooper.core import headers as http
+from trooper.core.events import Finish, FinishReason, Received, is_content
+from trooper.core.outcome import Answer, Completed, Failed, FailureKind, Outcome
+from trooper.core.patience import Patience
+from trooper.core.plan import Continue, FinishTurn, GiveUp, PassOn, Restart, Retry, Step, Terminate, next_step
+from trooper.delivery import Delivery, seam_words
+from trooper.inbox import Alarm, Bell, Ended, Granted, Inbox, Opened
+from trooper.legs import Leg, run_leg
+from trooper.request import ClientRequest, Incoming
+from trooper.route import Route
+from trooper.services import Seat, Services
+from trooper.telemetry import LegReport, RequestReport, log_request
+
+#: Events that are read at once go out in one write, up to this much.
+_WRITE_BYTES: Final = 65_536
+#: How long a finished leg may take to give its connection back.
+_GOODBYE_S: Final = 0.3
+
+
+async def relay(
+    services: Services,
+    request: ClientRequest,
+    receive: Receive,
+    send: Send,
+    hang_up: Callable[[], object],
+) -> None:
+    """
+    Answer one chat request, whatever happens to its provider.
+
+    Owns the whole ASGI response. Returns when the client has its answer, or
+    an honest error, or is gone.
+    """
+    client = Client(send, hang_up, services.config.server.drain_timeout_s)
+    conductor = Conductor(services, Incoming(request), client)
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.watch_presence, receive, nursery.cancel_scope)
+            nursery.start_soon(client.watch_draining, nursery.cancel_scope)
+            nursery.start_soon(conductor.alarm.run)
+            await conductor.run(nursery)
+            nursery.cancel_scope.cancel(reason="the request is over")
+    finally:
+        log_request(conductor.report())
+
+
+@define
+class _Playing:
+    """The leg that is being heard."""
+
+    seat: Seat
+    how: str
+    patience: Patience
+    inbox: Inbox
+    scope: trio.CancelScope = field(factory=trio.CancelScope)
+    closed: trio.Event = field(factory=trio.Event)
+    opened: http.Headers = ()
+
+    async def run(self, leg: Leg) -> None:
+        """The leg's task. Cancelled by its scope when the conductor has lost patience with it."""
+        try:
+            with self.scope:
+                await run_leg(leg, self.inbox)
+        finally:
+            self.closed.set()
+
+
+@define
+class Conductor:
+    """The body of a request's nursery: owns everything the client sees."""
+
+    services: Services
+    incoming: Incoming
+    client: Client
+    request_id: str = field(factory=lambda: secrets.token_hex(12), init=False)
+    alarm: Alarm = field(init=False)
+    route: Route = field(init=False)
+    delivery: Delivery = field(init=False)
+    _bell: Bell = field(factory=Bell, init=False)
+    _began: float = field(factory=trio.current_time, init=False)
+    _legs: list[LegReport] = field(factory=list, init=False)
+    _first: tuple[Failed, str] | None = field(default=None, init=False)
+    _may_retry: bool = field(default=True, init=False)
+    _preamble_since: float | None = field(default=None, init=False)
+    _ending: str = field(default="broken", init=False)
+    _gap_s: float | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.alarm = Alarm(self._bell)
+        self.route = Route(self.services, self.incoming, self.request_id)
+        self.delivery = Delivery(
+            self.incoming,
+            self.services.config.server,
+            self.request_id,
+            int(time.time()),
+            self.route.could_go_on,
+        )
+
+    async def run(self, nursery: trio.Nursery) -> None:
+        """Play legs until the answer is whole or nobody is left."""
+        playing = self._start(nursery, self.route.first(trio.current_time()))
+        while True:
+            outcome = await self._hear_out(playing)
+            step = self._next(outcome)
+            if isinstance(step, Terminate | FinishTurn | PassOn | GiveUp):
+                break
+            playing = self._start(nursery, step)
+        await self._close(step, playing)
+        with trio.move_on_after(_GOODBYE_S):
+            await playing.closed.wait()
+
+    def _start(self, nursery: trio.Nursery, step: Restart | Continue | Retry) -> _Playing:
+        """Start the leg that the plan has asked for."""
+        if isinstance(step, Retry):
+            self._may_retry = False
+            seat = self.route.take_again(step.target)
+        else:
+            seat = self.route.take(step.target)
+        delivery = self.delivery
+        if not self.client.started:
+            delivery.begin_anew()
+            self._preamble_since = None
+        given = delivery.transcript.text if delivery.transcript.has_text else ""
+        leg = self.route.leg(
+            seat,
+            given=given,
+            max_tokens=delivery.tokens_left() if given else self.route.max_tokens(),
+            other_way=bool(given) and isinstance(step, Retry),
+        )
+        delivery.begin_leg(seat.target.name, seat.model or "", seam=self._seam_words(seat))
+        target = seat.target
+        patience = Patience(
+            trio.current_time(),
+            ttft_s=target.ttft_timeout_s,
+            stall_s=target.stall_timeout_s,
+            terminator_s=target.terminator_timeout_s,
+            total_s=target.total_timeout_s,
+            load_s=target.load_timeout_s if target.is_local else None,
+        )
+        inbox = Inbox(self._bell, self.services.config.server.channel_bytes)
+        playing = _Playing(seat, "continue" if given else "restart", patience, inbox)
+        nursery.start_soon(playing.run, leg)
+        return playing
+
+    def _seam_words(self, seat: Seat) -> str:
+        if not self._legs:
+            return ""
+        last = self._legs[-1]
+        return seam_words(last.target, seat.target.name, last.outcome, last.phase)
+
+    async def _hear_out(self, playing: _Playing) -> Outcome:
+        """Hear one leg to its end; returns how it ended."""
+        inbox, patience, delivery = playing.inbox, playing.patience, self.delivery
+        while True:
+            item = inbox.take()
+            if item is None:
+                await self._flush(playing)
+                item = inbox.take()
+            match item:
+                case None:
+                    now = trio.current_time()
+                    if patience.over(now):
+                        return self._conclude(playing, Completed(terminated=False))
+                    if (kind := patience.lost(now)) is not None:
+                        return self._conclude(playing, Failed(kind))
+                    await self._do_duties(playing, now)
+                    self.alarm.set(min(patience.due, self._next_duty()))
+                    await self._bell.wait()
+                case Received(events=events):
+                    if any(map(is_content, events)):
+                        patience.content(trio.current_time())
+                    if any(isinstance(e, Finish) for e in events):
+                        patience.finish(trio.current_time())
+                    delivery.hear(item)
+                    if delivery.stopped:
+                        return self._conclude(playing, Completed())
+                    if delivery.speechless:
+                        return self._conclude(playing, Failed(FailureKind.UNFIT, unfit_reason="content"))
+                    if len(delivery.out) > _WRITE_BYTES:
+                        await self._flush(playing)
+                case Opened(headers):
+                    playing.opened = headers
+                case Granted(model, shown, echoes):
+                    patience.granted(trio.current_time())
+                    delivery.granted(model, shown, echoes=echoes)
+                case Ended(outcome):
+                    return self._conclude(playing, outcome)
+                case _ as never:
+                    assert_never(never)
+
+    def _conclude(self, playing: _Playing, outcome: Outcome) -> Outcome:
+        """The leg is over for us, whether or not it knows."""
+        delivery, patience = self.delivery, playing.patience
+        outcome = delivery.conclude(outcome, going_on=playing.how == "continue")
+        failed = outcome if isinstance(outcome, Failed) else None
+        if failed is not None:
+            playing.scope.cancel(reason="the leg has failed")
+            self.route.observe(playing.seat, failed, trio.current_time())
+            if self._first is None:
+                self._first = (failed, playing.seat.target.name)
+        first_content = patience.first_content
+        self._legs.append(
+            LegReport(
+                target=playing.seat.target.name,
+                model=delivery.leg.model,
+                how=playing.how,
+                outcome=delivery.leg.outcome,
+                phase=delivery.transcript.phase.value,
+                started_s=round(patience.started - self._began, 6),
+                first_content_s=None if first_content is None else round(first_content - self._began, 6),
+                ended_s=round(trio.current_time() - self._began, 6),
+                tokens=delivery.leg.tokens,
+                estimated=delivery.leg.estimated,
+                status=failed.answer.status if failed and failed.answer else None,
+                unfit_reason=failed.unfit_reason if failed else "",
+            )
+        )
+        return outcome
+
+    def _next(self, outcome: Outcome) -> Step:
+        first = self._first
+        return next_step(
+            outcome,
+            self.delivery.transcript,
+            self.route.candidates(),
+            tried=self._legs[-1].target,
+            first=None if first is None or first[0] is outcome else first[0],
+            may_retry=self._may_retry,
+            failover=self.incoming.wants_failover,
+            tokens_left=self.delivery.tokens_left(),
+        )
+
+    # -- towards the client ----------------------------------------------------
+
+    async def _flush(self, playing: _Playing) -> None:
+        """Send what may go out; a preamble waits a little for the content it announces."""
+        delivery = self.delivery
+        if not delivery.out:
+            return
+        if not self.client.started:
+            if not self.incoming.routing.stream:
+                return
+            now = trio.current_time()
+            if not delivery.shown:
+                self._preamble_since = self._preamble_since or now
+                if now < self._preamble_since + self.services.config.server.preamble_hold_s:
+                    return
+            await self._open(playing)
+        body = bytes(delivery.out)
+        delivery.out.clear()
+        before, last_sent = trio.current_time(), self.client.last_sent
+        await self.client.write(body)
+        # Whoever waits for a slow client must not blame the provider for it.
+        playing.patience.excuse(trio.current_time() - before)
+        if delivery.shown and self._legs and self._gap_s is None and playing.patience.first_content:
+            self._gap_s = round(trio.current_time() - last_sent, 6)
+
+    async def _open(self, playing: _Playing) -> None:
+        voice = self.delivery.voice
+        await self.client.start(
+            200,
+            (
+                (b"content-type", voice.content_type),
+                (b"cache-control", b"no-cache"),
+                # Re-buffering front ends make a stream look stalled.
+                (b"x-accel-buffering", b"no"),
+                *self._own_headers(playing),
+                *http.to_client(playing.opened),
+            ),
+        )
+
+    def _own_headers(self, playing: _Playing) -> http.Headers:
+        return (
+            (b"x-trooper-request-id", self.request_id.encode()),
+            (b"x-trooper-target", playing.seat.target.name.encode()),
+            (b"x-trooper-fallbacks", str(len(self._legs)).encode()),
+        )
+
+    def _next_duty(self) -> float:
+        """When something has to be sent although no event comes."""
+        server = self.services.config.server
+        if not self.incoming.routing.stream:
+            return math.inf
+        if self.client.started:
+            return self.client.last_sent + server.keepalive_s
+        commit = self._began + server.commit_after_s
+        if self._preamble_since is None or self.delivery.shown:
+            return commit
+        return min(commit, self._preamble_since + server.preamble_hold_s)
+
+    async def _do_duties(self, playing: _Playing, now: float) -> None:
+        """Commit to a 200 when it is time, and keep the connection alive."""
+        if now < self._next_duty():
+            return
+        if not self.client.started and self._preamble_since is None:
+            await self._open(playing)
+        if self.client.started:
+            # Past the gate: what waits there may wait for seconds.
+            await self.client.write(self.delivery.voice.comment("trooper keep-alive"))
+
+    async def _close(self, step: Terminate | FinishTurn | PassOn | GiveUp, playing: _Playing) -> None:
+        """Say the end, whatever it is."""
+        delivery = self.delivery
+        match step:
+            case Terminate():
+                delivery.end_turn(FinishReason.STOP)
+                self._ending = "completed"
+            case FinishTurn(reason):
+                delivery.end_turn(reason)
+                self._ending = "completed"
+            case PassOn(failed) | GiveUp(failed):
+                self._ending = "passed_on" if isinstance(step, PassOn) else "failed"
+                target = self._first[1] if self._first else playing.seat.target.name
+                own = isinstance(step, PassOn)
+                if not self.client.started and not delivery.shown and not (own and failed.raw):
+                    await self._answer(delivery.fail(failed, target), playing)
+                    return
+                delivery.fail_in_band(failed, target, own=own)
+            case _ as never:
+                assert_never(never)
+        if not self.client.started:
+            if not self.incoming.routing.stream:
+                await self._answer(self._whole_answer(playing), playing)
+                return
+            await self._open(playing)
+        body = bytes(delivery.out)
+        delivery.out.clear()
+        await self.client.finish(body)
+
+    def _whole_answer(self, playing: _Playing) -> Answer:
+        headers = ((b"content-type", self.delivery.voice.content_type), *http.to_client(playing.opened))
+        return Answer(200, headers, bytes(self.delivery.out))
+
+    async def _answer(self, answer: Answer, playing: _Playing) -> None:
+        """Send a whole HTTP answer."""
+        length = (b"content-length", str(len(answer.body)).encode())
+        await self.client.start(answer.status, (*answer.headers, length, *self._own_headers(playing)))
+        await self.client.finish(answer.body)
+
+    def report(self) -> RequestReport:
+        """The request in numbers and enumerated words."""
+        return RequestReport(
+            request_id=self.request_id,
+            model=self.route.model_for_log(),
+            stream=self.incoming.routing.stream,
+            outcome="client_cancelled" if self.client.gone else self._ending,
+            status=self.client.status,
+            duration_s=round(trio.current_time() - self._began, 6),
+            sent_bytes=self.client.sent_bytes,
+            gap_s=self._gap_s,
+            legs=tuple(self._legs),
+        )

@@ -1,0 +1,88 @@
+"""
+What is told about a request: one frozen report, one log line.
+
+Everything in a report is a number, an enumerated word, or a name from the
+configuration. No prompt, no answer, no key, and no upstream's text can be in
+it, whatever the log level.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+from attrs import asdict, frozen
+
+
+@frozen
+class LegReport:
+    """
+    One leg. Times are seconds since the request began.
+
+    Attributes:
+        outcome: `completed`, or the kind of failure.
+        phase: how far the client's stream had got when the leg ended.
+        tokens: completion tokens of this leg; `estimated` says whose count it is.
+    """
+
+    target: str
+    model: str
+    how: str
+    outcome: str
+    phase: str
+    started_s: float
+    first_content_s: float | None
+    ended_s: float
+    tokens: int
+    estimated: bool
+    status: int | None = None
+    unfit_reason: str = ""
+
+
+@frozen
+class RequestReport:
+    """
+    One request.
+
+    Attributes:
+        outcome: `completed`, `passed_on`, `failed` or `client_cancelled`.
+        gap_s: the silence the client saw at the last seam: from the last byte
+            of one leg to the first of the next; `None` without a seam.
+    """
+
+    request_id: str
+    model: str
+    stream: bool
+    outcome: str
+    status: int | None
+    duration_s: float
+    sent_bytes: int
+    gap_s: float | None
+    legs: tuple[LegReport, ...]
+
+
+def log_request(report: RequestReport) -> None:
+    """Write the report's one line."""
+    fields = asdict(report, filter=lambda _, value: value is not None and value != "")
+    log = structlog.get_logger("trooper.request")
+    if report.outcome == "failed":
+        log.warning("request", **fields)
+    else:
+        log.info("request", **fields)
+
+
+def set_up_logging(stream: TextIO | None = None, level: int = logging.INFO) -> None:
+    """Log as one JSON object a line, to standard error: standard output belongs to commands."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
+        cache_logger_on_first_use=False,
+    )

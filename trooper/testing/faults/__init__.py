@@ -1,0 +1,21 @@
+"""
+Every way a chat provider fails, and everything that only looks like failing.
+
+The table follows the failure taxonomy in `docs/failures.md`, which is
+generated from it. Tests, the demo and the bench draw from the same table, so
+they cannot drift apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from trooper.testing.faults.healthy import HEALTHY
+from trooper.testing.faults.in_band import IN_BAND
+from trooper.testing.faults.shape import Action, Events, Fault, Position, Where
+from trooper.testing.faults.statuses import STATUSES
+from trooper.testing.faults.transport import TRANSPORT
+
+FAULTS: Mapping[str, Fault] = {f.name: f for f in (*TRANSPORT, *IN_BAND, *STATUSES, *HEALTHY)}
+
+__all__ = ["FAULTS", "Action", "Events", "Fault", "Position", "Where"]

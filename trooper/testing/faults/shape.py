@@ -1,0 +1,172 @@
+"""
+What a row of the fault table is, and how it finds its place in a stream.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, TypeAlias
+
+from attrs import frozen
+
+from trooper.testing.chat import cut, sse
+from trooper.testing.script import Script, Send, Status
+
+#: A number of content events, `start`, `middle`, `end`, or `b<bytes>`.
+Position: TypeAlias = int | str
+#: Where a fault can happen. A `before` fault ignores the position.
+Where: TypeAlias = Literal["before", "after", "both"]
+#: What trooper does about it; empty where the fault cannot happen there.
+Action: TypeAlias = Literal["", "restart", "continue", "pass", "finish"]
+
+
+@frozen
+class Events:
+    """A healthy stream, sorted: what comes before the content, the content, what comes after."""
+
+    preamble: tuple[bytes, ...]
+    content: tuple[bytes, ...]
+    tail: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, events: Sequence[bytes]) -> Events:
+        """Sort the events of `chat_events`."""
+        places = [at for at, event in enumerate(events) if _has_content(event)]
+        first, after = (places[0], places[-1] + 1) if places else (1, 1)
+        return cls(tuple(events[:first]), tuple(events[first:after]), tuple(events[after:]))
+
+    @property
+    def all(self) -> tuple[bytes, ...]:
+        """Every event in order."""
+        return (*self.preamble, *self.content, *self.tail)
+
+    @property
+    def finish(self) -> tuple[bytes, ...]:
+        """The whole stream up to the finish reason."""
+        return (*self.preamble, *self.content, *self.tail[:1])
+
+    @property
+    def rest(self) -> tuple[bytes, ...]:
+        """What follows the finish reason: usage if asked for, `[DONE]`."""
+        return self.tail[1:]
+
+    def lead(self, position: Position) -> tuple[bytes, ...]:
+        """What goes out before the fault; at a byte position the last piece may be half an event."""
+        if isinstance(position, str) and position.startswith("b"):
+            return tuple(cut(self.all, int(position[1:])))
+        return (*self.preamble, *self.content[: self._count(position)])
+
+    def whole_lead(self, position: Position) -> tuple[bytes, ...]:
+        """The same, whole events only."""
+        return tuple(event for event in self.lead(position) if event.endswith(b"\n\n"))
+
+    def next(self, position: Position) -> bytes:
+        """The event that the fault interrupts."""
+        at = len(self.whole_lead(position))
+        return self.all[min(at, len(self.all) - 1)]
+
+    def place(self, position: Position) -> Literal["before", "after", "finished", "whole"]:
+        """How far the answer has got at `position`."""
+        whole = len(self.whole_lead(position))
+        if whole <= len(self.preamble):
+            return "before"
+        if whole <= len(self.preamble) + len(self.content):
+            return "after"
+        return "whole" if whole == len(self.all) else "finished"
+
+    def chunk(self, delta: dict[str, Any], finish: str | None = None, **more: object) -> bytes:
+        """One more event of this very answer."""
+        return sse(self.chunk_value(delta, finish) | more)
+
+    def chunk_value(self, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+        """The same, not yet encoded."""
+        value: dict[str, Any] = json.loads(self.preamble[0].removeprefix(b"data: "))
+        value["choices"] = [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]
+        return value
+
+    def _count(self, position: Position) -> int:
+        match position:
+            case int():
+                return min(position, len(self.content))
+            case "start":
+                return 0
+            case "middle":
+                return (len(self.content) + 1) // 2
+            case "end":
+                return len(self.content)
+            case _:
+                raise ValueError(f"not a position in a stream: {position!r}")
+
+
+def _has_content(event: bytes) -> bool:
+    data = event.removeprefix(b"data: ").strip()
+    if data == b"[DONE]":
+        return False
+    choices = json.loads(data)["choices"]
+    return any(value for choice in choices for key, value in choice["delta"].items() if key != "role")
+
+
+@frozen
+class Fault:
+    """
+    A row of the table.
+
+    Attributes:
+        title: what is seen, in a plain sentence.
+        kind: the failure's name in trooper's words, empty for what is not a
+            failure.
+        kind_before: the same where it differs before any content.
+        before, after: what trooper does before and after the first content.
+        whole: what the fault does to an answer that is not streamed, given
+            the healthy body; `None` when it does nothing to it.
+    """
+
+    name: str
+    title: str
+    kind: str
+    where: Where
+    before: Action
+    after: Action
+    stream: Callable[[Events, Position], Script]
+    whole: Callable[[bytes], Script] | None = None
+    kind_before: str = ""
+
+    @property
+    def passes(self) -> bool:
+        """Whether the client gets the provider's own answer."""
+        return "pass" in (self.before, self.after)
+
+    @property
+    def fails(self) -> bool:
+        """Whether another target has to take over."""
+        return bool({"restart", "continue"} & {self.before, self.after})
+
+    def build(self, events: Sequence[bytes], position: Position) -> Script:
+        """The fault after `position` in the healthy stream `events`."""
+        return self.stream(Events.of(events), position)
+
+    def build_whole(self, body: bytes) -> Script:
+        """The fault in a whole answer."""
+        return Script((Status(200, body),)) if self.whole is None else self.whole(body)
+
+    def expected(self, events: Sequence[bytes], position: Position) -> tuple[str, Action]:
+        """Kind and action when the fault strikes a stream at `position`."""
+        match self.where, Events.of(events).place(position):
+            case "before", _:
+                return self.kind_before or self.kind, self.before
+            case "after", _:
+                return self.kind, self.after
+            case _, "before":
+                return self.kind_before or self.kind, self.before
+            case _, "after":
+                return self.kind, self.after
+            case _, "finished":
+                return "", "finish"
+            case _:
+                return "", "pass"
+
+
+def sends(pieces: Iterable[bytes]) -> tuple[Send, ...]:
+    """A `Send` for each piece."""
+    return tuple(Send(piece) for piece in pieces)

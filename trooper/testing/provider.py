@@ -1,0 +1,192 @@
+"""
+A chat provider whose behaviour is a script.
+
+Without instructions it gives a healthy answer. A fault can be chosen for all
+requests (`script`), for the next ones (`play_next`), or by the request itself:
+the header `x-fault: name@position`, or a model called
+`fault/<name>/<position>[/<answer>]`. A request's `x-answer` header, or a model
+called `answer/<answer>`, picks one of `ANSWERS`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+import trio
+from attrs import define, evolve, field, frozen
+
+from trooper.testing.chat import DEFAULT_ANSWER, Call, ChatAnswer, dumps, tokens
+from trooper.testing.faults import FAULTS, Fault
+from trooper.testing.http import ClosedByPeer, Request, Response, Server
+from trooper.testing.script import End, Head, Script, Send, Status, play
+
+WEATHER = Call("get_weather", '{"city": "Zürich", "days": [1, 2, 3], "note": "a \\"b\\" {c}"}')
+CLOCK = Call("get_time", '{"zone": "Europe/Zurich"}', id="call_0000000000000000000002")
+
+ANSWERS: Mapping[str, ChatAnswer] = {
+    "text": ChatAnswer(tokens=tuple(tokens(DEFAULT_ANSWER))),
+    "tools": ChatAnswer(calls=(WEATHER, CLOCK), finish="tool_calls"),
+    "text-tools": ChatAnswer(tokens=tuple(tokens("Let me look.")), calls=(WEATHER,), finish="tool_calls"),
+    "reasoning": ChatAnswer(
+        tokens=tuple(tokens(DEFAULT_ANSWER)), reasoning=tuple(tokens("The user asks about lighthouses."))
+    ),
+    "json": ChatAnswer(tokens=tuple(tokens('{"city": "Zürich", "days": [1, 2, 3]}', 4))),
+    "long-word": ChatAnswer(tokens=tuple(tokens("Here it is: " + "QUJD" * 64 + " – done.", 6))),
+    "empty": ChatAnswer(),
+}
+
+#: What a provider answers: a script, a fault at a position, or an answer.
+Plan: TypeAlias = "Script | FaultAt | ChatAnswer"
+
+
+@frozen
+class FaultAt:
+    """
+    A fault of the table, after `position`: a number of content events,
+    `start`, `middle`, `end`, or `b<bytes>` for a place in the byte stream.
+    """
+
+    fault: Fault
+    position: int | str = "middle"
+    answer: ChatAnswer | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> FaultAt:
+        """Read `name@position`."""
+        name, _, position = text.partition("@")
+        return cls(FAULTS[name], int(position) if position.isdecimal() else position or "middle")
+
+
+@define(eq=False)
+class ScriptedProvider:
+    """
+    A chat provider on any stream: give `provider.serve` to a listener.
+
+    Attributes:
+        answer: what it says when healthy, and what faults cut.
+        script: used for every request that asks for nothing else.
+        pace_s: silence after each event.
+        headers: response headers of every streamed answer.
+        api_key: when set, other keys get a 401.
+        token_chars: cut the answer into pieces of so many characters instead
+            of words.
+    """
+
+    answer: ChatAnswer | str = ANSWERS["text"]
+    script: Plan | Callable[[Request], Plan] | None = None
+    pace_s: float = 0.0
+    models: tuple[str, ...] = ("gpt-4o", "gpt-4o-mini")
+    headers: tuple[tuple[str, str], ...] = (("x-request-id", "req_scripted"),)
+    api_key: str | None = field(default=None, repr=False)
+    token_chars: int | None = None
+    server: Server = field(init=False)
+    _next: deque[Plan] = field(init=False, factory=deque)
+    _numbers: Iterator[int] = field(init=False, factory=itertools.count)
+
+    def __attrs_post_init__(self) -> None:
+        self.server = Server(self._answer, state=self._state)
+
+    async def serve(self, stream: trio.abc.HalfCloseableStream) -> None:
+        """Serve one connection."""
+        await self.server.serve(stream)
+
+    def play_next(self, *plans: Plan) -> None:
+        """Use these for the next requests, one each, before anything else."""
+        self._next.extend(plans)
+
+    @property
+    def requests(self) -> list[Request]:
+        """All requests, in order."""
+        return self.server.requests
+
+    @property
+    def chats(self) -> list[Request]:
+        """The chat requests among them."""
+        return [r for r in self.server.requests if r.path.endswith("/chat/completions")]
+
+    @property
+    def open_connections(self) -> int:
+        """Connections not closed by either side."""
+        return self.server.open_connections
+
+    @property
+    def closed_by_peer(self) -> list[ClosedByPeer]:
+        """When peers went away, and during which request."""
+        return self.server.closed_by_peer
+
+    def _state(self) -> dict[str, object]:
+        return {"kind": "provider"}
+
+    async def _answer(self, request: Request, response: Response) -> None:
+        if self.api_key is not None and request.header("authorization") != f"Bearer {self.api_key}":
+            await play(FAULTS["auth-401"].build((), 0), response)
+        elif request.method == "GET" and request.path == "/v1/models":
+            await play(Script((Status(200, self._model_list()),)), response)
+        elif request.method == "POST" and request.path == "/v1/chat/completions":
+            asked: dict[str, Any] = request.json()
+            await play(self._script_for(request, asked), response, pace_s=self.pace_s)
+        else:
+            await play(FAULTS["not-found-404"].build((), 0), response)
+
+    def _script_for(self, request: Request, asked: Mapping[str, Any]) -> Script:
+        plan = self._plan_for(request, str(asked.get("model", "")))
+        if isinstance(plan, Script):
+            return plan
+        answer = plan.answer or self._default() if isinstance(plan, FaultAt) else plan
+        options = asked.get("stream_options") or {}
+        number = next(self._numbers)
+        answer = evolve(
+            answer,
+            id=f"chatcmpl-scripted{number:012d}",
+            created=answer.created + number,
+            model=str(asked.get("model", answer.model)),
+            usage=bool(options.get("include_usage")),
+        )
+        streams = bool(asked.get("stream"))
+        match plan:
+            case FaultAt(fault, position):
+                if streams:
+                    return fault.build(answer.events(), position)
+                return fault.build_whole(answer.body())
+            case _:
+                return self._streamed(answer.events()) if streams else self._whole(answer.body())
+
+    def _streamed(self, events: Iterable[bytes]) -> Script:
+        return Script((Head(headers=self.headers), *map(Send, events), End()))
+
+    def _whole(self, body: bytes) -> Script:
+        return Script((Status(200, body, self.headers),))
+
+    def _plan_for(self, request: Request, model: str) -> Plan:
+        if self._next:
+            return self._next.popleft()
+        if fault := request.header("x-fault"):
+            return FaultAt.parse(fault)
+        match model.split("/"):
+            case ["fault", name, position, *answer]:
+                chosen = ANSWERS[answer[0]] if answer else None
+                return evolve(FaultAt.parse(f"{name}@{position}"), answer=chosen)
+            case ["answer", name]:
+                return ANSWERS[name]
+        if named := request.header("x-answer"):
+            return ANSWERS[named]
+        if self.script is None:
+            return self._default()
+        return self.script(request) if callable(self.script) else self.script
+
+    def _default(self) -> ChatAnswer:
+        answer = self.answer
+        if isinstance(answer, str):
+            answer = ChatAnswer(tokens=tuple(tokens(answer)))
+        if self.token_chars is not None:
+            answer = evolve(answer, tokens=tuple(tokens("".join(answer.tokens), self.token_chars)))
+        return answer
+
+    def _model_list(self) -> bytes:
+        data = [
+            {"id": m, "object": "model", "created": 1_790_000_000, "owned_by": "openai"} for m in self.models
+        ]
+        return dumps({"object": "list", "data": data})

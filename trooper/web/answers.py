@@ -1,0 +1,96 @@
+"""
+Answers that Trooper gives itself, in the shape the OpenAI SDKs read.
+
+Only trio's part of the wait is here: how an answer goes out while the client
+is still sending. Nothing in this file is on the token path.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import trio
+
+from trooper.errors import RequestRejected
+from trooper.web.protocol import Headers, Message, Receive, Send
+
+#: How long an unread body is swallowed after a refusal. A socket closed over
+#: unread bytes is reset, and the reset overtakes the answer: the client would
+#: see a broken connection in place of the reason. nginx's `lingering_timeout`
+#: is 5 s as well.
+LINGER_S = 5.0
+
+_JSON = (b"content-type", b"application/json")
+
+
+def error_body(status: int, code: str, message: str) -> bytes:
+    """An error as the OpenAI API writes it."""
+    kind = "invalid_request_error" if status < 500 or status == 508 else "server_error"
+    return msgspec.json.encode({"error": {"message": message, "type": kind, "param": None, "code": code}})
+
+
+def start_message(status: int, body: bytes, headers: Headers = ()) -> Message:
+    """The head of a JSON answer whose whole body is known."""
+    length = (b"content-length", str(len(body)).encode())
+    return {"type": "http.response.start", "status": status, "headers": [_JSON, length, *headers]}
+
+
+def body_message(body: bytes = b"", *, more: bool = False) -> Message:
+    """A piece of a body."""
+    return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+async def answer_error(send: Send, status: int, code: str, message: str, headers: Headers = ()) -> None:
+    """A whole error answer. It waits on `send` only, so it runs on any loop."""
+    body = error_body(status, code, message)
+    await send(start_message(status, body, headers))
+    await send(body_message(body))
+
+
+async def answer_preflight(send: Send, asked_headers: bytes | None) -> None:
+    """Let a browser send what it asked about; the origin was allowed already."""
+    headers: Headers = ((b"access-control-allow-methods", b"GET, POST"), (b"access-control-max-age", b"600"))
+    if asked_headers is not None:
+        headers += ((b"access-control-allow-headers", asked_headers),)
+    await send({"type": "http.response.start", "status": 204, "headers": list(headers)})
+    await send(body_message())
+
+
+async def answer_rejection(rejected: RequestRejected, receive: Receive, send: Send, *, close: bool) -> None:
+    """
+    Refuse a request whose body may still be on its way.
+
+    The answer goes out whole at once; only its last, empty message waits until
+    the client has stopped sending, for `LINGER_S` at most. The body is
+    swallowed all the while: hypercorn hands it over through a queue of ten
+    messages, and when that is full its own `send` waits for us to read.
+    """
+    body = error_body(rejected.status, rejected.code, rejected.message)
+    # The SDKs retry 408, 409, 429 and 5xx. A late body may be on time next
+    # time; no other refusal gets better by asking again.
+    headers: Headers = () if rejected.status == 408 else ((b"x-should-retry", b"false"),)
+    if rejected.status == 401:
+        headers += ((b"www-authenticate", b"Bearer"),)
+    if close:
+        headers += ((b"connection", b"close"),)
+    await send(start_message(rejected.status, body, headers))
+    await send(body_message(body, more=True))
+    async with trio.open_nursery() as nursery:
+        whole = trio.Event()
+        nursery.start_soon(_swallow, receive, whole)
+        with trio.move_on_after(LINGER_S):
+            await whole.wait()
+        # Shielded because hypercorn says `http.disconnect` from inside this
+        # call, which ends `_swallow`, and closes the connection after that.
+        with trio.CancelScope(shield=True):
+            await send(body_message())
+        nursery.cancel_scope.cancel()
+
+
+async def _swallow(receive: Receive, whole: trio.Event) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        if not message.get("more_body", False):
+            whole.set()
+    whole.set()

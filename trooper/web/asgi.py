@@ -1,0 +1,276 @@
+"""
+The ASGI application.
+
+    scope ── on asyncio ── guest ──┐
+      └───── on Trio ──────────────┴── lifespan: the services, for as long as it lasts
+                                   ├── http: front door ─┬─ POST chat ── relay
+                                   │                     └─ the rest ─── routes (Quart)
+                                   └── websocket: refused
+
+Chat requests go round Quart, to the relay with the raw `receive` and `send`.
+Quart sends the status line before it asks for the body, and gives the status
+away while a failure can still become another answer; it enters view and body
+in two places, and a client that leaves in between leaks what the view opened;
+and its response class takes async generators only.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+import uuid
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Generic, cast
+
+import sniffio
+import trio
+from attrs import define, field
+
+from trooper.config import Config
+from trooper.errors import RequestRejected, TrooperError
+from trooper.request import ClientRequest
+from trooper.web.answers import answer_error, answer_preflight, answer_rejection
+from trooper.web.body import read_body
+from trooper.web.front_door import RequestHead, admit, allowed_origin, announces_body, is_preflight
+from trooper.web.guest import Guest, refuse
+from trooper.web.hang_up import hang_up
+from trooper.web.protocol import Cut, Message, OpenServices, Receive, Relay, S, Scope, Send, Serve
+from trooper.web.routes import CHAT_PATH, SERVICES_KEY, create_routes
+
+logger = logging.getLogger(__name__)
+
+
+@define(eq=False)
+class Application(Generic[S]):
+    """
+    What an ASGI server calls, on Trio or on asyncio.
+
+    Attributes:
+        config: the configuration; it does not change while we run.
+        open_services: opens what the relay and the routes need, with a nursery
+            for background tasks.
+        relay: answers one chat request.
+    """
+
+    config: Config
+    open_services: OpenServices[S]
+    relay: Relay[S]
+
+    #: Set while we serve. Anything that ends the services unsets it, so that a
+    #: server which carries on without its lifespan (hypercorn does) answers
+    #: 503, `/healthz` included, and is restarted.
+    _services: S | None = field(default=None, init=False)
+    _machine: str = field(init=False)
+    _routes: Serve = field(init=False)
+    _guest: Guest = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._machine = this_machine()
+        self._routes = cast("Serve", create_routes())
+        self._guest = Guest(self._live, self._serve)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one scope, on whichever loop the server runs."""
+        if sniffio.current_async_library() != "trio":
+            await self._guest(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await self._serve(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        stop = trio.Event()
+        async with trio.open_nursery() as nursery:
+            failure = await nursery.start(self._live, stop)
+            if failure is None:
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+                stop.set()
+        if failure is None:
+            await send({"type": "lifespan.shutdown.complete"})
+        else:
+            await send({"type": "lifespan.startup.failed", "message": failure})
+
+    async def _live(self, stop: trio.Event, *, task_status: trio.TaskStatus[str | None]) -> None:
+        """Open the services, report how that went, keep them until `stop`."""
+        async with trio.open_nursery() as nursery, AsyncExitStack() as stack:
+            background = await nursery.start(_hold_open)
+            stack.callback(background.cancel_scope.cancel)
+            try:
+                self._services = await stack.enter_async_context(self.open_services(self.config, background))
+            except Exception as error:  # noqa: BLE001  # whatever it is, the server must hear of it
+                task_status.started(_why(error))
+                return
+            task_status.started(None)
+            try:
+                await stop.wait()
+            finally:
+                self._services = None
+                # Before the services close: a background task must not find
+                # its HTTP client closed under it.
+                background.cancel_scope.cancel()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        services = self._services
+        if scope["type"] != "http" or services is None:
+            await refuse(scope, receive, send)
+            return
+
+        cut = partial(hang_up, scope.get("server"), scope.get("client"))
+        async with trio.open_nursery() as nursery:
+            answered = trio.Event()
+            nursery.start_soon(_cut_when_cancelled, answered, cut)
+            await self._answer(services, scope, receive, Response(send), cut)
+            answered.set()
+
+    async def _answer(
+        self, services: S, scope: Scope, receive: Receive, response: Response, cut: Cut
+    ) -> None:
+        head = _head(scope)
+        try:
+            response.origin = allowed_origin(self.config, head)
+            admitted = admit(self.config, self._machine, head)
+            is_chat = head.method == "POST" and head.path == CHAT_PATH
+            body = await read_body(self.config, receive, keep=is_chat)
+        except RequestRejected as rejected:
+            close = announces_body(head) and scope["http_version"].startswith("1")
+            await answer_rejection(rejected, receive, response, close=close)
+            return
+        if body is None:
+            return
+        if is_preflight(head):
+            await answer_preflight(response, head.only(b"access-control-request-headers"))
+        elif is_chat:
+            request = ClientRequest(
+                path=head.path,
+                query=scope["query_string"],
+                headers=admitted.headers,
+                body=body,
+                hop=admitted.hop,
+                client_key_used=admitted.client_key_used,
+            )
+            await self._relay_chat(services, request, receive, response, cut)
+        else:
+            inner = {**scope, "headers": list(admitted.headers), SERVICES_KEY: services}
+            await self._routes(inner, _after_body(receive), response)
+
+    async def _relay_chat(
+        self, services: S, request: ClientRequest, receive: Receive, response: Response, cut: Cut
+    ) -> None:
+        try:
+            await self.relay(services, request, receive, response, cut)
+        except Exception:
+            # A bug of ours. Once the answer has begun the server must end it:
+            # without a terminator, so that nobody takes it for a whole one.
+            if response.started:
+                raise
+            logger.exception("the relay failed before it answered")
+            await answer_error(response, 500, "internal_error", "Trooper failed to answer. Its log says why.")
+
+
+@define(eq=False)
+class Response:
+    """
+    The server's `send`, with what every answer of ours needs.
+
+    The last message is shielded. Inside that call hypercorn first says
+    `http.disconnect` and then recycles or closes the connection; Quart-Trio,
+    and any relay that watches for the client, cancels itself at the former and
+    so would stop the latter: the socket stayed open for good, `Connection:
+    close` or not.
+    """
+
+    _send: Send
+    started: bool = field(default=False, init=False)
+    #: The page that may read this answer.
+    origin: bytes | None = field(default=None, init=False)
+
+    async def __call__(self, message: Message) -> None:
+        """Send one message of the answer."""
+        if message["type"] == "http.response.start":
+            self.started = True
+            if self.origin is not None:
+                message = {**message, "headers": [*message["headers"], *_cors(self.origin)]}
+        elif not message.get("more_body", False):
+            with trio.CancelScope(shield=True):
+                await self._send(message)
+            return
+        await self._send(message)
+
+
+def this_machine() -> str:
+    """What tells this machine from others, the same in each of its processes."""
+    node = uuid.getnode()
+    # With the multicast bit set it is a random stand-in for a missing network
+    # card (RFC 4122, 4.1.6), another one in each worker.
+    card = "" if node >> 40 & 1 else f"{node:012x}"
+    return f"{card} {platform.node()}"
+
+
+def _head(scope: Scope) -> RequestHead:
+    server = scope.get("server")
+    return RequestHead(
+        method=scope["method"],
+        path=scope["path"].removeprefix(scope.get("root_path", "")),
+        scheme=scope["scheme"],
+        headers=tuple((bytes(name).lower(), bytes(value)) for name, value in scope["headers"]),
+        # Some servers give a unix socket's path and no port.
+        server=None if server is None or server[1] is None else (server[0], server[1]),
+    )
+
+
+def _cors(origin: bytes) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"access-control-allow-origin", origin),
+        (b"access-control-expose-headers", b"*"),
+        (b"vary", b"origin"),
+    ]
+
+
+def _after_body(receive: Receive) -> Receive:
+    """`receive` for somebody who comes after the body was read."""
+    told = False
+
+    async def remaining() -> Message:
+        nonlocal told
+        if told:
+            return await receive()
+        told = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    return remaining
+
+
+def _why(error: Exception) -> str:
+    """What the server prints when the services could not be opened."""
+    if isinstance(error, TrooperError):
+        return str(error)
+    logger.error("the services could not be opened", exc_info=error)
+    return f"{type(error).__name__}: {error}"
+
+
+async def _hold_open(*, task_status: trio.TaskStatus[trio.Nursery]) -> None:
+    """
+    A nursery of its own for background tasks, so that they can be ended while
+    the services they use are still open.
+    """
+    async with trio.open_nursery() as nursery:
+        task_status.started(nursery)
+        await trio.sleep_forever()
+
+
+async def _cut_when_cancelled(answered: trio.Event, cut: Cut) -> None:
+    """
+    Cut the client off when the server cancels its scope.
+
+    That is the end of the grace period, or a fault of ours. The answer is lost
+    in any case, and a client that does not read would keep the server's
+    shielded write, and with it the process, alive.
+    """
+    try:
+        await answered.wait()
+    except trio.Cancelled:
+        cut()
+        raise

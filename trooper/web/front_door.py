@@ -1,0 +1,314 @@
+"""
+Who may come in.
+
+Trooper holds an operator's key and talks to a model on this machine, so a
+request is refused before anything is read from it or sent on. Everything here
+is sans-IO: values in, a value out or `RequestRejected` raised. This file may
+not know ASGI, sockets or what happens to a request afterwards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import re
+
+from attrs import frozen
+
+from trooper.config import Config
+from trooper.core.headers import Headers
+from trooper.errors import RequestRejected
+
+#: A header that is ours alone: it is never sent on.
+KEY_HEADER = b"x-trooper-key"
+
+#: Headers that decide something here. Two of them let two readers of the same
+#: request disagree on which one counts.
+_ONCE = (b"host", b"authorization", b"content-type", b"content-encoding", b"content-length", KEY_HEADER)
+
+#: A host as RFC 3986 writes it; an empty port is allowed there. Names are kept
+#: to what DNS can hold, so that no separator hides in one.
+_HOST = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::(?P<port>[0-9]{0,5}))?")
+
+
+@frozen
+class RequestHead:
+    """A request as far as it is known before its body is read. Header names are lower-case."""
+
+    method: str
+    path: str
+    scheme: str
+    headers: Headers
+    #: The local end of the client's connection; `None` for a unix socket.
+    server: tuple[str, int] | None
+
+    def only(self, name: bytes) -> bytes | None:
+        """The value of a header that may come once."""
+        return next((value for other, value in self.headers if other == name), None)
+
+
+@frozen
+class Admitted:
+    """
+    A request that may come in.
+
+    Attributes:
+        headers: the request's headers without the keys to this door.
+        client_key_used: `Authorization` was such a key and is gone from
+            `headers`; there is no client key left to send on.
+        hop: this Trooper's name in `Via`.
+    """
+
+    headers: Headers
+    client_key_used: bool
+    hop: str
+
+
+def hop_name(machine: str, place: str) -> str:
+    """
+    This Trooper's pseudonym in `Via`.
+
+    The same for every worker process of one Trooper, since a loop may come
+    back to another worker; different for two Troopers on one machine, since a
+    chain of them is not a loop. A digest, because `Via` leaves the machine.
+    """
+    return "trooper-" + hashlib.sha256(f"{machine}\n{place}".encode()).hexdigest()[:12]
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine can reach `address`. A name is not an address."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return parsed.is_loopback if mapped is None else bool(mapped.is_loopback)
+
+
+def holds_a_key(config: Config) -> bool:
+    """Whether a target is paid for with a key of ours."""
+    return any(target.key.kind == "value" for target in config.targets)
+
+
+def is_exposed(config: Config, address: str) -> bool:
+    """Whether others could spend our key through `address`."""
+    return holds_a_key(config) and not config.server.client_keys and not is_loopback(address)
+
+
+def split_host(value: str) -> tuple[str, int | None] | None:
+    """A `Host` value as name and port; `None` if it is not a host at all."""
+    match = _HOST.fullmatch(value.strip().lower())
+    if match is None:
+        return None
+    name = match["v6"] or match["name"].removesuffix(".")
+    port = match["port"]
+    if not name or (port and not 0 < int(port) <= 65535):
+        return None
+    return name, int(port) if port else None
+
+
+def allowed_origin(config: Config, head: RequestHead) -> bytes | None:
+    """
+    The request's `Origin`, if it has one and that one is allowed.
+
+    A browser sends it with every request that a page may not simply make; a
+    local model is not for pages. `null` is what sandboxed pages send: it is
+    allowed only by name, like any other.
+    """
+    origins = [value for name, value in head.headers if name == b"origin"]
+    if not origins:
+        return None
+    known = {origin.rstrip("/").lower().encode() for origin in config.server.allowed_origins}
+    if len(origins) > 1 or origins[0].lower() not in known:
+        raise RequestRejected(
+            403,
+            "origin_not_allowed",
+            "Requests from web pages are refused. Add the page's origin to [server] allowed_origins to let it in.",
+        )
+    return origins[0]
+
+
+def admit(config: Config, machine: str, head: RequestHead) -> Admitted:
+    """
+    Let a request in or raise `RequestRejected`.
+
+    The order is from what costs an attacker least to what a friend gets wrong:
+    a rebound page learns nothing about keys, and a friend with a bad key is
+    told so before being told about content types.
+    """
+    for name in _ONCE:
+        if sum(other == name for other, _ in head.headers) > 1:
+            raise RequestRejected(
+                400, "duplicate_header", f"The request has more than one {name.decode()} header."
+            )
+    _check_host(config, head)
+    allowed_origin(config, head)
+    _check_exposure(config, head)
+    place = "unix" if head.server is None else str(head.server[1])
+    hop = hop_name(machine, place)
+    _check_loop(hop, head)
+    client_key_used = False if _is_open(head) else _check_key(config, head)
+    _check_body(config, head)
+    dropped = {KEY_HEADER, b"authorization"} if client_key_used else {KEY_HEADER}
+    headers = tuple((name, value) for name, value in head.headers if name not in dropped)
+    return Admitted(headers, client_key_used, hop)
+
+
+def _check_host(config: Config, head: RequestHead) -> None:
+    """
+    DNS rebinding: a page's own name suddenly means 127.0.0.1, and the browser
+    finds nothing wrong with it. The `Host` it sends still is the page's name.
+    An address in `Host` cannot be rebound, so the one we are reached at is fine.
+    """
+    value = head.only(b"host")
+    if value is None:
+        raise RequestRejected(400, "host_missing", "The request has no Host header.")
+    host = split_host(value.decode("latin-1"))
+    if host is None:
+        raise RequestRejected(400, "host_invalid", "The request's Host header is not a host.")
+    name, port = host
+    if name == "localhost" or is_loopback(name) or (head.server and _same_address(name, head.server[0])):
+        return
+    for allowed in config.server.allowed_hosts:
+        match split_host(allowed):
+            case (known, None) if known == name:
+                return
+            case (known, known_port) if known == name and known_port == (port or _default_port(head.scheme)):
+                return
+            case _:
+                pass
+    raise RequestRejected(
+        403,
+        "host_not_allowed",
+        "This Host is not served here. Use the address itself, or add the name to [server] allowed_hosts.",
+    )
+
+
+def _same_address(name: str, address: str) -> bool:
+    try:
+        return ipaddress.ip_address(name) == ipaddress.ip_address(address)
+    except ValueError:
+        return False
+
+
+def _default_port(scheme: str) -> int:
+    return 443 if scheme == "https" else 80
+
+
+def _check_exposure(config: Config, head: RequestHead) -> None:
+    # Asked again for each request, although `trooper serve` asks at the start:
+    # under `hypercorn --bind` the configuration does not know the address.
+    if head.server is not None and is_exposed(config, head.server[0]):
+        raise RequestRejected(
+            403,
+            "client_keys_needed",
+            "This Trooper holds a provider key and is reached at an address that is not loopback. "
+            "Set [server] client_keys_env, or bind to 127.0.0.1.",
+        )
+
+
+def _check_loop(hop: str, head: RequestHead) -> None:
+    # `Via` is a list of "protocol received-by (comment)"; our name can stand
+    # nowhere else in it by accident, so the parts need no parsing.
+    words = {
+        word for name, value in head.headers if name == b"via" for word in re.split(rb"[,\s]+", value.lower())
+    }
+    if hop.encode() in words:
+        raise RequestRejected(
+            508,
+            "loop_detected",
+            "This request has passed this Trooper before: one of its targets leads back to it. "
+            "Correct that target's base_url.",
+        )
+
+
+def _is_open(head: RequestHead) -> bool:
+    """
+    What needs no key: the liveness probe, which says nothing, and a browser's
+    preflight, which cannot carry one.
+    """
+    return head.path == "/healthz" or is_preflight(head)
+
+
+def is_preflight(head: RequestHead) -> bool:
+    """Whether a browser asks for permission on behalf of a page."""
+    return (
+        head.method == "OPTIONS"
+        and head.only(b"origin") is not None
+        and head.only(b"access-control-request-method") is not None
+    )
+
+
+def _check_key(config: Config, head: RequestHead) -> bool:
+    """Whether `Authorization` was the key; no key at all is refused."""
+    if not config.server.client_keys:
+        return False
+    scheme, _, token = (head.only(b"authorization") or b"").strip().partition(b" ")
+    bearer = token.strip() if scheme.lower() == b"bearer" else b""
+    by_bearer = _is_key(config, bearer)
+    by_header = _is_key(config, (head.only(KEY_HEADER) or b"").strip())
+    if not by_bearer and not by_header:
+        raise RequestRejected(
+            401,
+            "client_key_invalid",
+            "A key of this Trooper is needed, as `Authorization: Bearer …` or `x-trooper-key`.",
+        )
+    return by_bearer
+
+
+def _is_key(config: Config, candidate: bytes) -> bool:
+    # Every key is compared, in constant time each: neither how much of a key
+    # was right nor which one it was can be read off the clock.
+    found = False
+    for key in config.server.client_keys:
+        found |= hmac.compare_digest(key.encode(), candidate)
+    return found
+
+
+def announces_body(head: RequestHead) -> bool:
+    """Whether a body follows the head, as HTTP/1 says so."""
+    return (
+        head.only(b"transfer-encoding") is not None
+        or (head.only(b"content-length") or b"0").strip(b"0") != b""
+    )
+
+
+def _check_body(config: Config, head: RequestHead) -> None:
+    if head.method == "POST":
+        _check_content(head)
+    length = head.only(b"content-length")
+    if length is None:
+        return
+    if not length.isdigit():
+        raise RequestRejected(400, "content_length_invalid", "The request's Content-Length is not a number.")
+    # Never `int()` of as many digits as the client likes.
+    if len(length) > 15 or int(length) > config.server.max_request_bytes:
+        raise too_large(config)
+
+
+def _check_content(head: RequestHead) -> None:
+    # A page may post text/plain or a form to any address without asking;
+    # application/json always asks first.
+    kind = (head.only(b"content-type") or b"").partition(b";")[0].strip().lower()
+    if kind != b"application/json":
+        raise RequestRejected(
+            415, "content_type_not_json", "The request's Content-Type is not application/json."
+        )
+    encoding = (head.only(b"content-encoding") or b"identity").strip().lower()
+    if encoding != b"identity":
+        raise RequestRejected(
+            415,
+            "content_encoding_not_identity",
+            "The request's body is compressed. Send it without Content-Encoding.",
+        )
+
+
+def too_large(config: Config) -> RequestRejected:
+    """The answer to a body past the bound, announced or found out."""
+    limit = config.server.max_request_bytes
+    return RequestRejected(
+        413,
+        "request_too_large",
+        f"The request's body is larger than {limit} bytes. [server] max_request_bytes sets the limit.",
+    )

@@ -1,0 +1,53 @@
+"""
+The part of ASGI that Trooper speaks, and what the web layer asks of the layers
+below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+import trio
+
+from trooper.client import Message, Receive, Send
+from trooper.config import Config
+from trooper.core.headers import Headers
+from trooper.request import ClientRequest
+
+__all__ = [
+    "Cut",
+    "Headers",
+    "Message",
+    "OpenServices",
+    "Receive",
+    "Relay",
+    "S",
+    "Scope",
+    "Send",
+    "Serve",
+    "Serving",
+]
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Serve: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+#: Cuts the client's connection; see `hang_up`.
+Cut: TypeAlias = Callable[[], object]
+
+
+class Serving(Protocol):
+    """What the routes ask of the running services."""
+
+    async def models(self, headers: Headers) -> tuple[int, Headers, bytes]:
+        """Status, headers and body for `GET /v1/models`."""
+
+    def readiness(self) -> Mapping[str, object]:
+        """What `/readyz` says; `ready: False` in it makes the status 503."""
+
+
+S = TypeVar("S", bound=Serving)
+
+OpenServices: TypeAlias = Callable[[Config, trio.Nursery], AbstractAsyncContextManager[S]]
+Relay: TypeAlias = Callable[[S, ClientRequest, Receive, Send, Cut], Awaitable[None]]

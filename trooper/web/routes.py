@@ -1,0 +1,90 @@
+"""
+The routes that are not a stream: models, liveness, readiness, and the errors
+for everything else.
+
+A Quart-Trio application. Its own lifespan is never run and its own limits are
+off: bodies are read and bounded before it is asked, and its 60 s response
+timeout would be a second clock next to the relay's.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn, cast
+
+from quart import Response, request
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from trooper.web.answers import error_body
+from trooper.web.protocol import Scope, Serving
+
+CHAT_PATH = "/v1/chat/completions"
+
+#: Where the scope carries the running services.
+SERVICES_KEY = "trooper.services"
+
+
+def create_routes() -> QuartTrio:
+    """The application; it serves scopes that have passed the front door."""
+    app = QuartTrio("trooper", static_folder=None)
+    app.config.update(
+        RESPONSE_TIMEOUT=None,
+        BODY_TIMEOUT=None,
+        MAX_CONTENT_LENGTH=None,
+        PROVIDE_AUTOMATIC_OPTIONS=False,
+    )
+
+    @app.get("/healthz")
+    async def healthz() -> Any:
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    async def readyz() -> Any:
+        readiness = _services().readiness()
+        return dict(readiness), 200 if readiness.get("ready", True) else 503
+
+    @app.get("/v1/models")
+    async def models() -> Any:
+        # The scope's headers, not Quart's: those are title-cased text, and the
+        # front door's keys have been taken out of these.
+        status, headers, body = await _services().models(tuple(request.scope["headers"]))
+        answer = app.response_class(body, status=status)
+        answer.headers.pop("content-type", None)
+        answer.headers.extend((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
+        answer.headers["content-length"] = str(len(body))
+        return answer
+
+    @app.post(CHAT_PATH)
+    async def chat() -> NoReturn:
+        # Known here so that other methods get 405 and not 404; a POST never
+        # comes this far.
+        raise AssertionError("the relay answers this path")
+
+    @app.errorhandler(HTTPException)
+    async def http_error(error: HTTPException) -> Response:
+        status = error.code or 500
+        code, message = _explain(error, request.method, request.path)
+        answer = app.response_class(error_body(status, code, message), status=status)
+        answer.headers["content-type"] = "application/json"
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            answer.headers["allow"] = ", ".join(sorted(error.valid_methods))
+        return answer
+
+    return app
+
+
+def _services() -> Serving:
+    scope = cast("Scope", request.scope)
+    return cast("Serving", scope[SERVICES_KEY])
+
+
+def _explain(error: HTTPException, method: str, path: str) -> tuple[str, str]:
+    match error.code:
+        case 404:
+            # The commonest mistake with an SDK: a base URL without /v1.
+            hint = "" if path.startswith("/v1/") else " The base URL of an SDK ends in /v1."
+            return "unknown_url", f"Trooper does not serve {method} {path}.{hint}"
+        case 405:
+            return "method_not_allowed", f"Trooper does not serve {method} {path}."
+        case _:
+            return "internal_error", "Trooper failed to answer. Its log says why."

@@ -1,0 +1,307 @@
+"""
+Which answers are failures, and of what kind.
+
+Providers wrap errors in each other's shapes, so the body is read before the
+status is believed, and one detector serves all of them. Status, `type` and
+`code` decide; message text is looked at only where nothing else exists.
+The table with its sources is `docs/failures.md`.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from trooper.core.outcome import Answer, Failed, FailureKind
+
+K = FailureKind
+
+_BY_WORD: Final[Mapping[str, FailureKind]] = {
+    # OpenAI, Azure, Groq, vLLM
+    "insufficient_quota": K.QUOTA,
+    "credit_balance_exhausted": K.QUOTA,
+    "organization_spend_limit_exceeded": K.QUOTA,
+    "project_spend_limit_exceeded": K.QUOTA,
+    "organization_usage_limit_exceeded": K.QUOTA,
+    "usage_not_included": K.QUOTA,
+    "rate_limit_exceeded": K.RATE_LIMIT,
+    "rate_limit_error": K.RATE_LIMIT,
+    "rate_limited": K.RATE_LIMIT,
+    "slow_down": K.RATE_LIMIT,
+    "server_is_overloaded": K.OVERLOADED,
+    "service_unavailable_error": K.OVERLOADED,
+    "capacity_exceeded": K.OVERLOADED,
+    "server_error": K.SERVER_ERROR,
+    "internal_server_error": K.SERVER_ERROR,
+    "internalservererror": K.SERVER_ERROR,
+    "invalid_api_key": K.AUTH,
+    "context_length_exceeded": K.CONTEXT_LENGTH,
+    "content_filter": K.CONTENT_FILTER,
+    "invalid_request_error": K.INVALID_REQUEST,
+    "badrequesterror": K.INVALID_REQUEST,
+    "model_not_found": K.NOT_FOUND,
+    "tool_use_failed": K.INVALID_REQUEST,
+    # Anthropic
+    "enforced_spend_limit_reached": K.QUOTA,
+    "contract_spend_limit_reached": K.QUOTA,
+    "billing_error": K.QUOTA,
+    "overloaded_error": K.OVERLOADED,
+    "api_error": K.SERVER_ERROR,
+    "timeout_error": K.SERVER_ERROR,
+    "conflict_error": K.SERVER_ERROR,
+    "authentication_error": K.AUTH,
+    "permission_error": K.AUTH,
+    "not_found_error": K.NOT_FOUND,
+    "request_too_large": K.CONTEXT_LENGTH,
+    # OpenRouter's canonical error_type
+    "max_tokens_exceeded": K.CONTEXT_LENGTH,
+    "token_limit_exceeded": K.CONTEXT_LENGTH,
+    "string_too_long": K.CONTEXT_LENGTH,
+    "authentication": K.AUTH,
+    "permission_denied": K.AUTH,
+    "payment_required": K.QUOTA,
+    "provider_overloaded": K.OVERLOADED,
+    "provider_unavailable": K.OVERLOADED,
+    "invalid_request": K.INVALID_REQUEST,
+    "invalid_prompt": K.INVALID_REQUEST,
+    "not_found": K.NOT_FOUND,
+    "precondition_failed": K.INVALID_REQUEST,
+    "payload_too_large": K.CONTEXT_LENGTH,
+    "unprocessable": K.INVALID_REQUEST,
+    "content_policy_violation": K.CONTENT_FILTER,
+    "refusal": K.CONTENT_FILTER,
+    "server": K.SERVER_ERROR,
+    "timeout": K.SERVER_ERROR,
+    # Google
+    "resource_exhausted": K.RATE_LIMIT,
+    "unavailable": K.OVERLOADED,
+    "internal": K.SERVER_ERROR,
+    "deadline_exceeded": K.SERVER_ERROR,
+    "invalid_argument": K.INVALID_REQUEST,
+    "failed_precondition": K.INVALID_REQUEST,
+    # Bedrock
+    "throttlingexception": K.RATE_LIMIT,
+    "serviceunavailableexception": K.OVERLOADED,
+    "modelstreamerrorexception": K.SERVER_ERROR,
+    "modeltimeoutexception": K.SERVER_ERROR,
+    "internalserverexception": K.SERVER_ERROR,
+    "validationexception": K.INVALID_REQUEST,
+    "accessdeniedexception": K.AUTH,
+    # llama.cpp, Ollama
+    "exceed_context_size_error": K.CONTEXT_LENGTH,
+    "unavailable_error": K.OVERLOADED,
+}
+
+#: Members that Bedrock puts into a stream instead of an error object.
+_BEDROCK_MEMBERS: Final = (
+    "throttlingException",
+    "modelStreamErrorException",
+    "modelTimeoutException",
+    "internalServerException",
+    "serviceUnavailableException",
+    "validationException",
+)
+
+#: Text that is the only sign of what happened, or that overrules a code that
+#: lies. Money first: some providers bill under `invalid_request_error`.
+_BY_TEXT: Final = (
+    (
+        re.compile(
+            r"credit balance|insufficient balance|usage limits|spend(ing)? limit|insufficient_quota",
+            re.IGNORECASE,
+        ),
+        K.QUOTA,
+    ),
+    (re.compile(r"tier capacity exceeded", re.IGNORECASE), K.OVERLOADED),
+)
+_CONTEXT_TEXT: Final = re.compile(
+    r"maximum context length|prompt is too long|context (length|window|size)|exceeds? the (available )?context",
+    re.IGNORECASE,
+)
+
+_BY_STATUS: Final[Mapping[int, FailureKind]] = {
+    400: K.INVALID_REQUEST,
+    401: K.AUTH,
+    402: K.QUOTA,
+    403: K.AUTH,
+    404: K.NOT_FOUND,
+    408: K.SERVER_ERROR,
+    409: K.SERVER_ERROR,
+    413: K.CONTEXT_LENGTH,
+    422: K.INVALID_REQUEST,
+    424: K.SERVER_ERROR,
+    429: K.RATE_LIMIT,
+    498: K.OVERLOADED,
+    503: K.OVERLOADED,
+    529: K.OVERLOADED,
+}
+
+#: Finish reasons that are failures in disguise (OpenRouter, Mistral; DeepSeek; SGLang).
+ERROR_FINISHES: Final = frozenset({"error", "insufficient_system_resource", "abort"})
+
+
+def find_error(value: object, event_name: str = "") -> Failed | None:
+    """
+    Return the failure that a decoded JSON body or event tells of, if it does.
+
+    Covers every shape in use: `error` as an object or a string, the flat
+    `object: error` and `type: error`, `event: error`, a list whose first item
+    is an error, `x_groq.error`, and Bedrock's exception members.
+    """
+    if isinstance(value, list):
+        return find_error(value[0], event_name) if value else None
+    if not isinstance(value, dict):
+        return Failed(K.IN_BAND_ERROR) if event_name == "error" else None
+    groq = value.get("x_groq")
+    error = value.get("error") or (groq.get("error") if isinstance(groq, dict) else None)
+    if not error:
+        error = next((value[m] or m for m in _BEDROCK_MEMBERS if m in value), None)
+        if error is not None:
+            return Failed(_BY_WORD[next(m for m in _BEDROCK_MEMBERS if m in value).lower()])
+        if (
+            value.get("object") == "error"
+            or value.get("type") in ("error", "response.failed")
+            or event_name == "error"
+        ):
+            error = value
+        else:
+            return None
+    return _classify(error)
+
+
+def _classify(error: object) -> Failed:
+    if not isinstance(error, dict):
+        nested = _decoded(error) if isinstance(error, str) else None
+        if isinstance(nested, dict):
+            return find_error(nested) or _classify(nested)
+        return Failed(_kind_of_text(str(error)) or K.IN_BAND_ERROR)
+    message = error.get("message")
+    text = message if isinstance(message, str) else ""
+    nested = _decoded(text) if text.startswith(("{", "[")) else None
+    if nested is not None and (inner := find_error(nested)) is not None:
+        return inner
+    kind = _kind_of_text(text)
+    if kind is None:
+        kind = next((k for k in map(_kind_of_word, _words(error)) if k is not None), None)
+    if kind is None or kind is K.INVALID_REQUEST:
+        # "invalid request" is what a window that is too small hides behind.
+        kind = K.CONTEXT_LENGTH if _CONTEXT_TEXT.search(text) else kind
+    window = error.get("n_ctx")
+    prompt = error.get("n_prompt_tokens")
+    return Failed(
+        kind or K.IN_BAND_ERROR,
+        retry_after_s=_retry_info_s(error),
+        prompt_tokens=prompt if isinstance(prompt, int) else None,
+        window_tokens=window if isinstance(window, int) else None,
+    )
+
+
+def _words(error: Mapping[str, object]) -> Iterable[object]:
+    """The places where providers put a machine-readable reason, most telling first."""
+    metadata, details = error.get("metadata"), error.get("details")
+    yield metadata.get("error_type") if isinstance(metadata, dict) else None
+    yield error.get("code")
+    yield details.get("error_code") if isinstance(details, dict) else None
+    yield error.get("type")
+    yield error.get("status")
+    yield error.get("raw_status_code")
+
+
+def _kind_of_word(word: object) -> FailureKind | None:
+    if isinstance(word, bool):
+        return None
+    if isinstance(word, int):
+        return kind_of_status(word) if word >= 400 else None
+    if isinstance(word, str):
+        if word.isdigit() and len(word) == 3:
+            return kind_of_status(int(word))
+        return _BY_WORD.get(word.lower())
+    return None
+
+
+def _kind_of_text(text: str) -> FailureKind | None:
+    return next((kind for pattern, kind in _BY_TEXT if pattern.search(text)), None)
+
+
+def kind_of_status(status: int) -> FailureKind:
+    """The class of a status alone."""
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    return K.INVALID_REQUEST if 400 <= status < 500 else K.SERVER_ERROR
+
+
+def read_answer(answer: Answer, now_unix_s: float) -> Failed:
+    """
+    Classify an HTTP answer that is not a success: body first, then status.
+
+    `now_unix_s` is needed for a `Retry-After` given as a date.
+    """
+    told = find_error(_decoded(answer.body))
+    by_status = kind_of_status(answer.status)
+    kind = by_status
+    if told is not None and told.kind is not K.IN_BAND_ERROR:
+        kind = told.kind
+        if by_status in (K.RATE_LIMIT, K.OVERLOADED) and kind in (K.INVALID_REQUEST, K.CONTEXT_LENGTH):
+            # A rate limit vetoes: gateways call it an invalid request, and
+            # "tokens" in its text looks like a window.
+            kind = by_status
+        elif by_status in (K.AUTH, K.NOT_FOUND) and kind in (K.INVALID_REQUEST, K.SERVER_ERROR):
+            kind = by_status
+    if answer.status < 400:
+        kind = K.BAD_FRAME if told is None else told.kind
+    retry_after = retry_after_s(answer.headers, now_unix_s)
+    return Failed(
+        kind,
+        answer=answer,
+        retry_after_s=retry_after if retry_after is not None else (told.retry_after_s if told else None),
+        prompt_tokens=told.prompt_tokens if told else None,
+        window_tokens=told.window_tokens if told else None,
+    )
+
+
+def _decoded(body: bytes | str) -> object:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def retry_after_s(headers: Iterable[tuple[bytes, bytes]], now_unix_s: float) -> float | None:
+    """
+    Read `retry-after-ms` or `Retry-After` as seconds.
+
+    `None` for what is absent, negative, not finite or unreadable: a wait is
+    never made up.
+    """
+    found = {name.lower(): value.decode("latin-1").strip() for name, value in headers}
+    for name, scale in ((b"retry-after-ms", 0.001), (b"retry-after", 1.0)):
+        value = found.get(name)
+        if value is None:
+            continue
+        try:
+            seconds = float(value) * scale
+        except ValueError:
+            date = email.utils.parsedate_tz(value)
+            if date is None:
+                continue
+            seconds = email.utils.mktime_tz(date) - now_unix_s
+        if math.isfinite(seconds) and seconds >= 0:
+            return seconds
+    return None
+
+
+def _retry_info_s(error: Mapping[str, object]) -> float | None:
+    """Google puts the wait into the body: `details[].retryDelay: "43s"`."""
+    details = error.get("details")
+    if not isinstance(details, list):
+        return None
+    for detail in details:
+        delay = detail.get("retryDelay") if isinstance(detail, dict) else None
+        if isinstance(delay, str) and re.fullmatch(r"\d+(\.\d+)?s", delay):
+            return float(delay[:-1])
+    return None

@@ -1,0 +1,1 @@
+"""Ollama's native chat wire: requests, events, and what its models can do."""

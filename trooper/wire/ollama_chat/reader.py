@@ -1,0 +1,151 @@
+"""
+Reads an Ollama answer: NDJSON lines into `Received`.
+
+Success is a line with `done: true` and nothing else. An `error` line, an end
+of body without `done`, an empty body and an unreadable line are failures: the
+server answers 200 before it knows how things end.
+
+The lines are never shown to a client, so `Received.raw` stays empty.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from attrs import define, field
+
+from trooper.core.events import (
+    Done,
+    Event,
+    Finish,
+    FinishReason,
+    Reasoning,
+    Received,
+    Text,
+    ToolCallDelta,
+    Usage,
+)
+from trooper.core.framing import LineFramer
+from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
+from trooper.wire.faults import find_error
+
+
+class _Function(msgspec.Struct):
+    name: str = ""
+    arguments: dict[str, object] = {}
+
+
+class _ToolCall(msgspec.Struct):
+    function: _Function
+    id: str = ""
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+    thinking: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Line(msgspec.Struct):
+    message: _Message | None = None
+    response: str | None = None
+    thinking: str | None = None
+    done: bool = False
+    done_reason: str = ""
+    error: object = None
+    prompt_eval_count: int = 0
+    eval_count: int = 0
+
+
+_decode_line: Final = msgspec.json.Decoder(_Line).decode
+
+
+@define
+class OllamaReader:
+    """
+    One answer's reader, for `/api/chat` and for raw `/api/generate`.
+
+    Args:
+        max_line_bytes: the bound on one line; a tool call comes whole in one.
+        call_id: what the ids of tool calls begin with, where the server gives none.
+    """
+
+    max_line_bytes: int
+    call_id: str = "call"
+    outcome: Outcome | None = field(default=None, init=False)
+    finished: bool = field(default=False, init=False)
+    _framer: LineFramer = field(init=False)
+    _calls: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._framer = LineFramer(self.max_line_bytes)
+
+    def feed(self, chunk: bytes) -> list[Received]:
+        """Return what the lines in `chunk` say, up to one that decides the outcome."""
+        received: list[Received] = []
+        for raw in self._framer.feed(chunk):
+            if self.outcome is not None:
+                break
+            item = self._read(raw)
+            if item is not None:
+                received.append(item)
+        if self._framer.overflowed and self.outcome is None:
+            self.outcome = Failed(FailureKind.BAD_FRAME)
+        return received
+
+    def end(self) -> list[Received]:
+        """The body has ended cleanly. A last line without its line end counts if it reads as one."""
+        received: list[Received] = []
+        rest = self._framer.rest()
+        if self.outcome is None and rest.strip():
+            item = self._read(rest)
+            if item is not None:
+                received.append(item)
+        if self.outcome is None:
+            self.outcome = Failed(FailureKind.EOF_EARLY)
+        return received
+
+    def _read(self, raw: bytes) -> Received | None:
+        if not raw.strip():
+            return None
+        try:
+            line = _decode_line(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self.outcome = Failed(FailureKind.BAD_FRAME)
+            return None
+        if line.error:
+            self.outcome = find_error({"error": line.error}) or Failed(FailureKind.IN_BAND_ERROR)
+            return None
+        events: list[Event] = []
+        message = line.message or _Message()
+        if thinking := message.thinking or line.thinking:
+            events.append(Reasoning(thinking))
+        if text := message.content or line.response:
+            events.append(Text(text))
+        events += [self._tool_call(call) for call in message.tool_calls or ()]
+        if line.done:
+            events += self._end(line)
+        return Received(b"", tuple(events)) if events else None
+
+    def _tool_call(self, call: _ToolCall) -> ToolCallDelta:
+        index = self._calls
+        self._calls += 1
+        arguments = msgspec.json.encode(call.function.arguments).decode()
+        return ToolCallDelta(index, call.id or f"{self.call_id}_{index}", call.function.name, arguments)
+
+    def _end(self, line: _Line) -> list[Event]:
+        self.finished = True
+        self.outcome = Completed()
+        if line.done_reason == "length":
+            reason = FinishReason.LENGTH
+        elif self._calls:
+            # The server says "stop" with tool calls; clients look for this word.
+            reason = FinishReason.TOOL_CALLS
+        else:
+            reason = FinishReason.STOP
+        return [
+            Usage(line.prompt_eval_count, line.eval_count),
+            Finish(reason, line.done_reason),
+            Done(),
+        ]

@@ -1,0 +1,236 @@
+"""
+Reads and writes OpenAI chat requests.
+
+Two readings of one body: `read_routing` looks at the few fields that decide
+where a request may go, for every request; `read_conversation` reads the whole
+of it, only when another wire has to say it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from attrs import frozen
+
+from trooper.core.conversation import (
+    Conversation,
+    ImagePart,
+    Message,
+    Part,
+    Role,
+    Sampling,
+    TextPart,
+    Tool,
+    ToolCall,
+    UnknownPart,
+)
+
+_ROLES: Final = {
+    "system": Role.SYSTEM,
+    "developer": Role.SYSTEM,
+    "user": Role.USER,
+    "assistant": Role.ASSISTANT,
+    "tool": Role.TOOL,
+    "function": Role.TOOL,
+}
+
+
+@frozen
+class Unreadable:
+    """A request that only its own provider can judge; it is passed through, with no net."""
+
+    reason: str
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class _Routing(msgspec.Struct):
+    model: str = ""
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+
+
+@frozen
+class Routing:
+    """The fields that route a request."""
+
+    model: str
+    stream: bool
+    include_usage: bool
+
+
+_decode_routing: Final = msgspec.json.Decoder(_Routing).decode
+
+
+def read_routing(body: bytes) -> Routing | Unreadable:
+    """Read the routing fields, or say why the body cannot be read."""
+    try:
+        routing = _decode_routing(body)
+    except msgspec.ValidationError:
+        return Unreadable("unexpected_shape")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Unreadable("not_json")
+    options = routing.stream_options
+    return Routing(routing.model, bool(routing.stream), bool(options and options.include_usage))
+
+
+def with_model(body: bytes, model: str) -> bytes:
+    """The same request for another model; all else, and its order, is kept."""
+    value = msgspec.json.decode(body)
+    value["model"] = model
+    return msgspec.json.encode(value)
+
+
+def read_conversation(body: bytes) -> Conversation | Unreadable:
+    """Read a whole request, leniently: agents send many shapes of the same thing."""
+    try:
+        value = msgspec.json.decode(body)
+        messages = tuple(m for raw in value["messages"] if (m := _message(raw)) is not None)
+        tools = _tools(value)
+        response_format = value.get("response_format") or {}
+        schema = response_format.get("json_schema") or {}
+        return Conversation(
+            model=str(value.get("model") or ""),
+            messages=messages,
+            tools=tools,
+            tool_choice=_tool_choice(value),
+            sampling=_sampling(value),
+            json_mode=response_format.get("type") == "json_object",
+            json_schema=(schema.get("schema") or {})
+            if response_format.get("type") == "json_schema"
+            else None,
+            choices=int(value.get("n") or 1),
+            stream=bool(value.get("stream")),
+            include_usage=bool((value.get("stream_options") or {}).get("include_usage")),
+            unsaid=_unsaid(value),
+        )
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Unreadable("not_json")
+    except (KeyError, TypeError, ValueError, AttributeError):
+        # One net under all field access: whatever does not have the shape of
+        # a chat request is the provider's to refuse, not ours to guess at.
+        return Unreadable("unexpected_shape")
+
+
+def _message(raw: Mapping[str, object]) -> Message | None:
+    role = _ROLES.get(str(raw.get("role")))
+    if role is None:
+        raise ValueError(raw.get("role"))
+    calls = raw.get("tool_calls") or ()
+    if not isinstance(calls, list | tuple):
+        raise TypeError("tool_calls")
+    return Message(
+        role=role,
+        parts=_parts(raw.get("content")),
+        tool_calls=tuple(read_tool_call(c) for c in calls),
+        tool_call_id=str(raw.get("tool_call_id") or ""),
+        reasoning=str(raw.get("reasoning_content") or ""),
+    )
+
+
+def _parts(content: object) -> tuple[Part, ...]:
+    if content is None:
+        return ()
+    if isinstance(content, str):
+        return (TextPart(content),) if content else ()
+    if not isinstance(content, list):
+        raise TypeError("content")
+    return tuple(_part(p) for p in content)
+
+
+def _part(raw: object) -> Part:
+    if isinstance(raw, str):
+        return TextPart(raw)
+    if not isinstance(raw, dict):
+        raise TypeError("content part")
+    kind = str(raw.get("type"))
+    if kind in ("text", "input_text", "output_text"):
+        return TextPart(str(raw.get("text") or ""))
+    if kind == "refusal":
+        return TextPart(str(raw.get("refusal") or ""))
+    if kind == "image_url":
+        image = raw.get("image_url")
+        url = str(image.get("url") if isinstance(image, dict) else image)
+        if url.startswith("data:") and ";base64," in url:
+            head, _, data = url.partition(";base64,")
+            return ImagePart(media_type=head[len("data:") :].partition(";")[0], base64=data)
+        return ImagePart(url=url)
+    return UnknownPart(kind)
+
+
+def read_tool_call(raw: object) -> ToolCall:
+    """One call, as it stands in a history or in a whole answer; arguments become text."""
+    if not isinstance(raw, dict) or not isinstance(raw.get("function"), dict):
+        raise TypeError("tool call")
+    function = raw["function"]
+    arguments = function.get("arguments")
+    if not isinstance(arguments, str):
+        arguments = msgspec.json.encode(arguments if arguments is not None else {}).decode()
+    return ToolCall(str(raw.get("id") or ""), str(function["name"]), arguments)
+
+
+def _tools(value: Mapping[str, object]) -> tuple[Tool, ...]:
+    tools = value.get("tools") or []
+    if not isinstance(tools, list):
+        raise TypeError("tools")
+    return tuple(
+        Tool(
+            name=str(t["function"]["name"]),
+            description=str(t["function"].get("description") or ""),
+            parameters=t["function"].get("parameters") or {},
+        )
+        for t in tools
+        if t.get("type", "function") == "function"
+    )
+
+
+def _tool_choice(value: Mapping[str, object]) -> str:
+    choice = value.get("tool_choice")
+    if isinstance(choice, dict):
+        function = choice.get("function")
+        return f"tool:{function['name']}" if isinstance(function, dict) else "required"
+    return str(choice or "auto")
+
+
+def _sampling(value: Mapping[str, object]) -> Sampling:
+    stop = value.get("stop") or ()
+    limit = value.get("max_completion_tokens") or value.get("max_tokens")
+    return Sampling(
+        max_tokens=limit if isinstance(limit, int) else None,
+        temperature=_number(value.get("temperature")),
+        top_p=_number(value.get("top_p")),
+        seed=seed if isinstance(seed := value.get("seed"), int) else None,
+        frequency_penalty=_number(value.get("frequency_penalty")),
+        presence_penalty=_number(value.get("presence_penalty")),
+        stop=(stop,) if isinstance(stop, str) else tuple(str(s) for s in stop),  # type: ignore[attr-defined]
+    )
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _unsaid(value: Mapping[str, object]) -> tuple[str, ...]:
+    """What no other wire can say, and what must not be dropped silently."""
+    unsaid = []
+    if value.get("logprobs"):
+        unsaid.append("logprobs")
+    modalities = value.get("modalities")
+    if value.get("audio") or (isinstance(modalities, list) and "audio" in modalities):
+        unsaid.append("audio")
+    if value.get("logit_bias"):
+        unsaid.append("logit_bias")
+    if value.get("functions"):
+        unsaid.append("functions")
+    if value.get("web_search_options"):
+        unsaid.append("web_search")
+    tools = value.get("tools")
+    if isinstance(tools, list) and any(
+        isinstance(t, dict) and t.get("type", "function") != "function" for t in tools
+    ):
+        unsaid.append("custom_tools")
+    return tuple(unsaid)

@@ -1,0 +1,125 @@
+"""
+Reads a whole OpenAI chat answer (`stream: false`).
+
+The same rules as for a stream, in one piece: an error in any shape, a finish
+reason that means failure, and an answer without anything in it are failures,
+whatever the status line said.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from attrs import define, evolve, field
+
+from trooper.core.events import (
+    Begin,
+    Done,
+    Event,
+    Finish,
+    FinishReason,
+    Other,
+    Reasoning,
+    Received,
+    Refusal,
+    Text,
+    ToolCallDelta,
+    Usage,
+)
+from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
+from trooper.wire.faults import ERROR_FINISHES, find_error
+from trooper.wire.openai_chat.request import read_tool_call
+
+
+@define
+class WholeReader:
+    """
+    Collects one answer and reads it at its end.
+
+    Args:
+        max_bytes: the bound on the whole answer.
+        for_stream: a stream was asked for and the provider sent this instead;
+            its bytes are of no use to the client then, only what they say.
+    """
+
+    max_bytes: int
+    for_stream: bool = False
+    outcome: Outcome | None = field(default=None, init=False)
+    finished: bool = field(default=False, init=False)
+    _body: bytearray = field(factory=bytearray, init=False)
+
+    def feed(self, chunk: bytes) -> list[Received]:
+        """Collect."""
+        self._body += chunk
+        if len(self._body) > self.max_bytes:
+            self.outcome = Failed(FailureKind.BAD_FRAME)
+            self._body.clear()
+        return []
+
+    def end(self) -> list[Received]:
+        """Read what was collected."""
+        item, self.outcome = read_whole(bytes(self._body))
+        if isinstance(self.outcome, Failed):
+            return []
+        self.finished = True
+        return [evolve(item, raw=b"") if self.for_stream else item]
+
+
+def read_whole(body: bytes) -> tuple[Received, Outcome]:
+    """
+    Read a whole answer (`stream: false`).
+
+    Returns it as one event and how the leg ended. A failed answer is not to
+    be shown; its event is empty.
+    """
+    nothing = Received(b"")
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return nothing, Failed(FailureKind.BAD_FRAME if body.strip() else FailureKind.EMPTY_200)
+    failed = find_error(value)
+    if failed is not None:
+        return nothing, failed
+    choices = value.get("choices") if isinstance(value, dict) else None
+    if not isinstance(choices, list) or not all(isinstance(c, dict) for c in choices):
+        return nothing, Failed(FailureKind.BAD_FRAME)
+    if any(c.get("finish_reason") in ERROR_FINISHES for c in choices):
+        return nothing, Failed(FailureKind.IN_BAND_ERROR)
+    events: list[Event] = []
+    for choice in choices:
+        events += _whole_message(choice.get("message"))
+    if not events and all(c.get("finish_reason") in ("stop", None) for c in choices):
+        return nothing, Failed(FailureKind.EMPTY_200)
+    word = choices[0].get("finish_reason") if choices else None
+    reason = next((r for r in FinishReason if r.value == word), FinishReason.STOP)
+    usage = value.get("usage")
+    if isinstance(usage, dict):
+        events.append(Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))))
+    begin = Begin(
+        str(value.get("id") or ""), _count(value.get("created")), str(value.get("model") or ""), True
+    )
+    return Received(body, (begin, *events, Finish(reason, str(word)), Done())), Completed()
+
+
+def _whole_message(message: object) -> list[Event]:
+    if not isinstance(message, dict):
+        return []
+    events: list[Event] = []
+    for key, kind in (("reasoning_content", Reasoning), ("content", Text), ("refusal", Refusal)):
+        text = message.get(key)
+        if isinstance(text, str) and text:
+            events.append(kind(text))
+    calls = message.get("tool_calls")
+    for index, raw in enumerate(calls if isinstance(calls, list) else ()):
+        try:
+            call = read_tool_call(raw)
+        except (TypeError, KeyError):
+            events.append(Other(continuable=False))
+        else:
+            events.append(ToolCallDelta(index, call.id, call.name, call.arguments))
+    if message.get("function_call") or message.get("audio"):
+        events.append(Other(continuable=False))
+    return events
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
