@@ -15,6 +15,7 @@ from typing import Any
 import trio
 import trio.testing
 from attrs import define, evolve, field
+from structlog.testing import capture_logs
 from wire_validator import ChatResult, validate_chat
 
 from trooper.config import Config, load
@@ -53,6 +54,8 @@ class Exchange:
     arrivals: list[tuple[float, bytes]] = field(factory=list)
     hung_up: bool = False
     reads: trio.Event | None = None
+    #: The request's log line.
+    report: dict[str, Any] = field(factory=dict)
     _left: trio.Event = field(factory=trio.Event)
 
     async def receive(self) -> Mapping[str, Any]:
@@ -82,6 +85,11 @@ class Exchange:
 
     def leave(self) -> None:
         self._left.set()
+
+    @property
+    def legs(self) -> list[tuple[str, str]]:
+        """Target and outcome of each leg, as the log tells them."""
+        return [(leg["target"], leg["outcome"]) for leg in self.report["legs"]]
 
     def chat(self, *, include_usage: bool = False) -> ChatResult:
         """The stream, strictly validated."""
@@ -138,7 +146,11 @@ class Stage:
         return exchange
 
     async def play(self, exchange: Exchange, **fields: Any) -> None:
-        await relay(self.services, self.request(**fields), exchange.receive, exchange.send, exchange.hang_up)
+        asked = self.request(**fields)
+        with capture_logs() as logged:
+            await relay(self.services, asked, exchange.receive, exchange.send, exchange.hang_up)
+        # Requests at the same time see each other's lines.
+        exchange.report = next(line for line in reversed(logged) if line["event"] == "request")
 
     async def warm(self) -> None:
         """Wait until the standby is ready."""
@@ -166,5 +178,7 @@ async def stage(
             built = Stage(cloud, ollama, network, services)
             if warm:
                 await built.warm()
+                ollama.mismatches.clear()
+                ollama.requests.clear()
             yield built
             nursery.cancel_scope.cancel()

@@ -6,9 +6,12 @@ the test, and inside hypercorn's Trio server over real sockets.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import sys
 import threading
+from pathlib import Path
 from typing import Any, Self, cast
 
 import pytest
@@ -16,13 +19,15 @@ import trio
 import trio.testing
 from attrs import define, field
 
+from trooper import cli
+from trooper.config import Config
 from trooper.errors import ConfigError
 from trooper.request import ClientRequest
-from trooper.web.asgi import this_machine
+from trooper.web.asgi import Application, this_machine
 from trooper.web.front_door import hop_name
 from trooper.web.hang_up import hang_up
 from trooper.web.protocol import Cut, Message, Receive, Send
-from trooper.web.serve import open_listeners
+from trooper.web.serve import Server, open_listeners
 from web_fakes import (
     CHAT,
     HOST,
@@ -675,3 +680,147 @@ class TestOnHypercorn:
 
         assert b"4\r\nhalf\r\n" in answer
         assert not answer.endswith(b"0\r\n\r\n")
+
+
+@define
+class Operator:
+    """Runs the server behind `trooper serve` and hears what it says."""
+
+    app: Application[FakeServices]
+    config: Config = field(factory=configured)
+    heard: list[str] = field(factory=list)
+    listening: trio.Event = field(factory=trio.Event)
+    stopping: trio.Event = field(factory=trio.Event)
+    status: int | None = None
+    port: int = 0
+
+    def say(self, line: str) -> None:
+        self.heard.append(line)
+        if line.startswith("listening on http://127.0.0.1:"):
+            self.port = int(line.rpartition(":")[2])
+            self.listening.set()
+        if line.startswith("stopping"):
+            self.stopping.set()
+
+    async def run(self) -> None:
+        with trio.fail_after(10):
+            self.status = await Server(self.app, self.config, self.say).run(
+                open_listeners("127.0.0.1", 0, 30.0)
+            )
+
+
+@define
+class Gate:
+    """Answers when it is opened."""
+
+    begun: trio.Event = field(factory=trio.Event)
+    opened: trio.Event = field(factory=trio.Event)
+
+    async def __call__(
+        self, services: object, request: object, receive: object, send: Send, cut: Cut
+    ) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send(piece(b"begun"))
+        self.begun.set()
+        await self.opened.wait()
+        await send(END)
+
+
+class TestServer:
+    async def test_the_first_signal_lets_a_stream_end(self) -> None:
+        gate, house = Gate(), FakeHouse()
+        operator = Operator(application(gate, house))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(operator.run)
+            await operator.listening.wait()
+            async with await trio.open_tcp_stream("127.0.0.1", operator.port) as stream:
+                await stream.send_all(spoken("POST", CHAT, b"{}"))
+                await gate.begun.wait()
+                signal.raise_signal(signal.SIGTERM)
+                await operator.stopping.wait()
+                gate.opened.set()
+                answer = await until_closed(stream)
+
+        assert answer.endswith(b"0\r\n\r\n")
+        assert b"server:" not in answer.lower()
+        assert operator.status == 0
+        assert house.events[-1] == "closed"
+
+    @pytest.mark.parametrize(
+        ("grace_s", "signals", "status"), [(0.1, 1, 0), (1000.0, 2, 128 + signal.SIGTERM)]
+    )
+    async def test_a_stream_is_cut_after_the_grace_or_at_once(
+        self, grace_s: float, signals: int, status: int
+    ) -> None:
+        gate = Gate()
+        operator = Operator(application(gate), configured(grace_s=grace_s))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(operator.run)
+            await operator.listening.wait()
+            async with await trio.open_tcp_stream("127.0.0.1", operator.port) as stream:
+                await stream.send_all(spoken("POST", CHAT, b"{}"))
+                await gate.begun.wait()
+                for _ in range(signals):
+                    signal.raise_signal(signal.SIGTERM)
+                    await operator.stopping.wait()
+                answer = await until_closed(stream)
+
+        assert answer.endswith(b"begun\r\n")
+        assert operator.status == status
+
+    async def test_a_failed_start_is_said(self) -> None:
+        error = ConfigError("server.port", "it is 99999", "Use less")
+        operator = Operator(application(house=FakeHouse(error=error)))
+        await operator.run()
+
+        assert operator.status == 1
+        assert any("server.port: it is 99999. Use less" in line for line in operator.heard)
+        assert not operator.listening.is_set()
+
+    async def test_it_does_not_serve_without_its_services(self) -> None:
+        crash = trio.Event()
+
+        async def background() -> None:
+            await crash.wait()
+            raise ValueError
+
+        operator = Operator(application(house=FakeHouse(background=background)))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(operator.run)
+            await operator.listening.wait()
+            crash.set()
+
+        assert operator.status == 1
+
+
+class TestCommand:
+    @pytest.fixture(autouse=True)
+    def _nothing_configured(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.chdir(tmp_path)
+        for name in os.environ:
+            if name.startswith(("TROOPER_", "OLLAMA_")):
+                monkeypatch.delenv(name)
+
+    def test_a_port_in_use(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+
+            assert cli.serve(port=port) == 1
+        assert (
+            f"trooper: cannot listen on 127.0.0.1 port {port}: Address already in use"
+            in capsys.readouterr().err
+        )
+
+    def test_a_key_is_not_exposed(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("TROOPER_OPENAI_API_KEY", "sk-operator")
+
+        assert cli.serve(host="0.0.0.0", port=0) == 2
+        said = capsys.readouterr().err
+        assert said.startswith("trooper: configuration error: server.host: ")
+        assert "sk-operator" not in said
+
+    def test_a_file_that_is_not_there(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert cli.serve(config=Path("nowhere.toml")) == 2
+        assert "nowhere.toml" in capsys.readouterr().err

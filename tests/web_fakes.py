@@ -230,7 +230,7 @@ async def served_on_trio(
     with trio.fail_after(10):
         async with trio.open_nursery() as nursery:
             serve = partial(hypercorn.trio.serve, shutdown_trigger=stop.wait, mode="asgi")
-            nursery.start_soon(serve, cast("Framework", app), settings)
+            await nursery.start(serve, cast("Framework", app), settings)
             yield address
             stop.set()
 

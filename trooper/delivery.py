@@ -40,7 +40,7 @@ from trooper.core.events import (
 )
 from trooper.core.fitting import count
 from trooper.core.gate import Gate
-from trooper.core.outcome import Answer, Completed, Failed, FailureKind, Outcome
+from trooper.core.outcome import PASSING, Answer, Completed, Failed, FailureKind, Outcome
 from trooper.core.seam import Join, prefill, says_it_all, tokens_left
 from trooper.core.tally import LegTally, Tally
 from trooper.core.transcript import Transcript
@@ -212,10 +212,12 @@ class Delivery:
                 for released in self._the_gate().push(Received(b"", (rest,))):
                     self._give(released)
         gate = self._the_gate()
-        if isinstance(outcome, Completed):
+        if isinstance(outcome, Completed) or outcome.kind in PASSING:
+            # What fails in the provider's own words comes with all it said before.
             for released in gate.flush():
                 self._give(released)
-            if not self._leg_said and not self._forwards and not self.stopped:
+            silent = not self._leg_said and not self._forwards and not self.stopped
+            if isinstance(outcome, Completed) and silent:
                 whole = going_on and says_it_all(self.transcript.text)
                 outcome = outcome if whole else Failed(FailureKind.EMPTY_200)
         else:

@@ -151,10 +151,10 @@ class Conductor:
         else:
             seat = self.route.take(step.target)
         delivery = self.delivery
-        if not self.client.started:
+        given = delivery.transcript.text if delivery.transcript.has_text else ""
+        if not self.client.started and not given:
             delivery.begin_anew()
             self._preamble_since = None
-        given = delivery.transcript.text if delivery.transcript.has_text else ""
         leg = self.route.leg(
             seat,
             given=given,

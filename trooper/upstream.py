@@ -17,10 +17,10 @@ import ssl
 import time
 import urllib.request
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -172,7 +172,7 @@ class Upstream:
         failed = await sink.head(response.status_code, headers)
         if failed is not None:
             return failed
-        async with aclosing(_raw_chunks(response)) as chunks:
+        async with _raw_chunks(response) as chunks:
             try:
                 async for chunk in chunks:
                     for piece in inflater(chunk):
@@ -219,7 +219,7 @@ async def _read_error_body(response: httpx.Response) -> bytes:
     with trio.move_on_after(_ERROR_BODY_S):
         try:
             inflater = _inflater(response.headers.get("content-encoding", "identity"))
-            async with aclosing(_raw_chunks(response)) as chunks:
+            async with _raw_chunks(response) as chunks:
                 async for chunk in chunks:
                     for piece in inflater(chunk) if not isinstance(inflater, Failed) else ():
                         body += piece
@@ -230,9 +230,23 @@ async def _read_error_body(response: httpx.Response) -> bytes:
     return bytes(body)
 
 
-def _raw_chunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
-    # It is a generator, and has to be closed when left early; its type does not say so.
-    return cast("AsyncGenerator[bytes, None]", response.aiter_raw())
+@asynccontextmanager
+async def _raw_chunks(response: httpx.Response) -> AsyncIterator[AsyncIterator[bytes]]:
+    """
+    The body's chunks, and a clean way out of them.
+
+    The client's iterator is four generators inside each other. Closing the
+    outer one leaves the inner ones to the garbage collector, which closes
+    sockets later and elsewhere. A cancellation unwinds them from the inside.
+    """
+    chunks = response.aiter_raw()
+    try:
+        yield chunks
+    finally:
+        with trio.CancelScope(shield=True) as scope:
+            scope.cancel(reason="enough of this body was read")
+            async for _ in chunks:
+                pass  # What was in its buffers already; then it needs the network.
 
 
 async def _drain(chunks: AsyncIterator[bytes]) -> None:

@@ -99,8 +99,7 @@ def _address() -> Iterator[str]:
     ):
         where = said(server, r"on http://(127\.0\.0\.1:\d+)")
         # The blocks are about a Trooper that has had a moment to find its local model.
-        while "ready" not in standby_state(where):
-            pass
+        assert any("ready" in standby_state(where) for _ in range(5000))
         yield where
 
 

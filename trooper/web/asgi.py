@@ -99,18 +99,19 @@ class Application(Generic[S]):
             background = await nursery.start(_hold_open)
             stack.callback(background.cancel_scope.cancel)
             try:
-                self._services = await stack.enter_async_context(self.open_services(self.config, background))
+                services = await stack.enter_async_context(self.open_services(self.config, background))
             except Exception as error:  # noqa: BLE001  # whatever it is, the server must hear of it
                 task_status.started(_why(error))
-                return
-            task_status.started(None)
-            try:
-                await stop.wait()
-            finally:
-                self._services = None
-                # Before the services close: a background task must not find
-                # its HTTP client closed under it.
-                background.cancel_scope.cancel()
+            else:
+                self._services = services
+                task_status.started(None)
+                try:
+                    await stop.wait()
+                finally:
+                    self._services = None
+                    # Before the services close: a background task must not
+                    # find its HTTP client closed under it.
+                    background.cancel_scope.cancel()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         services = self._services

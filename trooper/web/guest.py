@@ -25,7 +25,6 @@ from typing import Any, NoReturn, Protocol, TypeVar
 
 import trio
 from attrs import define, field
-from outcome import Outcome
 
 from trooper.web.answers import answer_error
 from trooper.web.protocol import Receive, Scope, Send, Serve
@@ -78,7 +77,7 @@ class Guest:
         await receive()
         loop = asyncio.get_running_loop()
         started: asyncio.Future[str | None] = loop.create_future()
-        over: asyncio.Future[Outcome[None]] = loop.create_future()
+        over: asyncio.Future[Any] = loop.create_future()
         stop = trio.Event()
         trio.lowlevel.start_guest_run(
             self._main,
@@ -111,7 +110,7 @@ class Guest:
             # sent it.
             await send({"type": "lifespan.startup.failed", "message": failure})
 
-    async def _until_shutdown(self, receive: Receive, over: asyncio.Future[Outcome[None]]) -> None:
+    async def _until_shutdown(self, receive: Receive, over: asyncio.Future[Any]) -> None:
         """Wait for the shutdown message; a crash, or cancellation, means the same."""
         asked = asyncio.ensure_future(receive())
         try:
@@ -190,10 +189,7 @@ async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
 async def _on_asyncio(call: Callable[..., Awaitable[T]], *args: object) -> T:
     """Await `call(*args)` on asyncio; on Trio, in the same thread."""
     waiter = trio.lowlevel.current_task()
-    task = asyncio.Task(call(*args), loop=asyncio.get_running_loop(), eager_start=True)
-    if task.done():
-        await trio.lowlevel.checkpoint()
-        return task.result()
+    task = asyncio.ensure_future(call(*args))
     task.add_done_callback(lambda _: trio.lowlevel.reschedule(waiter))
     cancelled: Callable[[], NoReturn] | None = None
 
@@ -217,7 +213,7 @@ async def _first_of(*futures: asyncio.Future[Any]) -> None:
     await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
 
 
-async def _despite_cancellation(over: asyncio.Future[Outcome[None]]) -> None:
+async def _despite_cancellation(over: asyncio.Future[Any]) -> None:
     """
     Wait for the end of the guest run, bounded.
 

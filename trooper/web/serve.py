@@ -14,6 +14,7 @@ import errno
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any, cast
 
 import hypercorn.trio
@@ -118,29 +119,28 @@ class Server:
             The exit status.
         """
         settings = _settings(self.config, [f"fd://{listener.detach()}" for listener in listeners])
+        serve = partial(
+            hypercorn.trio.serve,
+            cast("Framework", self._supervise),
+            settings,
+            shutdown_trigger=self._stop.wait,
+            mode="asgi",
+        )
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             try:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._obey, signals, nursery.cancel_scope)
-                    for address in await nursery.start(self._serve, settings, nursery.cancel_scope):
-                        self.say(f"listening on {address}")
-            except* LifespanFailureError as failure:
-                self._status = 1
-                for error in failure.exceptions:
-                    self.say(str(error))
+                    async with trio.open_nursery() as serving:
+                        addresses: list[str] = await serving.start(serve)
+                        # After a failed start hypercorn still gets this far before it notices.
+                        if not self._stop.is_set():
+                            for address in addresses:
+                                self.say(f"listening on {address}")
+                    nursery.cancel_scope.cancel()
+            except* LifespanFailureError:
+                # Said already, in `_supervise`.
+                pass
         return self._status
-
-    async def _serve(
-        self, settings: HypercornConfig, done: trio.CancelScope, *, task_status: trio.TaskStatus[list[str]]
-    ) -> None:
-        await hypercorn.trio.serve(
-            cast("Framework", self._supervise),
-            settings,
-            shutdown_trigger=self._stop.wait,
-            task_status=task_status,
-            mode="asgi",
-        )
-        done.cancel()
 
     async def _supervise(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stop when the services end by themselves: hypercorn would serve on without them."""
@@ -149,7 +149,9 @@ class Server:
             return
         try:
             await self.app(scope, receive, send)
-        except Exception:
+        except Exception as error:
+            if isinstance(error, LifespanFailureError):
+                self.say(str(error))
             self._status = 1
             self._stop.set()
             raise

@@ -163,11 +163,10 @@ def find_error(value: object, event_name: str = "") -> Failed | None:
         error = next((value[m] or m for m in _BEDROCK_MEMBERS if m in value), None)
         if error is not None:
             return Failed(_BY_WORD[next(m for m in _BEDROCK_MEMBERS if m in value).lower()])
-        if (
-            value.get("object") == "error"
-            or value.get("type") in ("error", "response.failed")
-            or event_name == "error"
-        ):
+        response = value.get("response")
+        if value.get("type") == "response.failed" and isinstance(response, dict):
+            error = response.get("error") or value
+        elif value.get("object") == "error" or "error" in (value.get("type"), event_name):
             error = value
         else:
             return None

@@ -66,9 +66,9 @@ class Events:
         at = len(self.whole_lead(position))
         return self.all[min(at, len(self.all) - 1)]
 
-    def place(self, position: Position) -> Literal["before", "after", "finished", "whole"]:
-        """How far the answer has got at `position`."""
-        whole = len(self.whole_lead(position))
+    def place(self, position: Position, more: int = 0) -> Literal["before", "after", "finished", "whole"]:
+        """How far the answer has got at `position`, and `more` events."""
+        whole = len(self.whole_lead(position)) + more
         if whole <= len(self.preamble):
             return "before"
         if whole <= len(self.preamble) + len(self.content):
@@ -118,6 +118,7 @@ class Fault:
             failure.
         kind_before: the same where it differs before any content.
         before, after: what trooper does before and after the first content.
+        torn_is_whole: the event it cuts has all its data, so it counts.
         whole: what the fault does to an answer that is not streamed, given
             the healthy body; `None` when it does nothing to it.
     """
@@ -131,6 +132,7 @@ class Fault:
     stream: Callable[[Events, Position], Script]
     whole: Callable[[bytes], Script] | None = None
     kind_before: str = ""
+    torn_is_whole: bool = False
 
     @property
     def passes(self) -> bool:
@@ -152,7 +154,7 @@ class Fault:
 
     def expected(self, events: Sequence[bytes], position: Position) -> tuple[str, Action]:
         """Kind and action when the fault strikes a stream at `position`."""
-        match self.where, Events.of(events).place(position):
+        match self.where, Events.of(events).place(position, self.torn_is_whole):
             case "before", _:
                 return self.kind_before or self.kind, self.before
             case "after", _:

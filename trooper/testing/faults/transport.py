@@ -59,7 +59,7 @@ def _cut_next(
     def whole(body: bytes) -> Script:
         return Script((Head(content_type=_JSON), Send(body[: len(body) // 2]), End()))
 
-    return Fault(name, title, kind, "both", "restart", "continue", stream, whole)
+    return Fault(name, title, kind, "both", "restart", "continue", stream, whole, torn_is_whole=crlf)
 
 
 def _half(_: Events, event: bytes) -> bytes:
@@ -94,7 +94,7 @@ def _garbage(events: Events, position: Position) -> Script:
 
 
 def _empty_deltas(events: Events, position: Position) -> Script:
-    idle = KeepAlive(1.0, data=events.chunk({"role": "assistant", "content": ""}))
+    idle = KeepAlive(1.0, data=events.chunk({"content": ""}))
     return Script((Head(), *sends(events.whole_lead(position)), idle))
 
 

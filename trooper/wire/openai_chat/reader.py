@@ -143,6 +143,7 @@ class ChatReader:
     _framer: SSEFramer = field(init=False)
     _bad_in_a_row: int = field(default=0, init=False)
     _has_content: bool = field(default=False, init=False)
+    _heard: bool = field(default=False, init=False)
     _begun: bool = field(default=False, init=False)
     _calls: ToolCalls = field(factory=ToolCalls, init=False)
     _open_choices: set[int] = field(factory=set, init=False)
@@ -175,10 +176,16 @@ class ChatReader:
             if item is not None:
                 received.append(item)
         if self.outcome is None:
-            self.outcome = Completed(terminated=False) if self.finished else Failed(FailureKind.EOF_EARLY)
+            self.outcome = self._early_end()
         return received
 
+    def _early_end(self) -> Outcome:
+        if self.finished:
+            return Completed(terminated=False)
+        return Failed(FailureKind.EOF_EARLY) if self._heard else _EMPTY
+
     def _read(self, raw: bytes, *, last: bool = False) -> Received | None:
+        self._heard = True
         sse = parse_sse(raw)
         if sse.data is None or (not sse.data and not sse.name):
             return Received(raw)
