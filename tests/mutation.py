@@ -19,7 +19,6 @@ import argparse
 import os
 import random
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -94,27 +93,24 @@ def likely_tests(tree: Path, file: str) -> list[str]:
 
 def run_tests(tree: Path, arguments: Sequence[str], timeout_s: float) -> str:
     """Run pytest in `tree`; the first test that fails, or nothing if all pass."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *arguments],
+    # `timeout` ends the whole group, whatever a test has started, also when this program is gone.
+    bounds = ["prlimit", f"--as={MAX_MEMORY_BYTES}", "timeout", "--signal=KILL", f"{timeout_s:.0f}"]
+    process = subprocess.run(
+        [*bounds, sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *arguments],
         cwd=tree,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tree)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        # A group of its own, so that what a test started goes down with it.
-        start_new_session=True,
+        errors="replace",
+        check=False,
     )
-    resource.prlimit(process.pid, resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
-    try:
-        output, _ = process.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return f"(no end within {timeout_s:.0f} s)"
     if process.returncode == 0:
         return ""
-    named = re.search(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
+    if process.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL):
+        return f"(no end within {timeout_s:.0f} s)"
+    named = re.search(r"^(?:FAILED|ERROR) (\S+)", process.stdout, re.MULTILINE)
     return named[1] if named else f"(pytest ended with {process.returncode})"
 
 

@@ -126,7 +126,8 @@ class ScriptedProvider:
         elif request.method == "GET" and request.path == "/v1/models":
             await play(Script((Status(200, self._model_list()),)), response)
         elif request.method == "POST" and request.path == "/v1/chat/completions":
-            asked: dict[str, Any] = request.json()
+            said = request.json()
+            asked: dict[str, Any] = said if isinstance(said, dict) else {}
             await play(self._script_for(request, asked), response, pace_s=self.pace_s)
         else:
             await play(FAULTS["not-found-404"].build((), 0), response)

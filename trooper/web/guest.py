@@ -25,6 +25,7 @@ from typing import Any, NoReturn, Protocol, TypeVar
 
 import trio
 from attrs import define, field
+from outcome import Outcome
 
 from trooper.web.answers import answer_error
 from trooper.web.protocol import Receive, Scope, Send, Serve
@@ -77,7 +78,7 @@ class Guest:
         await receive()
         loop = asyncio.get_running_loop()
         started: asyncio.Future[str | None] = loop.create_future()
-        over: asyncio.Future[Any] = loop.create_future()
+        over: asyncio.Future[Outcome[None]] = loop.create_future()
         stop = trio.Event()
         trio.lowlevel.start_guest_run(
             self._main,
@@ -110,7 +111,7 @@ class Guest:
             # sent it.
             await send({"type": "lifespan.startup.failed", "message": failure})
 
-    async def _until_shutdown(self, receive: Receive, over: asyncio.Future[Any]) -> None:
+    async def _until_shutdown(self, receive: Receive, over: asyncio.Future[Outcome[None]]) -> None:
         """Wait for the shutdown message; a crash, or cancellation, means the same."""
         asked = asyncio.ensure_future(receive())
         try:
@@ -213,7 +214,7 @@ async def _first_of(*futures: asyncio.Future[Any]) -> None:
     await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
 
 
-async def _despite_cancellation(over: asyncio.Future[Any]) -> None:
+async def _despite_cancellation(over: asyncio.Future[Outcome[None]]) -> None:
     """
     Wait for the end of the guest run, bounded.
 
