@@ -110,6 +110,8 @@ class Stage:
     ollama: FakeOllama
     network: MemoryNetwork
     services: Services
+    #: Every line that was logged.
+    log: list[Any]
 
     def request(
         self,
@@ -147,10 +149,9 @@ class Stage:
 
     async def play(self, exchange: Exchange, **fields: Any) -> None:
         asked = self.request(**fields)
-        with capture_logs() as logged:
-            await relay(self.services, asked, exchange.receive, exchange.send, exchange.hang_up)
-        # Requests at the same time see each other's lines.
-        exchange.report = next(line for line in reversed(logged) if line["event"] == "request")
+        await relay(self.services, asked, exchange.receive, exchange.send, exchange.hang_up)
+        # Written last of all, so nobody else's line can have come behind it.
+        exchange.report = dict(self.log[-1])
 
     async def warm(self) -> None:
         """Wait until the standby is ready."""
@@ -170,15 +171,16 @@ async def stage(
     """Open a stage; without `warm` the standby has not looked yet."""
     cloud = cloud or ScriptedProvider()
     ollama = ollama or FakeOllama()
-    async with trio.open_nursery() as nursery:
-        network = MemoryNetwork(nursery)
-        network.listen(*CLOUD, cloud.serve)
-        network.listen(*LOCAL, ollama.serve)
-        async with open_services(config or configured(), nursery, network=network) as services:
-            built = Stage(cloud, ollama, network, services)
-            if warm:
-                await built.warm()
-                ollama.mismatches.clear()
-                ollama.requests.clear()
-            yield built
-            nursery.cancel_scope.cancel()
+    with capture_logs() as log:
+        async with trio.open_nursery() as nursery:
+            network = MemoryNetwork(nursery)
+            network.listen(*CLOUD, cloud.serve)
+            network.listen(*LOCAL, ollama.serve)
+            async with open_services(config or configured(), nursery, network=network) as services:
+                built = Stage(cloud, ollama, network, services, log)
+                if warm:
+                    await built.warm()
+                    ollama.mismatches.clear()
+                    ollama.requests.clear()
+                yield built
+                nursery.cancel_scope.cancel()

@@ -31,6 +31,7 @@ from trooper.core.events import (
     Event,
     Finish,
     FinishReason,
+    NextChoice,
     Other,
     Reasoning,
     Received,
@@ -80,6 +81,8 @@ class Delivery:
     _forwards: bool = field(default=True, init=False)
     _seam: str = field(default="", init=False)
     _leg_said: bool = field(default=False, init=False)
+    _finish: Finish | None = field(default=None, init=False)
+    _choice: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.begin_anew()
@@ -103,6 +106,8 @@ class Delivery:
         self._join = None
         self._seam = seam
         self._leg_said = False
+        self._finish = None
+        self._choice = 0
         self.stopped = self.speechless = False
         untouched = self.transcript.begin is None and not self.transcript.has_content
         self._forwards = untouched and self.transcript.reasoning_chars == 0
@@ -126,11 +131,30 @@ class Delivery:
             if any(e == Other(continuable=False) for e in item.events):
                 self.speechless = True
                 return
-            item = Received(b"", tuple(self._joined(item.events)))
+            item = Received(b"", self._withheld(self._joined(item.events)))
             if not item.events:
                 return
         for released in self._the_gate().push(item):
             self._give(released)
+
+    def _withheld(self, events: list[Event]) -> tuple[Event, ...]:
+        """
+        Keep a spoken leg's finish back until the leg is over.
+
+        A continuation may end without a word, and then its finish is not to
+        be believed. The finish of one of several choices comes with the next.
+        """
+        kept: list[Event] = []
+        for event in events:
+            match event:
+                case Finish():
+                    self._finish = event
+                case NextChoice() if self._finish is not None:
+                    kept += [self._finish, event]
+                    self._finish = None
+                case _:
+                    kept.append(event)
+        return tuple(kept)
 
     def _joined(self, events: tuple[Event, ...]) -> list[Event]:
         join = self._join
@@ -145,14 +169,10 @@ class Delivery:
                     # Some parsers open a thinking block on a continuation;
                     # the client is in the middle of the answer.
                     pass
-                case Finish():
-                    joined += [Text(rest)] if (rest := join.finish()) else []
-                    joined.append(event)
                 case _:
                     joined.append(event)
         if join.stopped and not self.stopped:
             self.stopped = True
-            joined = [e for e in joined if not isinstance(e, Finish)]
             joined.append(Finish(FinishReason.STOP, "stop"))
         return joined
 
@@ -176,6 +196,8 @@ class Delivery:
                     self._leg.add(text)
                 case Usage():
                     self._leg.reported = event
+                case NextChoice():
+                    self._leg.next_choice()
                 case _:
                     self._leg_said = self._leg_said or (is_content(event) and not isinstance(event, Finish))
         if self._forwards and item.raw:
@@ -194,11 +216,18 @@ class Delivery:
         for event in events:
             match event:
                 case Finish(reason):
-                    self.out += self.voice.finish(reason, self._notes())
+                    self.out += self.voice.finish(reason, self._notes() if self._is_last_choice() else ())
+                case NextChoice(index):
+                    self._choice = index
+                    self.out += self.voice.speak((event,))
                 case Usage() | Done():
                     pass  # Said at the end, once, for all legs together.
                 case _:
                     self.out += self.voice.speak((event,))
+
+    def _is_last_choice(self) -> bool:
+        conversation = self.incoming.conversation
+        return not isinstance(conversation, Conversation) or self._choice == conversation.choices - 1
 
     def conclude(self, outcome: Outcome, *, going_on: bool) -> Outcome:
         """
@@ -207,11 +236,10 @@ class Delivery:
         An answer that completed without a word is a failure, unless it was to
         continue one that is whole as it stands.
         """
-        for rest in self._joined((Finish(FinishReason.STOP),)) if self._join and not self.stopped else ():
-            if isinstance(rest, Text):
-                for released in self._the_gate().push(Received(b"", (rest,))):
-                    self._give(released)
         gate = self._the_gate()
+        if self._join is not None and (rest := self._join.finish()):
+            for released in gate.push(Received(b"", (Text(rest),))):
+                self._give(released)
         if isinstance(outcome, Completed) or outcome.kind in PASSING:
             # What fails in the provider's own words comes with all it said before.
             for released in gate.flush():
@@ -220,6 +248,8 @@ class Delivery:
             if isinstance(outcome, Completed) and silent:
                 whole = going_on and says_it_all(self.transcript.text)
                 outcome = outcome if whole else Failed(FailureKind.EMPTY_200)
+            if isinstance(outcome, Completed) and self._finish is not None:
+                self._give(Received(b"", (self._finish,)))
         else:
             rest_of_word = gate.abandon()
             # With no text at the client yet a restart is better than a word.

@@ -25,15 +25,22 @@ class LegTally:
     outcome: str = "open"
     reported: Usage | None = None
     _estimate: float = field(default=0.0, init=False)
+    _earlier_tokens: int = field(default=0, init=False)
 
     def add(self, text: str) -> None:
         """Count a piece of the answer that the client has been given."""
         self._estimate += token_weight(text)
 
+    def next_choice(self) -> None:
+        """Another answer begins; its count will be its own."""
+        self._earlier_tokens += self.reported.completion_tokens if self.reported else 0
+
     @property
     def tokens(self) -> int:
-        """Completion tokens."""
-        return self.reported.completion_tokens if self.reported else math.ceil(self._estimate)
+        """Completion tokens, of all choices."""
+        if self.reported is None:
+            return math.ceil(self._estimate)
+        return self._earlier_tokens + self.reported.completion_tokens
 
     @property
     def estimated(self) -> bool:

@@ -5,6 +5,7 @@ What a fake model says: which words, in which lines, and how it ends.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -148,6 +149,8 @@ def _text(model: Model, ask: Ask, prompt: Prompt, words: Words) -> tuple[str, st
     for known in (prompt.prefill, prompt.prefill.rstrip()):
         if whole.startswith(known):
             return whole[len(known) :], None
+    if counted := re.fullmatch(r"(?:\d+, )*(\d+),", prompt.prefill):
+        return f" {int(counted[1]) + 1},", None
     return MISMATCH, prompt.prefill
 
 

@@ -72,12 +72,14 @@ def error_body(trouble: Trouble) -> dict[str, object]:
     }
 
 
-def _usage_body(usage: Usage) -> dict[str, int]:
-    return {
+def _usage_body(usage: Usage) -> dict[str, int | bool]:
+    body: dict[str, int | bool] = {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "total_tokens": usage.prompt_tokens + usage.completion_tokens,
     }
+    # An extra key, which SDKs keep and ignore: a guess must not pass for a count.
+    return body | {"trooper_estimated": True} if usage.estimated else body
 
 
 @define
@@ -198,10 +200,7 @@ class ChatVoice:
         if not self.wants_usage or self._usage_said or self._terminated:
             return b""
         self._usage_said = True
-        extra: dict[str, object] = {"usage": _usage_body(usage)}
-        if usage.estimated:
-            extra["trooper"] = {"usage_estimated": True}
-        return self._event([], **extra)
+        return self._event([], usage=_usage_body(usage))
 
     def terminate(self) -> bytes:
         """Say `[DONE]`."""
@@ -311,10 +310,7 @@ class WholeChatVoice:
             "usage": _usage_body(self._usage or Usage(0, 0)),
         }
         if self._legs:
-            note = _legs_note(self._legs)
-            if self._usage is None or self._usage.estimated:
-                note["usage_estimated"] = True
-            body["trooper"] = note
+            body["trooper"] = _legs_note(self._legs)
         return _encode(body)
 
     def _whole_choice(self, index: int) -> dict[str, object]:
