@@ -121,6 +121,7 @@ class Stage:
         headers: tuple[tuple[bytes, bytes], ...] = (),
         query: bytes = b"",
         body: bytes | None = None,
+        key: str = SECRET,
         **fields: Any,
     ) -> ClientRequest:
         asked = {
@@ -134,7 +135,7 @@ class Stage:
             query=query,
             headers=(
                 (b"content-type", b"application/json"),
-                (b"authorization", SECRET.encode()),
+                (b"authorization", key.encode()),
                 *headers,
             ),
             body=json.dumps(asked).encode() if body is None else body,

@@ -307,7 +307,7 @@ class Conductor:
         return (
             (b"x-trooper-request-id", self.request_id.encode()),
             (b"x-trooper-target", playing.seat.target.name.encode()),
-            (b"x-trooper-fallbacks", str(len(self._legs)).encode()),
+            (b"x-trooper-fallbacks", str(len(self.delivery.tally.legs) - 1).encode()),
         )
 
     def _next_duty(self) -> float:
