@@ -48,7 +48,7 @@ def lint(session: nox.Session) -> None:
         "flake8-async",
         "--disable=ASYNC109,ASYNC114,ASYNC124,ASYNC127",
         "--per-file-disable",
-        "*/trooper/web/guest.py:ASYNC102,ASYNC103,ASYNC104",
+        "*/trooper/web/guest.py->ASYNC102,ASYNC103,ASYNC104",
         *python_files("trooper", "tests", "bench"),
     )
 

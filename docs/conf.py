@@ -13,7 +13,8 @@ project = "Trooper"
 author = "The Trooper authors"
 project_copyright = "The Trooper authors"
 # Read, not imported: the pages build without the package.
-release = re.findall(r'__version__ = "(.+)"', (ROOT / "trooper" / "__init__.py").read_text(encoding="utf-8"))[0]
+source = (ROOT / "trooper" / "__init__.py").read_text(encoding="utf-8")
+release = re.findall(r'__version__ = "(.+)"', source)[0]
 version = release
 
 extensions = ["myst_parser"]

@@ -16,7 +16,6 @@ import trio
 import trio.testing
 from attrs import define, evolve, field
 from structlog.testing import capture_logs
-from wire_validator import ChatResult, validate_chat
 
 from trooper.config import Config, load
 from trooper.relay import relay
@@ -24,6 +23,7 @@ from trooper.request import ClientRequest
 from trooper.services import Services, open_services
 from trooper.standby import State
 from trooper.testing import FakeOllama, MemoryNetwork, ScriptedProvider
+from wire_validator import ChatResult, validate_chat
 
 CLOUD = ("api.openai.com", 80)
 LOCAL = ("127.0.0.1", 11434)
@@ -157,7 +157,7 @@ class Stage:
     async def warm(self) -> None:
         """Wait until the standby is ready."""
         standby = self.services.standbys["ollama"]
-        while standby.state is not State.READY:
+        while standby.state is not State.READY:  # noqa: ASYNC110  # virtual time: costs nothing
             await trio.sleep(0.1)
 
 

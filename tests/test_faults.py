@@ -10,10 +10,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scenes import Exchange, Stage, configured, stage
-from wire_validator import validate_whole
 
-from trooper.testing import DEFAULT_ANSWER, FAULTS, Fault, FakeOllama, FaultAt, OllamaFault, ScriptedProvider, chat_events
+from scenes import Exchange, Stage, configured, stage
+from trooper.testing import (
+    DEFAULT_ANSWER,
+    FAULTS,
+    FakeOllama,
+    Fault,
+    FaultAt,
+    OllamaFault,
+    ScriptedProvider,
+    chat_events,
+)
+from wire_validator import validate_whole
 
 POSITIONS = ("start", 1, "middle", "end")
 EVENTS = chat_events(DEFAULT_ANSWER)
@@ -58,7 +67,9 @@ def assert_whole_answer(s: Stage, x: Exchange, kind: str, how: str) -> None:
     assert result.trooper is not None
     assert [leg["outcome"] for leg in result.trooper["legs"]] == [o for _, o in x.legs]
     # The status and the preamble may have gone before the switch; a comment then marks it.
-    assert any(c.strip().startswith(f"trooper seam from=openai to=ollama reason={kind}") for c in result.comments)
+    assert any(
+        c.strip().startswith(f"trooper seam from=openai to=ollama reason={kind}") for c in result.comments
+    )
 
 
 @pytest.mark.parametrize(("fault", "position"), ROWS)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from scenes import SECRET, configured, stage, with_target
 
+from scenes import SECRET, configured, stage, with_target
 from trooper.config import Key
 from trooper.testing import ANSWERS, DEFAULT_ANSWER, FAULTS, FaultAt, ScriptedProvider, chat_events
 

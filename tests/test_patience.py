@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import trio
-from scenes import Exchange, configured, stage, with_target
 
+from scenes import Exchange, configured, stage, with_target
 from trooper.testing import (
     ANSWERS,
     DEFAULT_ANSWER,
@@ -38,7 +38,9 @@ def plays(*steps: Any) -> ScriptedProvider:
     return ScriptedProvider(script=Script(steps))
 
 
-@pytest.mark.parametrize("noise", [Hang(), KeepAlive(1.0), KeepAlive(1.0, data=b'data: {"choices":[{"delta":{}}]}\n\n')])
+@pytest.mark.parametrize(
+    "noise", [Hang(), KeepAlive(1.0), KeepAlive(1.0, data=b'data: {"choices":[{"delta":{}}]}\n\n')]
+)
 async def test_silence_is_measured_on_content(autojump_clock: Any, noise: Any) -> None:
     """Keep-alives and empty deltas are silence: the switch comes when the stall timeout is over."""
     async with stage(plays(Head(), *map(Send, EVENTS[:6]), noise)) as s:
@@ -235,7 +237,8 @@ async def test_a_limited_target_is_better_than_none(autojump_clock: Any) -> None
 
 
 @pytest.mark.parametrize(
-    "phase", ["no headers", "headers", "streaming", "silent", "local load", "local prefill", "local stream", "slot"]
+    "phase",
+    ["no headers", "headers", "streaming", "silent", "local load", "local prefill", "local stream", "slot"],
 )
 async def test_a_client_that_leaves_frees_everything(autojump_clock: Any, phase: str) -> None:
     """In every phase: both connections close at once, and nobody is asked for nobody."""

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import structlog
-from scenes import configured, stage
 
+from scenes import configured, stage
 from trooper.telemetry import set_up_logging
 from trooper.testing import DEFAULT_ANSWER, FAULTS, FaultAt, OllamaFault, ScriptedProvider
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import trio
 from attrs import evolve
-from scenes import Exchange, Stage, configured, stage, with_target
 
+from scenes import Exchange, Stage, configured, stage, with_target
 from trooper.testing import (
     ANSWERS,
     DEFAULT_ANSWER,
@@ -53,7 +53,9 @@ ALL_WAYS = [
 ]
 
 
-def dies(fault: str = "reset", position: int | str = "middle", answer: ChatAnswer | None = None) -> ScriptedProvider:
+def dies(
+    fault: str = "reset", position: int | str = "middle", answer: ChatAnswer | None = None
+) -> ScriptedProvider:
     return ScriptedProvider(script=FaultAt(FAULTS[fault], position, answer))
 
 
@@ -64,7 +66,9 @@ def asked(s: Stage, number: int = -1) -> Mapping[str, Any]:
     return body
 
 
-@pytest.mark.parametrize("model", ALL_WAYS, ids=lambda m: f"{m.path}-{m.turn}-{'renders' if m.renders else 'old'}")
+@pytest.mark.parametrize(
+    "model", ALL_WAYS, ids=lambda m: f"{m.path}-{m.turn}-{'renders' if m.renders else 'old'}"
+)
 @pytest.mark.parametrize("position", [2, "middle", "end"])
 async def test_every_way_of_continuing(autojump_clock: Any, model: Model, position: int | str) -> None:
     """Whatever the model's template does to a half answer, the text is exact."""
@@ -144,7 +148,9 @@ async def test_usage_is_counted_once(autojump_clock: Any) -> None:
         legs = x.report["legs"]
         assert result.usage["completion_tokens"] == sum(leg["tokens"] for leg in legs)
         assert 0 < result.usage["prompt_tokens"] < 40
-        assert result.usage["total_tokens"] == result.usage["prompt_tokens"] + result.usage["completion_tokens"]
+        assert (
+            result.usage["total_tokens"] == result.usage["prompt_tokens"] + result.usage["completion_tokens"]
+        )
         assert b'"trooper_estimated":true' in bytes(x.body)
         assert [leg["estimated"] for leg in legs] == [True, False]
 
@@ -196,7 +202,9 @@ async def test_a_cut_in_a_tool_call_is_never_a_call(autojump_clock: Any, name: s
 async def test_whole_calls_are_kept_when_the_next_is_cut(autojump_clock: Any) -> None:
     """After a whole call the turn is finished with it; nobody else is asked."""
     events = ANSWERS["tools"].events()
-    second = next(i for i, e in enumerate(events) if b'"index":1' in e.replace(b" ", b"") and b"get_time" in e)
+    second = next(
+        i for i, e in enumerate(events) if b'"index":1' in e.replace(b" ", b"") and b"get_time" in e
+    )
     script = Script((Head(), *(Send(e) for e in events[: second + 2]), Reset()))
     async with stage(ScriptedProvider(script=script)) as s:
         x = await s.ask(tools=TOOLS)
@@ -263,7 +271,9 @@ async def test_tools_on_a_template_that_closes_the_turn(autojump_clock: Any) -> 
 JSON_FORMAT = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
 
 
-@pytest.mark.parametrize("fields", [{"response_format": {"type": "json_object"}}, {"response_format": JSON_FORMAT}])
+@pytest.mark.parametrize(
+    "fields", [{"response_format": {"type": "json_object"}}, {"response_format": JSON_FORMAT}]
+)
 async def test_json_mode(autojump_clock: Any, fields: dict[str, Any]) -> None:
     """JSON restarts under the server's own grammar, and is never glued together."""
     async with stage(dies("status-500")) as s:
@@ -313,7 +323,9 @@ async def test_reasoning_is_followed_by_an_answer(autojump_clock: Any) -> None:
         assert [m["role"] for m in asked(s)["messages"]] == ["user"]
 
 
-@pytest.mark.parametrize("unsaid", [{"logprobs": True}, {"modalities": ["text", "audio"]}, {"tool_choice": "required"}])
+@pytest.mark.parametrize(
+    "unsaid", [{"logprobs": True}, {"modalities": ["text", "audio"]}, {"tool_choice": "required"}]
+)
 async def test_what_ollama_cannot_say_is_not_dropped(autojump_clock: Any, unsaid: dict[str, Any]) -> None:
     """A feature that the local model would silently leave out makes it unfit."""
     async with stage(dies("status-503")) as s:
@@ -333,7 +345,9 @@ async def test_images(autojump_clock: Any) -> None:
     async with stage(dies("status-503")) as s:
         assert (await s.ask(messages=messages)).status == 503
     url = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://x/y.png"}}]}]
-    async with stage(dies("status-503"), FakeOllama(models=(Model(capabilities=("completion", "vision")),))) as s:
+    async with stage(
+        dies("status-503"), FakeOllama(models=(Model(capabilities=("completion", "vision")),))
+    ) as s:
         assert (await s.ask(messages=url)).status == 503
 
 
@@ -413,11 +427,18 @@ async def test_a_history_of_an_agent(autojump_clock: Any) -> None:
             "role": "assistant",
             "content": None,
             "tool_calls": [
-                {"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city":"Bern"}'}}
+                {
+                    "id": "c1",
+                    "type": "function",
+                    "function": {"name": "get_weather", "arguments": '{"city":"Bern"}'},
+                }
             ],
         },
         {"role": "tool", "tool_call_id": "c1", "content": "rain"},
-        {"role": "user", "content": [{"type": "text", "text": "And "}, {"type": "text", "text": "tomorrow?"}]},
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": "And "}, {"type": "text", "text": "tomorrow?"}],
+        },
     ]
     async with stage(dies("status-503")) as s:
         x = await s.ask(messages=messages, tools=TOOLS)
@@ -429,7 +450,10 @@ async def test_a_history_of_an_agent(autojump_clock: Any) -> None:
                 "role": "assistant",
                 "content": "",
                 "tool_calls": [
-                    {"id": "c1", "function": {"index": 0, "name": "get_weather", "arguments": {"city": "Bern"}}}
+                    {
+                        "id": "c1",
+                        "function": {"index": 0, "name": "get_weather", "arguments": {"city": "Bern"}},
+                    }
                 ],
             },
             {"role": "tool", "content": "rain", "tool_call_id": "c1", "tool_name": "get_weather"},

@@ -180,7 +180,12 @@ class Delivery:
         if self._gate is None:
             # A whole answer goes out in one piece anyway.
             holds = self.server.gate and self.incoming.routing.stream and self.could_go_on()
-            self._gate = Gate(self.server.hold_chars, self.server.channel_bytes, is_open=not holds)
+            self._gate = Gate(
+                self.server.hold_chars,
+                self.server.channel_bytes,
+                self.server.transcript_bytes,
+                is_open=not holds,
+            )
         return self._gate
 
     def _give(self, item: Received) -> None:

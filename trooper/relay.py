@@ -117,6 +117,9 @@ class Conductor:
     _may_retry: bool = field(default=True, init=False)
     _preamble_since: float | None = field(default=None, init=False)
     _ending: str = field(default="broken", init=False)
+    # When the client last got content; from where on a gap is open; the last gap.
+    _content_sent: float | None = field(default=None, init=False)
+    _gap_since: float | None = field(default=None, init=False)
     _gap_s: float | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -162,6 +165,7 @@ class Conductor:
             other_way=bool(given) and isinstance(step, Retry),
         )
         delivery.begin_leg(seat.target.name, seat.model or "", seam=self._seam_words(seat))
+        self._gap_since = self._content_sent
         target = seat.target
         patience = Patience(
             trio.current_time(),
@@ -282,12 +286,15 @@ class Conductor:
             await self._open(playing)
         body = bytes(delivery.out)
         delivery.out.clear()
-        before, last_sent = trio.current_time(), self.client.last_sent
+        before = trio.current_time()
         await self.client.write(body)
+        now = trio.current_time()
         # Whoever waits for a slow client must not blame the provider for it.
-        playing.patience.excuse(trio.current_time() - before)
-        if delivery.shown and self._legs and self._gap_s is None and playing.patience.first_content:
-            self._gap_s = round(trio.current_time() - last_sent, 6)
+        playing.patience.excuse(now - before)
+        if delivery.shown:
+            if self._gap_since is not None and playing.patience.first_content is not None:
+                self._gap_s, self._gap_since = round(now - self._gap_since, 6), None
+            self._content_sent = now
 
     async def _open(self, playing: _Playing) -> None:
         voice = self.delivery.voice

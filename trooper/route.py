@@ -146,7 +146,8 @@ class Route:
     def _call(self, seat: Seat) -> Call:
         request, target = self.incoming.request, seat.target
         body = request.body
-        if seat.model is not None and seat.model != self.incoming.routing.model:
+        asked = self.incoming.routing.model
+        if asked and seat.model is not None and seat.model != asked:
             body = with_model(body, seat.model)
         headers = headers_for(
             target, request.headers, hop=request.hop, client_key_used=request.client_key_used

@@ -116,29 +116,31 @@ class Standby:
         Waits as long as the load takes; the caller decides when it has lost
         patience, and the load goes on without it.
         """
-        wanted = name or self.chosen
-        if wanted in self._ready:
-            return self._ready[wanted]
-        self._failures.pop(wanted, None)
-        if name:
-            self._wanted.add(name)
-        while True:
+        self._failures.pop(self._full_name(name), None)
+        while (wanted := self._full_name(name)) not in self._ready:
+            if wanted in self._failures:
+                return self._failures[wanted]
+            if name:
+                self._wanted.add(name)
             self._poked.set()
             await self._settled.park()
-            wanted = name or self.chosen
-            if wanted in self._ready:
-                return self._ready[wanted]
-            if wanted in self._failures or self.state in (State.ABSENT, State.NO_MODEL):
-                return self._failures.get(wanted, Failed(FailureKind.CONNECT))
+            if self.state is State.NO_MODEL:
+                return Failed(FailureKind.NOT_FOUND)
+        return self._ready[wanted]
+
+    def _full_name(self, name: str | None) -> str:
+        """The server's own name for a model: with its tag."""
+        found = ollama.find(self.models, name) if name else None
+        return found.name if found else name or self.chosen
 
     def known(self, name: str | None) -> LocalModel | None:
         """What is known of a model now, without waiting."""
-        wanted = name or self.chosen
+        wanted = self._full_name(name)
         return self._ready.get(wanted) or ollama.find(self.models, wanted)
 
     def is_probed(self, name: str | None) -> bool:
         """Whether the model's way to continue has been found out."""
-        return (name or self.chosen) in self._ready
+        return self._full_name(name) in self._ready
 
     def loading(self, model: LocalModel) -> ask.Loading:
         """The load-time options every request to `model` repeats."""
@@ -176,9 +178,13 @@ class Standby:
             self._ready.clear()
             return
         self.chosen = chosen.name
-        for name in [chosen.name, *sorted(self._wanted - {chosen.name})]:
+        for name in [n for n in self._ready if n != chosen.name and n not in windows]:
+            del self._ready[name]  # Its time to live was over: the next request loads it anew.
+        wanted = {self._full_name(name): name for name in self._wanted}
+        for name in [chosen.name, *sorted(wanted.keys() - {chosen.name})]:
             await self._prepare(name, windows, renew=renew)
-        self._wanted.clear()
+        # Only these: a request may have asked for more while we were busy.
+        self._wanted -= set(wanted.values())
         self.state = State.READY if self.chosen in self._ready else State.LOADING
 
     async def _choose(self, windows: Mapping[str, int]) -> LocalModel | None:
@@ -198,7 +204,8 @@ class Standby:
             return
         window = windows.get(model.name, 0)
         if not window or renew:
-            self._ready.pop(name, None) if not window else None
+            if not window:
+                self._ready.pop(name, None)
             failed = await self._load(evolve(model, window_tokens=window))
             if failed is not None:
                 self._ready.pop(name, None)
@@ -249,7 +256,7 @@ class Standby:
         self.state = State.ABSENT
         self.models = ()
         self._ready.clear()
-        for name in (self.chosen, *self._wanted):
+        for name in ("", self.chosen, *self._wanted):
             self._failures[name] = evolve(failed, answer=None)
         self._wanted.clear()
 

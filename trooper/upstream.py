@@ -300,7 +300,8 @@ def _transport(
         trust_env=False,
     )
     if network is not None:
-        transport._pool._network_backend = network
+        # The client has no public way to another network; the memory one is for tests.
+        transport._pool._network_backend = network  # noqa: SLF001
     return transport
 
 

@@ -24,7 +24,8 @@ Three things open the hold:
 * `max_held_bytes`: a peer that floods us with events which say nothing.
 
 Tool calls wait until they are whole, all that are open together; what follows
-an open call waits behind it.
+an open call waits behind it. Past `max_tool_bytes` nobody waits any more: the
+gate opens for good, and a cut from there on is an error.
 
 An `open` gate holds nothing. It is used where no continuation can follow:
 then waiting would buy nothing.
@@ -54,6 +55,7 @@ class Gate:
 
     hold_chars: int = 32
     max_held_bytes: int = 262_144
+    max_tool_bytes: int = 4_194_304
     is_open: bool = False
     _held: deque[Received] = field(factory=deque, init=False)
     _held_bytes: int = field(default=0, init=False)
@@ -122,6 +124,8 @@ class Gate:
         for delta in deltas:
             self._calls.add(delta)
         self._hold(item, "")
+        if self._held_bytes > self.max_tool_bytes:
+            return released + self.open_up()
         finished = any(not isinstance(e, ToolCallDelta | Text | Begin | Usage | Other) for e in item.events)
         if self._calls.all_whole or finished:
             released += self._release_all()

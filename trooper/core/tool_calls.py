@@ -78,12 +78,25 @@ def is_object(arguments: str) -> bool:
 
 @define
 class ToolCalls:
-    """The calls of one answer, in the order they began."""
+    """
+    The calls of one answer, in the order they began.
 
-    _calls: dict[int, _Call] = field(factory=dict)
+    Past `max_bytes` of arguments nothing more is collected, and the calls
+    count as open for good: what we do not have we cannot call whole.
+    """
+
+    max_bytes: int = 4_194_304
+    overflowed: bool = field(default=False, init=False)
+    _calls: dict[int, _Call] = field(factory=dict, init=False)
+    _bytes: int = field(default=0, init=False)
 
     def add(self, delta: ToolCallDelta) -> None:
         """Take in one piece. A piece for a new index ends the calls before it."""
+        self._bytes += len(delta.arguments) + len(delta.name) + len(delta.id) + 1
+        self.overflowed = self.overflowed or self._bytes > self.max_bytes
+        if self.overflowed:
+            self._calls.clear()
+            return
         call = self._calls.get(delta.index)
         if call is None:
             # Ollama, Gemini and others send calls without arguments as "";
@@ -102,7 +115,7 @@ class ToolCalls:
     @property
     def all_whole(self) -> bool:
         """Whether no call is open; true when there are none."""
-        return all(call.whole for call in self._calls.values())
+        return not self.overflowed and all(call.whole for call in self._calls.values())
 
     def whole(self) -> tuple[ToolCall, ...]:
         """The calls that somebody finished."""

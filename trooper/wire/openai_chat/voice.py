@@ -104,7 +104,6 @@ class ChatVoice:
     _usage_said: bool = field(default=False, init=False)
     _terminated: bool = field(default=False, init=False)
     _choice: int = field(default=0, init=False)
-    _calls_said: int = field(default=0, init=False)
 
     def forward(self, received: Received, legs: Sequence[LegNote] = ()) -> bytes:
         """
@@ -123,8 +122,6 @@ class ChatVoice:
                     self._usage_said = True
                 case Done():
                     self._terminated = True
-                case ToolCallDelta(index):
-                    self._calls_said = max(self._calls_said, index + 1)
                 case _:
                     pass
         if legs and any(isinstance(e, Finish) for e in received.events):
@@ -153,8 +150,8 @@ class ChatVoice:
                 case ToolCallDelta():
                     out += self._chunk({"tool_calls": [self._call(event)]})
                 case NextChoice(index):
-                    self._choice, self._role_said, self._calls_said = index, False, 0
-                    self._finished = False
+                    self._choice = index
+                    self._role_said = self._finished = False
                 case _:
                     pass
         return bytes(out)
@@ -165,7 +162,6 @@ class ChatVoice:
         if delta.id or delta.name:
             call |= {"id": delta.id, "type": "function"}
             function["name"] = delta.name
-            self._calls_said = max(self._calls_said, delta.index + 1)
         return call
 
     def _chunk(self, delta: dict[str, object], finish: str | None = None, **extra: object) -> bytes:
