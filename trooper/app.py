@@ -16,6 +16,7 @@ from trooper.config import Config, load
 from trooper.errors import ConfigError
 from trooper.relay import relay
 from trooper.services import open_services
+from trooper.telemetry import set_up_logging
 from trooper.web.asgi import Application
 
 
@@ -36,4 +37,5 @@ def _load_or_exit() -> Config:
         raise SystemExit(2) from None
 
 
+set_up_logging()
 app = Application(_load_or_exit(), open_services, relay)

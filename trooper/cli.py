@@ -53,6 +53,7 @@ def serve(
     # Imported here so that `--help` and `--version` do not wait for it.
     from trooper.relay import relay
     from trooper.services import open_services
+    from trooper.telemetry import set_up_logging
     from trooper.web.asgi import Application
 
     try:
@@ -60,6 +61,7 @@ def serve(
     except ConfigError as error:
         print(f"trooper: configuration error: {error}", file=sys.stderr)
         return MISUSED
+    set_up_logging()
     server = settings.server
     try:
         listeners = open_listeners(server.host, server.port, server.drain_timeout_s)
