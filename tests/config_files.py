@@ -57,6 +57,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "number in a table": (OPENAI + "models.a = 1", "targets.openai.models", "table of texts"),
     "number for a URL": (OPENAI + "base_url = 1", "targets.openai.base_url", "it is not text"),
     "huge number": (f"[server]\ngrace_s = 1{'0' * 400}", "server.grace_s", "a number"),
+    "number too long to write": (f"[server]\nport = 0x{'f' * 5000}", "server.port", "a huge number"),
     "no name": ('[[targets]]\nwire = "openai-chat"', "targets[1].name", "needs a name"),
     "no wire": ('[[targets]]\nname = "a"', "targets.a.wire", "needs a name and a wire"),
     "bad name": (BOTH + OLLAMA.replace('"ollama"', '"a b"'), "targets[3].name", "letters, digits"),
