@@ -206,14 +206,15 @@ class Delivery:
                 case _:
                     self._leg_said = self._leg_said or (is_content(event) and not isinstance(event, Finish))
         if self._forwards and item.raw:
-            self.out += self.voice.forward(item, self._notes())
+            finishes = any(isinstance(e, Finish) for e in item.events)
+            self.out += self.voice.forward(item, self._notes() if finishes else ())
         else:
             self._speak(item.events)
         self.transcript.add(item.events)
         self.shown = self.shown or content
         gate = self._gate
-        if self.transcript.capped and gate is not None and not gate.is_open:
-            # Past the cap there is no net, and no reason to hold anything.
+        if gate is not None and not gate.is_open and not self.transcript.has_a_net:
+            # Nobody can go on from here, so there is no reason to hold anything.
             for held in gate.open_up():
                 self._give(held)
 
@@ -245,7 +246,8 @@ class Delivery:
         if self._join is not None and (rest := self._join.finish()):
             for released in gate.push(Received(b"", (Text(rest),))):
                 self._give(released)
-        if isinstance(outcome, Completed) or outcome.kind in PASSING:
+        alone = len(self.tally.legs) == 1
+        if isinstance(outcome, Completed) or (alone and outcome.kind in PASSING):
             # What fails in the provider's own words comes with all it said before.
             for released in gate.flush():
                 self._give(released)
@@ -291,16 +293,12 @@ class Delivery:
     def end_turn(self, reason: FinishReason) -> None:
         """The answer is whole: say what is missing of its end."""
         self.out += self.voice.finish(reason, self._notes())
-        conversation = self.incoming.conversation if self._wants_usage() else None
+        # Only where a count of ours is needed is the prompt worth counting.
+        conversation = self.incoming.conversation if self.voice.lacks_usage else None
         prompt = count(conversation) if isinstance(conversation, Conversation) else 0
         self.out += self.voice.usage(self.tally.usage(prompt))
         self.out += self.voice.terminate()
         self.shown = True
-
-    def _wants_usage(self) -> bool:
-        """Whether a count of ours may be needed: only then is the prompt worth counting."""
-        routing = self.incoming.routing
-        return len(self.tally.legs) > 1 or not routing.stream or routing.include_usage
 
     def fail_in_band(self, failed: Failed, target: str, *, own: bool) -> None:
         """The status is gone: tell the failure in the stream. `own`: in the provider's words, if it had any."""
@@ -310,10 +308,10 @@ class Delivery:
         else:
             self.out += self.voice.error(trouble)
 
-    def fail(self, failed: Failed, target: str) -> Answer:
+    def fail(self, failed: Failed, target: str, *, own: bool) -> Answer:
         """Nothing was sent: the failure as an HTTP answer."""
         trouble = endings.trouble(failed, target, midway=False)
-        return endings.http_answer(failed, endings.body(trouble))
+        return endings.http_answer(failed, endings.body(trouble), own=own)
 
 
 def seam_words(seam_from: str, seam_to: str, reason: str, phase: str) -> str:

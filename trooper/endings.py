@@ -74,18 +74,21 @@ def body(told: Trouble) -> bytes:
     return msgspec.json.encode(error_body(told))
 
 
-def http_answer(failed: Failed, own_body: bytes) -> Answer:
+def http_answer(failed: Failed, our_body: bytes, *, own: bool) -> Answer:
     """
-    The HTTP answer before anything was sent: the provider's own, unchanged,
-    or one of ours around `own_body` where it gave none.
+    The HTTP answer before anything was sent: the provider's, unchanged, or
+    one of ours around `our_body` where it gave none.
+
+    An error inside a 200 is handed on as it is only where the provider's
+    `own` words are wanted: an SDK would take it for a success. A redirect is
+    never followed and never handed on.
     """
-    own = failed.answer
-    if own is None or own.status < 400:
-        # A redirect is never followed and never handed on.
+    given = failed.answer
+    if given is None or 300 <= given.status < 400 or (given.status < 300 and not own):
         headers: Headers = ((b"content-type", b"application/json"),)
         if failed.retry_after_s is not None:
             headers += ((b"retry-after", str(round(failed.retry_after_s)).encode()),)
-        return Answer(_STATUS.get(failed.kind, 502), headers, own_body)
-    kind = find(own.headers, b"content-type") or b"application/octet-stream"
-    headers = (*to_client(own.headers), (b"content-type", kind), (b"x-content-type-options", b"nosniff"))
-    return Answer(own.status, headers, own.body)
+        return Answer(_STATUS.get(failed.kind, 502), headers, our_body)
+    kind = find(given.headers, b"content-type") or b"application/octet-stream"
+    headers = (*to_client(given.headers), (b"content-type", kind), (b"x-content-type-options", b"nosniff"))
+    return Answer(given.status, headers, given.body)

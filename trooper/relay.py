@@ -256,16 +256,18 @@ class Conductor:
         return outcome
 
     def _next(self, outcome: Outcome) -> Step:
+        # A healthy answer needs no second look at the request it answers.
+        failed = isinstance(outcome, Failed)
         first = self._first
         return next_step(
             outcome,
             self.delivery.transcript,
-            self.route.candidates(),
+            self.route.candidates() if failed else (),
             tried=self._legs[-1].target,
             first=None if first is None or first[0] is outcome else first[0],
             may_retry=self._may_retry,
             failover=self.incoming.wants_failover,
-            tokens_left=self.delivery.tokens_left(),
+            tokens_left=self.delivery.tokens_left() if failed else None,
         )
 
     # -- towards the client ----------------------------------------------------
@@ -280,7 +282,8 @@ class Conductor:
                 return
             now = trio.current_time()
             if not delivery.shown:
-                self._preamble_since = self._preamble_since or now
+                if self._preamble_since is None:
+                    self._preamble_since = now
                 if now < self._preamble_since + self.services.config.server.preamble_hold_s:
                     return
             await self._open(playing)
@@ -354,7 +357,7 @@ class Conductor:
                 target = self._first[1] if self._first else playing.seat.target.name
                 own = isinstance(step, PassOn)
                 if not self.client.started and not delivery.shown and not (own and failed.raw):
-                    await self._answer(delivery.fail(failed, target), playing)
+                    await self._answer(delivery.fail(failed, target, own=own), playing)
                     return
                 delivery.fail_in_band(failed, target, own=own)
             case _ as never:

@@ -47,7 +47,8 @@ class RequestReport:
     One request.
 
     Attributes:
-        outcome: `completed`, `passed_on`, `failed` or `client_cancelled`.
+        outcome: `completed`, `passed_on`, `failed`, `client_cancelled`, or
+            `broken`: a bug of ours, or a shutdown.
         gap_s: the silence the client saw at the last seam: from the last byte
             of one leg to the first of the next; `None` without a seam.
     """

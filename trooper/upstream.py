@@ -251,7 +251,7 @@ async def _raw_chunks(response: httpx.Response) -> AsyncIterator[AsyncIterator[b
 
 async def _drain(chunks: AsyncIterator[bytes]) -> None:
     with trio.move_on_after(_DRAIN_S):
-        async for _ in chunks:
+        while await anext(chunks, None) is not None:
             pass
 
 

@@ -142,13 +142,7 @@ def next_step(
 
 
 def _can_go_on(transcript: Transcript) -> bool:
-    return (
-        transcript.has_text
-        and transcript.calls_are_whole
-        and transcript.continuable
-        and not transcript.refused
-        and not transcript.capped
-    )
+    return transcript.has_text and transcript.calls_are_whole and transcript.has_a_net
 
 
 def could_go_on(candidates: Sequence[Candidate]) -> bool:

@@ -112,6 +112,11 @@ class Transcript:
         """Whether the client has seen anything that a restart would repeat or contradict."""
         return self.has_text or self.refused or len(self._calls) > 0 or not self.continuable
 
+    @property
+    def has_a_net(self) -> bool:
+        """Whether what the client has could be continued by somebody else."""
+        return self.continuable and not self.refused and not self.capped
+
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """The tool calls the client has been given whole."""
         return self._calls.whole()

@@ -92,11 +92,17 @@ class MemoryStream(trio.abc.HalfCloseableStream):
 
     async def wait_send_all_might_not_block(self) -> None:
         """Wait until there is room in the buffer."""
-        await checkpoint()
-        self._check_writable()
-        while len(self._outgoing.buffer) >= self._outgoing.limit_bytes:
-            await self._outgoing.writable.park()
+        if self._sending:
+            raise trio.BusyResourceError("another task is sending on this stream")
+        self._sending = True
+        try:
+            await checkpoint()
             self._check_writable()
+            while len(self._outgoing.buffer) >= self._outgoing.limit_bytes:
+                await self._outgoing.writable.park()
+                self._check_writable()
+        finally:
+            self._sending = False
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Read what is there. Data sent before a reset is still read, as on Linux."""
@@ -137,6 +143,8 @@ class MemoryStream(trio.abc.HalfCloseableStream):
 
     async def send_eof(self) -> None:
         """Say that no more data comes; the other direction stays open."""
+        if self._sending:
+            raise trio.BusyResourceError("another task is sending on this stream")
         await checkpoint()
         if self._closed:
             raise trio.ClosedResourceError("this end is closed")

@@ -67,6 +67,10 @@ class Voice(Protocol):
 
     content_type: bytes
 
+    @property
+    def lacks_usage(self) -> bool:
+        """Whether the client has yet to be told the token counts."""
+
     def forward(self, received: Received, legs: Sequence[LegNote] = ()) -> bytes:
         """
         Pass on an event of this very wire as the bytes it came in, and learn from it.

@@ -191,9 +191,14 @@ class ChatVoice:
         extra: dict[str, object] = {"trooper": _legs_note(legs)} if legs else {}
         return self._chunk({}, reason.value, **extra)
 
+    @property
+    def lacks_usage(self) -> bool:
+        """Whether `include_usage` has yet to be kept."""
+        return self.wants_usage and not self._usage_said and not self._terminated
+
     def usage(self, usage: Usage) -> bytes:
         """Say the token counts in a chunk of their own, as `include_usage` promises."""
-        if not self.wants_usage or self._usage_said or self._terminated:
+        if not self.lacks_usage:
             return b""
         self._usage_said = True
         return self._event([], usage=_usage_body(usage))
@@ -287,6 +292,11 @@ class WholeChatVoice:
         self._finishes.setdefault(self._choice, reason.value)
         self._legs = legs or self._legs
         return b""
+
+    @property
+    def lacks_usage(self) -> bool:
+        """Whether the counts are ours to give: a forwarded answer has its own."""
+        return not self._forwarded
 
     def usage(self, usage: Usage) -> bytes:
         """Note the token counts; a whole answer always carries them."""

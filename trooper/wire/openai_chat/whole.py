@@ -25,7 +25,7 @@ from trooper.core.events import (
     ToolCallDelta,
     Usage,
 )
-from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
+from trooper.core.outcome import Answer, Completed, Failed, FailureKind, Outcome
 from trooper.wire.faults import ERROR_FINISHES, find_error
 from trooper.wire.openai_chat.request import read_tool_call
 
@@ -57,8 +57,11 @@ class WholeReader:
 
     def end(self) -> list[Received]:
         """Read what was collected."""
-        item, self.outcome = read_whole(bytes(self._body))
+        body = bytes(self._body)
+        item, self.outcome = read_whole(body)
         if isinstance(self.outcome, Failed):
+            answer = Answer(200, ((b"content-type", b"application/json"),), body)
+            self.outcome = evolve(self.outcome, answer=answer)
             return []
         self.finished = True
         return [evolve(item, raw=b"") if self.for_stream else item]
