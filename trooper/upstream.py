@@ -245,7 +245,7 @@ async def _raw_chunks(response: httpx.Response) -> AsyncIterator[AsyncIterator[b
     finally:
         with trio.CancelScope(shield=True) as scope:
             scope.cancel(reason="enough of this body was read")
-            async for _ in chunks:
+            while await anext(chunks, None) is not None:
                 pass  # What was in its buffers already; then it needs the network.
 
 
