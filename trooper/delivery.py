@@ -42,7 +42,7 @@ from trooper.core.events import (
 from trooper.core.fitting import count
 from trooper.core.gate import Gate
 from trooper.core.outcome import PASSING, Answer, Completed, Failed, FailureKind, Outcome
-from trooper.core.seam import Join, prefill, says_it_all, tokens_left
+from trooper.core.seam import Join, Prefill, says_it_all, tokens_left
 from trooper.core.tally import LegTally, Tally
 from trooper.core.transcript import Transcript
 from trooper.request import Incoming
@@ -112,13 +112,13 @@ class Delivery:
         untouched = self.transcript.begin is None and not self.transcript.has_content
         self._forwards = untouched and self.transcript.reasoning_chars == 0
 
-    def granted(self, model: str, shown: str, *, echoes: bool | None) -> None:
-        """A local model has the request; `shown` is what it was given of the answer."""
+    def granted(self, model: str, prefill: Prefill, *, echoes: bool | None) -> None:
+        """A local model has the request, and `prefill` of the answer."""
         self._leg.model = model
-        if shown:
+        if prefill.text or prefill.withheld:
             conversation = self.incoming.conversation
             stop = conversation.sampling.stop if isinstance(conversation, Conversation) else ()
-            self._join = Join(prefill(shown + prefill(self.transcript.text).withheld), echoes, stop)
+            self._join = Join(prefill, echoes, stop)
 
     @property
     def leg(self) -> LegTally:

@@ -21,6 +21,7 @@ from attrs import define, field, frozen
 
 from trooper.core.events import Received
 from trooper.core.outcome import Outcome
+from trooper.core.seam import Prefill
 
 
 @define
@@ -85,12 +86,12 @@ class Granted:
     """
     A local target's model is loaded and a slot is ours: patience starts anew.
 
-    `shown` is what the model was given of the answer; `echoes` says whether
+    `prefill` is what the model was given of the answer; `echoes` says whether
     it will come back.
     """
 
     model: str
-    shown: str = ""
+    prefill: Prefill = Prefill("", "")
     echoes: bool | None = None
 
 

@@ -169,14 +169,15 @@ def _way(model: LocalModel, leg: LocalLeg) -> Way:
 
 async def _ask_local(leg: LocalLeg, inbox: Inbox, model: LocalModel, way: Way) -> None:
     conversation, own_prefill = ask.split_prefill(leg.conversation)
-    shown = split_blanks(own_prefill + leg.given).text
+    prefill = split_blanks(own_prefill + leg.given, trims=model.trims and way is Way.PREFILL)
+    shown = prefill.text
     ratio = leg.standby.ratio(model)
     for attempt in range(2):
         fitted = fitting.fit(conversation, shown, model.window_tokens, ratio=ratio, note=leg.note)
         if fitted is None:
             inbox.put_nowait(Ended(Failed(FailureKind.CONTEXT_LENGTH, window_tokens=model.window_tokens)))
             return
-        told = Granted(model.name, shown, model.echoes if way is not Way.RAW else False)
+        told = Granted(model.name, prefill, model.echoes if way is not Way.RAW else False)
         inbox.put_nowait(told)
         failed = await _run_choices(leg, inbox, model, way, fitted, shown, last=attempt == 1)
         if failed is None:

@@ -218,9 +218,9 @@ class Conductor:
                         await self._flush(playing)
                 case Opened(headers):
                     playing.opened = headers
-                case Granted(model, shown, echoes):
+                case Granted(model, prefill, echoes):
                     patience.granted(trio.current_time())
-                    delivery.granted(model, shown, echoes=echoes)
+                    delivery.granted(model, prefill, echoes=echoes)
                 case Ended(outcome):
                     return self._conclude(playing, outcome)
                 case _ as never:

@@ -20,8 +20,8 @@ import re
 import unicodedata
 from typing import Final
 
-#: How many characters before a place matter to whether it is a boundary: the
-#: run of regional indicators is looked at no further back than this.
+#: How many characters before a place must be known to tell whether it is a
+#: boundary. Even: of a row of flags a whole number is kept.
 CONTEXT_CHARS: Final = 8
 
 # Han, kana, Thai, Lao, Khmer, Burmese: the scripts without blanks of DESIGN §6.
@@ -31,7 +31,11 @@ _NO_BLANKS: Final = re.compile(
     "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua9e0-\ua9ff\uaa60-\uaa7f\uf900-\ufaff"
     "\uff66-\uff9f\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
 )
-_JOINERS: Final = "\u200c\u200d\u2060"
+# The last two stack the next consonant under the one before (Burmese, Khmer).
+_JOINERS: Final = "\u200c\u200d\u2060\u1039\u17d2"
+# Letters by their category, yet parts of the grapheme before them (UAX 29):
+# the vowel AM of Thai and Lao, the half-width sound marks of kana.
+_EXTENDING_LETTERS: Final = "\u0e33\u0eb3\uff9e\uff9f"
 _APOSTROPHES: Final = "'\u2019"
 _DECIMAL_MARKS: Final = ".,"
 
@@ -42,6 +46,7 @@ def _extends(char: str) -> bool:
         return False
     return (
         char in _JOINERS
+        or char in _EXTENDING_LETTERS
         or "\ufe00" <= char <= "\ufe0f"
         or "\U000e0020" <= char <= "\U000e01ef"
         or "\U0001f3fb" <= char <= "\U0001f3ff"
@@ -92,7 +97,7 @@ def is_boundary(text: str, at: int) -> bool:
 
 def _flag_is_whole(text: str, at: int) -> bool:
     start = at
-    while start > 0 and _is_flag_half(text[start - 1]) and at - start < CONTEXT_CHARS:
+    while start > 0 and _is_flag_half(text[start - 1]):
         start -= 1
     return (at - start) % 2 == 0
 

@@ -29,9 +29,9 @@ class Cooldowns:
         """Remember that `key` asked for `retry_after_s` seconds of rest."""
         if not self.enabled or retry_after_s is None or retry_after_s <= 0:
             return
+        self._until.pop(key, None)
         if len(self._until) >= self.max_entries:
             self._until.pop(next(iter(self._until)))
-        self._until.pop(key, None)
         self._until[key] = now + min(retry_after_s, MAX_COOLDOWN_S)
 
     def is_cooling(self, key: tuple[str, str, int], now: float) -> bool:

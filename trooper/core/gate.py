@@ -40,7 +40,7 @@ from collections import deque
 from attrs import define, field
 
 from trooper.core.boundary import CONTEXT_CHARS, last_boundary
-from trooper.core.events import Begin, Other, Received, Text, ToolCallDelta, Usage
+from trooper.core.events import Begin, Done, Finish, NextChoice, Other, Received, Text, ToolCallDelta, Usage
 from trooper.core.tool_calls import ToolCalls
 
 
@@ -126,7 +126,7 @@ class Gate:
         self._hold(item, "")
         if self._held_bytes > self.max_tool_bytes:
             return released + self.open_up()
-        finished = any(not isinstance(e, ToolCallDelta | Text | Begin | Usage | Other) for e in item.events)
+        finished = any(isinstance(e, Finish | Done | NextChoice) for e in item.events)
         if self._calls.all_whole or finished:
             released += self._release_all()
         return released

@@ -52,9 +52,13 @@ class Prefill:
     withheld: str
 
 
-def prefill(given: str) -> Prefill:
-    """Split what the client has into what the model is shown and what it is not."""
-    text = given.rstrip(" \t")
+def prefill(given: str, *, trims: bool = False) -> Prefill:
+    """
+    Split what the client has into what the model is shown and what it is not.
+
+    `trims` says that the model's template strips all white space there anyway.
+    """
+    text = given.rstrip() if trims else given.rstrip(" \t")
     return Prefill(text, given[len(text) :])
 
 

@@ -11,9 +11,9 @@ a different command.
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
+import msgspec
 from attrs import define, field
 
 from trooper.core.conversation import ToolCall
@@ -71,8 +71,8 @@ class _Call:
 def is_object(arguments: str) -> bool:
     """Whether `arguments` is a whole JSON object."""
     try:
-        return isinstance(json.loads(arguments), dict)
-    except (ValueError, RecursionError):
+        return isinstance(msgspec.json.decode(arguments), dict)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return False
 
 

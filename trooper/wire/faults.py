@@ -154,7 +154,7 @@ def find_error(value: object, event_name: str = "") -> Failed | None:
     is an error, `x_groq.error`, and Bedrock's exception members.
     """
     if isinstance(value, list):
-        return find_error(value[0], event_name) if value else None
+        value = value[0] if value else None
     if not isinstance(value, dict):
         return Failed(K.IN_BAND_ERROR) if event_name == "error" else None
     groq = value.get("x_groq")
@@ -178,7 +178,8 @@ def _classify(error: object) -> Failed:
         nested = _decoded(error) if isinstance(error, str) else None
         if isinstance(nested, dict):
             return find_error(nested) or _classify(nested)
-        return Failed(_kind_of_text(str(error)) or K.IN_BAND_ERROR)
+        text = error if isinstance(error, str) else ""
+        return Failed(_kind_of_text(text) or K.IN_BAND_ERROR)
     message = error.get("message")
     text = message if isinstance(message, str) else ""
     nested = _decoded(text) if text.startswith(("{", "[")) else None

@@ -19,6 +19,9 @@ from trooper.core.conversation import Conversation, ImagePart, UnknownPart
 
 #: What the probe asks a model to go on from. Nothing a template would strip or change.
 PROBE_TEXT: Final = "TROOPERPROBE x"
+#: What stands behind it in the render probe: a template that strips white
+#: space shows that only where there is some. Two, since templates add one.
+PROBE_BLANK: Final = "\n\n"
 PROBE_QUESTION: Final = "Q"
 
 _STOP_LINE: Final = re.compile(r'^stop\s+(".*")\s*$', re.MULTILINE)
@@ -188,12 +191,9 @@ def with_render_probe(model: LocalModel, rendered: str | None) -> LocalModel:
     if rendered is None:
         # An old server, or an imitation: only a generation can tell.
         return evolve(model, way=Way.NONE)
-    # A template file that ends in a newline still continues.
-    if rendered.endswith((PROBE_TEXT, PROBE_TEXT + "\n")):
-        return evolve(model, way=Way.PREFILL, trims=False)
-    if rendered.rstrip().endswith(PROBE_TEXT.rstrip()):
-        return evolve(model, way=Way.PREFILL, trims=True)
-    return evolve(model, way=Way.RAW)
+    if not rendered.rstrip().endswith(PROBE_TEXT):
+        return evolve(model, way=Way.RAW)
+    return evolve(model, way=Way.PREFILL, trims=PROBE_TEXT + PROBE_BLANK not in rendered)
 
 
 def with_echo_probe(model: LocalModel, content: str) -> LocalModel:

@@ -19,7 +19,7 @@ from attrs import evolve, frozen
 
 from trooper.core.conversation import Conversation, ImagePart, Message, Role, ToolCall
 from trooper.core.tool_calls import is_object
-from trooper.wire.ollama_chat.models import PROBE_QUESTION, PROBE_TEXT, LocalModel
+from trooper.wire.ollama_chat.models import PROBE_BLANK, PROBE_QUESTION, PROBE_TEXT, LocalModel
 
 #: Schema keys that Ollama's tool decoder knows; others it drops by itself.
 _OPEN_THINK: Final = re.compile(r"<(think|thinking)>\s*$")
@@ -72,7 +72,9 @@ def show(name: str) -> Post:
 
 def render_probe(model: LocalModel, loading: Loading) -> Post:
     """Ask what the prompt looks like when an answer has begun. Deterministic; generates nothing."""
-    return _post("/api/chat", model, loading, **_probe(PROBE_TEXT, loading), _debug_render_only=True)
+    return _post(
+        "/api/chat", model, loading, **_probe(PROBE_TEXT + PROBE_BLANK, loading), _debug_render_only=True
+    )
 
 
 def echo_probe(model: LocalModel, loading: Loading) -> Post:

@@ -187,8 +187,12 @@ class ChatReader:
     def _read(self, raw: bytes, *, last: bool = False) -> Received | None:
         self._heard = True
         sse = parse_sse(raw)
-        if sse.data is None or (not sse.data and not sse.name):
-            return Received(raw)
+        if sse.data is None:
+            # A comment, or nothing. At the end of the body it is a torn one.
+            return None if last else Received(raw)
+        if not sse.data.strip() and not sse.name:
+            # It says nothing, and SDKs fail on it: `data:` must be JSON.
+            return None
         if sse.data.strip() == b"[DONE]":
             return self._done(raw)
         try:

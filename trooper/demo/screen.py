@@ -1,0 +1,127 @@
+"""
+What the demo shows: who says what, with a seam that can be seen; then the
+times; then the proof.
+
+The speaker stands in front of each line, so that it can be followed without
+colours. Plain text, 80 columns, unless the terminal is narrower.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from attrs import define, field, frozen
+from rich.cells import cell_len
+from rich.console import Console
+
+from trooper.demo.proof import Claim
+
+_COLUMNS: Final = 80
+_STYLES: Final[Mapping[str, str]] = {"cloud": "cyan", "local": "green"}
+_BLANKS = re.compile(r"(\n|[ \t]+)")
+
+
+def open_console() -> Console:
+    """Standard output: colours on a terminal, and nowhere else."""
+    if hasattr(sys.stdout, "reconfigure"):
+        # A terminal that cannot show a character is no reason to stop.
+        sys.stdout.reconfigure(errors="replace")
+    # With NO_COLOR rich would still write bold and the like.
+    plain = bool(os.environ.get("NO_COLOR")) or not sys.stdout.isatty()
+    return Console(color_system=None if plain else "auto", highlight=False, markup=False, emoji=False)
+
+
+@frozen
+class Moment:
+    """A line of the timeline: seconds since the request, and what happened."""
+
+    at_s: float
+    what: str
+
+
+@define
+class Screen:
+    """Where the answer is being written, and by whom."""
+
+    console: Console
+    _speaker: str = field(default="", init=False)
+    _column: int = field(default=0, init=False)
+    _row_open: bool = field(default=False, init=False)
+    _blanks: str = field(default="", init=False)
+
+    @property
+    def _columns(self) -> int:
+        return min(self.console.width, _COLUMNS) - 8
+
+    def line(self, text: str = "", style: str | None = None) -> None:
+        """A line that belongs to nobody."""
+        self._end_row()
+        self.console.out(text, style=style, highlight=False)
+
+    def say(self, speaker: str, text: str) -> None:
+        """Write on, as `speaker`. Another one than before goes on below, where the last one stopped."""
+        if speaker != self._speaker:
+            self._change(speaker)
+        for part in _BLANKS.split(text):
+            if part == "\n":
+                self._end_row(always=True)
+            elif part.isspace():
+                self._blanks += part
+            elif part:
+                self._write(part)
+
+    def _change(self, speaker: str) -> None:
+        indent = self._column if self._row_open else 0
+        self._end_row(keep_blanks=True)
+        self._speaker = speaker
+        if indent:
+            self._open_row()
+            self._out(" " * indent)
+
+    def _write(self, word: str) -> None:
+        if self._column + cell_len(self._blanks + word) > self._columns and self._column:
+            self._end_row()
+        self._open_row()
+        self._out(self._blanks + word)
+        self._blanks = ""
+
+    def _open_row(self) -> None:
+        if not self._row_open:
+            self._row_open = True
+            self.console.out(f"{self._speaker:>5} │ ", style=self._style(), highlight=False, end="")
+
+    def _out(self, text: str) -> None:
+        self._column += cell_len(text)
+        self.console.out(text, style=self._style(), highlight=False, end="")
+
+    def _style(self) -> str | None:
+        return _STYLES.get(self._speaker)
+
+    def _end_row(self, *, always: bool = False, keep_blanks: bool = False) -> None:
+        if always:
+            self._open_row()
+        if self._row_open:
+            self.console.out("", highlight=False)
+        self._row_open = False
+        self._column = 0
+        self._blanks = self._blanks if keep_blanks else ""
+
+    def show_times(self, moments: Sequence[Moment], gap: str) -> None:
+        """The timeline."""
+        self.line()
+        self.line("Times, in seconds since the request")
+        for moment in moments:
+            self.line(f"  {moment.at_s:7.3f}  {moment.what}")
+        self.line(f"  {gap}")
+
+    def show_proof(self, claims: Sequence[Claim], size_bytes: int) -> None:
+        """The proof, claim by claim."""
+        self.line()
+        self.line(f"Proof, from the {size_bytes} bytes that the client got")
+        for claim in claims:
+            sign, style = ("✓", "green") if claim.holds else ("✗", "red")
+            self.line(f"  {sign} {claim.name}: {claim.found}", style)
