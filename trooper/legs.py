@@ -27,6 +27,10 @@ from trooper.wire.openai_chat.reader import ChatReader
 from trooper.wire.openai_chat.whole import WholeReader
 
 _JSON: Final = ((b"content-type", b"application/json"),)
+#: What says that a model is no longer where the standby last saw it.
+_GONE: Final = frozenset(
+    {FailureKind.NOT_FOUND, FailureKind.CONNECT, FailureKind.TIMEOUT_CONNECT, FailureKind.CONN_RESET}
+)
 
 
 @frozen
@@ -222,7 +226,7 @@ async def _run_choices(
         too_long = failed is not None and failed.kind is FailureKind.CONTEXT_LENGTH
         if too_long and not last and index == 0:
             return failed
-        if failed is not None and failed.kind is FailureKind.NOT_FOUND:
+        if failed is not None and failed.kind in _GONE:
             leg.standby.forget(model.name)
         if isinstance(await reading.finish(_without_answer(failed)), Failed):
             return None

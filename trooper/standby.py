@@ -156,7 +156,7 @@ class Standby:
             self._ratios[model.name] = max(0.5, min(4.0, counted / estimated))
 
     def forget(self, name: str) -> None:
-        """A request found the model gone: look again before the next one."""
+        """A request found the model or its server gone: look again before the next one."""
         self._ready.pop(name, None)
         self._poked.set()
 
@@ -243,12 +243,14 @@ class Standby:
         async with self.slots:
             if prompt is None:
                 said = await self._post(ask.generation_probe(model, loading), within_s=_PROBE_S)
-                if not isinstance(said, Failed):
-                    model = ollama.with_generation_probe(model, ollama.read_said(said), ask.COUNTING)
+                if isinstance(said, Failed):
+                    return model
+                model = ollama.with_generation_probe(model, ollama.read_said(said), ask.COUNTING)
             elif model.way is ollama.Way.PREFILL:
                 said = await self._post(ask.echo_probe(model, loading), within_s=_PROBE_S)
-                if not isinstance(said, Failed):
-                    model = ollama.with_echo_probe(model, ollama.read_said(said))
+                if isinstance(said, Failed):
+                    return model  # Busy, perhaps: asked again at the next look.
+                model = ollama.with_echo_probe(model, ollama.read_said(said))
         self._probed[key] = model
         return model
 
