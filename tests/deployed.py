@@ -115,9 +115,13 @@ class Fake:
 
     def state(self) -> dict[str, Any]:
         """What it has seen."""
-        value = json.loads(get(self.url, "/__trooper_testing__/state"))
+        value = json.loads(ask("GET", self.url, "/__trooper_testing__/state"))
         assert isinstance(value, dict)
         return value
+
+    def forget(self) -> None:
+        """Clear what it has seen."""
+        ask("POST", self.url, "/__trooper_testing__/reset")
 
 
 @contextmanager
@@ -142,21 +146,21 @@ class Deployed:
 
 
 @contextmanager
-def deployed(way: str, cloud: str, local: str, **env: str) -> Iterator[Deployed]:
+def deployed(way: str, cloud: str, local: str, cwd: Path | None = None, **env: str) -> Iterator[Deployed]:
     """Trooper, started in one of `WAYS`, between two fakes; returns once its local model is ready."""
     targets = {"TROOPER_OPENAI_BASE_URL": cloud, "TROOPER_OLLAMA_URL": local}
-    with running(*WAYS[way], **{**targets, **env}) as process:
+    with running(*WAYS[way], cwd=cwd, **{**targets, **env}) as process:
         url = process.wait_for(r"on (http://127\.0\.0\.1:\d+)")[1]
         process.wait_for('"standby_ready"', times=2 if "--workers" in way else 1)
         yield Deployed(url, process)
 
 
-def get(url: str, path: str) -> bytes:
-    """The body of a GET that works."""
+def ask(method: str, url: str, path: str) -> bytes:
+    """The body of a request that works."""
     at = urlsplit(url)
     connection = http.client.HTTPConnection(at.hostname or "", at.port, timeout=LONG_S)
     try:
-        connection.request("GET", path)
+        connection.request(method, path)
         response = connection.getresponse()
         body = response.read()
         assert response.status == 200, (response.status, body)

@@ -75,9 +75,19 @@ def serve(
 
 
 # `check` and `demo` are functions in modules of their own, imported when they
-# are asked for.
-app.command("trooper.check:check", name="check")
-app.command("trooper.demo:demo", name="demo")
+# are asked for. Their help stands here: the list of commands does not import them.
+app.command(
+    "trooper.check:check",
+    name="check",
+    help="Read the configuration, ask each target, and say what is not usable.\n\n"
+    "The exit status is 0 if all is well, 1 if something is not usable, 2 if the configuration cannot be read.",
+)
+app.command(
+    "trooper.demo:demo",
+    name="demo",
+    help="Watch a provider die in the middle of an answer, and the answer go on.\n\n"
+    "Needs no account and no Ollama. The exit status is 0 only if the client got one whole answer.",
+)
 
 
 def _load(file: Path | None, host: str | None, port: int | None) -> Config:

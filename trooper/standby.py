@@ -65,6 +65,7 @@ class Standby:
         slots: one request per slot; a second one would wait inside the
             server, in silence, where nobody can tell it from a stall.
         models: what the server has, as of the last look.
+        chosen: the model for requests that name none, and why that one.
     """
 
     target: Target
@@ -73,6 +74,7 @@ class Standby:
     state: State = field(default=State.UNKNOWN, init=False)
     models: tuple[LocalModel, ...] = field(default=(), init=False)
     chosen: str = field(default="", init=False)
+    chosen_because: str = field(default="", init=False)
     version: str = field(default="", init=False)
     _ready: dict[str, LocalModel] = field(factory=dict, init=False)
     _failures: dict[str, Failed] = field(factory=dict, init=False)
@@ -168,7 +170,7 @@ class Standby:
         loaded = await self._fetch("GET", "/api/ps")
         windows = {} if isinstance(loaded, Failed) else ollama.read_loaded(loaded)
         version = await self._fetch("GET", "/api/version")
-        self.version = "" if isinstance(version, Failed) else version.decode("utf-8", "replace")
+        self.version = "" if isinstance(version, Failed) else ollama.read_version(version)
         self.models = tuple(
             m for m in ollama.read_tags(tags) if self.target.allow_remote or not m.runs_elsewhere
         )
@@ -189,9 +191,14 @@ class Standby:
 
     async def _choose(self, windows: Mapping[str, int]) -> LocalModel | None:
         if self.target.model:
+            self.chosen_because = "configured"
             return ollama.find(self.models, self.target.model)
         known = [await self._detailed(m) for m in self.models]
-        return ollama.choose(known, windows, allow_remote=self.target.allow_remote)
+        ranked = ollama.rank(known, windows, allow_remote=self.target.allow_remote)
+        if not ranked:
+            return None
+        self.chosen_because = ollama.why_first(ranked, windows)
+        return ranked[0]
 
     async def _prepare(self, name: str, windows: Mapping[str, int], *, renew: bool) -> None:
         model = ollama.find(self.models, name)
@@ -284,6 +291,7 @@ class Standby:
                     "standby_ready",
                     target=name,
                     model=model.name,
+                    because=self.chosen_because,
                     window_tokens=model.window_tokens,
                     way=model.way.value,
                     echoes=model.echoes,

@@ -10,7 +10,7 @@ caller forwards always ends between two events: without that no seam is clean.
 Each byte is searched once. After a search the framer remembers where it may
 go on, so a stream that dribbles byte by byte stays O(n).
 
-The buffer is bounded. Past `max_event_bytes` without an end the framer is
+The buffer is bounded. Past `max_bytes` without an end the framer is
 `overflowed` and stays so: the peer does not speak this format.
 
 This file may not know JSON, any provider, or what an event means.
@@ -19,7 +19,7 @@ This file may not know JSON, any provider, or what an event means.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import ClassVar, Final
 
 from attrs import define, field, frozen
 
@@ -49,77 +49,59 @@ class SSEEvent:
 
 
 @define
-class SSEFramer:
-    """Cuts a server-sent event stream into whole events, bytes untouched."""
+class _Framer:
+    """Cuts bytes behind each match of `_end`; subclasses say what ends a piece."""
 
-    max_event_bytes: int
+    max_bytes: int
     overflowed: bool = field(default=False, init=False)
     _buffer: bytearray = field(factory=bytearray, init=False)
     _searched: int = field(default=0, init=False)
 
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """
-        Return the events that `chunk` completes, each with its empty line.
+    _end: ClassVar[re.Pattern[bytes]]
+    _lookback_bytes: ClassVar[int]
 
-        Where a CR at the end of a chunk already ends an event, the LF that
-        may belong to it comes at the front of the next one. The bytes stay in
-        order, and a lone LF is an empty line.
-        """
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Return the pieces that `chunk` completes, each with its end."""
         if self.overflowed:
             return []
         self._buffer += chunk
         whole: list[bytes] = []
         start = 0
-        for end in _EVENT_END.finditer(self._buffer, self._searched):
+        for end in self._end.finditer(self._buffer, self._searched):
             whole.append(bytes(self._buffer[start : end.end()]))
             start = end.end()
         if start:
             del self._buffer[:start]
-        self._searched = max(0, len(self._buffer) - _LOOKBACK_BYTES)
-        if len(self._buffer) > self.max_event_bytes:
+        self._searched = max(0, len(self._buffer) - self._lookback_bytes)
+        if len(self._buffer) > self.max_bytes:
             self.overflowed = True
             self._buffer.clear()
             self._searched = 0
         return whole
 
     def rest(self) -> bytes:
-        """What is left when the stream ends: an unfinished event, or nothing."""
+        """What is left when the stream ends: an unfinished piece, or nothing."""
         return bytes(self._buffer)
 
 
-@define
-class LineFramer:
+class SSEFramer(_Framer):
+    """
+    Cuts a server-sent event stream into whole events, bytes untouched.
+
+    Where a CR at the end of a chunk already ends an event, the LF that may
+    belong to it comes at the front of the next one. The bytes stay in order,
+    and a lone LF is an empty line.
+    """
+
+    _end = _EVENT_END
+    _lookback_bytes = _LOOKBACK_BYTES
+
+
+class LineFramer(_Framer):
     """Cuts newline-delimited JSON into whole lines, the line end included."""
 
-    max_line_bytes: int
-    overflowed: bool = field(default=False, init=False)
-    _buffer: bytearray = field(factory=bytearray, init=False)
-    _searched: int = field(default=0, init=False)
-
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """Return the lines that `chunk` completes."""
-        if self.overflowed:
-            return []
-        self._buffer += chunk
-        whole: list[bytes] = []
-        start = 0
-        at = self._buffer.find(b"\n", self._searched)
-        while at >= 0:
-            whole.append(bytes(self._buffer[start : at + 1]))
-            start = at + 1
-            at = self._buffer.find(b"\n", start)
-        if start:
-            del self._buffer[:start]
-        self._searched = len(self._buffer)
-        if len(self._buffer) > self.max_line_bytes:
-            self.overflowed = True
-            self._buffer.clear()
-            self._searched = 0
-        return whole
-
-    def rest(self) -> bytes:
-        """What is left when the stream ends: an unfinished line, or nothing."""
-        return bytes(self._buffer)
+    _end = re.compile(rb"\n")
+    _lookback_bytes = 0
 
 
 def parse_sse(raw: bytes) -> SSEEvent:

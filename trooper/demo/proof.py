@@ -58,7 +58,9 @@ def prove(stream: Sequence[Heard], sent_by_cloud: bytes, answer: str | None) -> 
 
 
 def _one_identity(stream: Sequence[Heard]) -> Claim:
-    found = {(c.get("id"), c.get("created"), c.get("model")) for c in (e.chunk for e in stream) if "choices" in c}
+    found = {
+        (c.get("id"), c.get("created"), c.get("model")) for c in (e.chunk for e in stream) if "choices" in c
+    }
     words = ", ".join(sorted(str(identity[0]) for identity in found))
     return Claim("one id", len(found) == 1, words or "none")
 
@@ -101,7 +103,9 @@ def _untouched(stream: Sequence[Heard], sent_by_cloud: bytes) -> Claim:
     sent = [Heard(raw) for raw in (*splitter.feed(sent_by_cloud), *splitter.end())]
     theirs = [event for event in sent if event.delta.get("role") or event.text]
     ours = [event for event in split_at_seam(stream)[0] if event.delta.get("role") or event.text]
-    same = next((i for i, event in enumerate(ours) if i >= len(theirs) or event.raw != theirs[i].raw), len(ours))
+    same = next(
+        (i for i, event in enumerate(ours) if i >= len(theirs) or event.raw != theirs[i].raw), len(ours)
+    )
     rest, their_rest = text_of(ours[same:]), text_of(theirs[same:])
     holds = len(ours) - same <= 1 and their_rest.startswith(rest)
     return Claim("untouched", holds, f"{same} of the cloud's {len(theirs)} events, byte for byte")
@@ -111,7 +115,9 @@ def _whole(stream: Sequence[Heard], answer: str) -> Claim:
     text = text_of(stream)
     if text == answer:
         return Claim("nothing lost, nothing twice", True, f"all {len(answer)} characters of the answer")
-    same = next((i for i, (a, b) in enumerate(zip(text, answer, strict=False)) if a != b), min(len(text), len(answer)))
+    same = next(
+        (i for i, (a, b) in enumerate(zip(text, answer, strict=False)) if a != b), min(len(text), len(answer))
+    )
     return Claim("nothing lost, nothing twice", False, f"differs at {same}: {text[same : same + 20]!r}")
 
 

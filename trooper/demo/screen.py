@@ -8,39 +8,22 @@ colours. Plain text, 80 columns, unless the terminal is narrower.
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import define, field
 from rich.cells import cell_len
 from rich.console import Console
 
 from trooper.demo.proof import Claim
+from trooper.demo.times import Moment, Span
 
 _COLUMNS: Final = 80
 _STYLES: Final[Mapping[str, str]] = {"cloud": "cyan", "local": "green"}
 _BLANKS = re.compile(r"(\n|[ \t]+)")
-
-
-def open_console() -> Console:
-    """Standard output: colours on a terminal, and nowhere else."""
-    if hasattr(sys.stdout, "reconfigure"):
-        # A terminal that cannot show a character is no reason to stop.
-        sys.stdout.reconfigure(errors="replace")
-    # With NO_COLOR rich would still write bold and the like.
-    plain = bool(os.environ.get("NO_COLOR")) or not sys.stdout.isatty()
-    return Console(color_system=None if plain else "auto", highlight=False, markup=False, emoji=False)
-
-
-@frozen
-class Moment:
-    """A line of the timeline: seconds since the request, and what happened."""
-
-    at_s: float
-    what: str
+#: A model's text must not steer the terminal.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @define
@@ -55,7 +38,7 @@ class Screen:
 
     @property
     def _columns(self) -> int:
-        return min(self.console.width, _COLUMNS) - 8
+        return max(min(self.console.width, _COLUMNS) - 8, 20)
 
     def line(self, text: str = "", style: str | None = None) -> None:
         """A line that belongs to nobody."""
@@ -66,7 +49,7 @@ class Screen:
         """Write on, as `speaker`. Another one than before goes on below, where the last one stopped."""
         if speaker != self._speaker:
             self._change(speaker)
-        for part in _BLANKS.split(text):
+        for part in _BLANKS.split(_CONTROLS.sub("", text)):
             if part == "\n":
                 self._end_row(always=True)
             elif part.isspace():
@@ -92,11 +75,13 @@ class Screen:
     def _open_row(self) -> None:
         if not self._row_open:
             self._row_open = True
-            self.console.out(f"{self._speaker:>5} │ ", style=self._style(), highlight=False, end="")
+            self.console.out(f"{self._speaker:>5} │", style=self._style(), highlight=False, end="")
 
     def _out(self, text: str) -> None:
+        # The blank behind the sign only where something follows it.
+        margin = " " if self._column == 0 else ""
         self._column += cell_len(text)
-        self.console.out(text, style=self._style(), highlight=False, end="")
+        self.console.out(margin + text, style=self._style(), highlight=False, end="")
 
     def _style(self) -> str | None:
         return _STYLES.get(self._speaker)
@@ -110,13 +95,14 @@ class Screen:
         self._column = 0
         self._blanks = self._blanks if keep_blanks else ""
 
-    def show_times(self, moments: Sequence[Moment], gap: str) -> None:
+    def show_times(self, moments: Sequence[Moment], gap: Sequence[Span]) -> None:
         """The timeline."""
         self.line()
-        self.line("Times, in seconds since the request")
+        self.line("Times")
         for moment in moments:
-            self.line(f"  {moment.at_s:7.3f}  {moment.what}")
-        self.line(f"  {gap}")
+            self.line(f"  {moment.at_s:8.3f} s   {moment.what}")
+        for part in gap:
+            self.line(f"  {1000 * part.lasted_s:8.1f} ms  {part.what}")
 
     def show_proof(self, claims: Sequence[Claim], size_bytes: int) -> None:
         """The proof, claim by claim."""

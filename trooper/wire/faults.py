@@ -267,7 +267,7 @@ def read_answer(answer: Answer, now_unix_s: float) -> Failed:
 def _decoded(body: bytes | str) -> object:
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
 
 
@@ -286,13 +286,18 @@ def retry_after_s(headers: Iterable[tuple[bytes, bytes]], now_unix_s: float) -> 
         try:
             seconds = float(value) * scale
         except ValueError:
-            date = email.utils.parsedate_tz(value)
-            if date is None:
-                continue
-            seconds = email.utils.mktime_tz(date) - now_unix_s
+            seconds = _seconds_until(value, now_unix_s)
         if math.isfinite(seconds) and seconds >= 0:
             return seconds
     return None
+
+
+def _seconds_until(date: str, now_unix_s: float) -> float:
+    parsed = email.utils.parsedate_tz(date)
+    try:
+        return math.nan if parsed is None else email.utils.mktime_tz(parsed) - now_unix_s
+    except (ValueError, OverflowError):  # A year that no calendar has.
+        return math.nan
 
 
 def _retry_info_s(error: Mapping[str, object]) -> float | None:
@@ -302,6 +307,7 @@ def _retry_info_s(error: Mapping[str, object]) -> float | None:
         return None
     for detail in details:
         delay = detail.get("retryDelay") if isinstance(detail, dict) else None
-        if isinstance(delay, str) and re.fullmatch(r"\d+(\.\d+)?s", delay):
+        # Bounded in length: more digits than that are infinite.
+        if isinstance(delay, str) and re.fullmatch(r"\d{1,9}(\.\d+)?s", delay, re.ASCII):
             return float(delay[:-1])
     return None

@@ -181,13 +181,13 @@ HEALTHY: tuple[Fault, ...] = (
     _odd(
         "no-final-blank-line",
         "The blank line after [DONE] is missing.",
-        lambda e: [*e.finish, b"data: [DONE]\n"],
+        lambda e: [*e.finish, *e.rest[:-1], b"data: [DONE]\n"],
         action="finish",
     ),
     _odd(
         "done-no-newline",
         "Nothing follows [DONE], not even a newline.",
-        lambda e: [*e.finish, b"data: [DONE]"],
+        lambda e: [*e.finish, *e.rest[:-1], b"data: [DONE]"],
         action="finish",
     ),
     _odd(

@@ -138,7 +138,7 @@ def _arranged(model: Model, lines: list[Line], calls: Line, words: Words) -> tup
 
 
 def _text(model: Model, ask: Ask, prompt: Prompt, words: Words) -> tuple[str, str | None]:
-    if ask.tools and words.calls and not prompt.prefill:
+    if _calls(ask, prompt, words):
         return words.before_calls, None
     whole = words.answer if ask.format is None else words.json_answer
     if ask.format is not None and (model.path != "A" or ask.raw):
@@ -160,7 +160,9 @@ def _thinking(model: Model, ask: Ask, prompt: Prompt, words: Words) -> str:
 
 
 def _calls(ask: Ask, prompt: Prompt, words: Words) -> tuple[ToolUse, ...]:
-    return words.calls if ask.tools and not prompt.prefill else ()
+    # Who has the result of a call answers; a call again would never end.
+    has_results = ask.chat and bool(ask.messages) and ask.messages[-1].get("role") == "tool"
+    return words.calls if ask.tools and not prompt.prefill and not has_results else ()
 
 
 def _stopped(text: str, stops: Sequence[str]) -> str:

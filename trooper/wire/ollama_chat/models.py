@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -115,6 +115,11 @@ def read_loaded(body: bytes) -> Mapping[str, int]:
     return {str(e.get("name") or e.get("model")): _size(e.get("context_length")) for e in _entries(body)}
 
 
+def read_version(body: bytes) -> str:
+    """Read `/api/version`."""
+    return str(_decode(body).get("version") or "")
+
+
 def with_details(model: LocalModel, body: bytes) -> LocalModel:
     """Add what `/api/show` says to what `/api/tags` said."""
     shown = _decode(body)
@@ -142,17 +147,24 @@ def _read_stops(parameters: object) -> tuple[str, ...]:
     return tuple(stops)
 
 
-def choose(
-    models: Sequence[LocalModel], loaded: Iterable[str], *, allow_remote: bool = False
-) -> LocalModel | None:
-    """
-    Pick the standby's model when nobody named one.
+#: What speaks for a model when nobody named one, the weightiest first.
+_MERITS: Final = ("loaded already", "can use tools", "largest window", "first by name")
 
-    Loaded first, since it is warm; then able to chat and to use tools; then
-    the larger window; then the name, so that the choice is the same every
-    time. Never a model that runs elsewhere: local means local.
+
+def _merits(model: LocalModel, loaded: Container[str]) -> tuple[bool, bool, int, str]:
+    return (model.name not in loaded, "tools" not in model.capabilities, -model.trained_tokens, model.name)
+
+
+def rank(
+    models: Sequence[LocalModel], loaded: Container[str], *, allow_remote: bool = False
+) -> list[LocalModel]:
     """
-    warm = set(loaded)
+    The models that can chat, the standby's choice first when nobody named one.
+
+    Loaded first, since it is warm; then able to use tools; then the larger
+    window; then the name, so that the choice is the same every time. Never a
+    model that runs elsewhere: local means local.
+    """
     fit = [
         m
         for m in models
@@ -160,11 +172,15 @@ def choose(
         and (not m.capabilities or "completion" in m.capabilities)
         and "embedding" not in m.capabilities
     ]
-    return min(
-        fit,
-        key=lambda m: (m.name not in warm, "tools" not in m.capabilities, -m.trained_tokens, m.name),
-        default=None,
-    )
+    return sorted(fit, key=lambda m: _merits(m, loaded))
+
+
+def why_first(ranked: Sequence[LocalModel], loaded: Container[str]) -> str:
+    """What put the first before the second."""
+    if len(ranked) < 2:
+        return "the only one"
+    first, second = (_merits(model, loaded) for model in ranked[:2])
+    return next(merit for merit, a, b in zip(_MERITS, first, second, strict=True) if a != b)
 
 
 def find(models: Sequence[LocalModel], name: str) -> LocalModel | None:

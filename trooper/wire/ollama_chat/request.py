@@ -202,12 +202,14 @@ def _sampling(
 
 def split_prefill(conversation: Conversation) -> tuple[Conversation, str]:
     """Take a prefill of the client's own off the end of the conversation."""
-    if not conversation.messages:
-        return conversation, ""
-    last = conversation.messages[-1]
-    if last.role is not Role.ASSISTANT or last.tool_calls:
-        return conversation, ""
-    return evolve(conversation, messages=conversation.messages[:-1]), last.text
+    messages = conversation.messages
+    end = len(messages)
+    # All of them: the server refuses two assistant messages at the end.
+    while end and messages[end - 1].role is Role.ASSISTANT and not messages[end - 1].tool_calls:
+        end -= 1
+    return evolve(conversation, messages=messages[:end]), "\n\n".join(
+        m.text for m in messages[end:] if m.text
+    )
 
 
 def native_messages(conversation: Conversation) -> list[dict[str, object]]:

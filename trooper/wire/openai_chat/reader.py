@@ -24,6 +24,7 @@ The reader also decides how the leg ends:
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 import msgspec
@@ -43,7 +44,7 @@ from trooper.core.events import (
     ToolCallDelta,
     Usage,
 )
-from trooper.core.framing import SSEFramer, parse_sse
+from trooper.core.framing import SSEEvent, SSEFramer, parse_sse
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.core.tool_calls import ToolCalls
 from trooper.wire.faults import ERROR_FINISHES, find_error
@@ -200,9 +201,7 @@ class ChatReader:
         except msgspec.ValidationError:
             return self._read_slowly(raw, sse.data, sse.name)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            if not last:
-                self._count_bad_line()
-            return None
+            return self._read_not_json(raw, sse, last=last)
         if sse.name == "error" or chunk.object == "error":
             return self._read_slowly(raw, sse.data, sse.name)
         self._bad_in_a_row = 0
@@ -237,7 +236,8 @@ class ChatReader:
             # Several answers in one stream: only the reader tells them apart.
             events[said:] = [Other(continuable=False)] if len(events) > said else []
         word = choice.finish_reason
-        if word is None:
+        if not word:
+            # Some gateways write "" where others write null.
             return None
         if word in ERROR_FINISHES:
             return Failed(FailureKind.IN_BAND_ERROR)
@@ -270,21 +270,40 @@ class ChatReader:
         try:
             value = msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            self._count_bad_line()
-            return None
+            return self._read_not_json(raw, SSEEvent(name, data), last=False)
         self._bad_in_a_row = 0
         failed = find_error(value, name)
         if failed is not None:
             self._fail(failed, raw)
             return None
         plain, unknown = _without_extensions(value)
+        self._has_content = self._has_content or unknown
         if plain is None:
             return Received(raw, (Other(continuable=not unknown),))
         item = self._read_chunk(raw, plain)
         if item is None or not unknown:
             return item
-        self._has_content = True
         return Received(raw, (*item.events, Other(continuable=False)))
+
+    def _read_not_json(self, raw: bytes, sse: SSEEvent, *, last: bool) -> Received | None:
+        """Read an event whose data is no JSON, or JSON only to lenient readers."""
+        try:
+            # NaN, and characters that were cut in two (half of a "\ud83d\udea2"):
+            # SDKs read them, so the client must get them; we cannot go on from them.
+            value = json.loads(sse.data or b"")
+        except (ValueError, RecursionError):
+            if sse.name == "error":
+                self._fail(Failed(FailureKind.IN_BAND_ERROR), raw)
+            elif not last:
+                self._count_bad_line()
+            return None
+        self._bad_in_a_row = 0
+        failed = find_error(value, sse.name)
+        if failed is not None:
+            self._fail(failed, raw)
+            return None
+        self._has_content = True
+        return Received(raw, (Other(continuable=False),))
 
     def _done(self, raw: bytes) -> Received | None:
         if not self.finished and not self._calls.all_whole:
@@ -340,7 +359,11 @@ def _without_extensions(value: object) -> tuple[_Chunk | None, bool]:
             elif key not in _HARMLESS_DELTA_KEYS and item not in (None, "", [], {}):
                 unknown = True
         choices.append({**choice, "delta": kept})
-    known = {k: v for k, v in value.items() if k in ("id", "created", "model", "usage") and v is not None}
+    named = (("id", str), ("created", int), ("model", str))
+    known = {key: value[key] for key, kind in named if isinstance(value.get(key), kind)}
+    counts = value.get("usage")
+    if isinstance(counts, dict) and all(isinstance(counts.get(k), int) for k in _Counts.__struct_fields__):
+        known["usage"] = counts
     try:
         return msgspec.convert({**known, "choices": choices}, _Chunk, strict=False), unknown
     except msgspec.ValidationError:

@@ -1,0 +1,166 @@
+"""
+Where text can be continued from, sign by sign.
+
+A text in a table has a bar at every place that is a boundary, and nowhere
+else.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trooper.core.boundary import CONTEXT_CHARS, is_boundary, last_boundary
+
+ZWJ, VS16, SKIN = "\u200d", "\ufe0f", "\U0001f3fd"
+#: Signs that boundaries are about, and a few that they are not about.
+SIGNS = st.sampled_from([*"ab9 .,'\n\r\t_(-é中の한ก🙂🇩🇪", "\u0e33", "\u0301", ZWJ, VS16, SKIN, "\u2019"])
+TEXTS = st.text(SIGNS, max_size=30) | st.text(max_size=30)
+
+
+def bars(text: str) -> str:
+    """`text` with a bar at each of its boundaries."""
+    return "".join(("|" if is_boundary(text, at) else "") + text[at : at + 1] for at in range(len(text) + 1))
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        "",
+        "Hello",  # The end may be the middle of a word.
+        "Hello| world",  # The end of a word, not behind the blank.
+        "Hello|  world",
+        "Hello|\tworld",
+        "Hello| ",
+        "Hello|,| world|.",
+        "one|\n|two",
+        "one|\n|\n|two",
+        "one|\n|",  # A newline at the end is the one end that is known.
+        "\n|",
+        "one|\r\n|two",  # Never inside CRLF.
+        "don't| stop",
+        "don’t| stop",
+        "'hi'|,| he",
+        "snake_case| x",
+        "pi|:| 3.14| ok",
+        "1,000,000| ok",
+        "costs| 3.",  # Behind a digit it may be a decimal point.
+        "costs| 3|.| So",
+        "costs| 3|.|\n|",
+        "1|.|.2",
+        "3|.x",
+        "x|.5",
+        ".5| ok",
+        ",5",
+        "a|.b|,| c",
+        "f|(x|)|;| y",
+        "f|(|)",
+        "(foo|)",  # An opening bracket alone reads as if something were lost.
+        "https|:|/|/host|/a| b",
+        "well|-known| ",
+        "-5",
+        "$3.50|!",
+        "`|`|`|\n|code|\n|`|`|`",
+    ],
+)
+def test_words_and_signs(expected: str) -> None:
+    assert bars(expected.replace("|", "")) == expected
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        "世|界|你|好",
+        "你|好|,|世|界",
+        "中|文| abc",
+        "abc|中|文",
+        "カ|タ|カ|ナ",
+        "ひ|ら|が|な|、|で|す",
+        "ﾀﾞ|ｶﾞ|ｱ",  # Half-width sound marks belong to the sign before them.
+        "ส|วั|ส|ดี",
+        "น้ำ|ใ|จ",  # AM is a letter by category and part of the grapheme all the same.
+        "ກຳ|ນ",
+        "ស្រី|ៗ",  # The second consonant is stacked under the first.
+        "က္က|ခ",
+        "មា|ន",
+        "한국어| 좋아",  # Hangul separates words with blanks.
+        "é| e\u0301e",
+    ],
+)
+def test_scripts(expected: str) -> None:
+    assert bars(expected.replace("|", "")) == expected
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        "🙂|🙂",
+        f"👩{ZWJ}💻|👍{SKIN}| x",
+        f"👩{ZWJ}👩{ZWJ}👧|!",
+        f"❤{VS16}| a",
+        f"1{VS16}\u20e3| 2",
+        "🇩🇪|🇫🇷|🇪🇸",
+        "x|🇩🇪| x",
+        "🇩| x",  # Half a flag is all there is of it.
+        "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f|🏴",
+        f"葛\U000e0100|城{ZWJ}x",
+        f"a{ZWJ}b",
+        "a\u2060b",
+        "क\u094d\u200cष",
+    ],
+)
+def test_graphemes(expected: str) -> None:
+    assert bars(expected.replace("|", "")) == expected
+
+
+def test_a_long_row_of_flags_is_cut_between_flags() -> None:
+    row = "🇩🇪" * 3 * CONTEXT_CHARS
+    assert [at for at in range(len(row)) if is_boundary(row, at)] == list(range(2, len(row), 2))
+
+
+@pytest.mark.parametrize("at", [-1, 0, 4, 5])
+def test_places_outside(at: int) -> None:
+    assert not is_boundary("a b", at)
+
+
+@given(TEXTS)
+def test_a_boundary_cuts_no_grapheme(text: str) -> None:
+    for at in range(1, len(text)):
+        if not is_boundary(text, at):
+            continue
+        before, after = text[at - 1], text[at]
+        if before == "\n":
+            continue
+        assert before not in " \t\r"
+        assert unicodedata.category(after) not in ("Mn", "Mc", "Me")
+        assert after != ZWJ
+        if after not in " \t\r\n":
+            assert before != ZWJ
+
+
+@given(TEXTS, st.integers(0, 30))
+def test_the_last_boundary_is_the_largest(text: str, start: int) -> None:
+    found = [at for at in range(len(text) + 1) if at > start and is_boundary(text, at)]
+    assert last_boundary(text, start) == (found[-1] if found else -1)
+
+
+def test_the_last_boundary_of_the_whole_text() -> None:
+    assert last_boundary("one two") == 3
+    assert last_boundary("one") == -1
+    assert last_boundary("one two", 3) == -1
+
+
+@given(TEXTS, TEXTS, st.integers(1, 4))
+def test_what_lies_far_behind_does_not_matter(text: str, before: str, flags: int) -> None:
+    """The gate remembers only so many characters of what has gone out."""
+    before = before.rstrip("🇩🇪") + "🇩🇪" * flags
+    whole = before + text
+    kept = len(whole) - len(text) - CONTEXT_CHARS
+    window = whole[max(0, kept) :]
+    offset = len(whole) - len(window)
+    for at in range(len(before), len(whole) + 1):
+        if at > offset:
+            assert is_boundary(whole, at) == is_boundary(window, at - offset)

@@ -1,0 +1,238 @@
+"""
+Everything that the demo needs, in one process on loopback: a scripted cloud,
+a local model, Trooper between them, and a client.
+
+Trooper is the application that `trooper serve` serves, on the same server.
+Only the targets are different ones.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import structlog
+import trio
+from attrs import define, evolve, field, frozen
+
+from trooper.config import Chain, Config, Key, Target, Wire, checked
+from trooper.config import Server as ServerKeys
+from trooper.core.outcome import Failed
+from trooper.demo.client import Heard, ask
+from trooper.demo.local import NAME as LOCAL
+from trooper.demo.local import RealOllama
+from trooper.relay import relay
+from trooper.request import ClientRequest
+from trooper.services import Services, open_services
+from trooper.telemetry import set_up_logging
+from trooper.testing import (
+    DEFAULT_ANSWER,
+    ChatAnswer,
+    FakeOllama,
+    Fault,
+    Script,
+    ScriptedProvider,
+    Send,
+    serve_tcp,
+    tokens,
+)
+from trooper.web.asgi import Application
+from trooper.web.protocol import Cut, Receive
+from trooper.web.protocol import Send as AsgiSend
+from trooper.web.serve import Server, open_listeners
+
+CLOUD = "cloud"
+QUESTION = "What does a lighthouse teach?"
+#: A real model's half of the answer; the scripted ones end by themselves.
+_MAX_TOKENS = 160
+_SILENCE_S = 1.5
+
+
+@frozen
+class Act:
+    """
+    What is played.
+
+    Attributes:
+        real: the Ollama that goes on; `None` for the stand-in.
+        pace_s: the pause between two tokens.
+    """
+
+    fault: Fault
+    position: int | str
+    real: RealOllama | None = None
+    pace_s: float = 0.025
+
+    @property
+    def script(self) -> Script:
+        """What the cloud says before it dies, and how it dies."""
+        answer = ChatAnswer(tokens=tuple(tokens(DEFAULT_ANSWER)), id="chatcmpl-demo", model="scripted-cloud")
+        return self.fault.build(answer.events(), self.position)
+
+    @property
+    def sent_by_cloud(self) -> bytes:
+        """What it will have put on the wire by then."""
+        return b"".join(step.data for step in self.script.steps if isinstance(step, Send))
+
+    @property
+    def question(self) -> dict[str, object]:
+        """The client's request."""
+        asked: dict[str, object] = {
+            "model": "scripted-cloud",
+            "stream": True,
+            "messages": [{"role": "user", "content": QUESTION}],
+        }
+        return asked if self.real is None else asked | {"max_tokens": _MAX_TOKENS}
+
+
+@define
+class Records:
+    """What Trooper itself says about the request."""
+
+    began_s: float = 0.0
+    #: The request's log line.
+    report: dict[str, Any] = field(factory=dict)
+    complete: trio.Event = field(factory=trio.Event)
+
+    def note(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+        """Keep the one line; a processor for structlog."""
+        if event.get("event") == "request":
+            self.report = dict(event)
+            self.complete.set()
+        return event
+
+
+@contextmanager
+def recording(records: Records, *, log: bool) -> Iterator[None]:
+    """Keep the request's log line; show all lines on standard error if `log`, else none."""
+    before = structlog.get_config()
+    set_up_logging()
+    shown = structlog.get_config()["processors"] if log else [_drop]
+    structlog.configure(processors=[records.note, *shown])
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+def _drop(_logger: object, _method: str, _event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    raise structlog.DropEvent
+
+
+def _configuration(act: Act, cloud_port: int, local: Target, port: int) -> Config:
+    patience_s = _SILENCE_S if "stall" in (act.fault.kind, act.fault.kind_before) else 10.0
+    cloud = Target(
+        CLOUD,
+        Wire.OPENAI_CHAT,
+        f"http://127.0.0.1:{cloud_port}/v1",
+        key=Key("none"),
+        ttft_timeout_s=patience_s,
+        stall_timeout_s=patience_s,
+    )
+    return checked(
+        Config(ServerKeys(port=port), (cloud, local), (Chain("*", (CLOUD, LOCAL)),), source="the demo")
+    )
+
+
+@frozen
+class Performance:
+    """What the client heard, and what Trooper says about it; times count from the question."""
+
+    stream: tuple[Heard, ...]
+    report: dict[str, Any]
+    began_s: float
+
+
+@frozen
+class NotPerformed:
+    """It did not come to an end; `why` is empty when somebody stopped it."""
+
+    why: str = ""
+
+
+async def perform(act: Act, heard: Callable[[Heard], None], records: Records) -> Performance | NotPerformed:
+    """
+    Play `act` once; `heard` is called with each event that the client gets.
+
+    Everything is opened in one nursery and gone at the end of it.
+    """
+    outcome: Performance | NotPerformed = NotPerformed()
+    async with trio.open_nursery() as nursery:
+        cloud = ScriptedProvider(script=act.script, pace_s=act.pace_s)
+        cloud_port = await serve_tcp(cloud, nursery)
+        local = await _local(act, nursery)
+        listeners = open_listeners("127.0.0.1", 0, unread_s=30.0)
+        port: int = listeners[0].getsockname()[1]
+        config = _configuration(act, cloud_port, local, port)
+        services = await nursery.start(_serve, config, listeners, records)
+        # Behind the server's own receiver, so that the first signal ends the demo at once.
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            nursery.start_soon(_obey, signals, nursery.cancel_scope)
+            outcome = await _play(act, services, port, records, heard)
+        nursery.cancel_scope.cancel(reason="the demo is over")
+    return outcome
+
+
+async def _play(
+    act: Act, services: Services, port: int, records: Records, heard: Callable[[Heard], None]
+) -> Performance | NotPerformed:
+    model = await services.standbys[LOCAL].ready(None)
+    if isinstance(model, Failed):
+        return NotPerformed(f"the local model is not ready: {model.kind.value}")
+    stream: list[Heard] = []
+    asked = trio.current_time()
+
+    def note(event: Heard) -> None:
+        event = evolve(event, at_s=event.at_s - asked)
+        stream.append(event)
+        heard(event)
+
+    status = await ask(port, act.question, note)
+    if status != 200:
+        return NotPerformed(f"Trooper answered with status {status}")
+    # The log line is written behind the last byte.
+    with trio.move_on_after(1):
+        await records.complete.wait()
+    return Performance(tuple(stream), records.report, records.began_s - asked)
+
+
+async def _local(act: Act, nursery: trio.Nursery) -> Target:
+    if act.real is not None:
+        return act.real.target
+    stand_in = FakeOllama(answer=DEFAULT_ANSWER, token_s=act.pace_s)
+    port = await serve_tcp(stand_in, nursery)
+    return Target(LOCAL, Wire.OLLAMA_CHAT, f"http://127.0.0.1:{port}")
+
+
+async def _serve(
+    config: Config,
+    listeners: list[socket.socket],
+    records: Records,
+    *,
+    task_status: trio.TaskStatus[Services],
+) -> None:
+    @asynccontextmanager
+    async def opening(config: Config, nursery: trio.Nursery) -> AsyncIterator[Services]:
+        async with open_services(config, nursery) as services:
+            task_status.started(services)
+            yield services
+
+    async def relaying(
+        services: Services, request: ClientRequest, receive: Receive, send: AsgiSend, cut: Cut
+    ) -> None:
+        records.began_s = trio.current_time()
+        await relay(services, request, receive, send, cut)
+
+    def say_nothing(_line: str) -> None:
+        """The screen belongs to the demo."""
+
+    server = Server(Application(config, opening, relaying), config, say=say_nothing)
+    await server.run(listeners)
+
+
+async def _obey(signals: AsyncIterator[int], everything: trio.CancelScope) -> None:
+    await anext(signals)
+    everything.cancel(reason="a signal came")
