@@ -45,10 +45,6 @@ class Process:
     _ended: bool = False
     _news: threading.Condition = field(factory=threading.Condition)
 
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
     def listen(self, stream: IO[str]) -> None:
         for line in stream:
             with self._news:
@@ -143,6 +139,12 @@ class Deployed:
         port = urlsplit(self.url).port
         assert port is not None
         return port
+
+    @property
+    def pid(self) -> int:
+        """The process that serves: hypercorn has workers, and each says its number."""
+        workers = self.process.matches(r"\[(\d+)\] \[INFO\] Running on")
+        return int(workers[-1][1]) if workers else self.process.process.pid
 
 
 @contextmanager

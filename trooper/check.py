@@ -13,13 +13,12 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import trio
-from attrs import asdict, frozen
+from attrs import asdict, field, frozen
 from cyclopts import Parameter
 from rich import box
 from rich.table import Table
@@ -42,9 +41,11 @@ from trooper.wire.ollama_chat.models import LocalModel, Way
 _ANSWER_S = 10.0
 _ANSWER_BYTES = 8_388_608
 
+_WAIT = "Wait, or look at the provider's own status page."
+_PLACE = "Check its base_url, the network, and a proxy."
 _WAYS: Mapping[Way, str] = {
-    Way.PREFILL: "goes on from a half answer (the template leaves the turn open)",
-    Way.RAW: "goes on from a half answer by a raw prompt; not with tools or images",
+    Way.PREFILL: "goes on from a half answer",
+    Way.RAW: "goes on from a half answer by a raw prompt: not with tools or images",
     Way.NONE: "cannot go on from a half answer, only answer from the beginning",
 }
 
@@ -55,7 +56,7 @@ class Finding:
     What a target said.
 
     Attributes:
-        words: what was found, in sentences for a person.
+        words: what was found, in lines for a person.
         mend: what to do about it; empty when all is well.
         facts: the same for programs.
     """
@@ -64,9 +65,9 @@ class Finding:
     place: str
     url: str
     usable: bool
-    words: str
+    words: tuple[str, ...]
     mend: str = ""
-    facts: Mapping[str, Any] = {}  # noqa: RUF012  # frozen by convention: built once, never changed
+    facts: Mapping[str, Any] = field(factory=dict)
 
 
 def check(
@@ -115,33 +116,154 @@ async def _ask_cloud(services: Services, target: Target) -> Finding:
     answer: Answer | Failed | None = None
     with trio.move_on_after(target.connect_timeout_s + _ANSWER_S):
         answer = await services.upstreams[target.name].fetch(call, _ANSWER_BYTES)
-    say = partial(Finding, target.name, "cloud", target.base_url)
+    return judge_cloud(target, answer)
+
+
+def judge_cloud(target: Target, answer: Answer | Failed | None) -> Finding:
+    """What a cloud's answer to a question for its models means; `None`: there was none in time."""
     key = target.key.kind
-    status = (answer.answer if isinstance(answer, Failed) else answer or Answer(0)) or Answer(0)
-    facts = {"key": key, "status": status.status or None}
+    whole = answer.answer if isinstance(answer, Failed) else answer
+    facts: dict[str, Any] = {"key": key, "status": whole.status if whole else None}
+    if isinstance(answer, Failed):
+        facts["failure"] = answer.kind.value
+    usable, words, mend = False, "", ""
     match answer:
         case None:
-            return say(usable=False, words="it accepts a connection but does not answer", mend=_WAIT, facts=facts)
-        case Answer(body=body):
-            count = _count_models(body)
-            if count is None:
-                words = "it answers, but not as a provider: this may be a captive portal"
-                return say(usable=False, words=words, mend="Check its base_url.", facts=facts)
-            return say(usable=True, words=f"it lists {count} models", facts=facts | {"models": count})
+            words, mend = "takes a connection, but does not answer", _WAIT
+        case Answer(body=body) if (count := _count_models(body)) is not None:
+            usable, words = True, f"lists {count} models"
+            facts["models"] = count
+        case Answer():
+            words, mend = "answers, but not as a provider: a captive portal, perhaps", _PLACE
         case Failed(kind=FailureKind.AUTH) if key == "client":
-            words = "it can be reached; whether a key is good only the clients' own requests can tell"
-            return say(usable=True, words=words, facts=facts)
+            usable, words = True, "can be reached; whether a key is good, only a client's request can tell"
+        case Failed(kind=FailureKind.AUTH) if key == "value":
+            words, mend = "refuses the configured key", "Check the variable that holds it."
         case Failed(kind=FailureKind.AUTH):
-            words = f"it refuses {'the configured key' if key == 'value' else 'to answer without a key'}"
-            mend = "Check the variable that holds its key." if key == "value" else "Give it a `key`."
-            return say(usable=False, words=f"{words} (status {status.status})", mend=mend, facts=facts)
+            words, mend = "wants a key, and the configuration gives it none", "Set its `key`."
         case Failed(kind=FailureKind.NOT_FOUND):
-            words = "it can be reached, but has no list of models there: is its base_url right?"
-            return say(usable=True, words=words, facts=facts)
-        case Failed(kind, answer=Answer(status=code)):
-            words = f"it can be reached, but answers with status {code} ({kind.value})"
-            return say(usable=False, words=words, mend=_WAIT, facts=facts)
-        case Failed(kind):
-            words = f"it cannot be reached ({kind.value}): every request goes on to the next target"
-            mend = "Check its base_url, the network and a proxy."
-            return say(usable=False, words=words, mend=mend, facts=facts | {"failure": kind.value})
+            usable, words = True, "can be reached, but has no list of models: is its base_url right?"
+        case Failed(kind=kind, answer=Answer(status=status)):
+            words, mend = f"can be reached, but answers with status {status} ({kind.value})", _WAIT
+        case Failed(kind=kind):
+            words, mend = f"cannot be reached ({kind.value}): requests go on to the next target", _PLACE
+    return Finding(target.name, "cloud", target.base_url, usable, (words,), mend, facts)
+
+
+def _count_models(body: bytes) -> int | None:
+    try:
+        listed = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    models = listed.get("data") if isinstance(listed, dict) else None
+    return len(models) if isinstance(models, list) else None
+
+
+async def _ask_local(standby: Standby) -> Finding:
+    model: LocalModel | Failed | None = None
+    with trio.move_on_after(standby.target.load_timeout_s):
+        model = await standby.ready(None)
+    return judge_local(standby, model)
+
+
+def judge_local(standby: Standby, model: LocalModel | Failed | None) -> Finding:
+    """What a standby has become, and what that means; `None`: it was not ready in time."""
+    target = standby.target
+    missing = [name for name in target.models.values() if ollama.find(standby.models, name) is None]
+    facts: dict[str, Any] = {
+        "version": standby.version or None,
+        "models": len(standby.models),
+        "standby": standby.state.value,
+    }
+    usable, mend = False, ""
+    words: tuple[str, ...]
+    match model:
+        case LocalModel(way=way):
+            facts |= _facts(standby, model)
+            usable, words = way is not Way.NONE, _describe(standby, model)
+            mend = "" if usable else "Choose another model with `model` or TROOPER_LOCAL_MODEL."
+        case _ if standby.state is State.ABSENT:
+            words = ("no Ollama answers here: a broken answer ends in an error",)
+            mend = "Start Ollama, or say with OLLAMA_HOST or `base_url` where it is."
+        case _ if standby.state is State.NO_MODEL and target.model:
+            words = (f"Ollama {standby.version} does not have the model {target.model}",)
+            mend = f"Run: ollama pull {target.model}"
+        case _ if standby.state is State.NO_MODEL:
+            words = (f"Ollama {standby.version} has no model that can chat",)
+            mend = "Run, for example: ollama pull llama3.2:3b"
+        case Failed(kind=kind):
+            words = (f"{standby.chosen} does not load ({kind.value})",)
+            mend = "Ollama's own log says why; a smaller model may fit."
+        case None:
+            words = (f"the model did not load within {target.load_timeout_s:g} s",)
+            mend = "Ollama's own log says why; `load_timeout_s` is the limit."
+    if missing and standby.models:
+        usable, words = False, (*words, f"missing: {', '.join(missing)}")
+        mend = f"{mend} Run: ollama pull {missing[0]}".strip()
+    return Finding(target.name, "local", target.base_url, usable, words, mend, facts)
+
+
+def _facts(standby: Standby, model: LocalModel) -> dict[str, Any]:
+    return {
+        "model": model.name,
+        "because": standby.chosen_because,
+        "window_tokens": model.window_tokens or None,
+        "trained_tokens": model.trained_tokens or None,
+        "continues": model.way.value,
+        "echoes": model.echoes,
+        "tools": "tools" in model.capabilities,
+        "images": "vision" in model.capabilities,
+    }
+
+
+def _describe(standby: Standby, model: LocalModel) -> tuple[str, ...]:
+    window = f"window: {model.window_tokens or 'not known'}"
+    if model.trained_tokens > model.window_tokens > 0:
+        window += f" tokens; it was trained for {model.trained_tokens}"
+    can = [word for word, name in (("tools", "tools"), ("images", "vision")) if name in model.capabilities]
+    echo = ("repeats what it is given first; that is cut",) if model.echoes else ()
+    return (
+        f"Ollama {standby.version}, model {model.name} ({standby.chosen_because})",
+        window,
+        f"takes {' and '.join(can) or 'neither tools nor images'}",
+        _WAYS[model.way],
+        *echo,
+    )
+
+
+def _chains(config: Config) -> list[tuple[str, str]]:
+    """Each chain, and whether somebody in it could go on with a half answer."""
+    rows = []
+    for chain in config.chains:
+        helped = any(config.target(name).is_local for name in chain.targets)
+        row = " → ".join(chain.targets)
+        rows.append((chain.pattern, row if helped else f"{row}  (no local target: nobody can go on)"))
+    return rows
+
+
+def _print_table(config: Config, findings: Sequence[Finding]) -> None:
+    console = open_console()
+    console.print(f"Trooper {__version__}, configuration from {config.source}")
+    table = Table(box=box.SIMPLE_HEAD, width=min(console.width, 80), pad_edge=False)
+    for heading in ("target", "kind", "usable", "what it says"):
+        table.add_column(heading, overflow="fold")
+    for finding in findings:
+        usable = Text("yes", "green") if finding.usable else Text("no", "red")
+        lines = [finding.url, *finding.words, *([finding.mend] if finding.mend else [])]
+        table.add_row(finding.name, finding.place, usable, "\n".join(lines))
+    console.print(table)
+    for pattern, row in _chains(config):
+        console.print(f"chain {pattern}: {row}")
+    bad = [finding.name for finding in findings if not finding.usable]
+    console.print(f"Not usable: {', '.join(bad)}." if bad else "Everything is usable.")
+
+
+def _print_json(config: Config, findings: Sequence[Finding]) -> None:
+    told = {
+        "version": __version__,
+        "config": config.source,
+        "usable": all(finding.usable for finding in findings),
+        "targets": [asdict(finding) for finding in findings],
+        "chains": {chain.pattern: list(chain.targets) for chain in config.chains},
+    }
+    sys.stdout.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")

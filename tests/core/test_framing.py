@@ -158,7 +158,7 @@ def test_many_lines_in_one_chunk_are_searched_once() -> None:
 
 
 @pytest.mark.parametrize("framer_of", [SSEFramer, LineFramer])
-def test_the_buffer_is_bounded(framer_of: type[SSEFramer] | type[LineFramer]) -> None:
+def test_the_buffer_is_bounded(framer_of: type[SSEFramer | LineFramer]) -> None:
     framer = framer_of(10)
     assert framer.feed(b"0123456789") == []
     assert not framer.overflowed
@@ -169,14 +169,14 @@ def test_the_buffer_is_bounded(framer_of: type[SSEFramer] | type[LineFramer]) ->
 
 
 @pytest.mark.parametrize("framer_of", [SSEFramer, LineFramer])
-def test_what_was_whole_before_the_overflow_comes_out(framer_of: type[SSEFramer] | type[LineFramer]) -> None:
+def test_what_was_whole_before_the_overflow_comes_out(framer_of: type[SSEFramer | LineFramer]) -> None:
     framer = framer_of(10)
     assert b"".join(framer.feed(b"data: x\n\n" + b"y" * 11)) == b"data: x\n\n"
     assert framer.overflowed
 
 
 @pytest.mark.parametrize("framer_of", [SSEFramer, LineFramer])
-def test_the_bound_is_one_events_not_the_streams(framer_of: type[SSEFramer] | type[LineFramer]) -> None:
+def test_the_bound_is_one_events_not_the_streams(framer_of: type[SSEFramer | LineFramer]) -> None:
     framer = framer_of(10)
     for _ in range(100):
         assert b"".join(framer.feed(b"data: x\n\n")) == b"data: x\n\n"

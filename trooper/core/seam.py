@@ -30,12 +30,14 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 from attrs import define, field, frozen
 
 #: Shorter unknown repetitions may be honest text (measured: trimming at 8 ate
 #: true text in every answer that is a run of one sign).
 UNPROBED_ECHO_CHARS: Final = 20
 _FENCE: Final = re.compile(r"^[ \t]{0,3}(```|~~~)", re.MULTILINE)
+_JSON_SIGN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[][{}"]', re.DOTALL)
 _SENTENCE_ENDS: Final = ".!?…。！？।؟"
 _CLOSERS: Final = "\"'”’)]}*_`»」』"
 
@@ -176,18 +178,39 @@ def says_it_all(text: str) -> bool:
     """
     Whether an answer that ends here, and that its model would not continue, is whole.
 
-    True at the end of a sentence, a line or a closed code block, and only
-    when no code fence and no bracket of a JSON document is open.
+    True at the end of a sentence, a line, a closed code block or a closed
+    JSON document, and only when no code fence and no bracket of a JSON
+    document is open.
     """
     if len(_FENCE.findall(text)) % 2:
         return False
     stripped = text.rstrip()
-    if stripped.startswith(("{", "[")) and not stripped.endswith(("}", "]")):
-        return False
+    if stripped.startswith(("{", "[")):
+        if _is_open_json(stripped):
+            return False
+        if _is_json(stripped):
+            return True
     if text.endswith("\n") or stripped.endswith(("```", "~~~")):
         return True
     core = stripped.rstrip(_CLOSERS)
     return bool(core) and core[-1] in _SENTENCE_ENDS
+
+
+def _is_open_json(text: str) -> bool:
+    depth = 0
+    for part in _JSON_SIGN.findall(text):
+        if part == '"':  # A string that does not end.
+            return True
+        depth += (part in "{[") - (part in "}]")
+    return depth > 0
+
+
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return False
+    return True
 
 
 def token_weight(text: str) -> float:

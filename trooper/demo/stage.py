@@ -48,7 +48,6 @@ CLOUD = "cloud"
 QUESTION = "What does a lighthouse teach?"
 #: A real model's half of the answer; the scripted ones end by themselves.
 _MAX_TOKENS = 160
-_SILENCE_S = 1.5
 
 
 @frozen
@@ -59,12 +58,14 @@ class Act:
     Attributes:
         real: the Ollama that goes on; `None` for the stand-in.
         pace_s: the pause between two tokens.
+        silence_s: how long Trooper bears a cloud that falls silent.
     """
 
     fault: Fault
     position: int | str
     real: RealOllama | None = None
     pace_s: float = 0.025
+    silence_s: float = 1.5
 
     @property
     def script(self) -> Script:
@@ -123,7 +124,8 @@ def _drop(_logger: object, _method: str, _event: MutableMapping[str, Any]) -> Ma
 
 
 def _configuration(act: Act, cloud_port: int, local: Target, port: int) -> Config:
-    patience_s = _SILENCE_S if "stall" in (act.fault.kind, act.fault.kind_before) else 10.0
+    # Short only where silence is the fault: a busy machine may be slow, too.
+    patience_s = act.silence_s if act.fault.kind == "stall" else 10.0
     cloud = Target(
         CLOUD,
         Wire.OPENAI_CHAT,

@@ -1,0 +1,400 @@
+"""The join: what is asked of the continuing model, and what of its answer is new."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from pieces import cuts, singles
+from trooper.core.seam import (
+    UNPROBED_ECHO_CHARS,
+    Join,
+    Prefill,
+    estimate_tokens,
+    is_periodic,
+    prefill,
+    says_it_all,
+    token_weight,
+    tokens_left,
+)
+
+LONG = "The keeper writes down every ship."
+#: Few signs, so that texts repeat themselves, and long enough to be an echo.
+TEXTS = st.text(st.sampled_from("ab \t\n.é🚢"), max_size=60)
+
+
+def joined(join: Join, pieces: Sequence[str]) -> str:
+    return "".join(join.feed(piece) for piece in pieces) + join.finish()
+
+
+def new(given_text: str, said: str, *, echoes: bool | None = False, stop: Sequence[str] = ()) -> str:
+    """What the client gets, whole or character by character."""
+    whole, dribbled = (Join(prefill(given_text), echoes, stop) for _ in range(2))
+    out = joined(whole, [said])
+    assert joined(dribbled, singles(said)) == out
+    assert dribbled.stopped == whole.stopped
+    assert dribbled.trimmed_chars == whole.trimmed_chars
+    return out
+
+
+# The prefill
+
+
+@pytest.mark.parametrize(
+    ("given_text", "expected", "trimmed"),
+    [
+        ("", Prefill("", ""), Prefill("", "")),
+        ("Hello", Prefill("Hello", ""), Prefill("Hello", "")),
+        ("Hello ", Prefill("Hello", " "), Prefill("Hello", " ")),
+        ("Hello \t ", Prefill("Hello", " \t "), Prefill("Hello", " \t ")),
+        ("Hello\n", Prefill("Hello\n", ""), Prefill("Hello", "\n")),
+        ("Hello \n", Prefill("Hello \n", ""), Prefill("Hello", " \n")),
+        ("Hello\n  ", Prefill("Hello\n", "  "), Prefill("Hello", "\n  ")),
+        ("  ", Prefill("", "  "), Prefill("", "  ")),
+    ],
+)
+def test_blanks_are_not_shown_and_newlines_are(given_text: str, expected: Prefill, trimmed: Prefill) -> None:
+    assert prefill(given_text) == expected
+    assert prefill(given_text, trims=True) == trimmed
+
+
+# A text cut and joined again
+
+
+@given(TEXTS, st.booleans(), st.booleans(), st.data())
+def test_a_text_that_is_cut_and_continued_is_the_same_text(
+    text: str, trims: bool, echoes: bool, data: st.DataObject
+) -> None:
+    """The model goes on from what it was shown, and so says the withheld blanks again."""
+    cut = data.draw(st.integers(0, len(text)))
+    shown = prefill(text[:cut], trims=trims)
+    rest = text[len(shown.text) :]
+    assume(not (echoes and not rest))
+    said = shown.text + rest if echoes else rest
+    out = joined(Join(shown, echoes), data.draw(cuts(said)) if said else [])
+    assert text[:cut] + out == text
+
+
+@given(TEXTS, st.data())
+def test_the_same_without_the_withheld_blanks(text: str, data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(text)))
+    rest = text[cut:]
+    assume(not rest.startswith((" ", "\t")))
+    out = joined(Join(prefill(text[:cut]), echoes=False), data.draw(cuts(rest)) if rest else [])
+    assert text[:cut] + out == text
+
+
+@given(TEXTS, st.data())
+def test_the_same_where_nobody_knows_about_echoes(text: str, data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(text)))
+    shown = prefill(text[:cut])
+    rest = text[len(shown.text) :]
+    plausible = len(shown.text) >= UNPROBED_ECHO_CHARS and not is_periodic(shown.text)
+    # Honest text does not begin with so long a repetition of all that was before.
+    assume(not plausible or not rest.startswith(shown.text))
+    out = joined(Join(shown), data.draw(cuts(rest)) if rest else [])
+    assert text[:cut] + out == text
+    if plausible and rest:
+        echoed = joined(Join(shown), data.draw(cuts(shown.text + rest)))
+        assert text[:cut] + echoed == text
+
+
+@given(
+    TEXTS,
+    TEXTS,
+    st.sampled_from([True, False, None]),
+    st.lists(st.text(st.sampled_from("ab \n"), min_size=1, max_size=5)),
+    st.data(),
+)
+def test_the_chunking_does_not_matter(
+    given_text: str, said: str, echoes: bool | None, stop: list[str], data: st.DataObject
+) -> None:
+    assume(said)
+    whole, pieces = (Join(prefill(given_text), echoes, stop) for _ in range(2))
+    assert joined(pieces, data.draw(cuts(said))) == joined(whole, [said])
+    assert (pieces.stopped, pieces.trimmed_chars) == (whole.stopped, whole.trimmed_chars)
+
+
+# Echoes
+
+
+def test_a_known_echo_is_cut_exactly_once() -> None:
+    assert new("ab", "abc", echoes=True) == "c"
+    assert new("ab", "ababc", echoes=True) == "abc"
+    assert new("ab ", "ab c", echoes=True) == "c"
+    assert new("ab ", "abc", echoes=True) == "c"
+
+
+def test_where_an_echo_is_known_and_does_not_come_the_text_is_kept() -> None:
+    assert new("abc", "abd", echoes=True) == "abd"
+    assert new("abc", "x", echoes=True) == "x"
+
+
+def test_no_echo_is_looked_for_where_none_comes() -> None:
+    assert new(LONG, LONG + " Then", echoes=False) == LONG + " Then"
+
+
+def test_an_unknown_echo_is_cut_when_it_is_long() -> None:
+    assert new(LONG, LONG + " Then", echoes=None) == " Then"
+    assert new(
+        "x" + "y" * (UNPROBED_ECHO_CHARS - 1), "x" + "y" * (UNPROBED_ECHO_CHARS - 1) + "z", echoes=None
+    )
+
+
+@pytest.mark.parametrize(
+    ("given_text", "cut"),
+    [
+        ("abcdefghijklmnopqrs", False),
+        ("abcdefghijklmnopqrst", True),
+        ("=" * 40, False),
+        ("🚢" * 30, False),
+        ("| --- | --- | --- | --- |", False),
+    ],
+)
+def test_an_unknown_echo_may_be_honest_text(given_text: str, cut: bool) -> None:
+    assert new(given_text, given_text + "!", echoes=None) == ("!" if cut else given_text + "!")
+
+
+def test_no_overlap_is_trimmed() -> None:
+    assert new("She said no, no", " no, no and left", echoes=None) == " no, no and left"
+    assert new(LONG, "every ship. " + LONG, echoes=None) == "every ship. " + LONG
+
+
+def test_a_server_that_only_repeats_says_nothing() -> None:
+    for echoes in (True, None):
+        assert new(LONG, LONG, echoes=echoes) == ""
+    assert new(LONG, LONG, echoes=False) == LONG
+
+
+def test_half_an_echo_is_cut_only_where_echoes_are_known() -> None:
+    assert new(LONG, LONG[:-5], echoes=True) == ""
+    assert new(LONG, LONG[:-5], echoes=None) == LONG[:-5]
+
+
+def test_nothing_goes_out_before_the_echo_is_decided() -> None:
+    join = Join(prefill("abc"), echoes=True)
+    assert [join.feed(piece) for piece in ("a", "b", "c", "d", "e")] == ["", "", "", "d", "e"]
+    assert join.trimmed_chars == 3
+
+
+def test_with_nothing_to_repeat_nothing_waits() -> None:
+    assert Join(prefill(""), echoes=True).feed("x") == "x"
+    assert Join(prefill("  "), echoes=True).feed("x") == "x"
+
+
+# Blanks
+
+
+@pytest.mark.parametrize(
+    ("given_text", "said", "expected"),
+    [
+        ("is ", " Paris", "Paris"),
+        ("is ", "Paris", "Paris"),
+        ("is", " Paris", " Paris"),
+        ("is  ", "  Paris", "Paris"),
+        ("is  ", " Paris", "Paris"),
+        ("is ", "  Paris", " Paris"),
+        ("is\t", " Paris", " Paris"),
+        ("is \t", " \tParis", "Paris"),
+        ("is ", "\nParis", "\nParis"),
+        ("is\n", "\nParis", "\nParis"),
+        ("is ", " ", ""),
+        ("is ", "", ""),
+    ],
+)
+def test_leading_blanks_that_the_client_has(given_text: str, said: str, expected: str) -> None:
+    assert new(given_text, said) == expected
+
+
+def test_only_the_first_blanks_are_dropped() -> None:
+    join = Join(prefill("a "), echoes=False)
+    assert [join.feed(piece) for piece in (" ", "b", " ", " c")] == ["", "b", " ", " c"]
+    assert join.finish() == ""
+    assert join.trimmed_chars == 1
+
+
+# Stop sequences
+
+
+@pytest.mark.parametrize(
+    ("given_text", "said", "stop", "expected"),
+    [
+        ("a\n", "\nEND b", ["\n\nEND"], ""),
+        ("a\n\nEN", "D", ["\n\nEND"], ""),
+        ("a\n\nEN", "Dash", ["\n\nEND"], ""),
+        ("a EN", " D", ["EN D"], ""),
+        ("a EN ", "D", ["EN D"], ""),
+        ("a EN ", " D", ["EN D"], ""),
+        ("abab", "c", ["ababc"], ""),
+        ("ab", "abc", ["ababc"], ""),
+        ("xab", "c", ["abd", "abc"], ""),
+        ("xa", "bx", ["abc", "ab"], ""),
+        ("aa", "ab", ["aaaab", "aab"], ""),
+    ],
+)
+def test_a_stop_sequence_is_completed_across_the_join(
+    given_text: str, said: str, stop: list[str], expected: str
+) -> None:
+    assert new(given_text, said, stop=stop) == expected
+    join = Join(prefill(given_text), echoes=False, stop=stop)
+    join.feed(said)
+    assert join.stopped
+    assert join.feed("more") == ""
+    assert join.finish() == ""
+
+
+@pytest.mark.parametrize(
+    ("given_text", "said", "stop"),
+    [
+        ("a\n", "\nEN", ["\n\nEND"]),
+        ("a\n", "\nENx", ["\n\nEND"]),
+        ("a\n", "x\nEND", ["\n\nEND"]),
+        ("a", "b", ["b"]),  # All of it on one side: that is the server's to see.
+        ("ab", "c", ["ab"]),
+        ("a", "b", [""]),
+        ("a", "b", []),
+    ],
+)
+def test_what_only_looks_like_a_stop_is_text(given_text: str, said: str, stop: list[str]) -> None:
+    assert new(given_text, said, stop=stop) == said
+    join = Join(prefill(given_text), echoes=False, stop=stop)
+    joined(join, [said])
+    assert not join.stopped
+
+
+def test_what_may_become_a_stop_waits() -> None:
+    join = Join(prefill("a\n"), echoes=False, stop=["\n\nEND"])
+    assert [join.feed(piece) for piece in ("\n", "EN", "x")] == ["", "", "\nENx"]
+
+
+def test_a_stop_behind_an_echo() -> None:
+    assert new("abc EN", "abc END", echoes=True, stop=["END"]) == ""
+
+
+# What is asked about texts
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", False),
+        ("a", False),
+        ("ab", False),
+        ("aa", True),
+        ("=====", True),
+        ("abcabc", True),
+        ("abcabcab", True),
+        ("abcab", False),
+        ("🚢🚢🚢", True),
+        ("| --- | --- | --- |", True),
+        (LONG, False),
+    ],
+)
+def test_periodic(text: str, expected: bool) -> None:
+    assert is_periodic(text) is expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Done.",
+        "Done!",
+        "Really?",
+        "Und so weiter…",
+        "完了。",
+        "真的!",
+        "真的？",
+        "हो गया।",
+        "هل؟",
+        'He said "yes."',
+        "(All of it.)",
+        "**Done.**",
+        "`done.`",
+        "Done. ",
+        "a line\n",
+        "a line\n\n",
+        "```\ncode\n```",
+        "```\ncode\n```  ",
+        "~~~\ncode\n~~~",
+        "text\n  ```\ncode\n  ```",
+        '{"a": 1}\n',
+        "[1, 2]\n",
+        '{"a": "}"}',
+        "[1, 2] ",
+        "[Link](address). Done.",
+        '["a"] and so on.',
+    ],
+)
+def test_whole_as_it_stands(text: str) -> None:
+    assert says_it_all(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "\t",
+        "Done",
+        "Done,",
+        "Done:",
+        "Done (",
+        '"',
+        "```\ncode.",
+        "```\ncode\n",
+        "~~~\ncode\n",
+        "```\na\n```\n```\nb.",
+        '{"a": "Done."',
+        '{"a": 1,\n',
+        "[1, 2,\n",
+        '[{"a": "b."}',
+        '{"a": ["b."]',
+        '{"a": "b.',
+        '{"a": "\\"b.',
+        "[Link](address) and",
+        "{} {",
+        "use `code`",
+    ],
+)
+def test_not_whole(text: str) -> None:
+    assert not says_it_all(text)
+
+
+def test_a_fence_counts_at_the_beginning_of_a_line_only() -> None:
+    assert says_it_all("Write ``` to open a fence.")
+    assert says_it_all("    ``` is code.")
+
+
+# Counting
+
+
+@pytest.mark.parametrize(
+    ("text", "weight", "tokens"),
+    [
+        ("", 0, 0),
+        ("abcd", 1, 1),
+        ("abcde", 1.25, 2),
+        ("中中中", 2, 2),
+        ("abcd中中中", 3, 3),
+        ("ab\ud83d", 0.5 + 1 / 1.5, 2),
+    ],
+)
+def test_tokens_are_estimated(text: str, weight: float, tokens: int) -> None:
+    assert token_weight(text) == pytest.approx(weight)
+    assert estimate_tokens(text) == tokens
+
+
+@given(st.text(), st.text())
+def test_weights_add_up(one: str, other: str) -> None:
+    assert token_weight(one) + token_weight(other) == pytest.approx(token_weight(one + other))
+
+
+@pytest.mark.parametrize(
+    ("limit", "given_text", "expected"),
+    [(None, "abcd", None), (10, "abcde", 8), (1, "abcd", 0), (1, "a" * 9, -2)],
+)
+def test_tokens_left(limit: int | None, given_text: str, expected: int | None) -> None:
+    assert tokens_left(limit, given_text) == expected
