@@ -7,11 +7,11 @@ Writes `docs/configuration.md` from the classes of `trooper.config`.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 import attrs
+from generated import write_or_check
 
 from trooper.config import Server, Target
 from trooper.config.environment import VARIABLES
@@ -141,22 +141,5 @@ def page() -> str:
     )
 
 
-def main() -> int:
-    """Write the page, or say that it is out of date."""
-    parser = argparse.ArgumentParser(description="docs/configuration.md from trooper.config")
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--write", action="store_true")
-    action.add_argument("--check", action="store_true")
-    if parser.parse_args().write:
-        PAGE.write_text(page(), encoding="utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page():
-        return 0
-    print(
-        "docs/configuration.md is out of date: python docs/generate_configuration.py --write", file=sys.stderr
-    )
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(PAGE, page()))

@@ -63,7 +63,12 @@ class ChatClient:
     def request(self, model: str, **fields: Any) -> bytes:
         """The request's bytes."""
         question = f"Tell me about lighthouses. ({self.number})"
-        asked = {"model": model, "stream": True, "messages": [{"role": "user", "content": question}], **fields}
+        asked = {
+            "model": model,
+            "stream": True,
+            "messages": [{"role": "user", "content": question}],
+            **fields,
+        }
         body = json.dumps(asked).encode()
         head = h11.Request(
             method="POST",

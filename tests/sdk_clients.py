@@ -175,7 +175,7 @@ def _ask_sync(ask: Sync, base_url: str, models: Sequence[str]) -> list[Seen]:
             reading = _Reading()
             try:
                 ask(client, model, reading)
-            except Exception as error:  # noqa: BLE001  # whatever the SDK makes of it is the result
+            except Exception as error:  # whatever the SDK makes of it is the result
                 return reading.failed(error)
             return reading.seen
 
@@ -192,7 +192,7 @@ async def _ask_async(ask: Async, base_url: str, models: Sequence[str]) -> list[S
             async with turn:
                 try:
                     await ask(client, model, reading)
-                except Exception as error:  # noqa: BLE001  # as above
+                except Exception as error:
                     return reading.failed(error)
                 return reading.seen
 

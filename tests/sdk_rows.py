@@ -96,4 +96,6 @@ def wrong(how: str, url: str, provider: str, rows: Sequence[Row]) -> list[Any]:
 def dishonest(how: str, url: str, rows: Sequence[Row]) -> list[Any]:
     """Ask for all rows where nobody can go on; return those that do not say so."""
     results = ask_rows(how, url, rows)
-    return [(model(r), action(r), seen) for r, seen in zip(rows, results, strict=True) if not is_honest(r, seen)]
+    return [
+        (model(r), action(r), seen) for r, seen in zip(rows, results, strict=True) if not is_honest(r, seen)
+    ]

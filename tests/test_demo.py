@@ -297,7 +297,7 @@ async def test_a_signal_ends_it_at_once() -> None:
     ],
 )
 def test_a_wish_that_cannot_be_granted(
-    arguments: dict[str, str], says: str, capsys: pytest.CaptureFixture[str]
+    arguments: dict[str, Any], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert demo(**arguments) == 2
     assert says in capsys.readouterr().err

@@ -85,6 +85,26 @@ class _Collected:
         return len(self.body) <= self.max_bytes
 
 
+class _Body(httpx.AsyncByteStream):
+    """
+    A request's body, in one piece.
+
+    The client's own class has an async generator, and a request that is
+    cancelled while it is sent leaves that to the garbage collector.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        self._left = [body]
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop()
+
+
 class _Stale:
     """A kept connection that turned out to be dead."""
 
@@ -147,6 +167,8 @@ class Upstream:
             content=call.body or None,
             extensions={"timeout": timeout.as_dict(), "trace": trace},
         )
+        if call.body:
+            request.stream = _Body(call.body)
         try:
             return await client.send(request, stream=True)
         except httpx.ConnectTimeout:

@@ -1,4 +1,4 @@
-"""Cooldowns: exactly as long as asked, for exactly whom."""
+"""Which targets asked to be left alone, and until when."""
 
 from __future__ import annotations
 
@@ -9,54 +9,57 @@ from trooper.core.cooldown import MAX_COOLDOWN_S, Cooldowns
 KEY = ("openai", "gpt-4o", 1)
 
 
-def test_exactly_as_long_as_asked() -> None:
-    c = Cooldowns()
-    c.observe(KEY, 30.0, now=100.0)
-    assert c.is_cooling(KEY, 100.0)
-    assert c.is_cooling(KEY, 129.999)
-    assert not c.is_cooling(KEY, 130.0)
-    assert not c.is_cooling(KEY, 129.0), "what is over is forgotten"
+def test_a_target_is_left_alone_for_exactly_as_long_as_it_asked() -> None:
+    cooldowns = Cooldowns()
+    cooldowns.observe(KEY, 10, now=100)
+    assert cooldowns.is_cooling(KEY, 100)
+    assert cooldowns.is_cooling(KEY, 109.9)
+    assert not cooldowns.is_cooling(KEY, 110)
+    # What is over is forgotten.
+    assert not cooldowns.is_cooling(KEY, 105)
 
 
-@pytest.mark.parametrize(
-    "other", [("azure", "gpt-4o", 1), ("openai", "gpt-4o-mini", 1), ("openai", "gpt-4o", 2)]
-)
-def test_nobody_else_is_blocked(other: tuple[str, str, int]) -> None:
-    c = Cooldowns()
-    c.observe(KEY, 30.0, now=0.0)
-    assert not c.is_cooling(other, 1.0)
+@pytest.mark.parametrize("other", [("azure", "gpt-4o", 1), ("openai", "gpt-5", 1), ("openai", "gpt-4o", 2)])
+def test_others_are_not_concerned(other: tuple[str, str, int]) -> None:
+    cooldowns = Cooldowns()
+    cooldowns.observe(KEY, 10, now=100)
+    assert not cooldowns.is_cooling(other, 101)
 
 
-@pytest.mark.parametrize("wait_s", [None, 0.0, -3.0])
-def test_a_wait_is_never_made_up(wait_s: float | None) -> None:
-    c = Cooldowns()
-    c.observe(KEY, wait_s, now=0.0)
-    assert not c.is_cooling(KEY, 0.0)
+@pytest.mark.parametrize("asked", [None, 0, -1])
+def test_no_wait_is_made_up(asked: float | None) -> None:
+    cooldowns = Cooldowns()
+    cooldowns.observe(KEY, asked, now=100)
+    assert not cooldowns.is_cooling(KEY, 100)
 
 
-def test_off_forgets_everything() -> None:
-    c = Cooldowns(enabled=False)
-    c.observe(KEY, 30.0, now=0.0)
-    assert not c.is_cooling(KEY, 1.0)
+def test_no_wait_is_longer_than_a_day() -> None:
+    cooldowns = Cooldowns()
+    cooldowns.observe(KEY, 10 * MAX_COOLDOWN_S, now=0)
+    assert cooldowns.is_cooling(KEY, MAX_COOLDOWN_S - 1)
+    assert not cooldowns.is_cooling(KEY, MAX_COOLDOWN_S)
 
 
-def test_a_day_at_most() -> None:
-    c = Cooldowns()
-    c.observe(KEY, 1e12, now=0.0)
-    assert c.is_cooling(KEY, MAX_COOLDOWN_S - 1)
-    assert not c.is_cooling(KEY, MAX_COOLDOWN_S)
+def test_the_last_word_counts() -> None:
+    cooldowns = Cooldowns()
+    cooldowns.observe(KEY, 100, now=0)
+    cooldowns.observe(KEY, 1, now=0)
+    assert not cooldowns.is_cooling(KEY, 1)
 
 
-def test_the_memory_is_bounded() -> None:
-    c = Cooldowns(max_entries=3)
-    for n in range(10):
-        c.observe(("t", "m", n), 30.0, now=float(n))
-    assert [n for n in range(10) if c.is_cooling(("t", "m", n), 10.0)] == [7, 8, 9]
+def test_switched_off() -> None:
+    cooldowns = Cooldowns(enabled=False)
+    cooldowns.observe(KEY, 10, now=0)
+    assert not cooldowns.is_cooling(KEY, 1)
 
 
-def test_a_new_wait_replaces_the_old_one() -> None:
-    c = Cooldowns()
-    c.observe(KEY, 100.0, now=0.0)
-    c.observe(KEY, 10.0, now=5.0)
-    assert c.is_cooling(KEY, 14.0)
-    assert not c.is_cooling(KEY, 15.0)
+def test_the_oldest_leaves_when_there_are_too_many() -> None:
+    cooldowns = Cooldowns(max_entries=2)
+    one, two, three = (("t", "m", number) for number in range(3))
+    cooldowns.observe(one, 10, now=0)
+    cooldowns.observe(two, 10, now=0)
+    # Heard again, it is the youngest; and nobody leaves for it.
+    cooldowns.observe(one, 10, now=1)
+    assert cooldowns.is_cooling(two, 1)
+    cooldowns.observe(three, 10, now=1)
+    assert [cooldowns.is_cooling(key, 1) for key in (one, two, three)] == [True, False, True]

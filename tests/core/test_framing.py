@@ -6,12 +6,11 @@ import json
 import re
 
 import pytest
-from attrs import define, field
+from attrs import define
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pieces import cuts, singles, two_pieces
-from trooper.core import framing
 from trooper.core.framing import LineFramer, SSEEvent, SSEFramer, parse_sse
 from trooper.testing import chat_events
 
@@ -121,43 +120,35 @@ class Counting:
         return self.pattern.finditer(buffer, start)
 
 
-def test_a_dribbled_event_is_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    counting = Counting(framing._EVENT_END)
-    monkeypatch.setattr(framing, "_EVENT_END", counting)
-    event = b"data: " + b"x" * 200_000 + b"\n\n"
-    framer = SSEFramer(BIG)
-    assert [whole for byte in singles(event) for whole in framer.feed(byte)] == [event]
-    assert counting.searched <= 4 * len(event)
+FRAMERS = pytest.mark.parametrize("framer_of", [SSEFramer, LineFramer])
 
 
-@define
-class CountingBuffer(bytearray):
-    """Counts the bytes that `find` has to look at."""
-
-    searched: int = field(default=0, init=False)
-
-    def find(self, sought: bytes, start: int = 0) -> int:  # type: ignore[override]
-        at = super().find(sought, start)
-        self.searched += (len(self) if at < 0 else at + 1) - start
-        return at
-
-
-def test_a_dribbled_line_is_searched_once() -> None:
-    framer = LineFramer(BIG)
-    framer._buffer = buffer = CountingBuffer()
-    line = b"x" * 200_000 + b"\n"
-    assert [whole for byte in singles(line) for whole in framer.feed(byte)] == [line]
-    assert buffer.searched <= 2 * len(line)
+@FRAMERS
+def test_a_dribbled_piece_is_searched_once(
+    framer_of: type[SSEFramer | LineFramer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting = Counting(framer_of._end)
+    monkeypatch.setattr(framer_of, "_end", counting)
+    piece = b"x" * 100_000 + b"\n\n"
+    framer = framer_of(BIG)
+    assert b"".join(whole for byte in singles(piece) for whole in framer.feed(byte)) == piece
+    assert len(piece) <= counting.searched <= 4 * len(piece)
 
 
-def test_many_lines_in_one_chunk_are_searched_once() -> None:
-    framer = LineFramer(BIG)
-    framer._buffer = buffer = CountingBuffer()
-    assert len(framer.feed(b"x\n" * 1000 + b"y")) == 1000
-    assert buffer.searched <= 2 * 2001
+@FRAMERS
+def test_what_is_left_behind_many_pieces_is_not_searched_again(
+    framer_of: type[SSEFramer | LineFramer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting = Counting(framer_of._end)
+    monkeypatch.setattr(framer_of, "_end", counting)
+    framer = framer_of(BIG)
+    framer.feed(b"x\n\n" * 1000 + b"y" * 1000)
+    searched = counting.searched
+    framer.feed(b"y")
+    assert counting.searched - searched <= 4
 
 
-@pytest.mark.parametrize("framer_of", [SSEFramer, LineFramer])
+@FRAMERS
 def test_the_buffer_is_bounded(framer_of: type[SSEFramer | LineFramer]) -> None:
     framer = framer_of(10)
     assert framer.feed(b"0123456789") == []
@@ -168,14 +159,14 @@ def test_the_buffer_is_bounded(framer_of: type[SSEFramer | LineFramer]) -> None:
     assert framer.feed(b"a\n\n") == []
 
 
-@pytest.mark.parametrize("framer_of", [SSEFramer, LineFramer])
+@FRAMERS
 def test_what_was_whole_before_the_overflow_comes_out(framer_of: type[SSEFramer | LineFramer]) -> None:
     framer = framer_of(10)
     assert b"".join(framer.feed(b"data: x\n\n" + b"y" * 11)) == b"data: x\n\n"
     assert framer.overflowed
 
 
-@pytest.mark.parametrize("framer_of", [SSEFramer, LineFramer])
+@FRAMERS
 def test_the_bound_is_one_events_not_the_streams(framer_of: type[SSEFramer | LineFramer]) -> None:
     framer = framer_of(10)
     for _ in range(100):

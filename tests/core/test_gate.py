@@ -228,6 +228,13 @@ def test_an_abandoned_gate_begins_anew() -> None:
     assert push_all(gate, said("x", "y", " z")) == ["", "", "xy"]
 
 
+def test_an_abandoned_run_is_over() -> None:
+    gate = Gate(hold_chars=2)
+    push_all(gate, said("abcdef"))
+    assert gate.abandon() == ""
+    assert push_all(gate, said("x", "y", " z")) == ["", "", "xy"]
+
+
 # Events that are not text
 
 

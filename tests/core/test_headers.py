@@ -1,124 +1,116 @@
-"""Headers: what travels, and what never does."""
+"""Which headers travel, in either direction."""
 
 from __future__ import annotations
 
 import pytest
 
-from trooper.core.headers import CREDENTIALS, find, to_client, to_target
+from trooper.core.headers import CREDENTIALS, Headers, find, to_client, to_target
 
-HOP = "trooper-0123456789ab"
-
-
-def sent(
-    *headers: tuple[bytes, bytes], key: str | None = None, client_credentials: bool = True
-) -> list[tuple[bytes, bytes]]:
-    return list(to_target(headers, key=key, client_credentials=client_credentials, hop=HOP))
+HOP = "trooper-0123"
+ADDED = ((b"accept-encoding", b"identity"), (b"via", b"1.1 trooper-0123"))
 
 
-def names(headers: list[tuple[bytes, bytes]]) -> set[bytes]:
-    return {name for name, _ in headers}
+def sent(*headers: tuple[bytes, bytes], key: str | None = None, client_credentials: bool = False) -> Headers:
+    """What reaches the target, but for what we always add."""
+    reached = to_target(headers, key=key, client_credentials=client_credentials, hop=HOP)
+    assert reached[-2] == ADDED[0]
+    assert reached[-1][0] == b"via"
+    return reached[:-2]
 
 
-def test_ordinary_headers_travel_unchanged_and_in_order() -> None:
-    headers = ((b"content-type", b"application/json"), (b"x-a", b"1"), (b"x-a", b"2"), (b"user-agent", b"u"))
-    assert sent(*headers)[:4] == list(headers)
-
-
-ALL_CREDENTIALS = [
-    b"authorization",
-    b"x-api-key",
-    b"api-key",
-    b"x-goog-api-key",
-    b"cookie",
-    b"openai-organization",
-    b"openai-project",
-]
-
-
-def test_this_list_is_the_codes_list() -> None:
-    assert set(ALL_CREDENTIALS) == CREDENTIALS
-
-
-@pytest.mark.parametrize("name", ALL_CREDENTIALS)
-def test_credentials_go_to_one_target_only(name: bytes) -> None:
-    assert name not in names(sent((name, b"secret"), client_credentials=False))
-    kept = names(sent((name, b"secret"), client_credentials=True))
-    assert (name in kept) is (name != b"cookie")
-
-
-def test_an_operators_key_takes_the_place_of_the_clients() -> None:
-    got = sent((b"authorization", b"Bearer client"), key="sk-op", client_credentials=True)
-    assert [v for n, v in got if n == b"authorization"] == [b"Bearer sk-op"]
-    assert (b"authorization", b"Bearer sk-op") in sent(key="sk-op", client_credentials=False)
+def test_what_the_client_sent_travels_in_its_order() -> None:
+    headers = (
+        (b"user-agent", b"OpenAI/Python"),
+        (b"x-stainless-lang", b"python"),
+        (b"content-type", b"application/json"),
+        (b"x-custom", b"1"),
+        (b"x-custom", b"2"),
+    )
+    assert sent(*headers) == headers
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-authorization",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-        b"host",
-        b"content-length",
-        b"expect",
-        b"origin",
-        b"referer",
-        b"x-trooper-failover",
-        b"x-trooper-anything",
+        *(b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection"),
+        *(b"te", b"trailer", b"transfer-encoding", b"upgrade"),
+        *(b"host", b"content-length", b"accept-encoding", b"expect"),
+        *(b"cookie", b"origin", b"referer"),
+        *(b"x-trooper-failover", b"x-trooper-"),
     ],
 )
-def test_what_belongs_to_one_hop_or_to_us_stays(name: bytes) -> None:
-    assert name not in names(sent((name, b"x")))
+def test_what_never_reaches_a_target(name: bytes) -> None:
+    for client_credentials in (False, True):
+        assert sent((name, b"x"), client_credentials=client_credentials) == ()
 
 
-def test_headers_named_in_connection_stay() -> None:
-    assert names(sent((b"connection", b"close, X-Hop ,x-two"), (b"x-hop", b"1"), (b"x-two", b"2"))) == {
-        b"accept-encoding",
-        b"via",
-    }
+@pytest.mark.parametrize("value", [b"X-Secret", b"close, x-secret", b" x-secret ,close", b"close,X-SECRET"])
+def test_what_connection_names_belongs_to_one_hop(value: bytes) -> None:
+    assert sent((b"x-secret", b"1"), (b"connection", value), (b"x-other", b"2")) == ((b"x-other", b"2"),)
 
 
-def test_no_compression_is_asked_for() -> None:
-    assert [v for n, v in sent((b"accept-encoding", b"gzip")) if n == b"accept-encoding"] == [b"identity"]
-
-
-def test_our_name_is_added_to_via() -> None:
-    assert find(sent(), b"via") == b"1.1 trooper-0123456789ab"
-    assert find(sent((b"via", b"1.1 other")), b"via") == b"1.1 other, 1.1 trooper-0123456789ab"
+def test_every_connection_header_counts() -> None:
+    assert sent((b"connection", b"a"), (b"a", b"1"), (b"b", b"2"), (b"connection", b"b")) == ()
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        b"x-request-id",
-        b"request-id",
-        b"x-should-retry",
-        b"x-ratelimit-remaining-tokens",
-        b"anthropic-ratelimit-requests-reset",
-        b"openai-processing-ms",
-        b"retry-after",
-        b"retry-after-ms",
+        *(b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"cookie"),
+        *(b"openai-organization", b"openai-project"),
+    ],
+)
+def test_credentials_go_to_their_own_target_only(name: bytes) -> None:
+    assert name in CREDENTIALS
+    header = (name, b"secret")
+    assert sent(header) == ()
+    # A cookie is for our host, not for any provider.
+    assert sent(header, client_credentials=True) == (() if name == b"cookie" else (header,))
+
+
+def test_the_operators_key_replaces_the_clients() -> None:
+    own = (b"authorization", b"Bearer operator")
+    client = ((b"authorization", b"Bearer client"), (b"openai-project", b"p"))
+    assert sent(*client, key="operator") == (own,)
+    assert sent(*client, key="operator", client_credentials=True) == (client[1], own)
+    assert sent(key="operator") == (own,)
+
+
+def test_no_key_is_no_header() -> None:
+    assert sent((b"authorization", b"Bearer client"), key=None) == ()
+
+
+def test_we_are_named_behind_whom_the_request_has_passed() -> None:
+    headers = ((b"via", b"1.1 edge"), (b"x", b"1"), (b"via", b"2 other"))
+    reached = to_target(headers, key=None, client_credentials=False, hop=HOP)
+    assert reached == ((b"x", b"1"), ADDED[0], (b"via", b"1.1 edge, 2 other, 1.1 trooper-0123"))
+    assert to_target((), key=None, client_credentials=False, hop=HOP) == ADDED
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(b"x-request-id", b"request-id", b"x-should-retry", b"retry-after", b"retry-after-ms"),
+        *(b"x-ratelimit-remaining-tokens", b"anthropic-ratelimit-requests-limit", b"openai-processing-ms"),
     ],
 )
 def test_what_comes_back(name: bytes) -> None:
-    assert to_client([(name, b"1")]) == ((name, b"1"),)
+    assert to_client(((name, b"1"), (b"server", b"x"))) == ((name, b"1"),)
 
 
 @pytest.mark.parametrize(
     "name",
-    [b"set-cookie", b"x-accel-redirect", b"x-sendfile", b"server", b"content-encoding", b"content-length",
-     b"transfer-encoding", b"location", b"access-control-allow-origin", b"x-request-id-2"],
-)  # fmt: skip
+    [
+        *(b"set-cookie", b"x-accel-redirect", b"x-accel-buffering", b"x-sendfile", b"server", b"date"),
+        *(b"content-length", b"content-encoding", b"connection", b"alt-svc", b"location", b"x-ratelimit"),
+        *(b"x-request-identity", b"request-id-x", b"my-openai-x", b"access-control-allow-origin"),
+    ],
+)
 def test_what_does_not_come_back(name: bytes) -> None:
-    assert to_client([(name, b"1")]) == ()
+    assert to_client(((name, b"1"),)) == ()
 
 
-def test_finding_a_header() -> None:
-    assert find([(b"a", b"1"), (b"a", b"2")], b"a") == b"1"
-    assert find([], b"a") == b""
+def test_the_first_value_is_found() -> None:
+    headers = ((b"a", b"1"), (b"b", b"2"), (b"b", b"3"))
+    assert find(headers, b"b") == b"2"
+    assert find(headers, b"c") == b""

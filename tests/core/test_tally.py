@@ -1,4 +1,4 @@
-"""The tally: whose count, and the sum that the client is told."""
+"""Who said how much, and the sum the client is told."""
 
 from __future__ import annotations
 
@@ -7,50 +7,61 @@ from trooper.core.tally import LegTally, Tally
 
 
 def leg(text: str = "", reported: Usage | None = None) -> LegTally:
-    made = LegTally("t", "m", reported=reported)
-    for piece in (text[:3], text[3:]):
-        made.add(piece)
-    return made
+    tally = LegTally("target", "model")
+    tally.add(text)
+    tally.reported = reported
+    return tally
 
 
-def test_a_targets_own_count_beats_the_estimate() -> None:
-    assert (leg("abcdefgh").tokens, leg("abcdefgh").estimated) == (2, True)
-    counted = leg("abcdefgh", Usage(9, 77))
-    assert (counted.tokens, counted.estimated) == (77, False)
+def test_a_new_leg_is_open_and_has_said_nothing() -> None:
+    tally = LegTally("target", "model")
+    assert (tally.tokens, tally.estimated, tally.outcome) == (0, True, "open")
 
 
-def test_pieces_add_up_to_the_whole() -> None:
-    pieces = LegTally("t", "m")
-    for char in "a" * 40:
-        pieces.add(char)
-    assert pieces.tokens == 10
+def test_what_is_said_piece_by_piece_counts_as_much_as_in_one() -> None:
+    pieces, whole = LegTally("t", "m"), leg("Hello, world")
+    for sign in "Hello, world":
+        pieces.add(sign)
+    assert pieces.tokens == whole.tokens == 3
 
 
-def test_the_prompt_once_and_the_completions_added() -> None:
-    tally = Tally([leg("a" * 40), leg("b" * 40, Usage(500, 7))])
-    assert tally.usage(33) == Usage(33, 17, estimated=True)
+def test_a_targets_own_count_wins_over_the_estimate() -> None:
+    tally = leg("a" * 400, Usage(10, 7))
+    assert tally.tokens == 7
+    assert not tally.estimated
 
 
-def test_a_leg_that_said_nothing_does_not_count() -> None:
-    tally = Tally([leg(""), leg("b", Usage(12, 7))])
-    assert tally.usage(99) == Usage(12, 7, estimated=False)
+def test_an_estimate_of_a_target_stays_one() -> None:
+    assert leg("a", Usage(10, 7, estimated=True)).estimated
 
 
-def test_two_reported_legs_are_no_estimate() -> None:
-    tally = Tally([leg("a", Usage(12, 3)), leg("b", Usage(15, 7))])
-    assert tally.usage(99) == Usage(12, 10, estimated=False)
+def test_every_choice_is_counted() -> None:
+    tally = leg("abcd" * 10)
+    tally.next_choice()
+    assert tally.tokens == 10
+    tally.reported = Usage(5, 3)
+    tally.next_choice()
+    tally.reported = Usage(5, 4)
+    assert tally.tokens == 7
+    tally.next_choice()
+    tally.reported = Usage(5, 1)
+    assert tally.tokens == 8
+
+
+def test_the_prompt_counts_once_and_the_answers_add_up() -> None:
+    tally = Tally([leg("x", Usage(12, 5)), leg("y", Usage(20, 6))])
+    assert tally.usage(99) == Usage(12, 11)
+
+
+def test_the_sum_says_that_it_is_a_guess() -> None:
+    assert Tally([leg("abcd"), leg("y", Usage(20, 6))]).usage(99) == Usage(99, 7, estimated=True)
+    assert Tally([leg("x", Usage(12, 5)), leg("abcdefgh")]).usage(99) == Usage(12, 7, estimated=True)
+
+
+def test_legs_that_said_nothing_do_not_count() -> None:
+    tally = Tally([leg("", Usage(50, 0)), leg(""), leg("x", Usage(12, 5))])
+    assert tally.usage(99) == Usage(12, 5)
 
 
 def test_nobody_said_anything() -> None:
-    assert Tally([leg("")]).usage(5) == Usage(5, 0, estimated=True)
-    assert Tally().usage(5) == Usage(5, 0, estimated=True)
-
-
-def test_choices_are_summed() -> None:
-    both = leg("", Usage(10, 4))
-    both.next_choice()
-    both.reported = Usage(10, 5)
-    assert both.tokens == 9
-    none = leg("abcd")
-    none.next_choice()
-    assert none.tokens == 1
+    assert Tally().usage(9) == Usage(9, 0, estimated=True)

@@ -1,4 +1,4 @@
-"""The transcript: what the client has, how far it has got, and the cap."""
+"""What the client has been given."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from trooper.core.events import (
     Begin,
     Done,
     Event,
+    Fault,
     Finish,
     FinishReason,
     NextChoice,
@@ -19,13 +20,13 @@ from trooper.core.events import (
     ToolCallDelta,
     Usage,
 )
-from trooper.core.outcome import Phase
+from trooper.core.outcome import Failed, FailureKind, Phase
 from trooper.core.transcript import Transcript
 
-STOP = Finish(FinishReason.STOP)
+STOP = Finish(FinishReason.STOP, "stop")
 
 
-def given(*events: Event, cap_bytes: int = 1000) -> Transcript:
+def after(*events: Event, cap_bytes: int = 1000) -> Transcript:
     transcript = Transcript(cap_bytes)
     for event in events:
         transcript.add((event,))
@@ -33,79 +34,123 @@ def given(*events: Event, cap_bytes: int = 1000) -> Transcript:
 
 
 @pytest.mark.parametrize(
-    ("events", "phase"),
+    ("events", "phase", "has_content"),
     [
-        ((), Phase.PREAMBLE),
-        ((Begin("x"), Other(), Usage(1, 1)), Phase.PREAMBLE),
-        ((Reasoning("r"),), Phase.REASONING),
-        ((Reasoning("r"), Text("t")), Phase.TEXT),
-        ((Refusal("r"),), Phase.TEXT),
-        ((Other(continuable=False),), Phase.TEXT),
-        ((Text("t"), ToolCallDelta(0, "i", "f", "{")), Phase.TOOL_CALL),
-        ((Text("t"), STOP), Phase.FINISHED),
-        ((Text("t"), STOP, NextChoice(1)), Phase.TEXT),
+        ((), Phase.PREAMBLE, False),
+        ((Begin("x", 1, "m", has_role=True), Usage(1, 0), Other()), Phase.PREAMBLE, False),
+        ((Reasoning("hm"),), Phase.REASONING, False),
+        ((Reasoning("hm"), Text("a")), Phase.TEXT, True),
+        ((Text("a"),), Phase.TEXT, True),
+        ((Refusal("no"),), Phase.TEXT, True),
+        ((Other(continuable=False),), Phase.TEXT, True),
+        ((NextChoice(1),), Phase.TEXT, True),
+        ((Text("a"), ToolCallDelta(0, "c", "f")), Phase.TOOL_CALL, True),
+        ((ToolCallDelta(0, "c", "f", "{}"),), Phase.TOOL_CALL, True),
+        ((Text("a"), STOP), Phase.FINISHED, True),
+        ((STOP,), Phase.FINISHED, False),
+        ((STOP, NextChoice(1)), Phase.TEXT, True),
+        ((Done(), Fault(Failed(FailureKind.STALL))), Phase.PREAMBLE, False),
     ],
 )
-def test_how_far_the_stream_has_got(events: tuple[Event, ...], phase: Phase) -> None:
-    assert given(*events).phase is phase
+def test_how_far_the_stream_has_got(events: tuple[Event, ...], phase: Phase, has_content: bool) -> None:
+    transcript = after(*events)
+    assert transcript.phase is phase
+    assert transcript.has_content is has_content
 
 
-def test_the_text_is_what_was_given() -> None:
-    transcript = given(Text("a"), Reasoning("x"), Text("b"), Done())
-    assert transcript.text == "ab"
+def test_a_new_transcript() -> None:
+    transcript = after()
+    assert transcript.text == ""
+    assert transcript.begin is None
+    assert transcript.finish is None
+    assert transcript.usage is None
+    assert transcript.continuable
+    assert not transcript.capped
+    assert not transcript.refused
+    assert not transcript.has_text
+    assert transcript.calls_are_whole
+    assert transcript.tool_calls() == ()
+    assert (transcript.reasoning_chars, transcript.text_events) == (0, 0)
+
+
+def test_the_text_is_what_was_said_in_order() -> None:
+    transcript = Transcript(1000)
+    transcript.add((Text("Hello"), Reasoning("hm"), Text(" ")))
+    transcript.add((Text("world"),))
+    assert transcript.text == "Hello world"
     assert transcript.has_text
-    assert transcript.reasoning_chars == 1
-    assert not given(Reasoning("x")).has_text
+    assert transcript.text_events == 3
+    assert transcript.reasoning_chars == 2
 
 
-def test_only_the_first_beginning_and_finish_count() -> None:
-    transcript = given(Begin("a"), Begin("b"), STOP, Finish(FinishReason.LENGTH))
+def test_the_first_begin_and_finish_and_the_last_usage_count() -> None:
+    length = Finish(FinishReason.LENGTH)
+    transcript = after(Begin("a"), Begin("b"), STOP, length, Usage(1, 1), Usage(1, 2))
     assert transcript.begin == Begin("a")
+    assert transcript.finish == STOP
+    assert transcript.usage == Usage(1, 2)
+
+
+def test_another_choice_cannot_be_continued_and_takes_the_finish_back() -> None:
+    transcript = after(Text("a"), STOP, NextChoice(1))
+    assert transcript.finish is None
+    assert not transcript.continuable
+    transcript.add((STOP,))
     assert transcript.finish == STOP
 
 
-@pytest.mark.parametrize(
-    ("events", "content"),
-    [
-        ((Begin("a"), Reasoning("x"), Usage(1, 2)), False),
-        ((Text("t"),), True),
-        ((Refusal("r"),), True),
-        ((ToolCallDelta(0, "i", "f"),), True),
-        ((Other(continuable=False),), True),
-        ((Other(),), False),
-    ],
-)
-def test_what_a_restart_would_repeat(events: tuple[Event, ...], *, content: bool) -> None:
-    assert given(*events).has_content is content
-
-
-def test_whole_calls_and_open_ones() -> None:
-    transcript = given(ToolCallDelta(0, "i", "f", '{"a": 1}'), ToolCallDelta(1, "j", "g", "{"))
-    assert transcript.tool_calls() == (ToolCall("i", "f", '{"a": 1}'),)
+def test_tool_calls() -> None:
+    transcript = after(ToolCallDelta(0, "c", "f", "{"))
     assert not transcript.calls_are_whole
-    assert given().calls_are_whole
+    assert transcript.tool_calls() == ()
+    transcript.add((ToolCallDelta(0, arguments="}"),))
+    assert transcript.calls_are_whole
+    assert transcript.tool_calls() == (ToolCall("c", "f", "{}"),)
+    assert transcript.continuable
 
 
-@pytest.mark.parametrize("text", ["abcdef", "äöü", "日本"])
-def test_the_cap_counts_bytes(text: str) -> None:
-    assert not given(Text(text), cap_bytes=6).capped
-    capped = given(Text(text), cap_bytes=5)
-    assert capped.capped
-    assert capped.text == ""
-    assert capped.has_text
-    assert not capped.has_a_net
-    capped.add((Text("x"),))
-    assert capped.text == ""
+def test_a_refusal_is_remembered() -> None:
+    assert after(Refusal("no")).refused
 
 
-def test_the_cap_counts_tool_calls_too() -> None:
-    transcript = given(ToolCallDelta(0, "i", "f", '{"a": "' + "x" * 50 + '"}'), cap_bytes=20)
+@pytest.mark.parametrize("texts", [("abcd", "e"), ("é", "éa"), ("🚢", "x"), ("ab", "\ud83d")])
+def test_past_its_cap_the_text_is_forgotten(texts: tuple[str, ...]) -> None:
+    transcript = after(*map(Text, texts), cap_bytes=4)
+    assert transcript.capped
+    assert transcript.text == ""
+    # What was said was said.
+    assert transcript.has_text
+    assert transcript.phase is Phase.TEXT
+    assert not transcript.has_a_net
+    transcript.add((Text("x"),))
+    assert transcript.text == ""
+    assert transcript.text_events == len(texts) + 1
+
+
+@pytest.mark.parametrize("texts", [("abcd",), ("ab", "cd"), ("éé",), ("🚢",)])
+def test_up_to_its_cap_it_remembers(texts: tuple[str, ...]) -> None:
+    transcript = after(*map(Text, texts), cap_bytes=4)
+    assert not transcript.capped
+    assert transcript.text == "".join(texts)
+
+
+def test_arguments_count_towards_the_cap() -> None:
+    transcript = after(Text("abc"), ToolCallDelta(0, "c", "f", "{}"), cap_bytes=4)
     assert transcript.capped
     assert not transcript.continuable
     assert transcript.tool_calls() == ()
 
 
-@pytest.mark.parametrize("event", [Refusal("r"), Other(continuable=False), NextChoice(1)])
+def test_a_call_behind_the_cap_cannot_be_finished() -> None:
+    transcript = after(Text("abcde"), cap_bytes=4)
+    assert transcript.continuable
+    transcript.add((ToolCallDelta(0, "c", "f", "{}"),))
+    assert not transcript.continuable
+
+
+@pytest.mark.parametrize("event", [Refusal("no"), Other(continuable=False), NextChoice(1)])
 def test_what_takes_the_net_away(event: Event) -> None:
-    assert given(Text("a")).has_a_net
-    assert not given(Text("a"), event).has_a_net
+    transcript = after(Text("a"), Other(), STOP)
+    assert transcript.has_a_net
+    transcript.add((event,))
+    assert not transcript.has_a_net

@@ -22,12 +22,16 @@ ENV = {"TROOPER_TTFT_TIMEOUT": "1.5", "TROOPER_STALL_TIMEOUT": "1.5", "TROOPER_B
 
 
 @pytest.fixture(scope="module", params=list(WAYS))
-def dying(request: pytest.FixtureRequest, cloud: Any, tmp_path_factory: Any) -> Iterator[tuple[str, Deployed]]:
+def dying(
+    request: pytest.FixtureRequest, cloud: Any, tmp_path_factory: Any
+) -> Iterator[tuple[str, Deployed]]:
     """Behind it the local model always stops after three words."""
-    folder = tmp_path_factory.mktemp("cwd")
-    with fake("ollama", "--fault", "fin@3") as local:
-        with deployed(request.param, cloud.url, local.url, folder, **ENV) as trooper:
-            yield request.param, trooper
+    way, folder = request.param, tmp_path_factory.mktemp("cwd")
+    with (
+        fake("ollama", "--fault", "fin@3") as local,
+        deployed(way, cloud.url, local.url, folder, **ENV) as trooper,
+    ):
+        yield way, trooper
 
 
 @pytest.mark.parametrize("how", STREAMING)

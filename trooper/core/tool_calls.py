@@ -32,6 +32,7 @@ class _Call:
     depth: int = 0
     in_string: bool = False
     escaped: bool = False
+    closed: bool = False
     whole: bool = False
 
     @property
@@ -40,10 +41,10 @@ class _Call:
 
     def add(self, piece: str) -> None:
         self.pieces.append(piece)
-        closed = False
+        was_closed = self.closed
         for char in piece:
-            closed = self._step(char) or closed
-        if closed:
+            self.closed = self._step(char) or self.closed
+        if self.closed and not was_closed:
             self.whole = is_object(self.arguments)
         elif piece.strip(_BLANKS):
             # Anything behind the closing brace but blanks: not what we took it for.

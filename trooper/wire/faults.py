@@ -203,13 +203,15 @@ def _classify(error: object) -> Failed:
 
 def _words(error: Mapping[str, object]) -> Iterable[object]:
     """The places where providers put a machine-readable reason, most telling first."""
-    metadata, details = error.get("metadata"), error.get("details")
+    metadata, details, code = error.get("metadata"), error.get("details"), error.get("code")
     yield metadata.get("error_type") if isinstance(metadata, dict) else None
-    yield error.get("code")
+    # Only "bad request" is said less clearly by its number than by any word.
+    yield None if code in (400, 422) else code
     yield details.get("error_code") if isinstance(details, dict) else None
     yield error.get("type")
     yield error.get("status")
     yield error.get("raw_status_code")
+    yield code
 
 
 def _kind_of_word(word: object) -> FailureKind | None:

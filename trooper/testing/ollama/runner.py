@@ -123,17 +123,23 @@ class Loader:
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
         """The right to load; a full queue here is the one case of 503."""
-        if self._lock.locked() and self._waiting >= self.max_queue:
+        if not self._lock.locked():
+            self._lock.acquire_nowait()
+        elif self._waiting >= self.max_queue:
             raise Rejected(503, _BUSY)
+        else:
+            await self._wait()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    async def _wait(self) -> None:
         self._waiting += 1
         try:
             await self._lock.acquire()
         finally:
             self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._lock.release()
 
     async def _load(self, model: Model, key: tuple[object, ...], load_s: float) -> Loaded:
         old = self._loaded.get(model.name)

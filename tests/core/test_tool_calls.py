@@ -1,0 +1,180 @@
+"""Tool calls in the making: which are open, which are whole."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pieces import cuts, singles
+from trooper.core import tool_calls
+from trooper.core.conversation import ToolCall
+from trooper.core.events import ToolCallDelta
+from trooper.core.tool_calls import ToolCalls, is_object
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.sampled_from('ab"\\{}[]\n é🚢'), max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+OBJECTS = st.dictionaries(st.text(max_size=4), JSON, max_size=4)
+
+
+def fed(*pieces: str, index: int = 0) -> ToolCalls:
+    calls = ToolCalls()
+    for piece in pieces:
+        calls.add(ToolCallDelta(index, "id", "f", piece))
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("{}", True),
+        (' {"a": 1}\n', True),
+        ("", False),
+        ("{", False),
+        ("[]", False),
+        ('"{}"', False),
+        ("1", False),
+        ("{}{}", False),
+        ('{"a": 1,}', False),
+        ('{"a": NaN}', False),
+        ('{"a": "\ud83d"}', False),
+        ("{" + '"a":{' * 5000, False),
+    ],
+)
+def test_objects(arguments: str, expected: bool) -> None:
+    assert is_object(arguments) is expected
+
+
+@given(OBJECTS, st.booleans(), st.data())
+def test_a_call_is_whole_with_its_last_sign_and_not_before(
+    value: dict[str, object], ascii_only: bool, data: st.DataObject
+) -> None:
+    arguments = json.dumps(value, ensure_ascii=ascii_only)
+    calls = ToolCalls()
+    pieces = data.draw(cuts(arguments))
+    for number, piece in enumerate(pieces):
+        assert not (number and calls.all_whole)
+        calls.add(ToolCallDelta(0, arguments=piece))
+    assert calls.all_whole
+    assert calls.whole() == (ToolCall("", "", arguments),)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ("{", '"a": "}"'),
+        ('{"a": "\\"}',),
+        ('{"a": "\\', '"}'),
+        ('{"a": [1, {"b": 2}]',),
+        ('{"a"}',),
+        ("[1]",),
+        ('"x"',),
+        ("{}", "{"),
+        ("{}", "x"),
+        ("{}", '{"a": 1}'),
+        ("}", "{}"),
+        ("]",),
+    ],
+)
+def test_an_open_call(pieces: tuple[str, ...]) -> None:
+    calls = fed(*pieces)
+    assert not calls.all_whole
+    assert calls.whole() == ()
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ("{}",),
+        ("{", "}"),
+        ("", "{}", ""),
+        (" \n", "{}", " \t\r\n"),
+        ('{"a": "\\\\"}',),
+        ('{"a": "\\', '\\"}'),
+        ('{"a": "]}{["}',),
+        ('{"a": {"b": [{}]}}',),
+    ],
+)
+def test_a_whole_call(pieces: tuple[str, ...]) -> None:
+    calls = fed(*pieces)
+    assert calls.all_whole
+    assert calls.whole() == (ToolCall("id", "f", "".join(pieces)),)
+
+
+def test_no_calls_are_no_open_calls() -> None:
+    calls = ToolCalls()
+    assert calls.all_whole
+    assert len(calls) == 0
+    assert calls.whole() == ()
+
+
+def test_the_first_id_and_name_count() -> None:
+    calls = ToolCalls()
+    for id_, name, arguments in [("", "", ""), ("one", "", "{"), ("two", "f", ""), ("", "g", "}")]:
+        calls.add(ToolCallDelta(3, id_, name, arguments))
+    assert calls.whole() == (ToolCall("one", "f", "{}"),)
+
+
+def test_a_call_without_arguments_ends_where_the_next_begins() -> None:
+    calls = ToolCalls()
+    calls.add(ToolCallDelta(0, "a", "f"))
+    calls.add(ToolCallDelta(0, arguments=" "))
+    assert not calls.all_whole
+    calls.add(ToolCallDelta(1, "b", "g"))
+    assert calls.whole() == (ToolCall("a", "f", " "),)
+    assert not calls.all_whole
+    calls.add(ToolCallDelta(1, arguments="{}"))
+    assert calls.all_whole
+    assert [call.id for call in calls.whole()] == ["a", "b"]
+    assert len(calls) == 2
+
+
+def test_an_open_call_stays_open_when_the_next_begins() -> None:
+    calls = ToolCalls()
+    calls.add(ToolCallDelta(0, "a", "f", "{"))
+    calls.add(ToolCallDelta(1, "b", "g", "{}"))
+    assert not calls.all_whole
+    assert [call.id for call in calls.whole()] == ["b"]
+    calls.add(ToolCallDelta(0, arguments="}"))
+    assert calls.all_whole
+    assert [call.id for call in calls.whole()] == ["a", "b"]
+
+
+def test_a_whole_call_stays_whole_when_another_begins() -> None:
+    calls = fed("{}")
+    calls.add(ToolCallDelta(1, "b", "g", "{"))
+    assert [call.id for call in calls.whole()] == ["id"]
+
+
+def test_what_is_too_much_is_forgotten_and_counts_as_open() -> None:
+    calls = ToolCalls(max_bytes=12)
+    calls.add(ToolCallDelta(0, "id", "f", '{"a": 1}'))
+    assert calls.all_whole
+    assert not calls.overflowed
+    calls.add(ToolCallDelta(1))
+    assert calls.overflowed
+    assert not calls.all_whole
+    assert calls.whole() == ()
+    assert len(calls) == 0
+    calls.add(ToolCallDelta(2, "x", "y", "{}"))
+    assert len(calls) == 0
+
+
+@pytest.mark.parametrize("arguments", ['{"a": [' + "{}," * 99 + '{}], "b": {}} ', "{}" * 99, "[]" * 99])
+def test_arguments_are_parsed_once(arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A parse at every brace would be quadratic."""
+    parsed: list[str] = []
+
+    def counted(text: str) -> bool:
+        parsed.append(text)
+        return is_object(text)
+
+    monkeypatch.setattr(tool_calls, "is_object", counted)
+    calls = fed(*singles(arguments))
+    assert len(parsed) == 1
+    assert calls.all_whole is is_object(arguments)

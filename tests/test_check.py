@@ -1,0 +1,240 @@
+"""
+`trooper check` says what is not usable and how to mend it, and never a key.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+import trio
+
+from trooper.check import Finding, _print_table, ask_all, check, judge_cloud
+from trooper.config import Config, Key, Target, Wire, load
+from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.testing import FakeOllama, Model, OllamaFault, ScriptedProvider, serve_tcp
+
+SECRET = "sk-do-not-show"
+NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def _log() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+async def findings(
+    cloud: ScriptedProvider | None = None, ollama: FakeOllama | None = None, **environ: str
+) -> dict[str, Finding]:
+    async with trio.open_nursery() as nursery:
+        cloud_port = await serve_tcp(cloud, nursery) if cloud else 9
+        local_port = await serve_tcp(ollama, nursery) if ollama else 9
+        addresses = {
+            "TROOPER_OPENAI_BASE_URL": f"http://127.0.0.1:{cloud_port}",
+            "TROOPER_OLLAMA_URL": f"http://127.0.0.1:{local_port}",
+        }
+        found = await ask_all(load(addresses | environ, Path("/nonexistent")))
+        nursery.cancel_scope.cancel()
+    return {finding.name: finding for finding in found}
+
+
+async def test_all_is_well() -> None:
+    found = await findings(ScriptedProvider(api_key=SECRET), FakeOllama(), TROOPER_OPENAI_API_KEY=SECRET)
+
+    assert all(finding.usable and not finding.mend for finding in found.values())
+    assert found["openai"].words == ("lists 2 models",)
+    assert found["ollama"].words == (
+        "Ollama 0.33.0, model qwen2.5:3b (the only one)",
+        "window: 4096 tokens; it was trained for 32768",
+        "takes tools",
+        "goes on from a half answer",
+        "repeats what it is given first; that is cut",
+    )
+    assert found["ollama"].facts["continues"] == "prefill"
+
+
+@pytest.mark.parametrize(
+    ("models", "chosen", "because"),
+    [
+        ([Model("a"), Model("b")], "a", "first by name"),
+        ([Model("a"), Model("b", context_length=65536)], "b", "largest window"),
+        ([Model("a", capabilities=("completion",), context_length=65536), Model("b")], "b", "can use tools"),
+        ([Model("a", capabilities=("embedding",)), Model("b")], "b", "the only one"),
+        ([Model("a", remote_host="https://ollama.com"), Model("b")], "b", "the only one"),
+    ],
+)
+async def test_it_says_why_a_model_was_chosen(models: list[Model], chosen: str, because: str) -> None:
+    facts = (await findings(ollama=FakeOllama(models=tuple(models))))["ollama"].facts
+
+    assert (facts["model"], facts["because"]) == (f"{chosen}:latest", because)
+
+
+async def test_a_model_that_is_loaded_comes_first() -> None:
+    ollama = FakeOllama(models=(Model("a"), Model("b")))
+    await findings(ollama=ollama, TROOPER_LOCAL_MODEL="b")
+
+    facts = (await findings(ollama=ollama))["ollama"].facts
+
+    assert (facts["model"], facts["because"]) == ("b:latest", "loaded already")
+
+
+@pytest.mark.parametrize(
+    ("ollama", "environ", "words", "mend"),
+    [
+        (None, {}, "no Ollama answers here", "Start Ollama"),
+        (FakeOllama(models=()), {}, "has no model that can chat", "ollama pull"),
+        (
+            FakeOllama(),
+            {"TROOPER_LOCAL_MODEL": "other:7b"},
+            "does not have the model other:7b",
+            "ollama pull other:7b",
+        ),
+        (FakeOllama(load_fault=OllamaFault("status")), {}, "does not load (server_error)", "own log"),
+        (
+            FakeOllama(models=(Model(turn="closes", renders=False),)),
+            {},
+            "cannot go on from a half answer",
+            "another model",
+        ),
+    ],
+)
+async def test_a_local_target_that_is_not_usable(
+    ollama: FakeOllama | None, environ: dict[str, Any], words: str, mend: str
+) -> None:
+    finding = (await findings(ollama=ollama, **environ))["ollama"]
+
+    assert not finding.usable
+    assert words in " ".join(finding.words)
+    assert mend in finding.mend
+
+
+async def test_a_model_that_continues_by_a_raw_prompt_is_usable() -> None:
+    finding = (await findings(ollama=FakeOllama(models=(Model(turn="closes"),))))["ollama"]
+
+    assert finding.usable
+    assert finding.facts["continues"] == "raw"
+
+
+async def test_a_model_of_the_map_that_is_missing(tmp_path: Path) -> None:
+    async with trio.open_nursery() as nursery:
+        port = await serve_tcp(FakeOllama(), nursery)
+        (tmp_path / "trooper.toml").write_text(
+            f'[[targets]]\nname = "mine"\nwire = "ollama-chat"\nbase_url = "http://127.0.0.1:{port}"\n'
+            'models = { "gpt-4o" = "qwen2.5:3b", "gpt-4o-mini" = "tiny:1b" }\n'
+        )
+        (finding,) = await ask_all(load({}, tmp_path))
+        nursery.cancel_scope.cancel()
+
+    assert not finding.usable
+    assert finding.words[-1] == "missing: tiny:1b"
+    assert "ollama pull tiny:1b" in finding.mend
+
+
+def cloud(kind: str) -> Target:
+    value = SECRET if kind == "value" else ""
+    return Target("cloud", Wire.OPENAI_CHAT, "https://api.example/v1", key=Key(kind, value))  # type: ignore[arg-type]
+
+
+def failed(kind: FailureKind, status: int | None = None) -> Failed:
+    body = b'{"error":{"message":"upstream text"}}'
+    return Failed(kind, answer=None if status is None else Answer(status, (), body))
+
+
+@pytest.mark.parametrize(
+    ("key", "answer", "usable", "words"),
+    [
+        ("value", Answer(200, (), b'{"data":[{},{},{}]}'), True, "lists 3 models"),
+        ("value", Answer(200, (), b"<html>log in</html>"), False, "not as a provider"),
+        ("value", Answer(200, (), b"[]"), False, "not as a provider"),
+        ("value", None, False, "does not answer"),
+        ("client", failed(FailureKind.AUTH, 401), True, "only a client's request can tell"),
+        ("value", failed(FailureKind.AUTH, 401), False, "refuses the configured key"),
+        ("none", failed(FailureKind.AUTH, 401), False, "wants a key"),
+        ("value", failed(FailureKind.NOT_FOUND, 404), True, "is its base_url right?"),
+        ("value", failed(FailureKind.OVERLOADED, 503), False, "status 503 (overloaded)"),
+        ("client", failed(FailureKind.CONNECT), False, "cannot be reached (connect)"),
+        ("client", failed(FailureKind.TIMEOUT_CONNECT), False, "cannot be reached (timeout_connect)"),
+    ],
+)
+def test_what_a_clouds_answer_means(key: str, answer: Any, usable: bool, words: str) -> None:
+    finding = judge_cloud(cloud(key), answer)
+
+    assert finding.usable is usable
+    assert words in finding.words[0]
+    assert bool(finding.mend) is not usable
+    assert SECRET not in str(finding)
+    assert "upstream text" not in str(finding)
+
+
+async def test_only_a_configured_key_is_sent() -> None:
+    for key, sent in ("", None), (SECRET, f"Bearer {SECRET}"):
+        provider = ScriptedProvider()
+        await findings(provider, TROOPER_OPENAI_API_KEY=key)
+
+        assert [r.path for r in provider.requests] == ["/v1/models"]
+        assert provider.requests[0].header("authorization") == sent
+
+
+@pytest.fixture(name="nobody")
+def _nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A configuration whose targets are not there, with a key."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TROOPER_OPENAI_BASE_URL", NOBODY)
+    monkeypatch.setenv("TROOPER_OLLAMA_URL", NOBODY)
+    monkeypatch.setenv("TROOPER_OPENAI_API_KEY", SECRET)
+
+
+@pytest.mark.usefixtures("nobody")
+def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check() == 1
+
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "\x1b" not in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert re.search(r"openai +cloud +no", out)
+    assert "chain *: openai → ollama" in out
+    assert out.endswith("Not usable: openai, ollama.\n")
+    assert SECRET not in out
+
+
+@pytest.mark.usefixtures("nobody")
+def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(as_json=True) == 1
+
+    told = json.loads(capsys.readouterr().out)
+    assert told["usable"] is False
+    assert [(t["name"], t["usable"]) for t in told["targets"]] == [("openai", False), ("ollama", False)]
+    assert told["targets"][0]["facts"] == {"key": "value", "status": None, "failure": "connect"}
+    assert told["chains"] == {"*": ["openai", "ollama"]}
+    assert SECRET not in json.dumps(told)
+
+
+def test_a_configuration_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[server]\nport = 99999\n")
+
+    assert check(config=file) == 2
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "port" in err
+
+
+def test_a_chain_without_a_local_target_is_pointed_out(capsys: pytest.CaptureFixture[str]) -> None:
+    config: Config = load({}, Path("/nonexistent"))
+
+    _print_table(
+        Config(config.server, config.targets, (type(config.chains[0])("gpt-*", ("openai",)),)),
+        [Finding("openai", "cloud", "https://api.example/v1", True, ("lists 3 models",))],
+    )
+
+    out = capsys.readouterr().out
+    assert "chain gpt-*: openai  (no local target: nobody can go on)" in out
+    assert out.endswith("Everything is usable.\n")

@@ -1,0 +1,1 @@
+"""OpenAI chat streams, read event by event and cut everywhere (`wire.openai_chat.reader`)."""

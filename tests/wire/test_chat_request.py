@@ -1,0 +1,1 @@
+"""Chat requests, read leniently (`wire.openai_chat.request`)."""

@@ -1,0 +1,1 @@
+"""The one speaker towards the client (`wire.openai_chat.voice`)."""

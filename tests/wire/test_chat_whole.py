@@ -1,0 +1,1 @@
+"""Whole chat answers (`wire.openai_chat.whole`)."""

@@ -1,0 +1,1 @@
+"""Ollama's lines, read as events (`wire.ollama_chat.reader`)."""

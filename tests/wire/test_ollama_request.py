@@ -1,0 +1,1 @@
+"""Requests as Ollama's strict decoder takes them (`wire.ollama_chat.request`)."""
