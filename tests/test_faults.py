@@ -113,7 +113,11 @@ async def test_whole(autojump_clock: Any, fault: Fault) -> None:
             assert [r.path for r in s.ollama.requests] == []
 
 
-@pytest.mark.parametrize(("fault", "position"), [row for row in ROWS if row.values[0].fails])  # type: ignore[union-attr]
+@pytest.mark.parametrize(
+    ("fault", "position"),
+    # Twice is enough here: with nothing said, and with half of it.
+    [row for row in ROWS if row.values[0].fails and row.values[1] in ("start", "middle")],  # type: ignore[union-attr]
+)
 async def test_local_dies_too(autojump_clock: Any, fault: Fault, position: int | str) -> None:
     """A double failure is an error: the cloud's own before content, in-band after it."""
     kind, action = fault.expected(EVENTS, position)

@@ -183,7 +183,7 @@ class _Connection(TCPServer):
 
 
 # There is no way to hand it over.
-hypercorn.trio.run.TCPServer = _Connection  # type: ignore[attr-defined]
+vars(hypercorn.trio.run)["TCPServer"] = _Connection
 
 
 def _settings(config: Config, binds: list[str]) -> HypercornConfig:

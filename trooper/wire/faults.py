@@ -179,7 +179,8 @@ def _classify(error: object) -> Failed:
         if isinstance(nested, dict):
             return find_error(nested) or _classify(nested)
         text = error if isinstance(error, str) else ""
-        return Failed(_kind_of_text(text) or K.IN_BAND_ERROR)
+        too_long = K.CONTEXT_LENGTH if _CONTEXT_TEXT.search(text) else None
+        return Failed(_kind_of_text(text) or too_long or K.IN_BAND_ERROR)
     message = error.get("message")
     text = message if isinstance(message, str) else ""
     nested = _decoded(text) if text.startswith(("{", "[")) else None
@@ -220,7 +221,8 @@ def _kind_of_word(word: object) -> FailureKind | None:
     if isinstance(word, int):
         return kind_of_status(word) if word >= 400 else None
     if isinstance(word, str):
-        if word.isdigit() and len(word) == 3:
+        # Not `isdigit`: that is true of "²", and `int` raises on it.
+        if word.isdecimal() and len(word) == 3:
             return kind_of_status(int(word))
         return _BY_WORD.get(word.lower())
     return None

@@ -191,7 +191,7 @@ class ChatReader:
         if sse.data is None:
             # A comment, or nothing. At the end of the body it is a torn one.
             return None if last else Received(raw)
-        if not sse.data.strip() and not sse.name:
+        if not sse.data.strip() and sse.name != "error":
             # It says nothing, and SDKs fail on it: `data:` must be JSON.
             return None
         if sse.data.strip() == b"[DONE]":
@@ -199,11 +199,11 @@ class ChatReader:
         try:
             chunk = _decode_chunk(sse.data)
         except msgspec.ValidationError:
-            return self._read_slowly(raw, sse.data, sse.name)
+            return self._read_slowly(raw, sse, last=last)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self._read_not_json(raw, sse, last=last)
         if sse.name == "error" or chunk.object == "error":
-            return self._read_slowly(raw, sse.data, sse.name)
+            return self._read_slowly(raw, sse, last=last)
         self._bad_in_a_row = 0
         return self._read_chunk(raw, chunk)
 
@@ -265,14 +265,14 @@ class ChatReader:
             self._calls.add(piece)
             events.append(piece)
 
-    def _read_slowly(self, raw: bytes, data: bytes, name: str) -> Received | None:
+    def _read_slowly(self, raw: bytes, sse: SSEEvent, *, last: bool) -> Received | None:
         """Read an event that the typed decoder refused."""
         try:
-            value = msgspec.json.decode(data)
+            value = msgspec.json.decode(sse.data or b"")
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return self._read_not_json(raw, SSEEvent(name, data), last=False)
+            return self._read_not_json(raw, sse, last=last)
         self._bad_in_a_row = 0
-        failed = find_error(value, name)
+        failed = find_error(value, sse.name)
         if failed is not None:
             self._fail(failed, raw)
             return None
@@ -290,7 +290,7 @@ class ChatReader:
         try:
             # NaN, and characters that were cut in two (half of a "\ud83d\udea2"):
             # SDKs read them, so the client must get them; we cannot go on from them.
-            value = json.loads(sse.data or b"")
+            value = json.loads((sse.data or b"").decode())
         except (ValueError, RecursionError):
             if sse.name == "error":
                 self._fail(Failed(FailureKind.IN_BAND_ERROR), raw)
