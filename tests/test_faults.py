@@ -7,6 +7,7 @@ Trooper: what the client gets, what the log says, who was asked how often.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -26,11 +27,6 @@ from wire_validator import validate_whole
 
 POSITIONS = ("start", 1, "middle", "end")
 EVENTS = chat_events(DEFAULT_ANSWER)
-ROWS = [
-    pytest.param(fault, position, id=f"{fault.name}@{position}")
-    for fault in FAULTS.values()
-    for position in (POSITIONS if fault.where == "both" else ("middle",))
-]
 
 
 def words_seen(fault: Fault, position: int | str) -> int:
@@ -72,26 +68,44 @@ def assert_whole_answer(s: Stage, x: Exchange, kind: str, how: str) -> None:
     )
 
 
-@pytest.mark.parametrize(("fault", "position"), ROWS)
-async def test_stream(autojump_clock: Any, fault: Fault, position: int | str) -> None:
-    """The client of a stream gets what the table says."""
-    kind, action = fault.expected(EVENTS, position)
-    async with stage(script(fault, position), FakeOllama(answer=DEFAULT_ANSWER)) as s:
-        x = await s.ask()
-        match action:
-            case "restart" | "continue":
-                assert_whole_answer(s, x, kind, action if words_seen(fault, position) > 1 else "restart")
-            case "finish":
-                assert x.chat().text == DEFAULT_ANSWER
-                assert x.chat().finish_reason == "stop"
-                assert x.legs == [("openai", "completed")]
-            case "pass":
-                alone = await provider_alone(fault, position)
-                assert x.status == alone.status
-                assert bytes(x.body) == bytes(alone.body)
-                assert x.legs == [("openai", kind or "completed")]
-        if action in ("finish", "pass"):
-            assert [r.path for r in s.ollama.requests] == []
+def positions(fault: Fault) -> tuple[int | str, ...]:
+    return POSITIONS if fault.where == "both" else ("middle",)
+
+
+#: A target that asked to be left alone would be, for the rest of a test.
+FORGETFUL = {"TROOPER_BREAKER": "off"}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=lambda fault: fault.name)
+async def test_stream(autojump_clock: Any, fault: Fault) -> None:
+    """The client of a stream gets what the table says, wherever the fault strikes."""
+    config = configured(FORGETFUL)
+    async with stage(ScriptedProvider(), FakeOllama(answer=DEFAULT_ANSWER), config) as s:
+        for position in positions(fault):
+            kind, action = fault.expected(EVENTS, position)
+            s.cloud.script = FaultAt(fault, position)
+            s.cloud.requests.clear()
+            s.ollama.requests.clear()
+            x = await s.ask()
+            match action:
+                case "restart" | "continue":
+                    assert_whole_answer(s, x, kind, action if words_seen(fault, position) > 1 else "restart")
+                case "finish":
+                    assert x.chat().text == DEFAULT_ANSWER
+                    assert x.chat().finish_reason == "stop"
+                    assert x.legs == [("openai", "completed")]
+                case "pass":
+                    alone = await s.ask(headers=((b"x-trooper-failover", b"off"),))
+                    assert x.status == alone.status
+                    assert without_id(x) == without_id(alone)
+                    assert x.legs == [("openai", kind or "completed")]
+            if action in ("finish", "pass"):
+                assert [r.path for r in s.ollama.requests] == []
+
+
+def without_id(x: Exchange) -> bytes:
+    """The body, but for what the scripted provider changes with each of its answers."""
+    return re.sub(rb'chatcmpl-scripted\d+|"created":\s*\d+', b"", bytes(x.body))
 
 
 @pytest.mark.parametrize(
@@ -113,31 +127,29 @@ async def test_whole(autojump_clock: Any, fault: Fault) -> None:
             assert [r.path for r in s.ollama.requests] == []
 
 
-@pytest.mark.parametrize(
-    ("fault", "position"),
-    # Twice is enough here: with nothing said, and with half of it.
-    [row for row in ROWS if row.values[0].fails and row.values[1] in ("start", "middle")],  # type: ignore[union-attr]
-)
-async def test_local_dies_too(autojump_clock: Any, fault: Fault, position: int | str) -> None:
+@pytest.mark.parametrize("fault", [f for f in FAULTS.values() if f.fails], ids=lambda fault: fault.name)
+async def test_local_dies_too(autojump_clock: Any, fault: Fault) -> None:
     """A double failure is an error: the cloud's own before content, in-band after it."""
-    kind, action = fault.expected(EVENTS, position)
-    async with stage(script(fault, position)) as s:
+    async with stage(ScriptedProvider(), config=configured(FORGETFUL)) as s:
         s.ollama.fault = OllamaFault("status", status=500)
-        x = await s.ask()
-        if words_seen(fault, position) == 0:
-            assert x.status is not None
-            assert x.status >= 400 or not x.chat().done
-            if x.status == 200:
-                assert x.chat().error is not None
-            assert x.legs[0] == ("openai", kind)
-        elif action == "continue" and words_seen(fault, position) > 1:
-            result = x.chat()
-            assert result.error is not None
-            assert result.error.code == kind
-            assert not result.done
-            assert result.finish_reason is None
-            assert DEFAULT_ANSWER.startswith(result.text)
-            assert x.report["outcome"] == "failed"
+        for position in positions(fault):
+            kind, action = fault.expected(EVENTS, position)
+            s.cloud.script = FaultAt(fault, position)
+            x = await s.ask()
+            if words_seen(fault, position) == 0:
+                assert x.status is not None
+                assert x.status >= 400 or not x.chat().done
+                if x.status == 200:
+                    assert x.chat().error is not None
+                assert x.legs[0] == ("openai", kind)
+            elif action == "continue" and words_seen(fault, position) > 1:
+                result = x.chat()
+                assert result.error is not None
+                assert result.error.code == kind
+                assert not result.done
+                assert result.finish_reason is None
+                assert DEFAULT_ANSWER.startswith(result.text)
+                assert x.report["outcome"] == "failed"
 
 
 async def test_failover_off_passes_the_providers_failure(autojump_clock: Any) -> None:

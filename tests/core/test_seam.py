@@ -126,6 +126,7 @@ def test_a_known_echo_is_cut_exactly_once() -> None:
     assert new("ab", "ababc", echoes=True) == "abc"
     assert new("ab ", "ab c", echoes=True) == "c"
     assert new("ab ", "abc", echoes=True) == "c"
+    assert new("ab ", "ab abc", echoes=True) == "abc"
 
 
 def test_where_an_echo_is_known_and_does_not_come_the_text_is_kept() -> None:
@@ -166,6 +167,9 @@ def test_no_overlap_is_trimmed() -> None:
 def test_a_server_that_only_repeats_says_nothing() -> None:
     for echoes in (True, None):
         assert new(LONG, LONG, echoes=echoes) == ""
+        join = Join(prefill(LONG), echoes)
+        joined(join, [LONG])
+        assert join.trimmed_chars == len(LONG)
     assert new(LONG, LONG, echoes=False) == LONG
 
 
@@ -178,6 +182,11 @@ def test_nothing_goes_out_before_the_echo_is_decided() -> None:
     join = Join(prefill("abc"), echoes=True)
     assert [join.feed(piece) for piece in ("a", "b", "c", "d", "e")] == ["", "", "", "d", "e"]
     assert join.trimmed_chars == 3
+
+
+def test_what_is_no_echo_goes_out_at_once() -> None:
+    assert Join(prefill("abc"), echoes=True).feed("x") == "x"
+    assert Join(prefill("abc"), echoes=True).feed("abd") == "abd"
 
 
 def test_with_nothing_to_repeat_nothing_waits() -> None:
@@ -326,6 +335,7 @@ def test_periodic(text: str, expected: bool) -> None:
         "[1, 2] ",
         "[Link](address). Done.",
         '["a"] and so on.',
+        'The 5" disk [is full.',
     ],
 )
 def test_whole_as_it_stands(text: str) -> None:
@@ -356,11 +366,12 @@ def test_whole_as_it_stands(text: str) -> None:
         '{"a": "\\"b.',
         "[Link](address) and",
         "{} {",
+        '[a] says "so.',
         "use `code`",
     ],
 )
 def test_not_whole(text: str) -> None:
-    assert not says_it_all(text)
+    assert says_it_all(text) is False
 
 
 def test_a_fence_counts_at_the_beginning_of_a_line_only() -> None:

@@ -112,10 +112,8 @@ class Join:
         # A server that only repeats the prefill has said nothing new. A
         # beginning of it is an echo cut short only where echoes are known.
         if not self._echo_over:
-            self._echo_over = True
-            if self.prefill.text == self._pending or (
-                self.echoes and self.prefill.text.startswith(self._pending)
-            ):
+            echo = self.prefill.text
+            if self._pending == echo or (self.echoes and echo.startswith(self._pending)):
                 self.trimmed_chars += len(self._pending)
                 self._pending = ""
         return self._join(final=True)

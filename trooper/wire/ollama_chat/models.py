@@ -180,7 +180,8 @@ def why_first(ranked: Sequence[LocalModel], loaded: Container[str]) -> str:
     if len(ranked) < 2:
         return "the only one"
     first, second = (_merits(model, loaded) for model in ranked[:2])
-    return next(merit for merit, a, b in zip(_MERITS, first, second, strict=True) if a != b)
+    merits = (merit for merit, a, b in zip(_MERITS, first, second, strict=True) if a != b)
+    return next(merits, _MERITS[-1])
 
 
 def find(models: Sequence[LocalModel], name: str) -> LocalModel | None:

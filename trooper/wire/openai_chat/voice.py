@@ -228,7 +228,7 @@ class ChatVoice:
         self._terminated = True
         try:
             value = msgspec.json.decode(parse_sse(raw).data or b"")
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             value = None
         raised_on = isinstance(value, dict) and bool(value.get("error"))
         return raw if raised_on else raw + self.error(trouble)
@@ -252,6 +252,7 @@ class WholeChatVoice:
     content_type: bytes = b"application/json"
     _texts: dict[int, list[str]] = field(factory=dict, init=False)
     _reasoning: dict[int, list[str]] = field(factory=dict, init=False)
+    _refusals: dict[int, list[str]] = field(factory=dict, init=False)
     _calls: dict[int, dict[int, dict[str, str]]] = field(factory=dict, init=False)
     _finishes: dict[int, str] = field(factory=dict, init=False)
     _choice: int = field(default=0, init=False)
@@ -274,6 +275,8 @@ class WholeChatVoice:
                     self._texts.setdefault(self._choice, []).append(text)
                 case Reasoning(text):
                     self._reasoning.setdefault(self._choice, []).append(text)
+                case Refusal(text):
+                    self._refusals.setdefault(self._choice, []).append(text)
                 case ToolCallDelta(index, id_, name, arguments):
                     call = self._calls.setdefault(self._choice, {}).setdefault(
                         index, {"id": "", "name": "", "arguments": ""}
@@ -323,7 +326,7 @@ class WholeChatVoice:
         message: dict[str, object] = {
             "role": "assistant",
             "content": "".join(self._texts[index]) if index in self._texts else None,
-            "refusal": None,
+            "refusal": "".join(self._refusals[index]) if index in self._refusals else None,
         }
         if index in self._reasoning:
             message["reasoning_content"] = "".join(self._reasoning[index])
@@ -336,7 +339,7 @@ class WholeChatVoice:
                 }
                 for _, call in sorted(self._calls[index].items())
             ]
-        elif message["content"] is None:
+        elif message["content"] is None and message["refusal"] is None:
             message["content"] = ""
         return {
             "index": index,

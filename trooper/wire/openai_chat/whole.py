@@ -8,6 +8,8 @@ whatever the status line said.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 from attrs import define, evolve, field
 
@@ -17,6 +19,7 @@ from trooper.core.events import (
     Event,
     Finish,
     FinishReason,
+    NextChoice,
     Other,
     Reasoning,
     Received,
@@ -85,22 +88,26 @@ def read_whole(body: bytes) -> tuple[Received, Outcome]:
     choices = value.get("choices") if isinstance(value, dict) else None
     if not isinstance(choices, list) or not all(isinstance(c, dict) for c in choices):
         return nothing, Failed(FailureKind.BAD_FRAME)
-    if any(c.get("finish_reason") in ERROR_FINISHES for c in choices):
+    if any(str(c.get("finish_reason")) in ERROR_FINISHES for c in choices):
         return nothing, Failed(FailureKind.IN_BAND_ERROR)
     events: list[Event] = []
-    for choice in choices:
-        events += _whole_message(choice.get("message"))
-    if not events and all(c.get("finish_reason") in ("stop", None) for c in choices):
+    messages = [_whole_message(choice.get("message")) for choice in choices]
+    if not any(messages) and all(c.get("finish_reason") in ("stop", None) for c in choices):
         return nothing, Failed(FailureKind.EMPTY_200)
-    word = choices[0].get("finish_reason") if choices else None
-    reason = next((r for r in FinishReason if r.value == word), FinishReason.STOP)
+    for index, said in enumerate(messages):
+        events += [_finish(choices[index - 1]), NextChoice(index), *said] if index else said
     usage = value.get("usage")
     if isinstance(usage, dict):
         events.append(Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))))
     begin = Begin(
         str(value.get("id") or ""), _count(value.get("created")), str(value.get("model") or ""), True
     )
-    return Received(body, (begin, *events, Finish(reason, str(word)), Done())), Completed()
+    return Received(body, (begin, *events, _finish(choices[-1]), Done())), Completed()
+
+
+def _finish(choice: Mapping[str, object]) -> Finish:
+    word = choice.get("finish_reason")
+    return Finish(next((r for r in FinishReason if r.value == word), FinishReason.STOP), str(word))
 
 
 def _whole_message(message: object) -> list[Event]:
