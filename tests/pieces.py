@@ -6,6 +6,7 @@ by the tests of `core` and `wire`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import TypeVar
 
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ Cut = TypeVar("Cut", bytes, str)
 def cut_at(whole: Cut, places: Sequence[int]) -> list[Cut]:
     """`whole` in pieces that begin at `places`; none is empty."""
     edges = [0, *sorted({p for p in places if 0 < p < len(whole)}), len(whole)]
-    return [whole[a:b] for a, b in zip(edges, edges[1:], strict=False) if a < b]
+    return [whole[a:b] for a, b in pairwise(edges) if a < b]
 
 
 def cuts(whole: Cut, *, most: int = 40) -> st.SearchStrategy[list[Cut]]:

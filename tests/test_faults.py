@@ -14,7 +14,6 @@ import pytest
 
 from scenes import Exchange, Stage, configured, stage
 from trooper.testing import (
-    DEFAULT_ANSWER,
     FAULTS,
     FakeOllama,
     Fault,
@@ -25,8 +24,12 @@ from trooper.testing import (
 )
 from wire_validator import validate_whole
 
+#: Short, since it is said more than a thousand times; with all kinds of characters.
+ANSWER = (
+    "A lighthouse keeps its light in one place – café, 灯台, 🚢 – so that ships find theirs.\n\nTrust it."
+)
 POSITIONS = ("start", 1, "middle", "end")
-EVENTS = chat_events(DEFAULT_ANSWER)
+EVENTS = chat_events(ANSWER)
 
 
 def words_seen(fault: Fault, position: int | str) -> int:
@@ -38,7 +41,7 @@ def words_seen(fault: Fault, position: int | str) -> int:
 
 
 def script(fault: Fault, position: int | str) -> ScriptedProvider:
-    return ScriptedProvider(script=FaultAt(fault, position))
+    return ScriptedProvider(ANSWER, script=FaultAt(fault, position))
 
 
 async def provider_alone(fault: Fault, position: int | str, **fields: Any) -> Exchange:
@@ -51,7 +54,7 @@ def assert_whole_answer(s: Stage, x: Exchange, kind: str, how: str) -> None:
     """One answer, exact, and the log tells how it came about."""
     result = x.chat()
     assert result.error is None
-    assert result.text == DEFAULT_ANSWER
+    assert result.text == ANSWER
     assert result.finish_reason == "stop"
     assert result.done
     assert x.legs[0] == ("openai", kind)
@@ -80,7 +83,7 @@ FORGETFUL = {"TROOPER_BREAKER": "off"}
 async def test_stream(autojump_clock: Any, fault: Fault) -> None:
     """The client of a stream gets what the table says, wherever the fault strikes."""
     config = configured(FORGETFUL)
-    async with stage(ScriptedProvider(), FakeOllama(answer=DEFAULT_ANSWER), config) as s:
+    async with stage(ScriptedProvider(ANSWER), FakeOllama(answer=ANSWER), config) as s:
         for position in positions(fault):
             kind, action = fault.expected(EVENTS, position)
             s.cloud.script = FaultAt(fault, position)
@@ -91,7 +94,7 @@ async def test_stream(autojump_clock: Any, fault: Fault) -> None:
                 case "restart" | "continue":
                     assert_whole_answer(s, x, kind, action if words_seen(fault, position) > 1 else "restart")
                 case "finish":
-                    assert x.chat().text == DEFAULT_ANSWER
+                    assert x.chat().text == ANSWER
                     assert x.chat().finish_reason == "stop"
                     assert x.legs == [("openai", "completed")]
                 case "pass":
@@ -113,11 +116,11 @@ def without_id(x: Exchange) -> bytes:
 )
 async def test_whole(autojump_clock: Any, fault: Fault) -> None:
     """The client that asked for one piece gets one piece, and the same rules hold."""
-    async with stage(script(fault, "middle"), FakeOllama(answer=DEFAULT_ANSWER)) as s:
+    async with stage(script(fault, "middle"), FakeOllama(answer=ANSWER)) as s:
         x = await s.ask(stream=False)
         if fault.fails:
             result = validate_whole(bytes(x.body))
-            assert (x.status, result.text, result.finish_reason) == (200, DEFAULT_ANSWER, "stop")
+            assert (x.status, result.text, result.finish_reason) == (200, ANSWER, "stop")
             assert x.legs[-1] == ("ollama", "completed")
             assert x.headers[b"content-length"] == str(len(x.body)).encode()
             assert x.headers[b"content-type"] == b"application/json"
@@ -130,7 +133,7 @@ async def test_whole(autojump_clock: Any, fault: Fault) -> None:
 @pytest.mark.parametrize("fault", [f for f in FAULTS.values() if f.fails], ids=lambda fault: fault.name)
 async def test_local_dies_too(autojump_clock: Any, fault: Fault) -> None:
     """A double failure is an error: the cloud's own before content, in-band after it."""
-    async with stage(ScriptedProvider(), config=configured(FORGETFUL)) as s:
+    async with stage(ScriptedProvider(ANSWER), config=configured(FORGETFUL)) as s:
         s.ollama.fault = OllamaFault("status", status=500)
         for position in positions(fault):
             kind, action = fault.expected(EVENTS, position)
@@ -148,7 +151,7 @@ async def test_local_dies_too(autojump_clock: Any, fault: Fault) -> None:
                 assert result.error.code == kind
                 assert not result.done
                 assert result.finish_reason is None
-                assert DEFAULT_ANSWER.startswith(result.text)
+                assert ANSWER.startswith(result.text)
                 assert x.report["outcome"] == "failed"
 
 
@@ -164,6 +167,6 @@ async def test_failover_off_passes_the_providers_failure(autojump_clock: Any) ->
 
 async def test_gate_off(autojump_clock: Any) -> None:
     """Without the gate the cut may be inside a word; the text is exact all the same."""
-    provider = ScriptedProvider(script=FaultAt(FAULTS["reset"], 9), token_chars=3)
-    async with stage(provider, config=configured(gate=False)) as s:
-        assert (await s.ask()).chat().text == DEFAULT_ANSWER
+    provider = ScriptedProvider(ANSWER, script=FaultAt(FAULTS["reset"], 9), token_chars=3)
+    async with stage(provider, FakeOllama(answer=ANSWER), configured(gate=False)) as s:
+        assert (await s.ask()).chat().text == ANSWER

@@ -29,6 +29,11 @@ def fed(*pieces: str, index: int = 0) -> ToolCalls:
     return calls
 
 
+def state(calls: ToolCalls) -> tuple[bool, list[str]]:
+    """Whether none is open, and the ids of those that are whole."""
+    return calls.all_whole, [call.id for call in calls.whole()]
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -124,13 +129,12 @@ def test_a_call_without_arguments_ends_where_the_next_begins() -> None:
     calls = ToolCalls()
     calls.add(ToolCallDelta(0, "a", "f"))
     calls.add(ToolCallDelta(0, arguments=" "))
-    assert not calls.all_whole
+    assert state(calls) == (False, [])
     calls.add(ToolCallDelta(1, "b", "g"))
-    assert calls.whole() == (ToolCall("a", "f", " "),)
-    assert not calls.all_whole
+    assert state(calls) == (False, ["a"])
     calls.add(ToolCallDelta(1, arguments="{}"))
-    assert calls.all_whole
-    assert [call.id for call in calls.whole()] == ["a", "b"]
+    assert state(calls) == (True, ["a", "b"])
+    assert calls.whole() == (ToolCall("a", "f", " "), ToolCall("b", "g", "{}"))
     assert len(calls) == 2
 
 
@@ -138,11 +142,9 @@ def test_an_open_call_stays_open_when_the_next_begins() -> None:
     calls = ToolCalls()
     calls.add(ToolCallDelta(0, "a", "f", "{"))
     calls.add(ToolCallDelta(1, "b", "g", "{}"))
-    assert not calls.all_whole
-    assert [call.id for call in calls.whole()] == ["b"]
+    assert state(calls) == (False, ["b"])
     calls.add(ToolCallDelta(0, arguments="}"))
-    assert calls.all_whole
-    assert [call.id for call in calls.whole()] == ["a", "b"]
+    assert state(calls) == (True, ["a", "b"])
 
 
 def test_a_whole_call_stays_whole_when_another_begins() -> None:
@@ -154,12 +156,9 @@ def test_a_whole_call_stays_whole_when_another_begins() -> None:
 def test_what_is_too_much_is_forgotten_and_counts_as_open() -> None:
     calls = ToolCalls(max_bytes=12)
     calls.add(ToolCallDelta(0, "id", "f", '{"a": 1}'))
-    assert calls.all_whole
-    assert not calls.overflowed
+    assert (state(calls), calls.overflowed) == ((True, ["id"]), False)
     calls.add(ToolCallDelta(1))
-    assert calls.overflowed
-    assert not calls.all_whole
-    assert calls.whole() == ()
+    assert (state(calls), calls.overflowed) == ((False, []), True)
     assert len(calls) == 0
     calls.add(ToolCallDelta(2, "x", "y", "{}"))
     assert len(calls) == 0

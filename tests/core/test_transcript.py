@@ -101,11 +101,9 @@ def test_another_choice_cannot_be_continued_and_takes_the_finish_back() -> None:
 
 def test_tool_calls() -> None:
     transcript = after(ToolCallDelta(0, "c", "f", "{"))
-    assert not transcript.calls_are_whole
-    assert transcript.tool_calls() == ()
+    assert (transcript.calls_are_whole, transcript.tool_calls()) == (False, ())
     transcript.add((ToolCallDelta(0, arguments="}"),))
-    assert transcript.calls_are_whole
-    assert transcript.tool_calls() == (ToolCall("c", "f", "{}"),)
+    assert (transcript.calls_are_whole, transcript.tool_calls()) == (True, (ToolCall("c", "f", "{}"),))
     assert transcript.continuable
 
 

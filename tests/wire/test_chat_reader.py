@@ -42,7 +42,7 @@ def sse(value: object, name: str = "") -> bytes:
     return head + b"data: " + json.dumps(value, ensure_ascii=False).encode() + b"\n\n"
 
 
-def chunk(delta: object = None, finish: object = None, index: int = 0, **fields: object) -> bytes:
+def chunk(delta: object = None, finish: object = None, index: object = 0, **fields: object) -> bytes:
     choice = {"index": index, "delta": {} if delta is None else delta, "finish_reason": finish}
     named: dict[str, object] = {"id": "c1", "object": "chat.completion.chunk", "created": 7, "model": "m"}
     return sse(named | {"choices": [choice]} | fields)

@@ -209,10 +209,8 @@ def test_a_failure_is_not_shown() -> None:
 
 def test_an_answer_is_bounded() -> None:
     reader = WholeReader(10)
-    reader.feed(b"x" * 10)
-    assert reader.outcome is None
-    reader.feed(b"x")
-    assert reader.outcome == Failed(K.BAD_FRAME)
+    assert (reader.feed(b"x" * 10), reader.outcome) == ([], None)
+    assert (reader.feed(b"x"), reader.outcome) == ([], Failed(K.BAD_FRAME))
     assert reader._body == b""
 
 
