@@ -77,6 +77,6 @@ class Client:
         fields = {name.replace("_", "-"): text for name, text in headers.items()}
         timeout = {"read": self.read_timeout_s, "connect": 10.0}
         async with self.pool.stream(
-            method, self.base + path, headers=fields, content=content, extensions={"timeout": timeout}
+            method, self.base + path, headers=list(fields.items()), content=content, extensions={"timeout": timeout}
         ) as response:
             yield response

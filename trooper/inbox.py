@@ -21,7 +21,7 @@ from attrs import define, field, frozen
 
 from trooper.core.events import Received
 from trooper.core.outcome import Outcome
-from trooper.core.seam import Prefill
+from trooper.core.seam import NOTHING, Prefill
 
 
 @define
@@ -91,7 +91,7 @@ class Granted:
     """
 
     model: str
-    prefill: Prefill = Prefill("", "")
+    prefill: Prefill = NOTHING
     echoes: bool | None = None
 
 

@@ -89,6 +89,14 @@ def test_another_model_and_all_else_as_it_was() -> None:
     assert json.loads(with_model(b"{}", "b")) == {"model": "b"}
 
 
+@pytest.mark.parametrize("other", [b'"\xff"', b"1e400", b'[{"a": "\xc3"}]'])
+def test_a_body_that_is_json_only_at_first_sight(other: bytes) -> None:
+    """`read_routing` does not look at the other fields; their provider is to judge them."""
+    body = b'{"model": "a", "x": ' + other + b"}"
+    assert read_routing(body) == Routing("a", stream=False, include_usage=False)
+    assert with_model(body, "b") == body
+
+
 # Messages
 
 

@@ -257,3 +257,36 @@ def test_no_json_is_a_crash(value: object) -> None:
 @given(st.binary())
 def test_no_bytes_are_a_crash(raw: bytes) -> None:
     read_whole(raw)
+
+
+# What one provider or another sends
+
+
+PARTS = [{"type": "text", "text": "Hi"}]
+
+
+@pytest.mark.parametrize("key", ["content", "refusal", "reasoning", "reasoning_content"])
+def test_an_answer_in_parts_is_an_answer(key: str) -> None:
+    """Not an empty one, for which another target would be asked."""
+    assert events_of(body({"content": "", key: PARTS})) == (Other(continuable=False),)
+    assert read_whole(body({"content": "", key: []}))[1] == Failed(K.EMPTY_200)
+
+
+def test_thinking_under_either_name() -> None:
+    assert events_of(body({"content": None, "reasoning": "hm"})) == (Reasoning("hm"),)
+    assert events_of(body({"reasoning": "hm", "reasoning_content": "hm"})) == (Reasoning("hm"),)
+    assert events_of(body({"reasoning": "hm", "reasoning_content": None})) == (Reasoning("hm"),)
+
+
+@pytest.mark.parametrize("finish", ["stop", "eos", "", None])
+def test_nothing_came_to_its_own_end(finish: str | None) -> None:
+    assert read_whole(body({"content": ""}, finish))[1] == Failed(K.EMPTY_200)
+
+
+def test_nothing_follows_an_overflow() -> None:
+    reader = WholeReader(len(WHOLE) - 1)
+    reader.feed(WHOLE)
+    reader.feed(WHOLE[:-1])
+    assert reader._body == b""
+    assert reader.end() == []
+    assert reader.outcome == Failed(K.BAD_FRAME)

@@ -231,6 +231,8 @@ def test_a_list_in_a_list_is_no_error_and_no_crash() -> None:
         ("429", K.RATE_LIMIT),
         ("502", K.SERVER_ERROR),
         ("1300", K.IN_BAND_ERROR),
+        ("²²²", K.IN_BAND_ERROR),
+        ("٤٢٩", K.RATE_LIMIT),
         ("unmapped", K.IN_BAND_ERROR),
     ],
 )
@@ -317,6 +319,7 @@ def test_text_does_not_overrule_a_code_that_says_more() -> None:
     assert kind_of(error(code="rate_limit_exceeded", message="maximum context length")) is K.RATE_LIMIT
     assert kind_of(error(message="maximum context length")) is K.CONTEXT_LENGTH
     assert kind_of({"error": "Insufficient Balance"}) is K.QUOTA
+    assert kind_of({"error": "prompt is too long: 200001 tokens"}) is K.CONTEXT_LENGTH
 
 
 def test_a_bad_requests_number_says_less_than_any_word() -> None:

@@ -116,6 +116,11 @@ def test_why_it_ended(reason: str, finish: FinishReason) -> None:
     assert read(ndjson(said("x"), ending(reason)))[0][2:] == [Finish(finish, reason), Done()]
 
 
+def test_counts_that_are_left_out_are_none() -> None:
+    """The server omits what is zero."""
+    assert read(b'{"done":true}\n') == ([Usage(0, 0), Finish(FinishReason.STOP), Done()], Completed())
+
+
 def test_the_done_line_may_carry_content() -> None:
     events, outcome = read(ndjson(ending(content="all at once", thinking="hm")))
     assert events == [Reasoning("hm"), Text("all at once"), *STOP]

@@ -73,14 +73,10 @@ def fit(
     if used > room:
         return None
     recent: list[Message] = []
-    left_out = 0
-    for number, group in enumerate(reversed(middle)):
-        used += sum(map(_count_message, group))
-        if used > room:
-            left_out = sum(map(len, middle[: len(middle) - number]))
-            break
-        recent[:0] = group
-    return evolve(conversation, messages=(*head, *_note(note, left_out), *recent, *tail))
+    # This ends before `middle` does: all of it together has no room.
+    while (used := used + sum(map(_count_message, middle[-1]))) <= room:
+        recent[:0] = middle.pop()
+    return evolve(conversation, messages=(*head, *_note(note, sum(map(len, middle))), *recent, *tail))
 
 
 def _reserve(conversation: Conversation, window_tokens: int) -> int:

@@ -54,6 +54,10 @@ class Prefill:
     withheld: str
 
 
+#: What a model is given of an answer that starts at the beginning.
+NOTHING: Final = Prefill("", "")
+
+
 def prefill(given: str, *, trims: bool = False) -> Prefill:
     """
     Split what the client has into what the model is shown and what it is not.

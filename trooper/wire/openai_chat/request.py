@@ -79,8 +79,16 @@ def read_routing(body: bytes) -> Routing | Unreadable:
 
 
 def with_model(body: bytes, model: str) -> bytes:
-    """The same request for another model; all else, and its order, is kept."""
-    value = msgspec.json.decode(body)
+    """
+    The same request for another model; all else, and its order, is kept.
+
+    `read_routing` looks at few fields. Where another is no JSON, the provider
+    gets the body as it is, to refuse it in its own words.
+    """
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return body
     value["model"] = model
     return msgspec.json.encode(value)
 

@@ -9,6 +9,7 @@ whatever the status line said.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 from attrs import define, evolve, field
@@ -32,6 +33,9 @@ from trooper.core.outcome import Answer, Completed, Failed, FailureKind, Outcome
 from trooper.wire.faults import ERROR_FINISHES, find_error
 from trooper.wire.openai_chat.request import read_tool_call
 
+#: The words of an answer that came to its own end; with nothing in it that is a failure.
+_EMPTY_FINISHES: Final = ("stop", "eos", "", None)
+
 
 @define
 class WholeReader:
@@ -52,6 +56,8 @@ class WholeReader:
 
     def feed(self, chunk: bytes) -> list[Received]:
         """Collect."""
+        if self.outcome is not None:
+            return []
         self._body += chunk
         if len(self._body) > self.max_bytes:
             self.outcome = Failed(FailureKind.BAD_FRAME)
@@ -60,6 +66,8 @@ class WholeReader:
 
     def end(self) -> list[Received]:
         """Read what was collected."""
+        if self.outcome is not None:
+            return []
         body = bytes(self._body)
         item, self.outcome = read_whole(body)
         if isinstance(self.outcome, Failed):
@@ -92,7 +100,7 @@ def read_whole(body: bytes) -> tuple[Received, Outcome]:
         return nothing, Failed(FailureKind.IN_BAND_ERROR)
     events: list[Event] = []
     messages = [_whole_message(choice.get("message")) for choice in choices]
-    if not any(messages) and all(c.get("finish_reason") in ("stop", None) for c in choices):
+    if not any(messages) and all(c.get("finish_reason") in _EMPTY_FINISHES for c in choices):
         return nothing, Failed(FailureKind.EMPTY_200)
     for index, said in enumerate(messages):
         events += [_finish(choices[index - 1]), NextChoice(index), *said] if index else said
@@ -114,10 +122,14 @@ def _whole_message(message: object) -> list[Event]:
     if not isinstance(message, dict):
         return []
     events: list[Event] = []
-    for key, kind in (("reasoning_content", Reasoning), ("content", Text), ("refusal", Refusal)):
-        text = message.get(key)
+    thinking = message.get("reasoning_content") or message.get("reasoning")
+    said = ((thinking, Reasoning), (message.get("content"), Text), (message.get("refusal"), Refusal))
+    for text, kind in said:
         if isinstance(text, str) and text:
             events.append(kind(text))
+        elif text:
+            # Some providers give a list of parts: an answer, though not in our words.
+            events.append(Other(continuable=False))
     calls = message.get("tool_calls")
     for index, raw in enumerate(calls if isinstance(calls, list) else ()):
         try:
