@@ -492,7 +492,7 @@ async def test_the_control_endpoint_counts(nursery: trio.Nursery) -> None:
 
 def test_roles_the_templates_do_not_know() -> None:
     messages = [{"role": "developer", "content": "Hush."}, USER]
-    prompts = {path: render(Model(path=path), messages).text for path in ("A", "B", "C")}  # type: ignore[arg-type]
+    prompts = {path: render(Model(path=path), messages).text for path in ("A", "B", "C")}
     assert "system\nHush." in prompts["A"]
     assert "Hush." not in prompts["B"]
     assert "developer\nHush." in prompts["C"]

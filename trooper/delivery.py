@@ -179,9 +179,10 @@ class Delivery:
     def _the_gate(self) -> Gate:
         if self._gate is None:
             # A whole answer goes out in one piece anyway.
-            holds = self.server.gate and self.incoming.routing.stream and self.could_go_on()
+            holds = self.incoming.routing.stream and self.could_go_on()
             self._gate = Gate(
-                self.server.hold_chars,
+                # Tool calls wait even where words do not have to.
+                self.server.hold_chars if self.server.gate else 0,
                 self.server.channel_bytes,
                 self.server.transcript_bytes,
                 is_open=not holds,

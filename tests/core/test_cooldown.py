@@ -30,11 +30,12 @@ def test_others_are_not_concerned(other: tuple[str, str, int]) -> None:
 def test_no_wait_is_made_up(asked: float | None) -> None:
     cooldowns = Cooldowns()
     cooldowns.observe(KEY, asked, now=100)
-    assert not cooldowns.is_cooling(KEY, 100)
+    assert cooldowns.is_cooling(KEY, 100) is False
 
 
 def test_no_wait_is_longer_than_a_day() -> None:
     cooldowns = Cooldowns()
+    assert MAX_COOLDOWN_S == 24 * 60 * 60
     cooldowns.observe(KEY, 10 * MAX_COOLDOWN_S, now=0)
     assert cooldowns.is_cooling(KEY, MAX_COOLDOWN_S - 1)
     assert not cooldowns.is_cooling(KEY, MAX_COOLDOWN_S)
@@ -53,13 +54,15 @@ def test_switched_off() -> None:
     assert not cooldowns.is_cooling(KEY, 1)
 
 
+def cooling(cooldowns: Cooldowns) -> list[str]:
+    return [target for target in "abcd" if cooldowns.is_cooling((target, "m", 1), 1)]
+
+
 def test_the_oldest_leaves_when_there_are_too_many() -> None:
-    cooldowns = Cooldowns(max_entries=2)
-    one, two, three = (("t", "m", number) for number in range(3))
-    cooldowns.observe(one, 10, now=0)
-    cooldowns.observe(two, 10, now=0)
-    # Heard again, it is the youngest; and nobody leaves for it.
-    cooldowns.observe(one, 10, now=1)
-    assert cooldowns.is_cooling(two, 1)
-    cooldowns.observe(three, 10, now=1)
-    assert [cooldowns.is_cooling(key, 1) for key in (one, two, three)] == [True, False, True]
+    cooldowns = Cooldowns(max_entries=3)
+    # Heard again, `a` is younger than `b`; and nobody leaves for it.
+    for target in "abacd":
+        cooldowns.observe((target, "m", 1), 10, now=0)
+    assert cooling(cooldowns) == ["a", "c", "d"]
+    cooldowns.observe(("a", "m", 1), 10, now=0)
+    assert cooling(cooldowns) == ["a", "c", "d"]

@@ -38,7 +38,7 @@ def after(*events: Event, cap_bytes: int = 1000) -> Transcript:
     [
         ((), Phase.PREAMBLE, False),
         ((Begin("x", 1, "m", has_role=True), Usage(1, 0), Other()), Phase.PREAMBLE, False),
-        ((Reasoning("hm"),), Phase.REASONING, False),
+        ((Reasoning("h"),), Phase.REASONING, False),
         ((Reasoning("hm"), Text("a")), Phase.TEXT, True),
         ((Text("a"),), Phase.TEXT, True),
         ((Refusal("no"),), Phase.TEXT, True),

@@ -16,7 +16,7 @@ import trio
 from attrs import frozen
 
 from chat_client import ChatClient
-from deployed import Deployed, deployed
+from deployed import ROOT, Deployed, deployed
 from figures import Figures, resident_bytes
 from trooper.testing import (
     DEFAULT_ANSWER,
@@ -124,8 +124,8 @@ async def test_they_hold_little_and_do_not_survive(way: str, figures: Figures, t
             f"it ended {took_s:.1f} s after SIGTERM, with status {status}",
         )
         assert grown / CLIENTS < HELD_BYTES
-        open("/tmp/w/said.txt","w").write(s.trooper.process.said) #XXX
-        assert "Traceback" not in s.trooper.process.said
+        # On asyncio, Python 3.11 prints a traceback for each connection that the server cancels.
+        assert f"{ROOT}/trooper/" not in s.trooper.process.said
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -223,6 +223,7 @@ def test_a_delta_that_is_missing() -> None:
         ({"error": None}, ()),
         ({"error": {}}, ()),
         ({"x_groq": {"id": "r"}}, ()),
+        ({"x_groq": {"id": "r"}, "usage": {"prompt_tokens": 3, "completion_tokens": 1}}, (Usage(3, 1),)),
         ({"x_groq": {"id": "r"}, "usage": {"prompt_tokens": 3, "completion_tokens": 4}}, (Usage(3, 4),)),
         ({"id": None, "model": None, "created": None}, ()),
         ({"id": 3, "model": 4, "created": 1.5}, ()),

@@ -1,0 +1,209 @@
+"""
+The README and the pages say what is so: their outputs are real ones, their
+links lead somewhere, and what they name exists.
+
+Their code runs in `nox -s docs`, against a Trooper of its own.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import fields
+from rich.console import Console
+
+from scenes import stage
+from trooper import check, cli, demo
+from trooper.config import Server, Target, load
+from trooper.config.environment import VARIABLES
+from trooper.core.outcome import FailureKind
+from trooper.demo.screen import Screen
+from trooper.demo.stage import CLOUD, QUESTION, Act
+from trooper.testing import DEFAULT_ANSWER, FAULTS, FakeOllama, FaultAt, OllamaFault, ScriptedProvider, tokens
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return [text for name, text in BLOCK.findall(page) if name == language]
+
+
+def prose(page: Path) -> str:
+    return BLOCK.sub("", page.read_text(encoding="utf-8"))
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+# -- the README --------------------------------------------------------------------
+
+
+def test_the_first_two_commands_are_one_line_each() -> None:
+    first, second = (block.splitlines() for block in blocks(README, "sh")[:2])
+
+    assert [len(first), len(second)] == [1, 1]
+    assert first[0].endswith(".venv/bin/trooper demo")
+    assert second[0].startswith("python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]'")
+    assert ".venv/bin/pytest" in second[0]
+
+
+def test_the_picture_is_what_the_demo_shows() -> None:
+    out = io.StringIO()
+    screen = Screen(Console(file=out, width=80, color_system=None))
+    screen.line(f"    you │ {QUESTION}")
+    seen, rest = demo_halves()
+    for speaker, text in [*((CLOUD, word) for word in seen), *(("local", word) for word in rest)]:
+        screen.say(speaker, text)
+    screen.line()
+
+    assert blocks(README, "text")[0].strip("\n") == out.getvalue().strip("\n")
+
+
+def demo_halves() -> tuple[list[str], list[str]]:
+    """The words before the default seam, without the one that is held, and those after it."""
+    words = tokens(DEFAULT_ANSWER)
+    said = Act(FAULTS["reset"], "middle").sent_by_cloud.count(b"data: ") - 1
+    return words[: said - 1], words[said - 1 :]
+
+
+def test_the_proof_in_the_readme_has_every_claim() -> None:
+    shown = re.findall(r"✓ (.+?):", blocks(README, "text")[1])
+
+    claims = demo.prove([], b"", DEFAULT_ANSWER)
+
+    assert shown == [claim.name for claim in claims]
+
+
+# -- the pages ---------------------------------------------------------------------
+
+
+async def test_the_streams_at_the_seam_are_real(autojump_clock: Any) -> None:
+    answer = "The keeper writes down every ship."
+    cloud = ScriptedProvider(answer=answer, script=FaultAt(FAULTS["reset"], 3))
+    async with stage(cloud, FakeOllama(answer=answer)) as s:
+        switched = await s.ask(stream_options={"include_usage": True})
+        s.ollama.fault = OllamaFault("status", status=500)
+        lost = await s.ask()
+    whole, keep_alive, error = blocks((DOCS / "seam.md").read_text(encoding="utf-8"), "text")
+
+    assert bytes(switched.body).decode().rstrip("\n") == whole.rstrip("\n")
+    assert bytes(lost.body).decode().endswith(f"\n\n{error.rstrip()}\n\n")
+    assert keep_alive == ": trooper keep-alive\n"
+
+
+@pytest.mark.parametrize("script", sorted(DOCS.glob("generate_*.py")), ids=lambda script: script.stem)
+def test_generated_pages_are_up_to_date(script: Path) -> None:
+    outcome = subprocess.run(
+        [sys.executable, str(script), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": str(ROOT)},
+    )
+
+    assert outcome.stdout + outcome.stderr == ""
+    assert outcome.returncode == 0
+
+
+def test_every_kind_and_fault_is_in_the_table() -> None:
+    page = (DOCS / "failures.md").read_text(encoding="utf-8")
+
+    assert [kind.value for kind in FailureKind if f"| `{kind.value}` |" not in page] == []
+    assert [name for name in FAULTS if f"| `{name}` |" not in page] == []
+
+
+def test_every_page_is_in_the_index() -> None:
+    listed = re.findall(r"^(\w+)$", (DOCS / "index.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert {*listed, "index"} == {page.stem for page in DOCS.glob("*.md")}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if link.startswith("https://"):
+            continue
+        file, _, anchor = link.partition("#")
+        target = page.parent / file if file else page
+        assert target.is_file(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_toml_is_a_configuration(page: Path, tmp_path: Path) -> None:
+    for text in blocks(page.read_text(encoding="utf-8"), "toml"):
+        (tmp_path / "trooper.toml").write_text(text, encoding="utf-8")
+        named = re.findall(r'env = "([A-Z_]+)"', text)
+        assert load(dict.fromkeys(named, "sk-test"), tmp_path).source != "environment"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_is_named_exists(page: Path) -> None:
+    """Files, keys of the configuration, variables and options, as far as their form tells them."""
+    keys = {attribute.name for cls in (Server, Target) for attribute in fields(cls)} | {
+        "client_keys_env",
+        "key_env",
+    }
+    words = {
+        word for quoted in re.findall(r"`([^`\n]+)`", prose(page)) for word in re.split(r"[ =,]+", quoted)
+    }
+    code = "\n".join(Path(module.__file__ or "").read_text(encoding="utf-8") for module in (cli, check, demo))
+
+    for word in words:
+        if re.fullmatch(r"[a-z_/]+\.(py|md|toml)", word):
+            places = (ROOT / word, ROOT / "trooper" / word, DOCS / word, ROOT / "tests" / word)
+            assert word == "trooper.toml" or any(place.exists() for place in places), word
+        elif re.fullmatch(r"TROOPER_[A-Z_]+", word):
+            assert word in VARIABLES, word
+        elif re.fullmatch(r"[a-z]+(_[a-z]+)*_(s|bytes|chars)", word):
+            assert word in keys, word
+
+
+def test_options_in_the_pages_exist() -> None:
+    known = {
+        "--fault",
+        "--position",
+        "--stand-in",
+        "--log",
+        "--json",
+        "--config",
+        "--host",
+        "--port",
+        "--help",
+    }
+    for page in PAGES:
+        for command, rest in re.findall(r"`trooper (serve|check|demo)([^`\n]*)`", prose(page)):
+            assert set(re.findall(r"--[a-z-]+", rest)) <= known, (page.name, command, rest)
+
+
+def test_every_module_has_its_place_in_the_design() -> None:
+    shape = blocks((DOCS / "design.md").read_text(encoding="utf-8"), "text")[0]
+    parts = {path.name for path in (ROOT / "trooper").iterdir() if not path.name.startswith((".", "_"))}
+
+    missing = {name for name in parts - {"py.typed"} if not re.search(rf"\b{name}\b", shape)}
+    assert missing == set()
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    table = (
+        (DOCS / "design.md").read_text(encoding="utf-8").partition("## Dependencies")[2].partition("\n## ")[0]
+    )
+    named = {
+        name for row in re.findall(r"^\| ([a-z0-9-, ]+) \|", table, re.MULTILINE) for name in row.split(", ")
+    }
+
+    assert named - {"package"} == {re.split(r"[>=\[]", text)[0] for text in project["dependencies"]}
