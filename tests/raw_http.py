@@ -74,9 +74,13 @@ class Client:
     ) -> AsyncIterator[httpcore.Response]:
         """A request whose body is not read yet."""
         content = value if isinstance(value, bytes) else b"" if value is None else json.dumps(value).encode()
-        fields: Any = {name.replace("_", "-"): text for name, text in headers.items()}
+        fields = {name.replace("_", "-"): text for name, text in headers.items()}
         timeout = {"read": self.read_timeout_s, "connect": 10.0}
         async with self.pool.stream(
-            method, self.base + path, headers=list(fields.items()), content=content, extensions={"timeout": timeout}
+            method,
+            self.base + path,
+            headers=list(fields.items()),
+            content=content,
+            extensions={"timeout": timeout},
         ) as response:
             yield response

@@ -382,6 +382,7 @@ def test_a_forwarded_terminator_is_the_end() -> None:
 
 
 def test_usage_that_nobody_asked_for() -> None:
+    assert not lacks_usage(ChatVoice("chatcmpl-own", 1, "m"))
     voice = new_voice()
     assert not lacks_usage(voice)
     assert voice.usage(Usage(1, 1)) == b""

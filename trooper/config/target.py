@@ -147,8 +147,8 @@ class Target:
         validator=limits.proxy,
         metadata=told(
             "An HTTP proxy for this target: `http://host:port`.",
-            "The environment's proxies are not used: they would catch the local model as well.",
-            default="none",
+            "A local target never uses one: it would not be local then.",
+            default="the environment's, except for this machine's own addresses",
             only=Wire.OPENAI_CHAT,
         ),
     )
