@@ -54,7 +54,8 @@ class ChatClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.leave()
-        await trio.lowlevel.checkpoint()
+        with trio.move_on_after(1, shield=True):
+            await trio.lowlevel.checkpoint()
 
     async def ask(self, model: str, **fields: Any) -> None:
         """Send a whole request."""

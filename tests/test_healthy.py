@@ -134,6 +134,15 @@ async def test_a_request_nobody_can_read_is_its_providers_affair(autojump_clock:
             assert s.ollama.requests == []
 
 
+async def test_half_an_emoji_in_a_prompt_breaks_nothing(autojump_clock: Any) -> None:
+    """A lone surrogate: the stream passes as it is, though no other wire could say the request."""
+    body = b'{"model":"gpt-4o","stream":true,"messages":[{"role":"user","content":"\\ud83d"}]}'
+    async with stage() as s:
+        x = await s.ask(body=body)
+        assert x.chat().text == DEFAULT_ANSWER
+        assert s.cloud.chats[0].body == body
+
+
 async def test_models_of_both_places(autojump_clock: Any) -> None:
     """`GET /v1/models` is the cloud's list and the local models behind it."""
     async with stage() as s:

@@ -126,6 +126,9 @@ def test_graphemes(expected: str) -> None:
 def test_a_long_row_of_flags_is_cut_between_flags() -> None:
     row = "🇩🇪" * 3 * CONTEXT_CHARS
     assert [at for at in range(len(row)) if is_boundary(row, at)] == list(range(2, len(row), 2))
+    # Also when only the end of what has gone out is remembered.
+    window = row[:-4][-CONTEXT_CHARS:] + row[-4:]
+    assert last_boundary(window) == len(window) - 2
 
 
 @pytest.mark.parametrize("at", [-1, 0, 4, 5])

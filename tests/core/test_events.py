@@ -51,5 +51,11 @@ def test_the_text_of_an_event_is_what_is_visible() -> None:
     assert Received(b": ping\n\n").text == ""
 
 
+def test_what_is_not_said_is_not_made_up() -> None:
+    assert Begin() == Begin("", 0, "", has_role=False)
+    assert Usage(1, 2) == Usage(1, 2, estimated=False)
+    assert ToolCallDelta(0) == ToolCallDelta(0, "", "", "")
+
+
 def test_reasons_are_the_words_of_all_wires() -> None:
     assert {reason.value for reason in FinishReason} == {"stop", "length", "tool_calls", "content_filter"}

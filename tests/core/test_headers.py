@@ -41,7 +41,7 @@ def test_what_the_client_sent_travels_in_its_order() -> None:
 )
 def test_what_never_reaches_a_target(name: bytes) -> None:
     for client_credentials in (False, True):
-        assert sent((name, b"x"), client_credentials=client_credentials) == ()
+        assert sent((name, b"x"), (b"x-a", b"1"), client_credentials=client_credentials) == ((b"x-a", b"1"),)
 
 
 @pytest.mark.parametrize("value", [b"X-Secret", b"close, x-secret", b" x-secret ,close", b"close,X-SECRET"])
@@ -63,7 +63,7 @@ def test_every_connection_header_counts() -> None:
 def test_credentials_go_to_their_own_target_only(name: bytes) -> None:
     assert name in CREDENTIALS
     header = (name, b"secret")
-    assert sent(header) == ()
+    assert sent(header, (b"x-a", b"1")) == ((b"x-a", b"1"),)
     # A cookie is for our host, not for any provider.
     assert sent(header, client_credentials=True) == (() if name == b"cookie" else (header,))
 

@@ -265,7 +265,8 @@ async def test_nothing_stays(way: str, figures: Figures, tmp_path: Path) -> None
             left = await settled(lambda: open_sockets(trooper.pid) - there.kept) - sockets
             grown_bytes = resident_bytes(trooper.pid) - before_bytes
         finally:
-            await trio.to_thread.run_sync(context.__exit__, None, None, None)
+            with trio.move_on_after(120, shield=True):
+                await trio.to_thread.run_sync(context.__exit__, None, None, None)
         assert left == 0
         assert grown_bytes < 10_000_000
         title = f"{STREAMS} abandoned streams, {way}"

@@ -101,7 +101,8 @@ async def stalled(way: str, folder: Path, drain_s: float) -> AsyncIterator[Stall
                 assert await client.piece() is not None
             yield Stalled(trooper, cloud, before)
         finally:
-            await trio.to_thread.run_sync(context.__exit__, None, None, None)
+            with trio.move_on_after(120, shield=True):
+                await trio.to_thread.run_sync(context.__exit__, None, None, None)
         nursery.cancel_scope.cancel()
 
 

@@ -49,7 +49,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.section("server × client × what was tried")
     for server, client, tried, passed, total in rows:
         terminalreporter.write_line(f"{server:<22} {client:<13} {tried:<58} {passed:>4}/{total}")
-    passed, total = (sum(row[at] for row in rows) for at in (3, 4))
+    passed, total = sum(row[3] for row in rows), sum(row[4] for row in rows)
     terminalreporter.write_line(f"{'all':<95} {passed:>4}/{total}")
 
 
@@ -66,6 +66,12 @@ class Pair:
     way: str
     healthy: Deployed
     forsaken: Deployed
+    #: The local model of the healthy one.
+    local: Fake
+
+    def answers(self) -> int:
+        """How many answers the local model has given."""
+        return len(self.local.state()["endings"])
 
 
 @pytest.fixture(scope="session", params=list(WAYS))
@@ -77,11 +83,11 @@ def servers(
     with ExitStack() as stack:
         local = stack.enter_context(fake("ollama"))
         dying = stack.enter_context(fake("ollama", "--fault", "status@500"))
-        started = [
-            stack.enter_context(deployed(way, cloud.url, ollama.url, cwd=folder, **PATIENCE, **FORGETFUL))
+        healthy, forsaken = (
+            stack.enter_context(deployed(way, cloud.url, ollama.url, folder, **PATIENCE, **FORGETFUL))
             for ollama in (local, dying)
-        ]
+        )
         # What probes ask of it is not what clients ask.
         local.forget()
-        yield Pair(way, *started)
+        yield Pair(way, healthy, forsaken, local)
         assert local.state()["mismatches"] == []

@@ -223,6 +223,8 @@ def test_a_delta_that_is_missing() -> None:
         ({"error": None}, ()),
         ({"error": {}}, ()),
         ({"x_groq": {"id": "r"}}, ()),
+        ({"usage": {"prompt_tokens": 3}}, (Usage(3, 0),)),
+        ({"usage": {"completion_tokens": 3}}, (Usage(0, 3),)),
         ({"x_groq": {"id": "r"}, "usage": {"prompt_tokens": 3, "completion_tokens": 1}}, (Usage(3, 1),)),
         ({"x_groq": {"id": "r"}, "usage": {"prompt_tokens": 3, "completion_tokens": 4}}, (Usage(3, 4),)),
         ({"id": None, "model": None, "created": None}, ()),
@@ -558,6 +560,11 @@ def test_a_chunk_that_we_do_not_understand_may_be_content(raw: bytes) -> None:
     assert result.raw == ROLE + raw + DONE
     assert result.events == (BEGIN, Other(continuable=False), Done())
     assert result.outcome == WHOLE
+
+
+def test_a_number_in_quotes_is_a_number() -> None:
+    raw = sse({"id": "c1", "choices": [{"index": "0", "delta": {"content": "a"}}]})
+    assert events_of(ROLE, raw) == (Text("a"),)
 
 
 def test_the_finish_of_a_strange_chunk_is_seen() -> None:

@@ -48,6 +48,7 @@ CLOUD = "cloud"
 QUESTION = "What does a lighthouse teach?"
 #: A real model's half of the answer; the scripted ones end by themselves.
 _MAX_TOKENS = 160
+_CLOSE_S = 2.0
 
 
 @frozen
@@ -168,12 +169,15 @@ async def perform(act: Act, heard: Callable[[Heard], None], records: Records) ->
         local = await _local(act, nursery)
         listeners = open_listeners("127.0.0.1", 0, unread_s=30.0)
         port: int = listeners[0].getsockname()[1]
-        config = _configuration(act, cloud_port, local, port)
-        services = await nursery.start(_serve, config, listeners, records)
+        house = House(_configuration(act, cloud_port, local, port), records)
+        services = await nursery.start(house.serve, listeners)
         # Behind the server's own receiver, so that the first signal ends the demo at once.
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            nursery.start_soon(_obey, signals, nursery.cancel_scope)
-            outcome = await _play(act, services, port, records, heard)
+            async with trio.open_nursery() as playing:
+                playing.start_soon(_obey, signals, playing.cancel_scope)
+                outcome = await _play(act, services, port, records, heard)
+                playing.cancel_scope.cancel(reason="the stream is over")
+        await house.close()
         nursery.cancel_scope.cancel(reason="the demo is over")
     return outcome
 
@@ -209,32 +213,44 @@ async def _local(act: Act, nursery: trio.Nursery) -> Target:
     return Target(LOCAL, Wire.OLLAMA_CHAT, f"http://127.0.0.1:{port}")
 
 
-async def _serve(
-    config: Config,
-    listeners: list[socket.socket],
-    records: Records,
-    *,
-    task_status: trio.TaskStatus[Services],
-) -> None:
-    @asynccontextmanager
-    async def opening(config: Config, nursery: trio.Nursery) -> AsyncIterator[Services]:
-        async with open_services(config, nursery) as services:
-            task_status.started(services)
-            yield services
+@define
+class House:
+    """Trooper, served as `trooper serve` serves it."""
 
-    async def relaying(
-        services: Services, request: ClientRequest, receive: Receive, send: AsgiSend, cut: Cut
-    ) -> None:
-        records.began_s = trio.current_time()
-        await relay(services, request, receive, send, cut)
+    config: Config
+    records: Records
+    _server: Server = field(init=False)
+    _closed: trio.Event = field(factory=trio.Event, init=False)
 
-    def say_nothing(_line: str) -> None:
-        """The screen belongs to the demo."""
+    async def serve(self, listeners: list[socket.socket], *, task_status: trio.TaskStatus[Services]) -> None:
+        """Serve until `close`; says when the services are open."""
 
-    server = Server(Application(config, opening, relaying), config, say=say_nothing)
-    await server.run(listeners)
+        @asynccontextmanager
+        async def opening(config: Config, nursery: trio.Nursery) -> AsyncIterator[Services]:
+            async with open_services(config, nursery) as services:
+                task_status.started(services)
+                yield services
+
+        async def relaying(
+            services: Services, request: ClientRequest, receive: Receive, send: AsgiSend, cut: Cut
+        ) -> None:
+            self.records.began_s = trio.current_time()
+            await relay(services, request, receive, send, cut)
+
+        def say_nothing(_line: str) -> None:
+            """The screen belongs to the demo."""
+
+        self._server = Server(Application(self.config, opening, relaying), self.config, say=say_nothing)
+        await self._server.run(listeners)
+        self._closed.set()
+
+    async def close(self) -> None:
+        """Stop as a server is stopped: hypercorn complains about a cancelled one."""
+        self._server.stop()
+        with trio.move_on_after(_CLOSE_S):
+            await self._closed.wait()
 
 
-async def _obey(signals: AsyncIterator[int], everything: trio.CancelScope) -> None:
+async def _obey(signals: AsyncIterator[int], playing: trio.CancelScope) -> None:
     await anext(signals)
-    everything.cancel(reason="a signal came")
+    playing.cancel(reason="a signal came")

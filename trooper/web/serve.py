@@ -144,6 +144,10 @@ class Server:
                 pass
         return self._status
 
+    def stop(self) -> None:
+        """Do what the first signal does: accept nothing more, and let running streams end."""
+        self._stop.set()
+
     async def _supervise(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stop when the services end by themselves: hypercorn would serve on without them."""
         if scope["type"] != "lifespan":
@@ -155,12 +159,12 @@ class Server:
             if isinstance(error, LifespanFailureError):
                 self.say(str(error))
             self._status = 1
-            self._stop.set()
+            self.stop()
             raise
 
     async def _obey(self, signals: AsyncIterator[int], everything: trio.CancelScope) -> None:
         await anext(signals)
-        self._stop.set()
+        self.stop()
         grace = self.config.server.grace_s
         self.say(f"stopping; running streams may end within {grace:g} s, a second signal stops at once")
         # 128 + n: what a shell reports for a program that a signal ended.

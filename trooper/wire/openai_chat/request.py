@@ -8,6 +8,7 @@ of it, only when another wire has to say it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Final
 
@@ -70,12 +71,28 @@ def read_routing(body: bytes) -> Routing | Unreadable:
     """Read the routing fields, or say why the body cannot be read."""
     try:
         routing = _decode_routing(body)
-    except msgspec.ValidationError:
-        return Unreadable("unexpected_shape")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Unreadable("not_json")
+        return _read_routing_leniently(body)
     options = routing.stream_options
     return Routing(routing.model, bool(routing.stream), bool(options and options.include_usage))
+
+
+def _read_routing_leniently(body: bytes) -> Routing | Unreadable:
+    """
+    Read what can be read of a body that is not quite as it should be.
+
+    Clients that cut strings inside an emoji send half of a surrogate pair;
+    whether such a request streams still decides how its answer is read.
+    """
+    try:
+        value = json.loads(body.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return Unreadable("not_json")
+    if not isinstance(value, dict):
+        return Unreadable("unexpected_shape")
+    model, options = value.get("model"), value.get("stream_options")
+    usage = isinstance(options, dict) and bool(options.get("include_usage"))
+    return Routing(model if isinstance(model, str) else "", bool(value.get("stream")), usage)
 
 
 def with_model(body: bytes, model: str) -> bytes:
