@@ -68,16 +68,31 @@ def test_routing(fields: dict[str, object], expected: Routing) -> None:
     [
         (b"", "not_json"),
         (b"{", "not_json"),
-        (b'{"model": "\xff"}', "not_json"),
         (b'{"x": ' + b"[" * 5000, "not_json"),
         (b"[]", "unexpected_shape"),
-        (b'{"model": 7}', "unexpected_shape"),
-        (b'{"stream": "yes"}', "unexpected_shape"),
-        (b'{"stream_options": []}', "unexpected_shape"),
+        (b'"text"', "unexpected_shape"),
     ],
 )
 def test_a_request_that_only_its_provider_can_judge(body: bytes, reason: str) -> None:
     assert read_routing(body) == Unreadable(reason)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"stream": true, "model": "m", "x": "\\ud83d"}', Routing("m", stream=True, include_usage=False)),
+        (b'{"stream": true, "model": "m\xff"}', Routing("m\ufffd", stream=True, include_usage=False)),
+        (b'{"stream": true, "model": 7}', Routing("", stream=True, include_usage=False)),
+        (b'{"stream": "yes"}', Routing("", stream=True, include_usage=False)),
+        (b'{"stream": true, "stream_options": []}', Routing("", stream=True, include_usage=False)),
+        (
+            b'{"stream": 1, "stream_options": {"include_usage": 1}}',
+            Routing("", stream=True, include_usage=True),
+        ),
+    ],
+)
+def test_whether_it_streams_is_read_from_almost_anything(body: bytes, expected: Routing) -> None:
+    assert read_routing(body) == expected
 
 
 def test_another_model_and_all_else_as_it_was() -> None:
