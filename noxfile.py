@@ -88,7 +88,15 @@ def sdk(session: nox.Session) -> None:
 def sweep(session: nox.Session) -> None:
     """Every cut of every golden stream, and hypothesis without a fixed seed."""
     session.install("-e", ".[test]")
-    session.run("pytest", "tests/sweep", *session.posargs, env={"TROOPER_HYPOTHESIS": "deep"})
+    session.run("pytest", "tests/sweep", *session.posargs)
+    session.run("pytest", "tests/core", "tests/wire", env={"TROOPER_HYPOTHESIS": "deep"})
+
+
+@nox.session
+def load(session: nox.Session) -> None:
+    """Hundreds of streams at once, a thousand that are left, a hundred that nobody reads; prints figures."""
+    session.install("-e", ".[test]")
+    session.run("pytest", "tests/load", *session.posargs)
 
 
 @nox.session

@@ -14,7 +14,7 @@ def test_a_target_is_left_alone_for_exactly_as_long_as_it_asked() -> None:
     cooldowns.observe(KEY, 10, now=100)
     assert cooldowns.is_cooling(KEY, 100)
     assert cooldowns.is_cooling(KEY, 109.9)
-    assert not cooldowns.is_cooling(KEY, 110)
+    assert cooldowns.is_cooling(KEY, 110) is False
     # What is over is forgotten.
     assert not cooldowns.is_cooling(KEY, 105)
 

@@ -121,6 +121,14 @@ def test_each_event_goes_out_when_it_ends_at_or_before_the_last_boundary(
     assert push_all(Gate(), said(*tokens)) == expected
 
 
+def test_a_row_of_flags_may_have_been_given_up_to_the_middle_of_one() -> None:
+    """Five halves are one token; from what is kept of them it can still be told which is a first one."""
+    tokens = ["🇩", "🇪", "🇫", "🇷", "🇪🇸🇮🇹🇵", "🇱🇬"]
+    gate = Gate()
+    push_all(gate, said(*tokens))
+    assert gate.abandon() == "🇱"
+
+
 @pytest.mark.parametrize("name", TEXTS)
 def test_character_by_character_nothing_is_seen_that_cannot_be_continued(name: str) -> None:
     client = Client(Gate(hold_chars=1000))
@@ -176,7 +184,8 @@ def test_the_hold_is_bounded(tokens: list[str]) -> None:
         held = [h.text for h in client.gate._held]
         # All but the first held event lie behind the last boundary.
         assert len("".join(held[1:])) <= 8
-        assert len(client.gate._text) <= len("".join(held)) + 8
+        # What is remembered of what has gone out: eight characters, one more in a row of flags.
+        assert len(client.gate._text) <= len("".join(held)) + 9
 
 
 def test_the_bound_is_exact_and_the_run_ends_at_the_next_boundary() -> None:

@@ -21,7 +21,7 @@ import unicodedata
 from typing import Final
 
 #: How many characters before a place must be known to tell whether it is a
-#: boundary. Even: of a row of flags a whole number is kept.
+#: boundary; in a row of flags, which are counted in pairs, perhaps one more.
 CONTEXT_CHARS: Final = 8
 
 # Han, kana, Thai, Lao, Khmer, Burmese: the scripts without blanks of DESIGN §6.
@@ -96,10 +96,21 @@ def is_boundary(text: str, at: int) -> bool:
 
 
 def _flag_is_whole(text: str, at: int) -> bool:
+    return _flag_halves_before(text, at) % 2 == 0
+
+
+def _flag_halves_before(text: str, at: int) -> int:
     start = at
     while start > 0 and _is_flag_half(text[start - 1]):
         start -= 1
-    return (at - start) % 2 == 0
+    return at - start
+
+
+def context_start(text: str, at: int) -> int:
+    """From where on `text` must be known to find the boundaries behind `at`."""
+    start = max(0, at - CONTEXT_CHARS)
+    # Not from the second half of a flag on: it would be taken for a first one.
+    return start - _flag_halves_before(text, start) % 2
 
 
 def _inside_number(text: str, at: int) -> bool:

@@ -39,7 +39,7 @@ from collections import deque
 
 from attrs import define, field
 
-from trooper.core.boundary import CONTEXT_CHARS, last_boundary
+from trooper.core.boundary import context_start, last_boundary
 from trooper.core.events import Begin, Done, Finish, NextChoice, Other, Received, Text, ToolCallDelta, Usage
 from trooper.core.tool_calls import ToolCalls
 
@@ -168,6 +168,6 @@ class Gate:
 
     def _forget(self, sent_chars: int) -> None:
         """Keep only as much of the text that has gone out as a boundary can depend on."""
-        keep = min(sent_chars, CONTEXT_CHARS)
-        self._text = self._text[sent_chars - keep :]
-        self._sent_chars = keep
+        start = context_start(self._text, sent_chars)
+        self._text = self._text[start:]
+        self._sent_chars = sent_chars - start
