@@ -78,7 +78,7 @@ def running(*command: str, cwd: Path | None = None, **env: str) -> Iterator[Proc
     started = subprocess.Popen(
         command,
         cwd=cwd or ROOT,
-        env={**ours, "PYTHONPATH": str(ROOT), **env},
+        env={**ours, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **env},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

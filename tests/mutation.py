@@ -39,7 +39,17 @@ ROOT = Path(__file__).parent.parent
 EXPLAINED = Path(__file__).parent / "mutation_explained.toml"
 FILES = ("trooper/core/**/*.py", "trooper/wire/**/*.py", "trooper/relay.py", "trooper/upstream.py")
 #: What a run needs: the tests read the docs and the packaging as well.
-COPIED = ("trooper", "tests", "docs", "bench", "pyproject.toml", "README.md", "noxfile.py")
+COPIED = (
+    "trooper",
+    "tests",
+    "docs",
+    "pyproject.toml",
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "noxfile.py",
+)
 #: A break may make a loop endless, and an endless loop may collect.
 MAX_MEMORY_BYTES = 6 * 1024**3
 

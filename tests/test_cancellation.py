@@ -81,6 +81,8 @@ async def test_nothing_is_left(autojump_clock: Any, fault: str | None, position:
             assert standby.slots.borrowed_tokens == 0, k
             assert s.cloud.open_connections <= 1, k
             assert s.ollama.open_connections <= 1, k
+            # Nor does an end of ours outlive the other one.
+            assert s.network.open_connections <= s.cloud.open_connections + s.ollama.open_connections, k
         # It got to the end of the request, and the request has many steps.
         assert k > 40
         assert (await s.ask()).chat().text == ANSWER

@@ -153,7 +153,7 @@ async def test_models_of_both_places(autojump_clock: Any) -> None:
 
 
 async def test_models_without_the_cloud(autojump_clock: Any) -> None:
-    """A cloud that is down leaves the local models; one that refuses the key is quoted."""
+    """A cloud that is down, or has no list, leaves the local models; one that refuses the key is quoted."""
     async with stage() as s:
         s.network.close("api.openai.com", 80)
         status, _, body = await s.services.models(())
@@ -162,6 +162,10 @@ async def test_models_without_the_cloud(autojump_clock: Any) -> None:
         status, _, body = await s.services.models(((b"authorization", SECRET.encode()),))
         assert status == 401
         assert b"error" in body
+    async with stage(config=configured({"TROOPER_OPENAI_BASE_URL": "http://api.openai.com/v2"})) as s:
+        status, _, body = await s.services.models(())
+        assert (status, set(json.loads(body))) == (200, {"object", "data"})
+        assert [m["id"] for m in json.loads(body)["data"]] == ["qwen2.5:3b"]
 
 
 async def test_a_local_model_by_its_own_name(autojump_clock: Any) -> None:

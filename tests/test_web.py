@@ -84,7 +84,8 @@ class TestRoutes:
         assert (answer.status, answer.body) == (203, b'{"data": []}')
         assert [value for name, value in answer.headers if name == b"x-request-id"] == [b"one", b"two"]
         assert [value for name, value in answer.headers if name == b"content-type"] == [b"application/json"]
-        assert services.headers_seen == [(HOST, (b"x-custom", b"1"))]
+        passed = (b"via", b"1.1 " + hop_name(this_machine(), "8642").encode())
+        assert services.headers_seen == [(HOST, (b"x-custom", b"1"), passed)]
 
     @pytest.mark.parametrize(("path", "hint"), [("/chat/completions", True), ("/v1/embeddings", False)])
     async def test_an_unknown_path_is_answered_like_the_api_does(self, path: str, hint: bool) -> None:

@@ -75,7 +75,7 @@ class Services:
             answer = await self._cloud_models(cloud, headers)
             if isinstance(answer, Answer) and answer.status in (401, 403):
                 return answer.status, (*http.to_client(answer.headers), _JSON), answer.body
-            if isinstance(answer, Answer):
+            if isinstance(answer, Answer) and answer.status < 300:
                 listed = _object(answer.body) or listed
         cloud_models = listed.get("data")
         local = [_listed(m, s) for s in self.standbys.values() for m in s.models]

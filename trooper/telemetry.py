@@ -84,6 +84,8 @@ def set_up_logging(stream: TextIO | None = None, level: int = logging.INFO) -> N
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
+        # One write a line: worker processes share the stream, and `print` writes
+        # the newline apart where the output is unbuffered, as in many containers.
+        logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
         cache_logger_on_first_use=False,
     )

@@ -28,11 +28,15 @@ class Answer:
     body: bytes
 
 
-def chat(url: str, model: str, *, stream: bool = True, **headers: str) -> Answer:
+def chat(url: str, model: str, *, stream: bool = True, failover: str = "on") -> Answer:
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=LONG_S)
     asked = {"model": model, "stream": stream, "messages": [{"role": "user", "content": "Lighthouses?"}]}
     try:
-        fields = {"content-type": "application/json", "authorization": "Bearer sk-x", **headers}
+        fields = {
+            "content-type": "application/json",
+            "authorization": "Bearer sk-x",
+            "x-trooper-failover": failover,
+        }
         connection.request("POST", "/v1/chat/completions", json.dumps(asked), fields)
         response = connection.getresponse()
         return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
@@ -99,7 +103,7 @@ def test_the_models_are_those_of_both(place: Place) -> None:
 
 
 def test_switched_off_the_provider_is_on_its_own(place: Place) -> None:
-    answer = chat(place.trooper.url, "fault/status-503/start", **{"x-trooper-failover": "off"})
+    answer = chat(place.trooper.url, "fault/status-503/start", failover="off")
 
     assert answer.status == 503
     assert json.loads(answer.body)["error"]["code"] == "server_is_overloaded"

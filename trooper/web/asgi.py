@@ -154,7 +154,9 @@ class Application(Generic[S]):
             )
             await self._relay_chat(services, request, receive, response, cut)
         else:
-            inner = {**scope, "headers": list(admitted.headers), SERVICES_KEY: services}
+            # A list of models is asked of a target too, and may come back here for ever.
+            passed = (b"via", b"1.1 " + admitted.hop.encode())
+            inner = {**scope, "headers": [*admitted.headers, passed], SERVICES_KEY: services}
             await self._routes(inner, _after_body(receive), response)
 
     async def _relay_chat(
