@@ -38,6 +38,15 @@ async def test_headers_tell_what_is_known_at_the_start(autojump_clock: Any) -> N
             assert x.headers[b"x-trooper-fallbacks"] == fallbacks
             assert re.fullmatch(rb"[0-9a-f]{24}", x.headers[b"x-trooper-request-id"])
             assert x.headers[b"x-trooper-request-id"].decode() == x.report["request_id"]
+        s.cloud.play_next(FaultAt(FAULTS["status-503"]))
+        s.ollama.fault = OllamaFault("status", status=500)
+        x = await s.ask()
+        # Both were asked; the words are the first one's.
+        assert (x.status, x.headers[b"x-trooper-target"], x.headers[b"x-trooper-fallbacks"]) == (
+            503,
+            b"openai",
+            b"1",
+        )
 
 
 async def test_the_seam_is_marked_once(autojump_clock: Any) -> None:

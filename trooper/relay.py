@@ -308,15 +308,15 @@ class Conductor:
                 (b"cache-control", b"no-cache"),
                 # Re-buffering front ends make a stream look stalled.
                 (b"x-accel-buffering", b"no"),
-                *self._own_headers(playing),
+                *self._own_headers(playing.seat.target.name),
                 *http.to_client(playing.opened),
             ),
         )
 
-    def _own_headers(self, playing: _Playing) -> http.Headers:
+    def _own_headers(self, speaker: str) -> http.Headers:
         return (
             (b"x-trooper-request-id", self.request_id.encode()),
-            (b"x-trooper-target", playing.seat.target.name.encode()),
+            (b"x-trooper-target", speaker.encode()),
             (b"x-trooper-fallbacks", str(len(self.delivery.tally.legs) - 1).encode()),
         )
 
@@ -357,14 +357,14 @@ class Conductor:
                 target = self._first[1] if self._first else playing.seat.target.name
                 own = isinstance(step, PassOn)
                 if not self.client.started and not delivery.shown and not (own and failed.raw):
-                    await self._answer(delivery.fail(failed, target, own=own), playing)
+                    await self._answer(delivery.fail(failed, target, own=own), target)
                     return
                 delivery.fail_in_band(failed, target, own=own)
             case _ as never:
                 assert_never(never)
         if not self.client.started:
             if not self.incoming.routing.stream:
-                await self._answer(self._whole_answer(playing), playing)
+                await self._answer(self._whole_answer(playing), playing.seat.target.name)
                 return
             await self._open(playing)
         body = bytes(delivery.out)
@@ -375,10 +375,10 @@ class Conductor:
         headers = ((b"content-type", self.delivery.voice.content_type), *http.to_client(playing.opened))
         return Answer(200, headers, bytes(self.delivery.out))
 
-    async def _answer(self, answer: Answer, playing: _Playing) -> None:
-        """Send a whole HTTP answer."""
+    async def _answer(self, answer: Answer, speaker: str) -> None:
+        """Send a whole HTTP answer: `speaker`'s words, or ours about it."""
         length = (b"content-length", str(len(answer.body)).encode())
-        await self.client.start(answer.status, (*answer.headers, length, *self._own_headers(playing)))
+        await self.client.start(answer.status, (*answer.headers, length, *self._own_headers(speaker)))
         await self.client.finish(answer.body)
 
     def report(self) -> RequestReport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterable
 
@@ -255,6 +256,20 @@ def test_azures_first_chunk_is_not_the_answers() -> None:
     assert read([filters, ROLE], end=False).events == (BEGIN,)
 
 
+def test_what_is_not_said_is_not_made_up() -> None:
+    bare = sse({"id": "x", "choices": [{"delta": {"role": "assistant", "content": "a"}}]})
+    assert read([bare], end=False).events == (Begin("x", 0, "", has_role=True), Text("a"))
+
+
+def test_the_slow_road_knows_the_answers_name() -> None:
+    assert read([chunk({"role": "assistant"}, x_groq={"id": "r"})], end=False).events == (BEGIN,)
+
+
+def test_what_a_reader_is_born_with() -> None:
+    assert list(inspect.signature(ChatReader).parameters) == ["max_event_bytes", "choices"]
+    assert ChatReader(MAX) == ChatReader(MAX, choices=1)
+
+
 # The finish
 
 
@@ -498,6 +513,7 @@ def test_several_bad_lines_in_a_row_are_noise() -> None:
         outcome_of(ROLE, *[BAD] * (MAX_BAD_LINES - 1), HELLO, *[BAD] * (MAX_BAD_LINES - 1), STOP)
         == UNTERMINATED
     )
+    assert outcome_of(*[BAD] * (MAX_BAD_LINES - 1), ROLE, HELLO, STOP) == UNTERMINATED
     result = read([ROLE, *[BAD] * MAX_BAD_LINES, HELLO, STOP, DONE])
     assert result.outcome == Failed(K.BAD_FRAME)
     assert result.raw == ROLE

@@ -154,6 +154,10 @@ def test_roles(role: str, expected: Role) -> None:
         ),
         ([{"type": "image_url", "image_url": "https://x/y"}], (ImagePart(url="https://x/y"),)),
         ([{"type": "image_url", "image_url": {"url": "data:text,x"}}], (ImagePart(url="data:text,x"),)),
+        (
+            [{"type": "image_url", "image_url": "https://x/;base64,y"}],
+            (ImagePart(url="https://x/;base64,y"),),
+        ),
         ([{"type": "input_audio", "input_audio": {}}], (UnknownPart("input_audio"),)),
         ([{}], (UnknownPart("None"),)),
     ],
@@ -304,6 +308,7 @@ def test_what_no_other_wire_can_say(fields: dict[str, object], expected: tuple[s
         {"messages": [{"role": "robot"}]},
         {"messages": [{"content": "a"}]},
         {"messages": [{"role": "user", "content": 7}]},
+        {"messages": [{"role": "user", "content": {"type": "text", "text": "a"}}]},
         {"messages": [{"role": "user", "content": [7]}]},
         {"messages": [{"role": "assistant", "tool_calls": {"0": 1}}]},
         {"messages": [{"role": "assistant", "tool_calls": [{"function": {}}]}]},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 
 import pytest
@@ -190,6 +191,11 @@ def test_any_chunking(pieces: list[bytes]) -> None:
     assert reader.end() == [read_whole(WHOLE)[0]]
     assert reader.outcome == Completed()
     assert reader.finished
+
+
+def test_what_a_reader_is_born_with() -> None:
+    assert list(inspect.signature(WholeReader).parameters) == ["max_bytes", "for_stream"]
+    assert WholeReader(1) == WholeReader(1, for_stream=False)
 
 
 def test_for_a_stream_only_what_it_says_is_of_use() -> None:
