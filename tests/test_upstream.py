@@ -8,8 +8,8 @@ from pathlib import Path
 import certifi
 import pytest
 from attrs import evolve
-from scenes import configured
 
+from scenes import configured
 from trooper import upstream
 
 
