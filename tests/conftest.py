@@ -20,6 +20,6 @@ for _name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
 
 # A deadline would be a timed assert. The fast suite draws the same examples on
 # every run; `deep` (nox -s sweep) draws new ones, and more.
-hypothesis.settings.register_profile("fast", deadline=None, derandomize=True, max_examples=60, database=None)
+hypothesis.settings.register_profile("fast", deadline=None, derandomize=True, max_examples=40, database=None)
 hypothesis.settings.register_profile("deep", deadline=None, max_examples=2000, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("TROOPER_HYPOTHESIS", "fast"))

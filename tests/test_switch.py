@@ -173,7 +173,7 @@ LEAD = "Let me look that up for you."
 
 
 def all_cuts(answer: ChatAnswer) -> list[int]:
-    return list(range(1, len(b"".join(answer.events())), 97))
+    return list(range(1, len(b"".join(answer.events())), 193))
 
 
 @pytest.mark.parametrize("name", ["tools", "text-tools"])
