@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trooper.core.boundary import CONTEXT_CHARS, is_boundary, last_boundary
+from trooper.core.boundary import CONTEXT_CHARS, context_start, is_boundary, last_boundary
 
 ZWJ, VS16, SKIN = "\u200d", "\ufe0f", "\U0001f3fd"
 #: Signs that boundaries are about, and a few that they are not about.
@@ -126,9 +126,6 @@ def test_graphemes(expected: str) -> None:
 def test_a_long_row_of_flags_is_cut_between_flags() -> None:
     row = "🇩🇪" * 3 * CONTEXT_CHARS
     assert [at for at in range(len(row)) if is_boundary(row, at)] == list(range(2, len(row), 2))
-    # Also when only the end of what has gone out is remembered.
-    window = row[:-4][-CONTEXT_CHARS:] + row[-4:]
-    assert last_boundary(window) == len(window) - 2
 
 
 @pytest.mark.parametrize("at", [-1, 0, 4, 5])
@@ -164,14 +161,22 @@ def test_the_last_boundary_of_the_whole_text() -> None:
     assert last_boundary("one two", 3) == -1
 
 
-@given(TEXTS, TEXTS, st.integers(1, 9))
-def test_what_lies_far_behind_does_not_matter(text: str, before: str, flags: int) -> None:
-    """The gate remembers only so many characters of what has gone out."""
-    before = before.rstrip("🇩🇪") + "🇩🇪" * flags
+def check_context(before: str, text: str) -> None:
+    """From what is kept of `before` all boundaries behind it are found, and no others."""
     whole = before + text
-    kept = len(whole) - len(text) - CONTEXT_CHARS
-    window = whole[max(0, kept) :]
-    offset = len(whole) - len(window)
-    for at in range(len(before), len(whole) + 1):
-        if at > offset:
-            assert is_boundary(whole, at) == is_boundary(window, at - offset)
+    start = context_start(whole, len(before))
+    assert len(before) - CONTEXT_CHARS - 1 <= start <= max(0, len(before) - CONTEXT_CHARS)
+    for at in range(max(1, len(before)), len(whole) + 1):
+        assert is_boundary(whole, at) == is_boundary(whole[start:], at - start)
+
+
+@given(TEXTS, TEXTS)
+def test_what_lies_far_behind_does_not_matter(before: str, text: str) -> None:
+    """The gate remembers only so many characters of what has gone out."""
+    check_context(before, text)
+
+
+@pytest.mark.parametrize("halves", range(24))
+def test_of_a_row_of_flags_it_must_be_known_which_half_is_which(halves: int) -> None:
+    check_context(("🇩🇪" * 12)[:halves], "🇫🇷🇪🇸x")
+    check_context("x" + ("🇩🇪" * 12)[:halves], "🇫🇷🇪🇸x")
