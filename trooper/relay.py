@@ -161,7 +161,7 @@ class Conductor:
         leg = self.route.leg(
             seat,
             given=given,
-            max_tokens=delivery.tokens_left() if given else self.route.max_tokens(),
+            tokens_left=delivery.tokens_left(),
             other_way=bool(given) and isinstance(step, Retry),
         )
         delivery.begin_leg(seat.target.name, seat.model or "", seam=self._seam_words(seat))

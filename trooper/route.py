@@ -46,10 +46,13 @@ class Route:
         Where the request goes first: the chain's first target, unless that
         one asked to be left alone and another can take it.
         """
-        fit = [c.name for c in self.candidates() if not c.restart]
-        awake = [s.target.name for s in self._left if not self._is_cooling(s, now)]
         first = self._left[0].target.name
-        return Restart(first if first in awake else next((n for n in fit if n in awake), first))
+        cooling = {s.target.name for s in self._left if self._is_cooling(s, now)}
+        if first not in cooling:
+            # Nearly always, and then nobody has to read the conversation yet.
+            return Restart(first)
+        fit = (c.name for c in self.candidates() if not c.restart and c.name not in cooling)
+        return Restart(next(fit, first))
 
     def take(self, name: str) -> Seat:
         """Take a seat; those before it in the chain had their chance."""
@@ -86,20 +89,15 @@ class Route:
         model = standby.known(seat.model)
         if model is None or not standby.is_probed(seat.model):
             # Not looked at yet: the leg waits for the standby and finds out.
-            probable = ollama.LocalModel("", way=ollama.Way.PREFILL)
-            return Candidate(
-                name,
-                restart=ollama.unfit(probable, conversation),
-                go_on=ollama.unfit_to_go_on(probable, conversation),
-            )
+            model = ollama.LocalModel("", way=ollama.Way.PREFILL)
         return Candidate(
             name,
             restart=ollama.unfit(model, conversation),
             go_on=ollama.unfit_to_go_on(model, conversation),
         )
 
-    def leg(self, seat: Seat, *, given: str, max_tokens: int | None, other_way: bool) -> Leg:
-        """What `seat` is asked: the whole answer, or the rest after `given`."""
+    def leg(self, seat: Seat, *, given: str, tokens_left: int | None, other_way: bool) -> Leg:
+        """What `seat` is asked: the whole answer, or the rest after `given` within `tokens_left`."""
         server = self.services.config.server
         standby = self.services.standbys.get(seat.target.name)
         if standby is None:
@@ -120,16 +118,11 @@ class Route:
             conversation=conversation,
             request_id=self.request_id,
             given=given,
-            max_tokens=max_tokens,
+            max_tokens=tokens_left if given else conversation.sampling.max_tokens,
             max_line_bytes=server.max_event_bytes,
             note=server.omission_note,
             other_way=other_way,
         )
-
-    def max_tokens(self) -> int | None:
-        """The client's own limit, where another wire has to be told of it."""
-        conversation = self.incoming.conversation if len(self._left) < len(self.seats) - 1 else None
-        return conversation.sampling.max_tokens if isinstance(conversation, Conversation) else None
 
     def model_for_log(self) -> str:
         """The model's name as far as it is a name: it comes from the client."""
