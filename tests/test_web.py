@@ -84,8 +84,9 @@ class TestRoutes:
         assert (answer.status, answer.body) == (203, b'{"data": []}')
         assert [value for name, value in answer.headers if name == b"x-request-id"] == [b"one", b"two"]
         assert [value for name, value in answer.headers if name == b"content-type"] == [b"application/json"]
-        passed = (b"via", b"1.1 " + hop_name(this_machine(), "8642").encode())
-        assert services.headers_seen == [(HOST, (b"x-custom", b"1"), passed)]
+        assert services.headers_seen == [(HOST, (b"x-custom", b"1"))]
+        # A list of models is asked of a target too, and must not come back here for ever.
+        assert services.hops_seen == [hop_name(this_machine(), "8642")]
 
     @pytest.mark.parametrize(("path", "hint"), [("/chat/completions", True), ("/v1/embeddings", False)])
     async def test_an_unknown_path_is_answered_like_the_api_does(self, path: str, hint: bool) -> None:
@@ -117,7 +118,7 @@ class TestRoutes:
 
     async def test_a_fault_of_ours_says_nothing_about_itself(self, caplog: pytest.LogCaptureFixture) -> None:
         class Broken(FakeServices):
-            async def models(self, headers: object) -> Any:
+            async def models(self, headers: object, hop: str) -> Any:
                 raise ValueError("sk-secret")
 
         app = application(house=FakeHouse(Broken()))

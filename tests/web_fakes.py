@@ -44,10 +44,12 @@ def configured(environ: Mapping[str, str] | None = None, **server: Any) -> Confi
 class FakeServices:
     ready: bool = True
     headers_seen: list[Headers] = field(factory=list)
+    hops_seen: list[str] = field(factory=list)
 
-    async def models(self, headers: Headers) -> tuple[int, Headers, bytes]:
+    async def models(self, headers: Headers, hop: str) -> tuple[int, Headers, bytes]:
         await trio.lowlevel.checkpoint()
         self.headers_seen.append(headers)
+        self.hops_seen.append(hop)
         return 203, (JSON, (b"x-request-id", b"one"), (b"x-request-id", b"two")), b'{"data": []}'
 
     def readiness(self) -> Mapping[str, object]:

@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import trio
 from attrs import asdict, field, frozen
 from cyclopts import Parameter
@@ -34,6 +33,7 @@ from trooper.standby import Standby, State
 from trooper.telemetry import set_up_logging
 from trooper.terminal import open_console
 from trooper.upstream import Call
+from trooper.wire.decoding import decoded_object
 from trooper.wire.ollama_chat import models as ollama
 from trooper.wire.ollama_chat.models import LocalModel, Way
 
@@ -151,11 +151,7 @@ def judge_cloud(target: Target, answer: Answer | Failed | None) -> Finding:
 
 
 def _count_models(body: bytes) -> int | None:
-    try:
-        listed = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    models = listed.get("data") if isinstance(listed, dict) else None
+    models = decoded_object(body).get("data")
     return len(models) if isinstance(models, list) else None
 
 

@@ -19,6 +19,7 @@ from trooper.core.cooldown import Cooldowns
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.standby import Standby, State
 from trooper.upstream import Call, Upstream, open_upstream
+from trooper.wire.decoding import decoded_object
 from trooper.wire.ollama_chat import models as ollama
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Services:
                 return (Seat(target, model),)
         return tuple(Seat(t, t.model_for(model)) for t in targets)
 
-    async def models(self, headers: http.Headers) -> tuple[int, http.Headers, bytes]:
+    async def models(self, headers: http.Headers, hop: str) -> tuple[int, http.Headers, bytes]:
         """
         The first cloud's list of models, and the local ones behind it.
 
@@ -72,18 +73,18 @@ class Services:
         listed: dict[str, object] = {"object": "list", "data": []}
         cloud = next((t for t in self.config.targets if not t.is_local), None)
         if cloud is not None:
-            answer = await self._cloud_models(cloud, headers)
+            answer = await self._cloud_models(cloud, headers, hop)
             if isinstance(answer, Answer) and answer.status in (401, 403):
                 return answer.status, (*http.to_client(answer.headers), _JSON), answer.body
             if isinstance(answer, Answer) and answer.status < 300:
-                listed = _object(answer.body) or listed
+                listed = dict(decoded_object(answer.body)) or listed
         cloud_models = listed.get("data")
         local = [_listed(m, s) for s in self.standbys.values() for m in s.models]
         listed["data"] = [*(cloud_models if isinstance(cloud_models, list) else []), *local]
         return 200, (_JSON,), msgspec.json.encode(listed)
 
-    async def _cloud_models(self, cloud: Target, headers: http.Headers) -> Answer | Failed:
-        call = Call("GET", "/models", headers_for(cloud, headers, hop="trooper"))
+    async def _cloud_models(self, cloud: Target, headers: http.Headers, hop: str) -> Answer | Failed:
+        call = Call("GET", "/models", headers_for(cloud, headers, hop=hop))
         answer: Answer | Failed = Failed(FailureKind.TIMEOUT_TTFT)
         with trio.move_on_after(_MODELS_S):
             answer = await self.upstreams[cloud.name].fetch(call, _MODELS_BYTES)
@@ -118,14 +119,6 @@ def headers_for(
         client_credentials=target.key.kind == "client" and not client_key_used,
         hop=hop,
     )
-
-
-def _object(body: bytes) -> dict[str, object]:
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _listed(model: ollama.LocalModel, standby: Standby) -> dict[str, object]:

@@ -79,6 +79,7 @@ class Standby:
     _ready: dict[str, LocalModel] = field(factory=dict, init=False)
     _failures: dict[str, Failed] = field(factory=dict, init=False)
     _wanted: set[str] = field(factory=set, init=False)
+    _details: dict[tuple[str, str], LocalModel] = field(factory=dict, init=False)
     _probed: dict[tuple[str, str], LocalModel] = field(factory=dict, init=False)
     _ratios: dict[str, float] = field(factory=dict, init=False)
     _poked: trio.Event = field(factory=trio.Event, init=False)
@@ -227,8 +228,14 @@ class Standby:
         self._failures.pop(name, None)
 
     async def _detailed(self, model: LocalModel) -> LocalModel:
-        shown = await self._post(ask.show(model.name))
-        return model if isinstance(shown, Failed) else ollama.with_details(model, shown)
+        """What the server says of one model; asked once, since a digest stands for all of it."""
+        key = (model.name, model.digest)
+        if key not in self._details:
+            shown = await self._post(ask.show(model.name))
+            if isinstance(shown, Failed):
+                return model
+            self._details[key] = ollama.with_details(model, shown)
+        return self._details[key]
 
     async def _load(self, model: LocalModel) -> Failed | None:
         if self.state is not State.READY:

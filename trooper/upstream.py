@@ -19,7 +19,6 @@ import urllib.request
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -28,6 +27,7 @@ import trio
 from attrs import define, field, frozen
 
 from trooper.config import Target
+from trooper.config.addresses import is_loopback
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.wire.faults import read_answer
 
@@ -338,16 +338,9 @@ def _environment_proxy(target: Target) -> str | None:
     """The proxy that the environment names for a cloud; never for this machine's own servers."""
     url = urlsplit(target.base_url)
     host = url.hostname or ""
-    if target.is_local or host == "localhost" or _is_loopback(host):
+    if target.is_local or is_loopback(host):
         return None
     if urllib.request.proxy_bypass(host):
         return None
     proxies = urllib.request.getproxies()
     return proxies.get(url.scheme) or proxies.get("all")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -24,7 +24,7 @@ from trooper.web.serve import Server, open_listeners
 
 
 class NoServices:
-    async def models(self, headers: Headers) -> tuple[int, Headers, bytes]:
+    async def models(self, headers: Headers, hop: str) -> tuple[int, Headers, bytes]:
         return 200, (), b"{}"
 
     def readiness(self) -> dict[str, object]:

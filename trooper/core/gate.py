@@ -74,10 +74,10 @@ class Gate:
         deltas = [e for e in item.events if isinstance(e, ToolCallDelta)]
         if deltas or not self._calls.all_whole:
             return self._push_tool_call(item, deltas)
-        if not self._held and _says_nothing(item):
+        says_nothing, text = _says_nothing(item), item.text
+        if says_nothing and not self._held:
             return [item]
-        text = item.text
-        if not _says_nothing(item) and len(text) == 0:
+        if not says_nothing and not text:
             # Not text and not nothing: it ends the word.
             return [*self._release_all(), item]
         self._hold(item, text)

@@ -36,7 +36,7 @@ from trooper.web.front_door import RequestHead, admit, allowed_origin, announces
 from trooper.web.guest import Guest, refuse
 from trooper.web.hang_up import hang_up
 from trooper.web.protocol import Cut, Message, OpenServices, Receive, Relay, S, Scope, Send, Serve
-from trooper.web.routes import CHAT_PATH, SERVICES_KEY, create_routes
+from trooper.web.routes import CHAT_PATH, HOP_KEY, SERVICES_KEY, create_routes
 
 logger = logging.getLogger(__name__)
 
@@ -154,9 +154,8 @@ class Application(Generic[S]):
             )
             await self._relay_chat(services, request, receive, response, cut)
         else:
-            # A list of models is asked of a target too, and may come back here for ever.
-            passed = (b"via", b"1.1 " + admitted.hop.encode())
-            inner = {**scope, "headers": [*admitted.headers, passed], SERVICES_KEY: services}
+            known = {SERVICES_KEY: services, HOP_KEY: admitted.hop}
+            inner = {**scope, "headers": list(admitted.headers), **known}
             await self._routes(inner, _after_body(receive), response)
 
     async def _relay_chat(

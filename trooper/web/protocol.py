@@ -40,8 +40,8 @@ Cut: TypeAlias = Callable[[], object]
 class Serving(Protocol):
     """What the routes ask of the running services."""
 
-    async def models(self, headers: Headers) -> tuple[int, Headers, bytes]:
-        """Status, headers and body for `GET /v1/models`."""
+    async def models(self, headers: Headers, hop: str) -> tuple[int, Headers, bytes]:
+        """Status, headers and body for `GET /v1/models`; `hop` is our name for targets that are asked."""
 
     def readiness(self) -> Mapping[str, object]:
         """What `/readyz` says; `ready: False` in it makes the status 503."""

@@ -23,6 +23,9 @@ CHAT_PATH = "/v1/chat/completions"
 #: Where the scope carries the running services.
 SERVICES_KEY = "trooper.services"
 
+#: Where it carries our name in `Via`.
+HOP_KEY = "trooper.hop"
+
 
 def create_routes() -> QuartTrio:
     """The application; it serves scopes that have passed the front door."""
@@ -47,7 +50,8 @@ def create_routes() -> QuartTrio:
     async def models() -> Any:
         # The scope's headers, not Quart's: those are title-cased text, and the
         # front door's keys have been taken out of these.
-        status, headers, body = await _services().models(tuple(request.scope["headers"]))
+        scope = cast("Scope", request.scope)
+        status, headers, body = await _services().models(tuple(scope["headers"]), scope[HOP_KEY])
         answer = app.response_class(body, status=status)
         answer.headers.pop("content-type", None)
         answer.headers.extend((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)

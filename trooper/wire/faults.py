@@ -15,9 +15,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-import msgspec
-
 from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.wire.decoding import decoded
 
 K = FailureKind
 
@@ -175,7 +174,7 @@ def find_error(value: object, event_name: str = "") -> Failed | None:
 
 def _classify(error: object) -> Failed:
     if not isinstance(error, dict):
-        nested = _decoded(error) if isinstance(error, str) else None
+        nested = decoded(error) if isinstance(error, str) else None
         if isinstance(nested, dict):
             return find_error(nested) or _classify(nested)
         text = error if isinstance(error, str) else ""
@@ -183,7 +182,7 @@ def _classify(error: object) -> Failed:
         return Failed(_kind_of_text(text) or too_long or K.IN_BAND_ERROR)
     message = error.get("message")
     text = message if isinstance(message, str) else ""
-    nested = _decoded(text) if text.startswith(("{", "[")) else None
+    nested = decoded(text) if text.startswith(("{", "[")) else None
     if nested is not None and (inner := find_error(nested)) is not None:
         return inner
     kind = _kind_of_text(text)
@@ -245,7 +244,7 @@ def read_answer(answer: Answer, now_unix_s: float) -> Failed:
 
     `now_unix_s` is needed for a `Retry-After` given as a date.
     """
-    told = find_error(_decoded(answer.body))
+    told = find_error(decoded(answer.body))
     by_status = kind_of_status(answer.status)
     kind = by_status
     if told is not None and told.kind is not K.IN_BAND_ERROR:
@@ -266,13 +265,6 @@ def read_answer(answer: Answer, now_unix_s: float) -> Failed:
         prompt_tokens=told.prompt_tokens if told else None,
         window_tokens=told.window_tokens if told else None,
     )
-
-
-def _decoded(body: bytes | str) -> object:
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
 
 
 def retry_after_s(headers: Iterable[tuple[bytes, bytes]], now_unix_s: float) -> float | None:

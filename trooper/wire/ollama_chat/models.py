@@ -16,6 +16,7 @@ import msgspec
 from attrs import evolve, frozen
 
 from trooper.core.conversation import Conversation, ImagePart, UnknownPart
+from trooper.wire.decoding import decoded_object
 
 #: What the probe asks a model to go on from. Nothing a template would strip or change.
 PROBE_TEXT: Final = "TROOPERPROBE x"
@@ -64,16 +65,8 @@ class LocalModel:
     trims: bool = False
 
 
-def _decode(body: bytes) -> Mapping[str, object]:
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
 def _entries(body: bytes) -> Iterable[Mapping[str, object]]:
-    models = _decode(body).get("models")
+    models = decoded_object(body).get("models")
     return (m for m in models if isinstance(m, dict)) if isinstance(models, list) else ()
 
 
@@ -117,12 +110,12 @@ def read_loaded(body: bytes) -> Mapping[str, int]:
 
 def read_version(body: bytes) -> str:
     """Read `/api/version`."""
-    return str(_decode(body).get("version") or "")
+    return str(decoded_object(body).get("version") or "")
 
 
 def with_details(model: LocalModel, body: bytes) -> LocalModel:
     """Add what `/api/show` says to what `/api/tags` said."""
-    shown = _decode(body)
+    shown = decoded_object(body)
     info = shown.get("model_info")
     info = info if isinstance(info, dict) else {}
     trained = info.get(f"{info.get('general.architecture')}.context_length")
@@ -192,14 +185,14 @@ def find(models: Sequence[LocalModel], name: str) -> LocalModel | None:
 
 def read_render(body: bytes) -> str | None:
     """The rendered prompt of a `_debug_render_only` answer; `None` where the server has no such thing."""
-    info = _decode(body).get("_debug_info")
+    info = decoded_object(body).get("_debug_info")
     rendered = info.get("rendered_template") if isinstance(info, dict) else None
     return rendered if isinstance(rendered, str) else None
 
 
 def read_said(body: bytes) -> str:
     """The text of an unstreamed `/api/chat` answer."""
-    message = _decode(body).get("message")
+    message = decoded_object(body).get("message")
     return str(message.get("content") or "") if isinstance(message, dict) else ""
 
 

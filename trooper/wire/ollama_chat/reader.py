@@ -27,8 +27,9 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.framing import LineFramer
-from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
+from trooper.core.outcome import Completed, Failed, FailureKind
 from trooper.wire.faults import find_error
+from trooper.wire.framed import FramedReader
 
 
 class _Function(msgspec.Struct):
@@ -62,7 +63,7 @@ _decode_line: Final = msgspec.json.Decoder(_Line).decode
 
 
 @define
-class OllamaReader:
+class OllamaReader(FramedReader):
     """
     One answer's reader, for `/api/chat` and for raw `/api/generate`.
 
@@ -73,38 +74,10 @@ class OllamaReader:
 
     max_line_bytes: int
     call_id: str = "call"
-    outcome: Outcome | None = field(default=None, init=False)
-    finished: bool = field(default=False, init=False)
-    _framer: LineFramer = field(init=False)
     _calls: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._framer = LineFramer(self.max_line_bytes)
-
-    def feed(self, chunk: bytes) -> list[Received]:
-        """Return what the lines in `chunk` say, up to one that decides the outcome."""
-        received: list[Received] = []
-        for raw in self._framer.feed(chunk):
-            if self.outcome is not None:
-                break
-            item = self._read(raw)
-            if item is not None:
-                received.append(item)
-        if self._framer.overflowed and self.outcome is None:
-            self.outcome = Failed(FailureKind.BAD_FRAME)
-        return received
-
-    def end(self) -> list[Received]:
-        """The body has ended cleanly. A last line without its line end counts if it reads as one."""
-        received: list[Received] = []
-        rest = self._framer.rest()
-        if self.outcome is None and rest.strip():
-            item = self._read(rest)
-            if item is not None:
-                received.append(item)
-        if self.outcome is None:
-            self.outcome = Failed(FailureKind.EOF_EARLY)
-        return received
 
     def _read(self, raw: bytes) -> Received | None:
         if not raw.strip():

@@ -28,7 +28,7 @@ import json
 from typing import Final
 
 import msgspec
-from attrs import define, field
+from attrs import define, evolve, field
 
 from trooper.core.events import (
     Begin,
@@ -48,6 +48,7 @@ from trooper.core.framing import SSEEvent, SSEFramer, parse_sse
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.core.tool_calls import ToolCalls
 from trooper.wire.faults import ERROR_FINISHES, find_error
+from trooper.wire.framed import FramedReader
 
 #: One bad line of sixty once cost a good stream; several in a row are noise.
 MAX_BAD_LINES: Final = 3
@@ -127,7 +128,7 @@ _EMPTY: Final = Failed(FailureKind.EMPTY_200)
 
 
 @define
-class ChatReader:
+class ChatReader(FramedReader):
     """
     One answer's reader.
 
@@ -138,10 +139,7 @@ class ChatReader:
 
     max_event_bytes: int
     choices: int = 1
-    outcome: Outcome | None = field(default=None, init=False)
-    finished: bool = field(default=False, init=False)
     bad_lines: int = field(default=0, init=False)
-    _framer: SSEFramer = field(init=False)
     _bad_in_a_row: int = field(default=0, init=False)
     _has_content: bool = field(default=False, init=False)
     _heard: bool = field(default=False, init=False)
@@ -153,32 +151,10 @@ class ChatReader:
     def __attrs_post_init__(self) -> None:
         self._framer = SSEFramer(self.max_event_bytes)
 
-    def feed(self, chunk: bytes) -> list[Received]:
-        """Return the whole, good events in `chunk`, up to one that decides the outcome."""
-        received: list[Received] = []
-        for raw in self._framer.feed(chunk):
-            if self.outcome is not None:
-                break
-            item = self._read(raw)
-            if item is not None:
-                received.append(item)
-        if self._framer.overflowed and self.outcome is None:
-            self.outcome = Failed(FailureKind.BAD_FRAME)
-        return received
-
-    def end(self) -> list[Received]:
-        """The body has ended cleanly."""
-        received: list[Received] = []
-        rest = self._framer.rest()
-        if self.outcome is None and rest.strip():
-            # Some servers leave out the last empty line. The event is whole if
-            # it reads as one, and then the client gets it with its empty line.
-            item = self._read(rest.rstrip(b"\r\n") + b"\n\n", last=True)
-            if item is not None:
-                received.append(item)
-        if self.outcome is None:
-            self.outcome = self._early_end()
-        return received
+    def _read_last(self, rest: bytes) -> Received | None:
+        # Some servers leave out the last empty line. The event is whole if it
+        # reads as one, and then the client gets it with its empty line.
+        return self._read(rest.rstrip(b"\r\n") + b"\n\n", last=True)
 
     def _early_end(self) -> Outcome:
         if self.finished:
@@ -271,10 +247,7 @@ class ChatReader:
             value = msgspec.json.decode(sse.data or b"")
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self._read_not_json(raw, sse, last=last)
-        self._bad_in_a_row = 0
-        failed = find_error(value, sse.name)
-        if failed is not None:
-            self._fail(failed, raw)
+        if self._tells_of_failure(value, sse.name, raw):
             return None
         plain, unknown = _without_extensions(value)
         self._has_content = self._has_content or unknown
@@ -297,13 +270,18 @@ class ChatReader:
             elif not last:
                 self._count_bad_line()
             return None
-        self._bad_in_a_row = 0
-        failed = find_error(value, sse.name)
-        if failed is not None:
-            self._fail(failed, raw)
+        if self._tells_of_failure(value, sse.name, raw):
             return None
         self._has_content = True
         return Received(raw, (Other(continuable=False),))
+
+    def _tells_of_failure(self, value: object, name: str, raw: bytes) -> bool:
+        """It is JSON, so the line is not bad; is it an error?"""
+        self._bad_in_a_row = 0
+        failed = find_error(value, name)
+        if failed is not None:
+            self._fail(failed, raw)
+        return failed is not None
 
     def _done(self, raw: bytes) -> Received | None:
         if not self.finished and not self._calls.all_whole:
@@ -322,13 +300,7 @@ class ChatReader:
             # The answer is whole by its own word; what follows cannot unsay it.
             self.outcome = Completed(terminated=False)
         else:
-            self.outcome = Failed(
-                failed.kind,
-                raw=raw,
-                retry_after_s=failed.retry_after_s,
-                prompt_tokens=failed.prompt_tokens,
-                window_tokens=failed.window_tokens,
-            )
+            self.outcome = evolve(failed, raw=raw)
 
     def _count_bad_line(self) -> None:
         self.bad_lines += 1

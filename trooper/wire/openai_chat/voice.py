@@ -36,6 +36,7 @@ from trooper.core.events import (
 )
 from trooper.core.framing import parse_sse
 from trooper.wire import LegNote, Trouble
+from trooper.wire.decoding import decoded_object
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -226,11 +227,7 @@ class ChatVoice:
         reason); then ours is said behind it.
         """
         self._terminated = True
-        try:
-            value = msgspec.json.decode(parse_sse(raw).data or b"")
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            value = None
-        raised_on = isinstance(value, dict) and bool(value.get("error"))
+        raised_on = decoded_object(parse_sse(raw).data or b"").get("error")
         return raw if raised_on else raw + self.error(trouble)
 
     def comment(self, words: str) -> bytes:
