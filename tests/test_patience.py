@@ -275,6 +275,10 @@ async def test_a_client_that_leaves_frees_everything(autojump_clock: Any, phase:
             x.leave()
             await trio.sleep(0.04)
             assert x.report["outcome"] == "client_cancelled"
+            # The line names whom it was waiting for.
+            last = "ollama" if phase.startswith("local") or phase == "slot" else "openai"
+            assert x.legs[-1] == (last, "client_cancelled")
+            assert len(x.legs) == (2 if last == "ollama" else 1)
             closed = [c.time for c in (*s.cloud.closed_by_peer, *s.ollama.closed_by_peer)]
             if phase not in ("slot", "local load"):
                 assert closed

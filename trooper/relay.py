@@ -113,6 +113,7 @@ class Conductor:
     _bell: Bell = field(factory=Bell, init=False)
     _began: float = field(factory=trio.current_time, init=False)
     _legs: list[LegReport] = field(factory=list, init=False)
+    _playing: _Playing | None = field(default=None, init=False)
     _first: tuple[Failed, str] | None = field(default=None, init=False)
     _may_retry: bool = field(default=True, init=False)
     _preamble_since: float | None = field(default=None, init=False)
@@ -178,6 +179,7 @@ class Conductor:
         inbox = Inbox(self._bell, self.services.config.server.channel_bytes)
         playing = _Playing(seat, "continue" if given else "restart", patience, inbox)
         nursery.start_soon(playing.run, leg)
+        self._playing = playing
         return playing
 
     def _seam_words(self, seat: Seat) -> str:
@@ -228,7 +230,7 @@ class Conductor:
 
     def _conclude(self, playing: _Playing, outcome: Outcome) -> Outcome:
         """The leg is over for us, whether or not it knows."""
-        delivery, patience = self.delivery, playing.patience
+        delivery = self.delivery
         outcome = delivery.conclude(outcome, going_on=playing.how == "continue")
         failed = outcome if isinstance(outcome, Failed) else None
         if failed is not None:
@@ -236,24 +238,26 @@ class Conductor:
             self.route.observe(playing.seat, failed, trio.current_time())
             if self._first is None:
                 self._first = (failed, playing.seat.target.name)
-        first_content = patience.first_content
-        self._legs.append(
-            LegReport(
-                target=playing.seat.target.name,
-                model=delivery.leg.model,
-                how=playing.how,
-                outcome=delivery.leg.outcome,
-                phase=delivery.transcript.phase.value,
-                started_s=round(patience.started - self._began, 6),
-                first_content_s=None if first_content is None else round(first_content - self._began, 6),
-                ended_s=round(trio.current_time() - self._began, 6),
-                tokens=delivery.leg.tokens,
-                estimated=delivery.leg.estimated,
-                status=failed.answer.status if failed and failed.answer else None,
-                unfit_reason=failed.unfit_reason if failed else "",
-            )
-        )
+        self._legs.append(self._leg_report(playing, delivery.leg.outcome, failed))
+        self._playing = None
         return outcome
+
+    def _leg_report(self, playing: _Playing, outcome: str, failed: Failed | None = None) -> LegReport:
+        delivery, first = self.delivery, playing.patience.first_content
+        return LegReport(
+            target=playing.seat.target.name,
+            model=delivery.leg.model,
+            how=playing.how,
+            outcome=outcome,
+            phase=delivery.transcript.phase.value,
+            started_s=round(playing.patience.started - self._began, 6),
+            first_content_s=None if first is None else round(first - self._began, 6),
+            ended_s=round(trio.current_time() - self._began, 6),
+            tokens=delivery.leg.tokens,
+            estimated=delivery.leg.estimated,
+            status=failed.answer.status if failed and failed.answer else None,
+            unfit_reason=failed.unfit_reason if failed else "",
+        )
 
     def _next(self, outcome: Outcome) -> Step:
         # A healthy answer needs no second look at the request it answers.
@@ -346,11 +350,8 @@ class Conductor:
         """Say the end, whatever it is."""
         delivery = self.delivery
         match step:
-            case Terminate():
-                delivery.end_turn(FinishReason.STOP)
-                self._ending = "completed"
-            case FinishTurn(reason):
-                delivery.end_turn(reason)
+            case Terminate() | FinishTurn():
+                delivery.end_turn(step.reason if isinstance(step, FinishTurn) else FinishReason.STOP)
                 self._ending = "completed"
             case PassOn(failed) | GiveUp(failed):
                 self._ending = "passed_on" if isinstance(step, PassOn) else "failed"
@@ -382,15 +383,17 @@ class Conductor:
         await self.client.finish(answer.body)
 
     def report(self) -> RequestReport:
-        """The request in numbers and enumerated words."""
+        """The request in numbers and enumerated words, the leg that is still open included."""
+        outcome = FailureKind.CLIENT_CANCELLED.value if self.client.gone else self._ending
+        still = () if self._playing is None else (self._leg_report(self._playing, outcome),)
         return RequestReport(
             request_id=self.request_id,
             model=self.route.model_for_log(),
             stream=self.incoming.routing.stream,
-            outcome="client_cancelled" if self.client.gone else self._ending,
+            outcome=outcome,
             status=self.client.status,
             duration_s=round(trio.current_time() - self._began, 6),
             sent_bytes=self.client.sent_bytes,
             gap_s=self._gap_s,
-            legs=tuple(self._legs),
+            legs=(*self._legs, *still),
         )
