@@ -22,13 +22,27 @@ from trooper.relay import relay
 from trooper.request import ClientRequest
 from trooper.services import Services, open_services
 from trooper.standby import State
-from trooper.testing import FakeOllama, MemoryNetwork, ScriptedProvider
+from trooper.testing import FAULTS, ChatAnswer, FakeOllama, FaultAt, MemoryNetwork, ScriptedProvider
 from wire_validator import ChatResult, validate_chat
 
 CLOUD = ("api.openai.com", 80)
 LOCAL = ("127.0.0.1", 11434)
 SECRET = "Bearer sk-client-secret"
 ENVIRON = {"TROOPER_OPENAI_BASE_URL": "http://api.openai.com/v1"}
+
+TOOLS = [
+    {
+        "type": "function",
+        "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {}}},
+    }
+]
+
+
+def dies(
+    fault: str = "reset", position: int | str = "middle", answer: ChatAnswer | None = None
+) -> ScriptedProvider:
+    """A cloud that says its answer, or `answer`, and dies at `position`."""
+    return ScriptedProvider(script=FaultAt(FAULTS[fault], position, answer))
 
 
 def configured(environ: Mapping[str, str] | None = None, **server: Any) -> Config:
@@ -159,6 +173,13 @@ class Stage:
         standby = self.services.standbys["ollama"]
         while standby.state is not State.READY:  # noqa: ASYNC110  # virtual time: costs nothing
             await trio.sleep(0.1)
+
+
+def asked(s: Stage, number: int = -1) -> Mapping[str, Any]:
+    """The body of one of the requests that Ollama got."""
+    body = s.ollama.requests[number].json()
+    assert isinstance(body, dict)
+    return body
 
 
 @asynccontextmanager

@@ -13,13 +13,9 @@ from typing import Any
 import pytest
 import structlog
 
-from scenes import configured, stage
+from scenes import configured, dies, stage
 from trooper.telemetry import set_up_logging
-from trooper.testing import DEFAULT_ANSWER, FAULTS, FaultAt, OllamaFault, ScriptedProvider
-
-
-def dies(fault: str = "reset", position: int | str = "middle") -> ScriptedProvider:
-    return ScriptedProvider(script=FaultAt(FAULTS[fault], position))
+from trooper.testing import DEFAULT_ANSWER, FAULTS, FaultAt, OllamaFault
 
 
 async def test_headers_tell_what_is_known_at_the_start(autojump_clock: Any) -> None:
