@@ -20,7 +20,6 @@ from rich.console import Console
 from trooper import demo as package
 from trooper.config import Target, Wire
 from trooper.demo import demo
-from trooper.demo.client import Heard, Splitter, ask
 from trooper.demo.local import NAME, NoOllama, RealOllama, find_ollama
 from trooper.demo.proof import Claim, prove, split_at_seam, text_of
 from trooper.demo.screen import Screen
@@ -28,6 +27,7 @@ from trooper.demo.stage import Act, NotPerformed, Performance, Records, perform,
 from trooper.demo.times import gap, moments
 from trooper.terminal import open_console
 from trooper.testing import DEFAULT_ANSWER, FAULTS, FakeOllama, Model, OllamaFault, chat_events, serve_tcp
+from trooper.testing.client import Heard, Splitter, ask
 
 EVENTS = chat_events(DEFAULT_ANSWER)
 SEAM = b": trooper seam from=cloud to=local reason=conn_reset phase=text\n\n"

@@ -21,7 +21,6 @@ from cyclopts import Parameter
 
 from trooper import __version__
 from trooper.cli import FAILED, MISUSED
-from trooper.demo.client import Heard
 from trooper.demo.local import NAME as LOCAL
 from trooper.demo.local import NoOllama, RealOllama, find_ollama
 from trooper.demo.proof import SEAM, prove
@@ -31,6 +30,7 @@ from trooper.demo.times import gap, moments
 from trooper.errors import ConfigError
 from trooper.terminal import open_console
 from trooper.testing import DEFAULT_ANSWER, FAULTS, chat_events
+from trooper.testing.client import Heard
 
 #: What a shell reports for a program that Ctrl-C ended.
 _INTERRUPTED: Final = 130

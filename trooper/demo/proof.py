@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from trooper.demo.client import Heard, Splitter
+from trooper.testing.client import Heard, Splitter
 
 SEAM = "trooper seam "
 _DONE = "[DONE]"

@@ -21,7 +21,6 @@ from attrs import define, evolve, field, frozen
 from trooper.config import Chain, Config, Key, Target, Wire, checked
 from trooper.config import Server as ServerKeys
 from trooper.core.outcome import Failed
-from trooper.demo.client import Heard, ask
 from trooper.demo.local import NAME as LOCAL
 from trooper.demo.local import RealOllama
 from trooper.relay import relay
@@ -39,6 +38,7 @@ from trooper.testing import (
     serve_tcp,
     tokens,
 )
+from trooper.testing.client import Heard, ask
 from trooper.web.asgi import Application
 from trooper.web.protocol import Cut, Receive
 from trooper.web.protocol import Send as AsgiSend

@@ -1,7 +1,8 @@
 """
-The demo's client: plain HTTP on a socket, no SDK, and none of Trooper's code.
+A client for streams of chat answers: plain HTTP on a socket, no SDK, and none
+of the proxy's code.
 
-It writes down each event of the stream as it comes, with its time.
+It hands over each event of the stream as it comes, with its time.
 """
 
 from __future__ import annotations
