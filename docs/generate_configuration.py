@@ -13,7 +13,7 @@ from pathlib import Path
 import attrs
 from generated import write_or_check
 
-from trooper.config import Server, Target
+from trooper.config import Server, Target, Wire
 from trooper.config.environment import VARIABLES
 from trooper.config.typed import words_for
 
@@ -118,7 +118,8 @@ def keys_table(cls: type[Server | Target]) -> str:
         name = "client_keys_env" if attribute.name == "client_keys" else attribute.name
         kind = TYPES.get(attribute.name) or words_for(attribute.type)[0]
         only = attribute.metadata["only"]
-        belongs = f" Only for `{only.value}`." if only else ""
+        names = " and ".join(f"`{wire.value}`" for wire in only)
+        belongs = "" if len(only) == len(Wire) else f" Only for {names}."
         meaning = f"{attribute.metadata['doc']}{belongs} *{attribute.metadata['reason']}*"
         rows.append(f"| `{name}` | {kind} | {default_of(attribute)} | {meaning} |")
     return "\n".join(rows)

@@ -29,6 +29,7 @@ from trooper.config.environment import VARIABLES
 from trooper.core.outcome import FailureKind
 from trooper.demo.screen import Screen
 from trooper.demo.stage import CLOUD, QUESTION, Act
+from trooper.fetch_model import fetch_model
 from trooper.testing import DEFAULT_ANSWER, FAULTS, FakeOllama, FaultAt, OllamaFault, ScriptedProvider, tokens
 
 ROOT = Path(__file__).parent.parent
@@ -174,13 +175,18 @@ def test_what_is_named_exists(page: Path) -> None:
             assert word in keys, word
 
 
-COMMANDS: dict[str, Callable[..., Any]] = {"serve": cli.serve, "check": check, "demo": demo.demo}
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "serve": cli.serve,
+    "check": check,
+    "demo": demo.demo,
+    "fetch-model": fetch_model,
+}
 
 
 def test_options_in_the_pages_exist() -> None:
     for page in PAGES:
         for command, rest in re.findall(
-            r"\btrooper (serve|check|demo)\b([^`\n]*)", page.read_text(encoding="utf-8")
+            r"\btrooper (serve|check|demo|fetch-model)\b([^`\n]*)", page.read_text(encoding="utf-8")
         ):
             taken = inspect.signature(COMMANDS[command]).parameters
             options = {f"--{name.removeprefix('as_').replace('_', '-')}" for name in taken} | {"--help"}

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from trooper.config import Config, load
+from trooper.embedded.model import with_embedded
 from trooper.errors import ConfigError
 from trooper.relay import relay
 from trooper.services import open_services
@@ -31,7 +32,7 @@ def _load_or_exit() -> Config:
     `trooper serve`, `trooper check` and `hypercorn --workers 0` keep it.
     """
     try:
-        return load(os.environ, Path.cwd())
+        return with_embedded(load(os.environ, Path.cwd()), os.environ)
     except ConfigError as error:
         sys.stderr.write(f"trooper: configuration error: {error}\n")
         raise SystemExit(2) from None

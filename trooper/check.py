@@ -26,16 +26,16 @@ from rich.text import Text
 from trooper import __version__
 from trooper.cli import FAILED, MISUSED
 from trooper.config import Config, Target, load
+from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.embedded.model import with_embedded
 from trooper.errors import ConfigError
 from trooper.services import Services, headers_for, open_services
-from trooper.standby import Standby, State
+from trooper.standby import EmbeddedStandby, OllamaStandby, Standby, State
 from trooper.telemetry import set_up_logging
 from trooper.terminal import open_console
 from trooper.upstream import Call
 from trooper.wire.decoding import decoded_object
-from trooper.wire.ollama_chat import models as ollama
-from trooper.wire.ollama_chat.models import LocalModel, Way
 
 #: For the answer, after the connection; a list of models is small.
 _ANSWER_S = 10.0
@@ -82,7 +82,7 @@ def check(
     if config is not None:
         environ["TROOPER_CONFIG"] = str(config)
     try:
-        settings = load(environ, Path.cwd())
+        settings = with_embedded(load(environ, Path.cwd()), environ)
     except ConfigError as error:
         sys.stderr.write(f"trooper: configuration error: {error}\n")
         return MISUSED
@@ -147,7 +147,7 @@ def judge_cloud(target: Target, answer: Answer | Failed | None) -> Finding:
             words, mend = f"can be reached, but answers with status {status} ({kind.value})", _WAIT
         case Failed(kind=kind):
             words, mend = f"cannot be reached ({kind.value}): requests go on to the next target", _PLACE
-    return Finding(target.name, "cloud", target.base_url, usable, (words,), mend, facts)
+    return Finding(target.name, "cloud", target.place, usable, (words,), mend, facts)
 
 
 def _count_models(body: bytes) -> int | None:
@@ -165,13 +165,14 @@ async def _ask_local(standby: Standby) -> Finding:
 def judge_local(standby: Standby, model: LocalModel | Failed | None) -> Finding:
     """What a standby has become, and what that means; `None`: it was not ready in time."""
     target = standby.target
-    missing = [name for name in target.models.values() if ollama.find(standby.models, name) is None]
+    missing = [name for name in target.models.values() if standby.find(name) is None]
     facts: dict[str, Any] = {
         "version": standby.version or None,
         "models": len(standby.models),
         "standby": standby.state.value,
     }
     usable, mend = False, ""
+    is_ollama = isinstance(standby, OllamaStandby)
     words: tuple[str, ...]
     match model:
         case LocalModel(way=way):
@@ -179,24 +180,38 @@ def judge_local(standby: Standby, model: LocalModel | Failed | None) -> Finding:
             usable, words = way is not Way.NONE, _describe(standby, model)
             mend = "" if usable else "Choose another model with `model` or TROOPER_LOCAL_MODEL."
         case _ if standby.state is State.ABSENT:
-            words = ("no Ollama answers here: a broken answer ends in an error",)
-            mend = "Start Ollama, or say with OLLAMA_HOST or `base_url` where it is."
+            words, mend = _absent(standby)
         case _ if standby.state is State.NO_MODEL and target.model:
-            words = (f"Ollama {standby.version} does not have the model {target.model}",)
-            mend = f"Run: ollama pull {target.model}"
+            words = (f"{standby.software} {standby.version} does not have the model {target.model}",)
+            mend = (
+                f"Run: ollama pull {target.model}" if is_ollama else "Leave `model` out, or write its name."
+            )
         case _ if standby.state is State.NO_MODEL:
             words = (f"Ollama {standby.version} has no model that can chat",)
             mend = "Run, for example: ollama pull llama3.2:3b"
         case Failed(kind=kind):
             words = (f"{standby.chosen} does not load ({kind.value})",)
-            mend = "Ollama's own log says why; a smaller model may fit."
+            mend = f"{standby.software}'s own log says why; a smaller model may fit."
         case None:
             words = (f"the model did not load within {target.load_timeout_s:g} s",)
-            mend = "Ollama's own log says why; `load_timeout_s` is the limit."
+            mend = f"{standby.software}'s own log says why; `load_timeout_s` is the limit."
     if missing and standby.models:
         usable, words = False, (*words, f"missing: {', '.join(missing)}")
         mend = f"{mend} Run: ollama pull {missing[0]}".strip()
-    return Finding(target.name, "local", target.base_url, usable, words, mend, facts)
+    return Finding(target.name, "local", target.place, usable, words, mend, facts)
+
+
+def _absent(standby: Standby) -> tuple[tuple[str, ...], str]:
+    match standby:
+        case EmbeddedStandby(why=why):
+            return (
+                f"it does not run: {why}",
+            ), "Check the model file, and: pip install 'trooper-proxy[embedded]'"
+        case OllamaStandby():
+            mend = "Start Ollama, or say with OLLAMA_HOST or `base_url` where it is."
+        case _:
+            mend = "Start it, or say with `base_url` where it is, and with `key` if it wants one."
+    return (f"no {standby.software} answers here: a broken answer ends in an error",), mend
 
 
 def _facts(standby: Standby, model: LocalModel) -> dict[str, Any]:
@@ -219,7 +234,7 @@ def _describe(standby: Standby, model: LocalModel) -> tuple[str, ...]:
     can = [word for word, name in (("tools", "tools"), ("images", "vision")) if name in model.capabilities]
     echo = ("repeats what it is given first; that is cut",) if model.echoes else ()
     return (
-        f"Ollama {standby.version}, model {model.name} ({standby.chosen_because})",
+        f"{standby.software} {standby.version}, model {model.name} ({standby.chosen_because})",
         window,
         f"takes {' and '.join(can) or 'neither tools nor images'}",
         _WAYS[model.way],

@@ -1,5 +1,5 @@
 """
-The command line: `trooper serve`, `trooper check`, `trooper demo`.
+The command line: `trooper serve`, `check`, `demo`, `fetch-model`.
 
 Each command's work is elsewhere; this file turns arguments into a
 configuration and results into an exit status.
@@ -19,7 +19,8 @@ from attrs import evolve
 from cyclopts import Parameter
 
 from trooper import __version__
-from trooper.config import Config, Key, Wire, checked, load
+from trooper.config import Config, Key, checked, load
+from trooper.embedded.model import with_embedded
 from trooper.errors import ConfigError
 from trooper.web.serve import Server, open_listeners
 
@@ -90,11 +91,19 @@ app.command(
 )
 
 
+app.command(
+    "trooper.fetch_model:fetch_model",
+    name="fetch-model",
+    help="Fetch the small model that Trooper can run itself, once.\n\n"
+    "It needs the extra `embedded` to run. The exit status is 0 if the model is there.",
+)
+
+
 def _load(file: Path | None, host: str | None, port: int | None) -> Config:
     environ = dict(os.environ)
     if file is not None:
         environ["TROOPER_CONFIG"] = str(file)
-    config = load(environ, Path.cwd())
+    config = with_embedded(load(environ, Path.cwd()), environ)
     server = config.server
     server = evolve(server, host=host or server.host, port=server.port if port is None else port)
     return checked(evolve(config, server=server))
@@ -108,9 +117,9 @@ def _summary(config: Config) -> list[str]:
     """What will be done with requests: the targets and the chains."""
     lines = [f"version {__version__}, configuration from {config.source}"]
     for target in config.targets:
-        place = "local" if target.wire is Wire.OLLAMA_CHAT else "cloud"
+        kind = "local" if target.is_local else "cloud"
         lines.append(
-            f"target {target.name}: {place}, {_without_credentials(target.base_url)}, {_key(target.key)}"
+            f"target {target.name}: {kind}, {_without_credentials(target.place)}, {_key(target.key)}"
         )
     lines.extend(f"chain {chain.pattern!r}: {' → '.join(chain.targets)}" for chain in config.chains)
     return lines

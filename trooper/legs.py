@@ -10,23 +10,19 @@ from typing import Final
 
 from attrs import define, evolve, field, frozen
 
-from trooper.core import fitting
+from trooper.core import fitting, history, local_model
 from trooper.core.conversation import Conversation
 from trooper.core.events import NextChoice, Received
+from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.core.seam import prefill as split_blanks
 from trooper.inbox import Ended, Granted, Inbox, Opened
 from trooper.standby import Standby
 from trooper.upstream import Call, Headers, Upstream
-from trooper.wire import Reader
-from trooper.wire.ollama_chat import models as ollama
-from trooper.wire.ollama_chat import request as ask
-from trooper.wire.ollama_chat.models import LocalModel, Way
-from trooper.wire.ollama_chat.reader import OllamaReader
+from trooper.wire import Post, Reader
 from trooper.wire.openai_chat.reader import ChatReader
 from trooper.wire.openai_chat.whole import WholeReader
 
-_JSON: Final = ((b"content-type", b"application/json"),)
 #: What says that a model is no longer where the standby last saw it.
 _GONE: Final = frozenset(
     {FailureKind.NOT_FOUND, FailureKind.CONNECT, FailureKind.TIMEOUT_CONNECT, FailureKind.CONN_RESET}
@@ -155,7 +151,7 @@ async def _run_local(leg: LocalLeg, inbox: Inbox) -> None:
         inbox.put_nowait(Ended(model))
         return
     going_on = bool(leg.given)
-    reason = (ollama.unfit_to_go_on if going_on else ollama.unfit)(model, leg.conversation)
+    reason = (local_model.unfit_to_go_on if going_on else local_model.unfit)(model, leg.conversation)
     way = _way(model, leg) if not reason else Way.NONE
     if reason or (going_on and way is Way.NONE):
         inbox.put_nowait(Ended(Failed(FailureKind.UNFIT, unfit_reason=reason or "no_other_way")))
@@ -168,11 +164,11 @@ def _way(model: LocalModel, leg: LocalLeg) -> Way:
     if not leg.other_way:
         return model.way
     other = Way.RAW if model.way is Way.PREFILL else Way.NONE
-    return other if not ollama.unfit_to_go_on(evolve(model, way=other), leg.conversation) else Way.NONE
+    return other if not local_model.unfit_to_go_on(evolve(model, way=other), leg.conversation) else Way.NONE
 
 
 async def _ask_local(leg: LocalLeg, inbox: Inbox, model: LocalModel, way: Way) -> None:
-    conversation, own_prefill = ask.split_prefill(leg.conversation)
+    conversation, own_prefill = history.split_prefill(leg.conversation)
     prefill = split_blanks(own_prefill + leg.given, trims=model.trims and way is Way.PREFILL)
     shown = prefill.text
     ratio = leg.standby.ratio(model)
@@ -217,12 +213,12 @@ async def _run_choices(
             return None
         reading = _Reading(
             inbox,
-            OllamaReader(leg.max_line_bytes, call_id=f"call_{leg.request_id}_{index}"),
+            leg.standby.asking(model).reader(post, leg.max_line_bytes, f"call_{leg.request_id}_{index}"),
             wants_stream=False,
             max_answer_bytes=leg.max_line_bytes,
             ends_leg=index == conversation.choices - 1,
         )
-        failed = await leg.standby.upstream.exchange(Call("POST", post.path, _JSON, post.body), reading)
+        failed = await leg.standby.upstream.exchange(leg.standby.call(post), reading)
         too_long = failed is not None and failed.kind is FailureKind.CONTEXT_LENGTH
         if too_long and not last and index == 0:
             return failed
@@ -235,22 +231,18 @@ async def _run_choices(
 
 async def _post(
     leg: LocalLeg, model: LocalModel, way: Way, conversation: Conversation, shown: str, index: int
-) -> ask.Post | Failed:
-    loading = leg.standby.loading(model)
+) -> Post | Failed:
+    asking = leg.standby.asking(model)
     if way is not Way.RAW or not leg.given:
-        return ask.chat(
-            conversation, model, loading, prefill=shown, max_tokens=leg.max_tokens, seed_offset=index
-        )
-    rendering = ask.render(conversation, model, loading)
-    answer = await leg.standby.upstream.fetch(
-        Call("POST", rendering.path, _JSON, rendering.body), leg.max_line_bytes
-    )
+        return asking.chat(conversation, prefill=shown, max_tokens=leg.max_tokens, seed_offset=index)
+    rendering = leg.standby.call(asking.render(conversation))
+    answer = await leg.standby.upstream.fetch(rendering, leg.max_line_bytes)
     if isinstance(answer, Failed):
         return _without_answer(answer) or answer
-    prompt = ollama.read_render(answer.body)
+    prompt = asking.read_render(answer.body)
     if prompt is None:
         return Failed(FailureKind.UNFIT, unfit_reason="no_render")
-    return ask.raw(prompt, conversation, model, loading, prefill=shown, max_tokens=leg.max_tokens)
+    return asking.raw(prompt, conversation, prefill=shown, max_tokens=leg.max_tokens)
 
 
 def _without_answer(failed: Failed | None) -> Failed | None:

@@ -10,6 +10,7 @@ from typing import Final
 from attrs import define, field
 
 from trooper.core import headers as http
+from trooper.core import local_model
 from trooper.core.conversation import Conversation
 from trooper.core.outcome import Failed, FailureKind
 from trooper.core.plan import Candidate, Restart, could_go_on
@@ -18,7 +19,6 @@ from trooper.request import Incoming
 from trooper.services import Seat, Services, headers_for
 from trooper.standby import State
 from trooper.upstream import Call
-from trooper.wire.ollama_chat import models as ollama
 from trooper.wire.openai_chat.request import Unreadable, with_model
 
 #: An OpenAI chat API has no way to be made to continue; it would begin anew.
@@ -89,11 +89,11 @@ class Route:
         model = standby.known(seat.model)
         if model is None or not standby.is_probed(seat.model):
             # Not looked at yet: the leg waits for the standby and finds out.
-            model = ollama.LocalModel("", way=ollama.Way.PREFILL)
+            model = local_model.LocalModel("", way=local_model.Way.PREFILL)
         return Candidate(
             name,
-            restart=ollama.unfit(model, conversation),
-            go_on=ollama.unfit_to_go_on(model, conversation),
+            restart=local_model.unfit(model, conversation),
+            go_on=local_model.unfit_to_go_on(model, conversation),
         )
 
     def leg(self, seat: Seat, *, given: str, tokens_left: int | None, other_way: bool) -> Leg:

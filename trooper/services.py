@@ -16,11 +16,12 @@ from attrs import define, field, frozen
 from trooper.config import Config, Target, Wire
 from trooper.core import headers as http
 from trooper.core.cooldown import Cooldowns
+from trooper.core.local_model import LocalModel
 from trooper.core.outcome import Answer, Failed, FailureKind
-from trooper.standby import Standby, State
+from trooper.standby import EmbeddedStandby, LlamaServerStandby, OllamaStandby, Standby, State
+from trooper.standby.embedded import nowhere
 from trooper.upstream import Call, Upstream, open_upstream
 from trooper.wire.decoding import decoded_object
-from trooper.wire.ollama_chat import models as ollama
 
 if TYPE_CHECKING:
     import httpcore
@@ -58,7 +59,7 @@ class Services:
         targets = self.config.chain_for(model)
         for target in targets:
             standby = self.standbys.get(target.name)
-            if standby is not None and model not in target.models and ollama.find(standby.models, model):
+            if standby is not None and model not in target.models and standby.find(model):
                 return (Seat(target, model),)
         return tuple(Seat(t, t.model_for(model)) for t in targets)
 
@@ -121,8 +122,25 @@ def headers_for(
     )
 
 
-def _listed(model: ollama.LocalModel, standby: Standby) -> dict[str, object]:
+def _listed(model: LocalModel, standby: Standby) -> dict[str, object]:
     return {"id": model.name, "object": "model", "created": 0, "owned_by": f"trooper:{standby.target.name}"}
+
+
+def _standbys(config: Config, upstreams: Mapping[str, Upstream]) -> dict[str, Standby]:
+    standbys: dict[str, Standby] = {}
+    for target in config.targets:
+        upstream = upstreams[target.name]
+        match target.wire:
+            case Wire.OLLAMA_CHAT:
+                standbys[target.name] = OllamaStandby(target, upstream)
+            case Wire.LLAMA_SERVER if target.gguf is None:
+                standbys[target.name] = LlamaServerStandby(target, upstream)
+            case _:
+                pass
+    rivals = tuple(standbys.values())
+    embedded = [target for target in config.targets if target.gguf is not None]
+    standbys |= {t.name: EmbeddedStandby(t, upstreams[t.name], rivals) for t in embedded}
+    return standbys
 
 
 @asynccontextmanager
@@ -139,11 +157,12 @@ async def open_services(
     """
     async with AsyncExitStack() as stack:
         upstreams = {
-            t.name: await stack.enter_async_context(open_upstream(t, network)) for t in config.targets
+            t.name: await stack.enter_async_context(
+                open_upstream(t if t.gguf is None else nowhere(t), network)
+            )
+            for t in config.targets
         }
-        standbys = {
-            t.name: Standby(t, upstreams[t.name]) for t in config.targets if t.wire is Wire.OLLAMA_CHAT
-        }
+        standbys = _standbys(config, upstreams)
         for standby in standbys.values():
             nursery.start_soon(standby.run)
         yield Services(config, upstreams, standbys, Cooldowns(enabled=config.server.memory))

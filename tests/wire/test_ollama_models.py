@@ -3,44 +3,22 @@
 from __future__ import annotations
 
 import json
-import random
 from typing import Any
 
 import pytest
-from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trooper.core.conversation import (
-    Conversation,
-    ImagePart,
-    Message,
-    Part,
-    Role,
-    TextPart,
-    Tool,
-    UnknownPart,
-)
+from trooper.core.local_model import LocalModel, Way, rank
 from trooper.wire.ollama_chat.models import (
-    PROBE_BLANK,
-    PROBE_TEXT,
-    LocalModel,
-    Way,
     find,
     is_cloud_name,
-    rank,
     read_loaded,
     read_render,
     read_said,
     read_tags,
     read_version,
-    unfit,
-    unfit_to_go_on,
-    why_first,
     with_details,
-    with_echo_probe,
-    with_generation_probe,
-    with_render_probe,
 )
 
 CHAT = frozenset({"completion"})
@@ -169,60 +147,6 @@ def test_what_is_not_shown_stays(shown: object) -> None:
     assert with_details(model, dumps(shown)) == model
 
 
-# Which model
-
-
-def named(*models: LocalModel) -> list[str]:
-    return [model.name for model in models]
-
-
-RANKED = [
-    LocalModel("warm", capabilities=CHAT, trained_tokens=10),
-    LocalModel("tools-large", capabilities=TOOLS, trained_tokens=90),
-    LocalModel("tools-a", capabilities=TOOLS, trained_tokens=20),
-    LocalModel("tools-b", capabilities=TOOLS, trained_tokens=20),
-    LocalModel("large", capabilities=CHAT, trained_tokens=99),
-    LocalModel("old", trained_tokens=8),
-]
-OUT = [
-    LocalModel("elsewhere", capabilities=TOOLS, trained_tokens=999, runs_elsewhere=True),
-    LocalModel("embed", capabilities=frozenset({"embedding"})),
-    LocalModel("both", capabilities=frozenset({"embedding", "completion"})),
-    LocalModel("insert", capabilities=frozenset({"insert"})),
-]
-
-
-@given(st.randoms(use_true_random=False))
-def test_the_choice_does_not_depend_on_the_order(chance: random.Random) -> None:
-    models = [*RANKED, *OUT]
-    chance.shuffle(models)
-    assert rank(models, {"warm": 4096, "elsewhere": 1}) == RANKED
-
-
-def test_a_model_elsewhere_only_where_allowed() -> None:
-    allowed = rank([*RANKED, *OUT], {}, allow_remote=True)
-    assert allowed[0].name == "elsewhere"
-    assert rank(OUT, {}) == []
-
-
-@pytest.mark.parametrize(
-    ("first", "why"),
-    [
-        (0, "loaded already"),
-        (1, "largest window"),
-        (2, "first by name"),
-        (3, "can use tools"),
-        (5, "the only one"),
-    ],
-)
-def test_why_the_first_is_first(first: int, why: str) -> None:
-    assert why_first(RANKED[first:], {"warm"}) == why
-
-
-def test_two_models_of_one_name_are_no_crash() -> None:
-    assert why_first([RANKED[0], RANKED[0]], {}) == "first by name"
-
-
 @pytest.mark.parametrize(
     ("name", "found"),
     [
@@ -241,58 +165,6 @@ def test_find(name: str, found: str | None) -> None:
     names = ["qwen:3b", "qwen:latest", "host:5000/me/qwen:latest", "bare"]
     model = find([LocalModel(n) for n in names], name)
     assert (model and model.name) == found
-
-
-# How it goes on
-
-
-BEFORE = "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n"
-
-
-@pytest.mark.parametrize(
-    ("rendered", "way", "trims"),
-    [
-        pytest.param(BEFORE + PROBE_TEXT + PROBE_BLANK, Way.PREFILL, False, id="keeps"),
-        pytest.param(BEFORE + PROBE_TEXT + PROBE_BLANK + "\n", Way.PREFILL, False, id="adds a newline"),
-        pytest.param(BEFORE + PROBE_TEXT, Way.PREFILL, True, id="trims"),
-        pytest.param(BEFORE + PROBE_TEXT + "\n", Way.PREFILL, True, id="trims and adds a newline"),
-        pytest.param(BEFORE + PROBE_TEXT + PROBE_BLANK + "<|im_end|>\n", Way.RAW, False, id="closes"),
-        pytest.param(
-            BEFORE + PROBE_TEXT + PROBE_BLANK + "<|im_end|>\n<|im_start|>assistant\n",
-            Way.RAW,
-            False,
-            id="closes and opens another",
-        ),
-        pytest.param(BEFORE, Way.RAW, False, id="drops it"),
-        pytest.param("", Way.RAW, False, id="renders nothing"),
-        pytest.param(None, Way.NONE, False, id="cannot be rendered"),
-    ],
-)
-def test_the_render_probe(rendered: str | None, way: Way, trims: bool) -> None:
-    model = LocalModel("m", way=Way.PREFILL)
-    assert with_render_probe(model, rendered) == evolve(model, way=way, trims=trims)
-
-
-@pytest.mark.parametrize(("content", "echoes"), [(PROBE_TEXT + " g", True), (" g", False), ("", False)])
-def test_the_echo_probe(content: str, echoes: bool) -> None:
-    assert with_echo_probe(LocalModel("m"), content) == LocalModel("m", echoes=echoes)
-
-
-@pytest.mark.parametrize(
-    ("content", "way", "echoes"),
-    [
-        (" 5, 6, 7", Way.PREFILL, False),
-        ("5", Way.PREFILL, False),
-        ("1, 2, 3, 4, 5, 6", Way.PREFILL, True),
-        ("1, 2, 3, 4,", Way.NONE, True),
-        ("Sure! 5", Way.NONE, False),
-        ("1, 2, 3, 4", Way.NONE, False),
-        ("", Way.NONE, False),
-    ],
-)
-def test_the_generation_probe(content: str, way: Way, echoes: bool) -> None:
-    found = with_generation_probe(LocalModel("m"), content, "1, 2, 3, 4,")
-    assert found == LocalModel("m", way=way, echoes=echoes)
 
 
 def test_a_rendered_prompt() -> None:
@@ -319,68 +191,6 @@ def test_what_was_said() -> None:
     assert read_said(b'{"message": {"content": "5"}, "done": true}') == "5"
     for body in (b"", b"{}", b'{"message": "x"}', b'{"message": {"content": null}}', b'{"error": "x"}'):
         assert read_said(body) == ""
-
-
-# What it cannot do
-
-
-def asked(*parts: Part, **fields: Any) -> Conversation:
-    return Conversation("gpt-4o", (Message(Role.USER, (TextPart("Q"), *parts)),), **fields)
-
-
-CALLABLE = (Tool("f"),)
-IMAGE = ImagePart("image/png", "QUJD")
-UNFIT = [
-    pytest.param(CHAT, asked(), "", id="text"),
-    pytest.param(CHAT, asked(unsaid=("logprobs", "audio")), "logprobs", id="unsaid"),
-    pytest.param(TOOLS, asked(tools=CALLABLE), "", id="tools"),
-    pytest.param(CHAT, asked(tools=CALLABLE), "tools", id="no tools"),
-    pytest.param(CHAT, asked(tools=CALLABLE, tool_choice="none"), "", id="tools not to be used"),
-    pytest.param(TOOLS, asked(tools=CALLABLE, tool_choice="required"), "tool_choice", id="forced"),
-    pytest.param(TOOLS, asked(tools=CALLABLE, tool_choice="tool:f"), "tool_choice", id="named"),
-    pytest.param(frozenset(), asked(tools=CALLABLE), "", id="tools of an old server"),
-    pytest.param(VISION, asked(IMAGE), "", id="image"),
-    pytest.param(CHAT, asked(IMAGE), "vision", id="blind"),
-    pytest.param(frozenset(), asked(IMAGE), "", id="image for an old server"),
-    pytest.param(VISION, asked(ImagePart(url="https://x/y.png")), "image_url", id="image elsewhere"),
-    pytest.param(VISION, asked(IMAGE, UnknownPart("file")), "content_part", id="file"),
-]
-
-
-@pytest.mark.parametrize(("capabilities", "conversation", "reason"), UNFIT)
-def test_unfit(capabilities: frozenset[str], conversation: Conversation, reason: str) -> None:
-    model = LocalModel("m", capabilities=capabilities, way=Way.PREFILL)
-    assert unfit(model, conversation) == reason
-    assert unfit_to_go_on(model, conversation) == reason
-
-
-GOING_ON = [
-    pytest.param(Way.PREFILL, asked(), "", id="prefill"),
-    pytest.param(Way.RAW, asked(), "", id="raw"),
-    pytest.param(Way.NONE, asked(), "closes_turn", id="none"),
-    pytest.param(Way.PREFILL, asked(choices=2), "n", id="n"),
-    pytest.param(Way.PREFILL, asked(json_mode=True), "json", id="json"),
-    pytest.param(Way.PREFILL, asked(json_schema={}), "json", id="schema"),
-    pytest.param(Way.PREFILL, asked(tools=CALLABLE), "", id="tools"),
-    pytest.param(Way.RAW, asked(tools=CALLABLE), "tools_raw", id="tools raw"),
-    pytest.param(Way.RAW, asked(tools=CALLABLE, tool_choice="none"), "", id="no tools raw"),
-    pytest.param(Way.PREFILL, asked(IMAGE), "", id="image"),
-    pytest.param(Way.RAW, asked(IMAGE), "images_raw", id="image raw"),
-]
-
-
-@pytest.mark.parametrize(("way", "conversation", "reason"), GOING_ON)
-def test_unfit_to_go_on(way: Way, conversation: Conversation, reason: str) -> None:
-    model = LocalModel("m", way=way)
-    assert unfit(model, conversation) == ""
-    assert unfit_to_go_on(model, conversation) == reason
-
-
-def test_old_turns_count_too() -> None:
-    earlier = Message(Role.USER, (IMAGE,))
-    conversation = Conversation("m", (earlier, Message(Role.ASSISTANT), Message(Role.USER)))
-    assert unfit(LocalModel("m", capabilities=CHAT), conversation) == "vision"
-    assert unfit_to_go_on(LocalModel("m", way=Way.RAW), conversation) == "images_raw"
 
 
 # Anything at all

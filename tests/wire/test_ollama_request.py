@@ -23,24 +23,23 @@ from trooper.core.conversation import (
     ToolCall,
     UnknownPart,
 )
-from trooper.wire.ollama_chat.models import PROBE_BLANK, PROBE_TEXT, LocalModel
+from trooper.core.history import split_prefill
+from trooper.core.local_model import PROBE_BLANK, PROBE_TEXT, LocalModel
+from trooper.wire import Post
 from trooper.wire.ollama_chat.request import (
     Loading,
-    Post,
-    chat,
+    OllamaAsking,
     echo_probe,
     generation_probe,
     load,
     native_messages,
-    raw,
-    render,
     render_probe,
     show,
-    split_prefill,
 )
 
 MODEL = LocalModel("qwen2.5:3b", stop=("<|im_end|>",))
 LOADING = Loading(4096, "30m")
+ASKING = OllamaAsking(MODEL, LOADING)
 Q = Message(Role.USER, (TextPart("Q"),))
 
 
@@ -217,7 +216,7 @@ messages = (
 
 @given(st.lists(messages, max_size=8))
 def test_whatever_the_history_it_is_strict(history: list[Message]) -> None:
-    body = sent(chat(asked(*history), MODEL, LOADING, prefill="half"))
+    body = sent(ASKING.chat(asked(*history), prefill="half"))
     roles = [m["role"] for m in body["messages"]]
     assert "system" not in roles[1:]
     assert set(roles) <= {"system", "user", "assistant", "tool"}
@@ -273,18 +272,18 @@ PLAIN = {
 
 
 def test_a_plain_chat() -> None:
-    assert sent(chat(asked(), MODEL, LOADING)) == PLAIN
+    assert sent(ASKING.chat(asked())) == PLAIN
 
 
 def test_the_half_answer_is_the_last_message() -> None:
     prefill = "1, 2, 3,"
     half = {"role": "assistant", "content": prefill}
-    assert sent(chat(asked(), MODEL, LOADING, prefill=prefill)) == PLAIN | {
+    assert sent(ASKING.chat(asked(), prefill=prefill)) == PLAIN | {
         "messages": [{"role": "user", "content": "Q"}, half]
     }
     # Two assistant messages at the end are refused, but a call is not merged with.
     call = calling(ToolCall("c", "f", "{}"))
-    roles = [m["role"] for m in sent(chat(asked(Q, call), MODEL, LOADING, prefill=prefill))["messages"]]
+    roles = [m["role"] for m in sent(ASKING.chat(asked(Q, call), prefill=prefill))["messages"]]
     assert roles == ["user", "assistant", "assistant"]
 
 
@@ -300,7 +299,7 @@ ALL = Sampling(
 
 
 def test_options() -> None:
-    body = sent(chat(asked(sampling=ALL), MODEL, LOADING, max_tokens=12, seed_offset=2))
+    body = sent(ASKING.chat(asked(sampling=ALL), max_tokens=12, seed_offset=2))
     assert body["options"] == {
         "num_ctx": 4096,
         "temperature": 0.0,
@@ -317,19 +316,19 @@ def test_options() -> None:
 @pytest.mark.parametrize(("left", "sent_as"), [(5, 5), (1, 1), (0, 1), (-3, 1)])
 def test_never_a_limit_of_nothing(left: int, sent_as: int) -> None:
     """0 means "without end" on two of three paths."""
-    assert sent(chat(asked(), MODEL, LOADING, max_tokens=left))["options"]["num_predict"] == sent_as
-    body = sent(raw("P", asked(), MODEL, LOADING, prefill="", max_tokens=left), "/api/generate")
+    assert sent(ASKING.chat(asked(), max_tokens=left))["options"]["num_predict"] == sent_as
+    body = sent(ASKING.raw("P", asked(), prefill="", max_tokens=left), "/api/generate")
     assert body["options"]["num_predict"] == sent_as
 
 
 def test_a_seed_that_was_not_given_is_not_made_up() -> None:
-    assert "seed" not in sent(chat(asked(), MODEL, LOADING, seed_offset=3))["options"]
-    assert sent(chat(asked(sampling=Sampling(seed=0)), MODEL, LOADING))["options"]["seed"] == 0
+    assert "seed" not in sent(ASKING.chat(asked(), seed_offset=3))["options"]
+    assert sent(ASKING.chat(asked(sampling=Sampling(seed=0))))["options"]["seed"] == 0
 
 
 def test_tools() -> None:
     tools = (Tool("f", "does f", {"type": "object", "properties": {}}), Tool("g"))
-    assert sent(chat(asked(tools=tools), MODEL, LOADING))["tools"] == [
+    assert sent(ASKING.chat(asked(tools=tools)))["tools"] == [
         {
             "type": "function",
             "function": {
@@ -340,7 +339,7 @@ def test_tools() -> None:
         },
         {"type": "function", "function": {"name": "g", "description": "", "parameters": {}}},
     ]
-    assert sent(chat(asked(tools=tools, tool_choice="none"), MODEL, LOADING)) == PLAIN
+    assert sent(ASKING.chat(asked(tools=tools, tool_choice="none"))) == PLAIN
 
 
 @pytest.mark.parametrize(
@@ -354,7 +353,7 @@ def test_tools() -> None:
 )
 def test_format(fields: dict[str, Any], format_: object) -> None:
     """Never "text": that is a 500."""
-    assert sent(chat(asked(**fields), MODEL, LOADING)) == PLAIN | {"format": format_}
+    assert sent(ASKING.chat(asked(**fields))) == PLAIN | {"format": format_}
 
 
 @pytest.mark.parametrize(
@@ -362,20 +361,20 @@ def test_format(fields: dict[str, Any], format_: object) -> None:
 )
 def test_a_number_of_seconds_is_a_number(keep_alive: str, sent_as: object) -> None:
     """ "300" in quotes is a 400."""
-    body = sent(chat(asked(), MODEL, Loading(None, keep_alive)))
+    body = sent(OllamaAsking(MODEL, Loading(None, keep_alive)).chat(asked()))
     assert body == PLAIN | {"keep_alive": sent_as, "options": {}}
 
 
 def posts(loading: Loading) -> list[Post]:
-    conversation = asked(sampling=ALL)
+    conversation, asking = asked(sampling=ALL), OllamaAsking(MODEL, loading)
     return [
         load(MODEL, loading),
         render_probe(MODEL, loading),
         echo_probe(MODEL, loading),
         generation_probe(MODEL, loading),
-        chat(conversation, MODEL, loading, prefill="x", max_tokens=5),
-        render(conversation, MODEL, loading),
-        raw("P", conversation, MODEL, loading, prefill="x"),
+        asking.chat(conversation, prefill="x", max_tokens=5),
+        asking.render(conversation),
+        asking.raw("P", conversation, prefill="x"),
     ]
 
 
@@ -445,7 +444,7 @@ def test_the_generation_probe_counts_on() -> None:
 
 
 def test_rendering_says_nothing_of_the_half_answer() -> None:
-    assert sent(render(asked(text(Role.SYSTEM, "S"), Q), MODEL, LOADING)) == {
+    assert sent(ASKING.render(asked(text(Role.SYSTEM, "S"), Q))) == {
         "model": "qwen2.5:3b",
         "keep_alive": "30m",
         "messages": [{"role": "system", "content": "S"}, {"role": "user", "content": "Q"}],
@@ -472,7 +471,7 @@ def test_rendering_says_nothing_of_the_half_answer() -> None:
     ],
 )
 def test_the_prompt_goes_on_behind_an_open_think_tag(rendered: str, prompt: str) -> None:
-    body = sent(raw(rendered, asked(), MODEL, LOADING, prefill="half"), "/api/generate")
+    body = sent(ASKING.raw(rendered, asked(), prefill="half"), "/api/generate")
     assert body == {
         "model": "qwen2.5:3b",
         "keep_alive": "30m",
@@ -485,9 +484,9 @@ def test_the_prompt_goes_on_behind_an_open_think_tag(rendered: str, prompt: str)
 
 
 def test_raw_has_the_options_of_a_chat() -> None:
-    body = sent(raw("P", asked(sampling=ALL), MODEL, LOADING, prefill="x", max_tokens=3), "/api/generate")
-    assert body["options"] == sent(chat(asked(sampling=ALL), MODEL, LOADING, max_tokens=3))["options"]
+    body = sent(ASKING.raw("P", asked(sampling=ALL), prefill="x", max_tokens=3), "/api/generate")
+    assert body["options"] == sent(ASKING.chat(asked(sampling=ALL), max_tokens=3))["options"]
 
 
 def test_stop_of_the_model_alone_stays_the_models() -> None:
-    assert "stop" not in sent(raw("P", asked(), MODEL, LOADING, prefill=""), "/api/generate")["options"]
+    assert "stop" not in sent(ASKING.raw("P", asked(), prefill=""), "/api/generate")["options"]

@@ -29,7 +29,7 @@ def normalised(wire: Wire, url: str) -> str:
     url = url.rstrip("/")
     # Split by hand: a URL that cannot be read must reach the check that says so.
     segments = url.partition("://")[2].split("/")[1:]
-    if wire is Wire.OLLAMA_CHAT:
+    if wire is not Wire.OPENAI_CHAT:
         return url.removesuffix("/v1").rstrip("/")
     if any(_VERSION.fullmatch(segment) for segment in segments):
         return url

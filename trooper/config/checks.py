@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from trooper.config import addresses
 from trooper.config.limits import shown
-from trooper.config.values import Chain, Config, Server, Target
+from trooper.config.values import Chain, Config, Server, Target, Wire
 from trooper.errors import ConfigError
 
 
@@ -25,8 +25,9 @@ def checked(config: Config) -> Config:
     _names_are_one_each(config.targets)
     for target in config.targets:
         _key_and_place(target)
-        _is_not_trooper(target, config.server)
-        if target.is_local and not target.allow_remote:
+        if target.base_url:
+            _is_not_trooper(target, config.server)
+        if target.wire is Wire.OLLAMA_CHAT and not target.allow_remote:
             _stays_local(target)
     _client_key_goes_to_one(config.targets)
     _front_door_is_kept(config)
@@ -44,8 +45,11 @@ def _names_are_one_each(targets: tuple[Target, ...]) -> None:
 
 
 def _key_and_place(target: Target) -> None:
-    if target.is_local and target.key.kind != "none":
-        raise ConfigError(f"targets.{target.name}.key", "a local target takes no key", "Leave it out")
+    takes_key = target.wire is Wire.LLAMA_SERVER and target.gguf is None and target.key.kind == "value"
+    if target.is_local and target.key.kind != "none" and not takes_key:
+        problem = "a local target takes no such key"
+        fix = 'Leave it out; a llama-server that wants one takes { env = "NAME" }'
+        raise ConfigError(f"targets.{target.name}.key", problem, fix)
     if target.is_local and target.proxy is not None:
         raise ConfigError(f"targets.{target.name}.proxy", "a local target takes no proxy", "Leave it out")
     if target.ca_file is not None and urlsplit(target.base_url).scheme != "https":

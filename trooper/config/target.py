@@ -7,18 +7,21 @@ The class refuses bad values itself, also when it is built in Python.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import Literal
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
 from trooper.config import limits
-from trooper.config.told import Wire, told
+from trooper.config.told import LOCAL_WIRES, Wire, told
+from trooper.errors import ConfigError
 
 MIB = 1024 * 1024
 
 DEFAULT_OPENAI_URL = "https://api.openai.com/v1"
 DEFAULT_OLLAMA_URL = "http://127.0.0.1:11434"
+DEFAULT_LLAMA_SERVER_URL = "http://127.0.0.1:8080"
 
 
 @frozen
@@ -49,18 +52,17 @@ class Target:
     )
     wire: Wire = field(
         metadata=told(
-            'How the target speaks: `"openai-chat"` (a cloud) or `"ollama-chat"` (a local model).',
+            'How the target speaks: `"openai-chat"` (a cloud), `"ollama-chat"` or `"llama-server"` (local models).',
             "The wire cannot be guessed safely from a URL.",
         )
     )
     base_url: str = field(
-        validator=limits.base_url,
         metadata=told(
             "Where the target is. `/v1` is added to an `openai-chat` URL that names no version.",
             "Only the targets called `openai` and `ollama` have a default: a missing URL must never"
             " send one provider's key to another.",
             default="`openai`: `https://api.openai.com/v1`; `ollama-chat`: `OLLAMA_HOST`,"
-            " else `http://127.0.0.1:11434`",
+            " else `http://127.0.0.1:11434`; `llama-server`: `http://127.0.0.1:8080`",
         ),
     )
     model: str | None = field(
@@ -88,7 +90,8 @@ class Target:
         metadata=told(
             '`"client"` (the client\'s own), `"none"`, or `{ env = "NAME" }` (or `key_env = "NAME"`).',
             "A cloud has no default: whose key goes where is said, not assumed.",
-            default='required for a cloud; `"none"` for a local target',
+            default='required for a cloud; `"none"` for a local target; an Ollama takes none',
+            only=(Wire.OPENAI_CHAT, Wire.LLAMA_SERVER),
         ),
     )
     connect_timeout_s: float = field(
@@ -130,7 +133,7 @@ class Target:
         metadata=told(
             "How long the model may take to load.",
             "Ollama's own limit is five minutes.",
-            only=Wire.OLLAMA_CHAT,
+            only=LOCAL_WIRES,
         ),
     )
     terminator_timeout_s: float = field(
@@ -149,7 +152,7 @@ class Target:
             "An HTTP proxy for this target: `http://host:port`.",
             "A local target never uses one: it would not be local then.",
             default="the environment's, except for this machine's own addresses",
-            only=Wire.OPENAI_CHAT,
+            only=(Wire.OPENAI_CHAT,),
         ),
     )
     ca_file: str | None = field(
@@ -165,19 +168,19 @@ class Target:
         default=1,
         validator=limits.whole(1, 1024),
         metadata=told(
-            "How many requests the local server takes at once (`OLLAMA_NUM_PARALLEL`).",
+            "How many requests the local server takes at once (`OLLAMA_NUM_PARALLEL`, `--parallel`).",
             "A request beyond the slots waits inside the server in silence, which looks like a stall.",
-            only=Wire.OLLAMA_CHAT,
+            only=LOCAL_WIRES,
         ),
     )
     num_ctx: int | None = field(
         default=None,
         validator=limits.optional_whole(1, 16 * MIB),
         metadata=told(
-            "The context window to load the model with.",
+            "The context window to load the model with. Somebody else's `llama-server` keeps its own.",
             "One value for load, priming and failover: any other reloads the model.",
-            default="the loaded model's own, else the server's",
-            only=Wire.OLLAMA_CHAT,
+            default="the loaded model's own, else the server's; `4096` with `gguf`",
+            only=LOCAL_WIRES,
         ),
     )
     keep_alive: str = field(
@@ -187,7 +190,7 @@ class Target:
         metadata=told(
             'How long the model stays loaded: text with units (`"30m"`), or seconds; negative is for ever.',
             "A cold load takes longer than a client waits; Ollama's own five minutes forget too soon.",
-            only=Wire.OLLAMA_CHAT,
+            only=(Wire.OLLAMA_CHAT,),
         ),
     )
     allow_remote: bool = field(
@@ -195,9 +198,29 @@ class Target:
         metadata=told(
             "Whether models that run elsewhere (`…-cloud`) may be used.",
             "Local means local unless you say otherwise.",
-            only=Wire.OLLAMA_CHAT,
+            only=(Wire.OLLAMA_CHAT,),
         ),
     )
+
+    gguf: str | None = field(
+        default=None,
+        validator=limits.optional_text,
+        metadata=told(
+            "A model file, relative to the TOML file. Trooper then runs the llama.cpp server itself,"
+            " and there is no `base_url`.",
+            "For a machine without any model server. It needs the extra `embedded`, and starts when no"
+            " other local target is ready.",
+            default="none: the server is somebody else's",
+            only=(Wire.LLAMA_SERVER,),
+        ),
+    )
+
+    @base_url.validator
+    def _base_url(self, attribute: Attribute[str], value: str) -> None:
+        if self.gguf is None:
+            limits.base_url(self, attribute, value)
+        elif value:
+            raise ConfigError("base_url", "`gguf` is there too", "Keep one of the two")
 
     @ttft_timeout_s.default
     def _ttft_timeout_s(self) -> float:
@@ -210,7 +233,12 @@ class Target:
     @property
     def is_local(self) -> bool:
         """Whether the target is a local model."""
-        return self.wire is Wire.OLLAMA_CHAT
+        return self.wire in LOCAL_WIRES
+
+    @property
+    def place(self) -> str:
+        """Where the target is, in words for people; credentials in a URL are not allowed."""
+        return self.base_url if self.gguf is None else f"run by Trooper: {PurePath(self.gguf).name}"
 
     def model_for(self, asked: str) -> str | None:
         """This target's model for the client's `asked`; `None`: choose a local one by rule."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 
 class Wire(enum.Enum):
@@ -15,14 +15,21 @@ class Wire(enum.Enum):
 
     OPENAI_CHAT = "openai-chat"
     OLLAMA_CHAT = "ollama-chat"
+    LLAMA_SERVER = "llama-server"
 
 
-def told(doc: str, reason: str, *, default: str = "", only: Wire | None = None) -> Mapping[str, Any]:
+#: The wires of servers that go on when a cloud dies.
+LOCAL_WIRES: Final = (Wire.OLLAMA_CHAT, Wire.LLAMA_SERVER)
+
+
+def told(
+    doc: str, reason: str, *, default: str = "", only: tuple[Wire, ...] = tuple(Wire)
+) -> Mapping[str, Any]:
     """
     What the documentation says about a key.
 
     Args:
         default: words for a default that is not one plain value.
-        only: the wire whose targets may have the key, if not all may.
+        only: the wires whose targets may have the key.
     """
     return {"doc": doc, "reason": reason, "default": default, "only": only}

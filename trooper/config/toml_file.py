@@ -21,7 +21,7 @@ import attrs
 
 from trooper.config import addresses, limits
 from trooper.config.environment import ollama_default, variable
-from trooper.config.target import DEFAULT_OPENAI_URL
+from trooper.config.target import DEFAULT_LLAMA_SERVER_URL, DEFAULT_OPENAI_URL
 from trooper.config.typed import structured
 from trooper.config.values import Chain, Key, Server, Target, Wire
 from trooper.errors import ConfigError
@@ -174,15 +174,17 @@ def _target(table: Mapping[str, Any], number: int, folder: Path, environ: Mappin
                 raise ConfigError(required, "it is missing", fix)
         wire: Wire = values["wire"]
         for attribute in attrs.fields(Target):
-            only: Wire | None = attribute.metadata["only"]
-            if only is not None and only is not wire and attribute.name in values:
+            only: tuple[Wire, ...] = attribute.metadata["only"]
+            if wire not in only and attribute.name in values:
                 raise ConfigError(
                     attribute.name,
                     f"a target with the wire {wire.value} has no such setting",
-                    f"Leave it out; it belongs to {only.value} targets",
+                    f"Leave it out; it belongs to {' and '.join(w.value for w in only)} targets",
                 )
         values["key"] = _key(table, wire, environ)
         values["base_url"] = _base_url(values, environ)
+        if "gguf" in values:
+            values["gguf"] = str(folder / Path(values["gguf"]).expanduser())
         if "ca_file" in values:
             values["ca_file"] = _ca_file(folder / values["ca_file"])
         return Target(**values)
@@ -198,6 +200,8 @@ def _base_url(values: Mapping[str, Any], environ: Mapping[str, str]) -> str:
         return addresses.normalised(wire, values["base_url"])
     if wire is Wire.OLLAMA_CHAT:
         return ollama_default(environ)
+    if wire is Wire.LLAMA_SERVER:
+        return "" if "gguf" in values else DEFAULT_LLAMA_SERVER_URL
     if values["name"] == "openai":
         return DEFAULT_OPENAI_URL
     fix = f"Write the provider's URL, for example {DEFAULT_OPENAI_URL}"
@@ -211,9 +215,11 @@ def _key(table: Mapping[str, Any], wire: Wire, environ: Mapping[str, str]) -> Ke
     name = "key_env" if "key_env" in table else "key"
     if wire is Wire.OLLAMA_CHAT:
         if said not in (None, "none"):
-            raise ConfigError(name, "a local target takes no key", "Leave it out")
+            raise ConfigError(name, "an Ollama takes no key", "Leave it out")
         return Key("none")
     match said:
+        case None if wire is Wire.LLAMA_SERVER:
+            return Key("none")
         case "client" | "none":
             return Key("client" if said == "client" else "none")
         case {"env": env, **rest} if not rest:

@@ -11,10 +11,10 @@ import trio
 from attrs import evolve, frozen
 
 from trooper.config import Target, load
+from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Failed
-from trooper.standby import Standby
+from trooper.standby import OllamaStandby, Standby
 from trooper.upstream import Call, open_upstream
-from trooper.wire.ollama_chat.models import LocalModel, Way
 
 NAME = "local"
 _VARIABLES = ("OLLAMA_HOST", "TROOPER_OLLAMA_URL", "TROOPER_LOCAL_MODEL")
@@ -57,7 +57,7 @@ async def find_ollama(environ: Mapping[str, str], say: Callable[[str], None]) ->
         if answer is None or isinstance(answer, Failed):
             return NoOllama(f"no Ollama answers at {target.base_url}")
         say(f"Ollama answers at {target.base_url}; waiting for its model …")
-        return await _judge(Standby(target, upstream))
+        return await _judge(OllamaStandby(target, upstream))
 
 
 async def _judge(standby: Standby) -> RealOllama | NoOllama:

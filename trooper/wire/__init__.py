@@ -13,6 +13,7 @@ from typing import Protocol
 
 from attrs import frozen
 
+from trooper.core.conversation import Conversation
 from trooper.core.events import Event, FinishReason, Received, Usage
 from trooper.core.outcome import FailureKind, Outcome
 
@@ -34,6 +35,53 @@ class Reader(Protocol):
 
     def end(self) -> list[Received]:
         """The body has ended cleanly: return what is left and set `outcome`."""
+
+
+@frozen
+class Post:
+    """One request to a local server: a path and a JSON body."""
+
+    path: str
+    body: bytes
+
+
+class Asking(Protocol):
+    """How one local model is asked for an answer, or for the rest of one, and how it is understood."""
+
+    def chat(
+        self,
+        conversation: Conversation,
+        *,
+        prefill: str = "",
+        max_tokens: int | None = None,
+        seed_offset: int = 0,
+    ) -> Post:
+        """
+        Ask for an answer, or for the rest of one that begins with `prefill`.
+
+        `conversation` must not end in an assistant turn then: whatever the
+        client prefilled itself belongs into `prefill`.
+        """
+
+    def render(self, conversation: Conversation) -> Post:
+        """Ask for the prompt that `conversation` becomes; the first half of the raw way."""
+
+    def read_render(self, body: bytes) -> str | None:
+        """The prompt in the answer to `render`; `None` where the server has no such thing."""
+
+    def raw(
+        self, rendered: str, conversation: Conversation, *, prefill: str, max_tokens: int | None = None
+    ) -> Post:
+        """Let the model go on from a rendered prompt and a half answer; no template, no parser."""
+
+    def reader(self, post: Post, max_event_bytes: int, call_id: str) -> Reader:
+        """
+        Reads the answer to `post`.
+
+        Args:
+            max_event_bytes: the bound on one event or line.
+            call_id: what the ids of tool calls begin with, where the server gives none.
+        """
 
 
 @frozen

@@ -7,62 +7,17 @@ The facts behind this file were read off a running server (0.33); see
 
 from __future__ import annotations
 
-import enum
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
-from attrs import evolve, frozen
+from attrs import evolve
 
-from trooper.core.conversation import Conversation, ImagePart, UnknownPart
+from trooper.core.local_model import LocalModel
 from trooper.wire.decoding import decoded_object
 
-#: What the probe asks a model to go on from. Nothing a template would strip or change.
-PROBE_TEXT: Final = "TROOPERPROBE x"
-#: What stands behind it in the render probe: a template that strips white
-#: space shows that only where there is some. Two, since templates add one.
-PROBE_BLANK: Final = "\n\n"
-PROBE_QUESTION: Final = "Q"
-
 _STOP_LINE: Final = re.compile(r'^stop\s+(".*")\s*$', re.MULTILINE)
-
-
-class Way(enum.Enum):
-    """How a model can be made to continue a half answer."""
-
-    #: A trailing assistant message: the template leaves the turn open.
-    PREFILL = "prefill"
-    #: The prompt is rendered, the half answer appended, both sent raw.
-    RAW = "raw"
-    #: Not known to continue at all.
-    NONE = "none"
-
-
-@frozen
-class LocalModel:
-    """
-    One model of one server.
-
-    Attributes:
-        window_tokens: the window it is loaded with; 0 while not known.
-        trained_tokens: the window it was trained for; 0 if not said.
-        stop: stop sequences of its own, which a request's would replace.
-        way: how it continues; `NONE` until probed.
-        echoes: whether the server repeats a prefill; `None` until probed.
-        trims: whether its template strips white space at a prefill's end.
-    """
-
-    name: str
-    digest: str = ""
-    capabilities: frozenset[str] = frozenset()
-    window_tokens: int = 0
-    trained_tokens: int = 0
-    stop: tuple[str, ...] = ()
-    runs_elsewhere: bool = False
-    way: Way = Way.NONE
-    echoes: bool | None = None
-    trims: bool = False
 
 
 def _entries(body: bytes) -> Iterable[Mapping[str, object]]:
@@ -140,43 +95,6 @@ def _read_stops(parameters: object) -> tuple[str, ...]:
     return tuple(stops)
 
 
-#: What speaks for a model when nobody named one, the weightiest first.
-_MERITS: Final = ("loaded already", "can use tools", "largest window", "first by name")
-
-
-def _merits(model: LocalModel, loaded: Container[str]) -> tuple[bool, bool, int, str]:
-    return (model.name not in loaded, "tools" not in model.capabilities, -model.trained_tokens, model.name)
-
-
-def rank(
-    models: Sequence[LocalModel], loaded: Container[str], *, allow_remote: bool = False
-) -> list[LocalModel]:
-    """
-    The models that can chat, the standby's choice first when nobody named one.
-
-    Loaded first, since it is warm; then able to use tools; then the larger
-    window; then the name, so that the choice is the same every time. Never a
-    model that runs elsewhere: local means local.
-    """
-    fit = [
-        m
-        for m in models
-        if (allow_remote or not m.runs_elsewhere)
-        and (not m.capabilities or "completion" in m.capabilities)
-        and "embedding" not in m.capabilities
-    ]
-    return sorted(fit, key=lambda m: _merits(m, loaded))
-
-
-def why_first(ranked: Sequence[LocalModel], loaded: Container[str]) -> str:
-    """What put the first before the second."""
-    if len(ranked) < 2:
-        return "the only one"
-    first, second = (_merits(model, loaded) for model in ranked[:2])
-    merits = (merit for merit, a, b in zip(_MERITS, first, second, strict=True) if a != b)
-    return next(merits, _MERITS[-1])
-
-
 def find(models: Sequence[LocalModel], name: str) -> LocalModel | None:
     """The model that the server means by `name`; without a tag that is `latest`."""
     full = name if ":" in name.rpartition("/")[2] else f"{name}:latest"
@@ -194,83 +112,3 @@ def read_said(body: bytes) -> str:
     """The text of an unstreamed `/api/chat` answer."""
     message = decoded_object(body).get("message")
     return str(message.get("content") or "") if isinstance(message, dict) else ""
-
-
-def with_render_probe(model: LocalModel, rendered: str | None) -> LocalModel:
-    """What the render probe proves: does the turn stay open behind the half answer?"""
-    if rendered is None:
-        # An old server, or an imitation: only a generation can tell.
-        return evolve(model, way=Way.NONE)
-    if not rendered.rstrip().endswith(PROBE_TEXT):
-        return evolve(model, way=Way.RAW)
-    return evolve(model, way=Way.PREFILL, trims=PROBE_TEXT + PROBE_BLANK not in rendered)
-
-
-def with_echo_probe(model: LocalModel, content: str) -> LocalModel:
-    """What one generated token proves: is the prefill repeated before it?"""
-    return evolve(model, echoes=content.startswith(PROBE_TEXT))
-
-
-def with_generation_probe(model: LocalModel, content: str, shown: str) -> LocalModel:
-    """
-    What a short generation suggests where nothing can be rendered.
-
-    `shown` was "1, 2, 3, 4,": a model that continues says 5.
-    """
-    echoes = content.startswith(shown)
-    rest = content[len(shown) :] if echoes else content
-    return evolve(model, way=Way.PREFILL if rest.lstrip().startswith("5") else Way.NONE, echoes=echoes)
-
-
-def unfit(model: LocalModel, conversation: Conversation) -> str:
-    """Why `model` cannot answer `conversation` from the beginning; empty if it can."""
-    if conversation.unsaid:
-        return conversation.unsaid[0]
-    if conversation.tool_choice not in ("auto", "none"):
-        # Ollama cannot force a call, and an agent that forces one relies on it.
-        return "tool_choice"
-    known = bool(model.capabilities)
-    if (
-        conversation.tools
-        and conversation.tool_choice != "none"
-        and known
-        and "tools" not in model.capabilities
-    ):
-        return "tools"
-    for message in conversation.messages:
-        for part in message.parts:
-            match part:
-                case ImagePart(url=url) if url:
-                    return "image_url"
-                case ImagePart() if known and "vision" not in model.capabilities:
-                    return "vision"
-                case UnknownPart():
-                    return "content_part"
-                case _:
-                    pass
-    return ""
-
-
-def unfit_to_go_on(model: LocalModel, conversation: Conversation) -> str:
-    """Why `model` cannot continue a half answer to `conversation`; empty if it can."""
-    reason = unfit(model, conversation)
-    if reason:
-        return reason
-    if conversation.choices > 1:
-        return "n"
-    if conversation.json_mode or conversation.json_schema is not None:
-        # Behind a prefill Ollama starts the grammar anew (paths B and C).
-        return "json"
-    uses_tools = bool(conversation.tools) and conversation.tool_choice != "none"
-    has_images = any(isinstance(p, ImagePart) for m in conversation.messages for p in m.parts)
-    match model.way:
-        case Way.PREFILL:
-            return ""
-        case Way.RAW if uses_tools:
-            return "tools_raw"
-        case Way.RAW if has_images:
-            return "images_raw"
-        case Way.RAW:
-            return ""
-        case _:
-            return "closes_turn"

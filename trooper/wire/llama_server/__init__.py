@@ -1,0 +1,1 @@
+"""The wire of llama.cpp's own server, `llama-server`."""

@@ -1,0 +1,157 @@
+"""
+Reads an answer of a llama.cpp server: SSE events into `Received`.
+
+Two routes, told apart by their events: `/v1/chat/completions` sends OpenAI's
+chunks and `[DONE]`; `/completion` sends `content` pieces, the last of them with
+`stop: true`. That, or a finish reason, is success, and nothing else is: the
+server answers 200 before it knows how things end.
+
+The events are never shown to a client, so `Received.raw` stays empty.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from attrs import define, field
+
+from trooper.core.events import (
+    Done,
+    Event,
+    Finish,
+    FinishReason,
+    Reasoning,
+    Received,
+    Text,
+    ToolCallDelta,
+    Usage,
+)
+from trooper.core.framing import SSEFramer, parse_sse
+from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
+from trooper.wire.faults import find_error
+from trooper.wire.framed import FramedReader
+
+_FINISHES: Final = {
+    "stop": FinishReason.STOP,
+    "length": FinishReason.LENGTH,
+    "tool_calls": FinishReason.TOOL_CALLS,
+    # `/completion`: end of text, a stop sequence, the token limit.
+    "eos": FinishReason.STOP,
+    "word": FinishReason.STOP,
+    "limit": FinishReason.LENGTH,
+}
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _ToolCall(msgspec.Struct):
+    index: int = 0
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Delta(msgspec.Struct):
+    content: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+
+
+class _Counts(msgspec.Struct):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class _Event(msgspec.Struct):
+    choices: list[_Choice] = []
+    usage: _Counts | None = None
+    error: object = None
+    content: str = ""
+    stop: bool = False
+    stop_type: str = ""
+    tokens_evaluated: int = 0
+    tokens_predicted: int = 0
+
+
+_decode_event: Final = msgspec.json.Decoder(_Event).decode
+
+
+@define
+class LlamaReader(FramedReader):
+    """
+    One answer's reader.
+
+    Args:
+        max_event_bytes: the bound on one event.
+        call_id: what the ids of tool calls begin with, where the server gives none.
+    """
+
+    max_event_bytes: int
+    call_id: str = "call"
+    _named: set[int] = field(factory=set, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._framer = SSEFramer(self.max_event_bytes)
+
+    def _early_end(self) -> Outcome:
+        return Completed(terminated=False) if self.finished else Failed(FailureKind.EOF_EARLY)
+
+    def _read(self, raw: bytes) -> Received | None:
+        data = parse_sse(raw).data
+        if data is None or not data.strip():
+            return None
+        if data.strip() == b"[DONE]":
+            # Without a finish reason before it, nobody has said that the answer is whole.
+            self.outcome = Completed() if self.finished else Failed(FailureKind.EOF_EARLY)
+            return Received(b"", (Done(),)) if self.finished else None
+        try:
+            event = _decode_event(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self.outcome = Failed(FailureKind.BAD_FRAME)
+            return None
+        if event.error:
+            self.outcome = find_error({"error": event.error}) or Failed(FailureKind.IN_BAND_ERROR)
+            return None
+        events = self._completion(event) if event.stop or event.content else self._chunk(event)
+        return Received(b"", tuple(events)) if events else None
+
+    def _completion(self, event: _Event) -> list[Event]:
+        events: list[Event] = [Text(event.content)] if event.content else []
+        if event.stop:
+            self.finished, self.outcome = True, Completed()
+            reason = _FINISHES.get(event.stop_type, FinishReason.STOP)
+            usage = Usage(event.tokens_evaluated, event.tokens_predicted)
+            events += [usage, Finish(reason, event.stop_type), Done()]
+        return events
+
+    def _chunk(self, event: _Event) -> list[Event]:
+        events: list[Event] = []
+        for choice in event.choices[:1]:
+            delta = choice.delta or _Delta()
+            if delta.reasoning_content:
+                events.append(Reasoning(delta.reasoning_content))
+            if delta.content:
+                events.append(Text(delta.content))
+            events += [self._tool_call(call) for call in delta.tool_calls or ()]
+            if word := choice.finish_reason:
+                self.finished = True
+                events.append(Finish(_FINISHES.get(word, FinishReason.STOP), word))
+        if event.usage is not None:
+            events.append(Usage(event.usage.prompt_tokens, event.usage.completion_tokens))
+        return events
+
+    def _tool_call(self, call: _ToolCall) -> ToolCallDelta:
+        function = call.function or _Function()
+        call_id = call.id or ""
+        if call.index not in self._named:
+            self._named.add(call.index)
+            call_id = call_id or f"{self.call_id}_{call.index}"
+        return ToolCallDelta(call.index, call_id, function.name or "", function.arguments or "")
