@@ -6,6 +6,7 @@ A session fails when something that it needs is missing. None skips.
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 import tomllib
@@ -68,6 +69,27 @@ def tests(session: nox.Session) -> None:
     """The fast suite: what the README's second command runs."""
     session.install("-e", ".[test]")
     session.run("pytest", *session.posargs)
+
+
+@nox.session(reuse_venv=False)
+def readme(session: nox.Session) -> None:
+    """The README's first two commands, word for word, in a fresh clone: the demo and the tests."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    demo, tests = re.findall(r"^```sh\n(.*?)\n```$", text, re.MULTILINE | re.DOTALL)[:2]
+    with tempfile.TemporaryDirectory() as folder:
+        session.run("git", "clone", "-q", str(ROOT), folder, external=True)
+        session.chdir(folder)
+        # A cache of its own too: the model has to come by itself.
+        env = {"TROOPER_CACHE": str(Path(folder) / "cache")}
+        for command in (demo, tests):
+            session.run("bash", "-c", command, external=True, env=env)
+
+
+@nox.session
+def embedded(session: nox.Session) -> None:
+    """A real llama.cpp with a real model, fetched as users fetch it."""
+    session.install("-e", ".[test,embedded]")
+    session.run("pytest", "tests/embedded", *session.posargs)
 
 
 @nox.session

@@ -35,6 +35,7 @@ VARIABLES: Mapping[str, str] = {
     "TROOPER_CONNECT_TIMEOUT": "`connect_timeout_s` of every cloud, in seconds.",
     "TROOPER_TTFT_TIMEOUT": "`ttft_timeout_s` of every cloud, in seconds.",
     "TROOPER_STALL_TIMEOUT": "`stall_timeout_s` of every cloud, in seconds.",
+    "TROOPER_CACHE": "The folder that `trooper fetch-model` fills. Without it the user's own cache folder.",
     "TROOPER_BREAKER": "`off` stops remembering failures: every request asks every target anew.",
 }
 
