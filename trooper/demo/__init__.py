@@ -7,7 +7,9 @@ it up, `client` listens, `screen` shows, `proof` judges.
 
 from __future__ import annotations
 
+import json
 import os
+import random
 import re
 import sys
 import textwrap
@@ -16,20 +18,21 @@ from functools import partial
 from typing import Annotated, Final
 
 import trio
-from attrs import evolve
+from attrs import asdict, evolve, frozen
 from cyclopts import Parameter
+from rich.console import Console
 
 from trooper import __version__
 from trooper.cli import FAILED, MISUSED
 from trooper.demo.local import NAME as LOCAL
-from trooper.demo.local import NoOllama, RealOllama, find_ollama
-from trooper.demo.proof import SEAM, prove
+from trooper.demo.local import NoModel, RealModel, find_local
+from trooper.demo.proof import SEAM, prove, split_at_seam, text_of
 from trooper.demo.screen import Screen
-from trooper.demo.stage import CLOUD, QUESTION, Act, NotPerformed, Performance, Records, perform, recording
+from trooper.demo.stage import CLOUD, Act, NotPerformed, Performance, Records, perform, recording
 from trooper.demo.times import gap, moments
 from trooper.errors import ConfigError
 from trooper.terminal import open_console
-from trooper.testing import DEFAULT_ANSWER, FAULTS, chat_events
+from trooper.testing import FAULTS, Fault
 from trooper.testing.client import Heard
 
 #: What a shell reports for a program that Ctrl-C ended.
@@ -41,23 +44,28 @@ def demo(
     *,
     fault: Annotated[str, Parameter(help="How the cloud dies; an unknown name lists them all.")] = "reset",
     position: Annotated[
-        str, Parameter(help="Where: start, middle, end, a number of words, or b and a number of bytes.")
-    ] = "middle",
-    stand_in: Annotated[bool, Parameter(help="Do not look for an Ollama.", negative="")] = False,
+        str | None,
+        Parameter(help="Where: start, middle, end, a number of words, or b and a number of bytes."),
+    ] = None,
+    seed: Annotated[
+        int | None, Parameter(help="Let chance say where; the same number, the same place.")
+    ] = None,
+    stand_in: Annotated[bool, Parameter(help="Do not look for a real model.", negative="")] = False,
+    as_json: Annotated[bool, Parameter(name="--json", help="Print JSON instead.", negative="")] = False,
     log: Annotated[bool, Parameter(help="Show Trooper's own log on standard error.", negative="")] = False,
 ) -> int:
     """
     Watch a provider die in the middle of an answer, and the answer go on.
 
-    Needs no account and no Ollama. The exit status is 0 only if what the
-    client got is one whole answer.
+    Needs no account. The exit status is 0 only if what the client got is one
+    whole answer.
     """
-    asked = _read(fault, position)
+    asked = _read(fault, position, seed)
     if isinstance(asked, str):
         sys.stderr.write(f"trooper demo: {asked}\n")
         return MISUSED
     try:
-        return trio.run(partial(_run, asked, stand_in=stand_in, log=log))
+        return trio.run(partial(_run, asked, stand_in=stand_in, log=log, as_json=as_json))
     except ConfigError as error:
         sys.stderr.write(f"trooper: configuration error: {error}\n")
         return MISUSED
@@ -70,38 +78,69 @@ def demo(
         raise
 
 
-def _read(fault: str, position: str) -> Act | str:
+@frozen
+class _Wish:
+    """What is to be played, before it is known with whom."""
+
+    fault: Fault
+    position: int | str
+    seed: int | None = None
+    pace_s: float = 0.025
+
+    def act(self, real: RealModel | None) -> Act | str:
+        """The act, or why it cannot be played."""
+        act = Act(self.fault, self.position, real, seed=self.seed or 0, pace_s=self.pace_s)
+        if self.seed is not None:
+            act = evolve(act, position=_any_place(act, self.seed))
+        if not act.could_go_on:
+            return f"--position {act.position}: the answer is whole by then, nothing is left to go on with"
+        return act
+
+
+def _read(fault: str, position: str | None, seed: int | None) -> _Wish | str:
     """What is to be played, or what is wrong with the wish."""
     known = [name for name, row in FAULTS.items() if row.after == "continue"]
     if fault not in known:
         why = "is not a way to die in the middle of a stream" if fault in FAULTS else "is not known"
         listed = textwrap.fill(", ".join(known), 78, break_on_hyphens=False)
         return f"--fault {fault} {why}. There are:\n{textwrap.indent(listed, '  ')}"
-    if not _PLACES.fullmatch(position):
-        return f"--position {position}: use start, middle, end, a number of words, or b and a number of bytes"
-    act = Act(FAULTS[fault], int(position) if position.isdecimal() else position)
-    if act.fault.expected(chat_events(DEFAULT_ANSWER), act.position)[1] not in ("restart", "continue"):
-        return f"--position {position}: the answer is whole by then, nothing is left to go on with"
-    return act
+    if position is not None and seed is not None:
+        return "--position and --seed both say where the cloud dies; use one of them"
+    place = position or "middle"
+    if not _PLACES.fullmatch(place):
+        return f"--position {place}: use start, middle, end, a number of words, or b and a number of bytes"
+    return _Wish(FAULTS[fault], int(place) if place.isdecimal() else place, seed)
 
 
-async def _run(act: Act, *, stand_in: bool, log: bool) -> int:
-    screen = Screen(open_console())
+def _any_place(act: Act, seed: int) -> str:
+    """A byte of the answer where something is left to go on with."""
+    size = sum(map(len, act.events))
+    places = list(range(size // 10, size * 9 // 10))
+    random.Random(seed).shuffle(places)  # noqa: S311  # chance that can be repeated
+    return next((p for at in places if evolve(act, position=(p := f"b{at}")).could_go_on), "middle")
+
+
+async def _run(wish: _Wish, *, stand_in: bool, log: bool, as_json: bool = False) -> int:
+    # What a program reads stands alone on standard output.
+    console = Console(stderr=True, markup=False, highlight=False) if as_json else open_console()
+    screen = Screen(Console(quiet=True) if as_json else console)
     screen.line(f"Trooper {__version__}: the cloud dies in mid-answer, and the answer goes on.")
     screen.line()
     records = Records()
     with recording(records, log=log):
-        local = NoOllama("it was asked for") if stand_in else await find_ollama(os.environ, screen.line)
-        if isinstance(local, RealOllama):
-            act = evolve(act, real=local)
+        local = NoModel("it was asked for") if stand_in else await find_local(os.environ, console)
+        act = wish.act(local if isinstance(local, RealModel) else None)
+        if isinstance(act, str):
+            sys.stderr.write(f"trooper demo: {act}\n")
+            return MISUSED
         _introduce(screen, act, local)
         performed = await perform(act, _narrator(screen), records)
     match performed:
         case NotPerformed(why):
-            screen.line(why or "stopped")
+            (console if as_json else screen.console).print(why or "stopped")
             return FAILED if why else _INTERRUPTED
         case _:
-            return _conclude(screen, act, performed)
+            return _conclude(screen, act, performed, as_json=as_json)
 
 
 def _narrator(screen: Screen) -> Callable[[Heard], None]:
@@ -110,30 +149,52 @@ def _narrator(screen: Screen) -> Callable[[Heard], None]:
 
     def heard(event: Heard) -> None:
         nonlocal speaker
-        speaker = LOCAL if event.comment.startswith(SEAM) else speaker
-        screen.say(speaker, event.text)
+        if event.comment.startswith(SEAM):
+            speaker = LOCAL
+            reason = event.comment.partition("reason=")[2].partition(" ")[0]
+            screen.seam(event.at_s, f"{reason}: the cloud is gone, the local model goes on")
+        screen.say(speaker, event.text, event.at_s)
 
     return heard
 
 
-def _introduce(screen: Screen, act: Act, local: RealOllama | NoOllama) -> None:
-    if isinstance(local, RealOllama):
-        goes_on = f"{local.words}; its words are its own"
+def _introduce(screen: Screen, act: Act, local: RealModel | NoModel) -> None:
+    if isinstance(local, RealModel):
+        goes_on = local.words
     else:
         goes_on = f"a scripted stand-in for Ollama, no model: it knows the answer by heart ({local.words})"
-    for name, what in ((CLOUD, f"scripted; this is how it dies: {act.fault.title}"), (LOCAL, goes_on)):
+    place = f"at {act.position}" + (f", by seed {act.seed}" if act.seed else "")
+    dies = f"scripted; this is how it dies: {act.fault.title} ({place})"
+    for name, what in ((CLOUD, dies), (LOCAL, goes_on)):
         for line in textwrap.wrap(what, 78, initial_indent=f"  {name:8}", subsequent_indent=" " * 10):
             screen.line(line)
     screen.line()
-    screen.line(f"    you │ {QUESTION}")
+    screen.line(f"   0.00   you │ {act.lines.question}"[1:])
 
 
-def _conclude(screen: Screen, act: Act, performed: Performance) -> int:
-    screen.show_times(moments(performed), gap(performed))
-    answer = DEFAULT_ANSWER if act.real is None else None
-    claims = prove(performed.stream, act.sent_by_cloud, answer)
-    screen.show_proof(claims, sum(len(event.raw) for event in performed.stream))
+def _conclude(screen: Screen, act: Act, performed: Performance, *, as_json: bool) -> int:
+    times, spans = moments(performed), gap(performed)
+    claims = prove(performed.stream, act.sent_by_cloud, act.lines.answer if act.real is None else None)
     holds = all(claim.holds for claim in claims)
+    size_bytes = sum(len(event.raw) for event in performed.stream)
+    if as_json:
+        before, after = split_at_seam(performed.stream)
+        told = {
+            "version": __version__,
+            "fault": act.fault.name,
+            "position": act.position,
+            "seed": act.seed,
+            "local": {"kind": act.real.kind, "model": act.real.model} if act.real else {"kind": "stand_in"},
+            "text": {CLOUD: text_of(before), LOCAL: text_of(after)},
+            "moments": [asdict(moment) for moment in times],
+            "spans": [{**asdict(span), "what": span.what.strip()} for span in spans],
+            "bytes": size_bytes,
+            "proof": [asdict(claim) for claim in claims],
+            "holds": holds,
+        }
+        sys.stdout.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    screen.show_times(times, spans)
+    screen.show_proof(claims, size_bytes)
     screen.line()
     screen.line("The proof holds." if holds else "The proof does not hold. --log shows what Trooper says.")
     return 0 if holds else FAILED

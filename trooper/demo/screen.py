@@ -20,6 +20,8 @@ from trooper.demo.proof import Claim
 from trooper.demo.times import Moment, Span
 
 _COLUMNS: Final = 80
+#: The time, the speaker, and the sign before what is said.
+_MARGIN: Final = 15
 _STYLES: Final[Mapping[str, str]] = {"cloud": "cyan", "local": "green"}
 _BLANKS = re.compile(r"(\n|[ \t]+)")
 #: A model's text must not steer the terminal.
@@ -35,18 +37,32 @@ class Screen:
     _column: int = field(default=0, init=False)
     _row_open: bool = field(default=False, init=False)
     _blanks: str = field(default="", init=False)
+    _at_s: float = field(default=0.0, init=False)
+    # Where the next speaker goes on, when a seam stands between them.
+    _indent: int = field(default=0, init=False)
 
     @property
     def _columns(self) -> int:
-        return max(min(self.console.width, _COLUMNS) - 8, 20)
+        return max(min(self.console.width, _COLUMNS) - _MARGIN, 20)
 
     def line(self, text: str = "", style: str | None = None) -> None:
         """A line that belongs to nobody."""
         self._end_row()
         self.console.out(text, style=style, highlight=False)
 
-    def say(self, speaker: str, text: str) -> None:
-        """Write on, as `speaker`. Another one than before goes on below, where the last one stopped."""
+    def seam(self, at_s: float, words: str) -> None:
+        """Say between the speakers what has happened; `at_s` counts from the question."""
+        self._indent = self._column if self._row_open else 0
+        self._end_row(keep_blanks=True)
+        self.console.out(f"{at_s:6.2f}   ┄┄┄ │ {words}", style="yellow", highlight=False)
+
+    def say(self, speaker: str, text: str, at_s: float) -> None:
+        """
+        Write on, as `speaker`. Another one than before goes on below, where the last one stopped.
+
+        A row begins with the time, in seconds since the question, at which its first word came.
+        """
+        self._at_s = at_s
         if speaker != self._speaker:
             self._change(speaker)
         for part in _BLANKS.split(_CONTROLS.sub("", text)):
@@ -58,7 +74,8 @@ class Screen:
                 self._write(part)
 
     def _change(self, speaker: str) -> None:
-        indent = self._column if self._row_open else 0
+        indent = self._column if self._row_open else self._indent
+        self._indent = 0
         self._end_row(keep_blanks=True)
         self._speaker = speaker
         if indent:
@@ -75,6 +92,7 @@ class Screen:
     def _open_row(self) -> None:
         if not self._row_open:
             self._row_open = True
+            self.console.out(f"{self._at_s:6.2f} ", style="dim", highlight=False, end="")
             self.console.out(f"{self._speaker:>5} │", style=self._style(), highlight=False, end="")
 
     def _out(self, text: str) -> None:

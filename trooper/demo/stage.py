@@ -21,14 +21,14 @@ from attrs import define, evolve, field, frozen
 from trooper.config import Chain, Config, Key, Target, Wire, checked
 from trooper.config import Server as ServerKeys
 from trooper.core.outcome import Failed
+from trooper.demo.lines import PLAIN, SCRIPTED, Lines
 from trooper.demo.local import NAME as LOCAL
-from trooper.demo.local import RealOllama
+from trooper.demo.local import RealModel
 from trooper.relay import relay
 from trooper.request import ClientRequest
 from trooper.services import Services, open_services
 from trooper.telemetry import set_up_logging
 from trooper.testing import (
-    DEFAULT_ANSWER,
     ChatAnswer,
     FakeOllama,
     Fault,
@@ -45,9 +45,8 @@ from trooper.web.protocol import Send as AsgiSend
 from trooper.web.serve import Server, open_listeners
 
 CLOUD = "cloud"
-QUESTION = "What does a lighthouse teach?"
 #: A real model's half of the answer; the scripted ones end by themselves.
-_MAX_TOKENS = 160
+_MAX_TOKENS = 200
 _CLOSE_S = 2.0
 
 
@@ -57,22 +56,39 @@ class Act:
     What is played.
 
     Attributes:
-        real: the Ollama that goes on; `None` for the stand-in.
+        real: the model that goes on; `None` for the stand-in.
+        seed: for the sampling of a real model.
         pace_s: the pause between two tokens.
         silence_s: how long Trooper bears a cloud that falls silent.
     """
 
     fault: Fault
     position: int | str
-    real: RealOllama | None = None
+    real: RealModel | None = None
+    seed: int = 0
     pace_s: float = 0.025
     silence_s: float = 1.5
 
     @property
+    def lines(self) -> Lines:
+        """What is asked, and what the whole answer would be."""
+        return SCRIPTED if self.real is None else PLAIN
+
+    @property
+    def events(self) -> list[bytes]:
+        """The cloud's whole answer, event by event."""
+        said = tuple(tokens(self.lines.answer))
+        return ChatAnswer(tokens=said, id="chatcmpl-demo", model="scripted-cloud").events()
+
+    @property
+    def could_go_on(self) -> bool:
+        """Whether something is left to go on with where the cloud dies."""
+        return self.fault.expected(self.events, self.position)[1] in ("restart", "continue")
+
+    @property
     def script(self) -> Script:
         """What the cloud says before it dies, and how it dies."""
-        answer = ChatAnswer(tokens=tuple(tokens(DEFAULT_ANSWER)), id="chatcmpl-demo", model="scripted-cloud")
-        return self.fault.build(answer.events(), self.position)
+        return self.fault.build(self.events, self.position)
 
     @property
     def sent_by_cloud(self) -> bytes:
@@ -85,9 +101,11 @@ class Act:
         asked: dict[str, object] = {
             "model": "scripted-cloud",
             "stream": True,
-            "messages": [{"role": "user", "content": QUESTION}],
+            "messages": [{"role": "user", "content": self.lines.question}],
         }
-        return asked if self.real is None else asked | {"max_tokens": _MAX_TOKENS}
+        if self.real is None:
+            return asked
+        return asked | {"max_tokens": _MAX_TOKENS, "temperature": 0, "seed": self.seed}
 
 
 @define
@@ -208,7 +226,7 @@ async def _play(
 async def _local(act: Act, nursery: trio.Nursery) -> Target:
     if act.real is not None:
         return act.real.target
-    stand_in = FakeOllama(answer=DEFAULT_ANSWER, token_s=act.pace_s)
+    stand_in = FakeOllama(answer=act.lines.answer, token_s=act.pace_s)
     port = await serve_tcp(stand_in, nursery)
     return Target(LOCAL, Wire.OLLAMA_CHAT, f"http://127.0.0.1:{port}")
 
