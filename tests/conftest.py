@@ -18,6 +18,9 @@ for _name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
     os.environ.pop(_name, None)
     os.environ.pop(_name.lower(), None)
 
+# A model that somebody has fetched is no part of the tests.
+os.environ["TROOPER_CACHE"] = os.devnull
+
 # A deadline would be a timed assert. The fast suite draws the same examples on
 # every run; `deep` (nox -s sweep) draws new ones, and more.
 hypothesis.settings.register_profile("fast", deadline=None, derandomize=True, max_examples=40, database=None)

@@ -25,6 +25,9 @@ import trooper
 ROOT = Path(trooper.__file__).parents[1]
 LONG_S = 60
 
+#: A model that somebody has fetched on this machine is no part of the tests.
+_QUIET = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "TROOPER_CACHE": str(ROOT / "no-such-cache")}
+
 _HYPERCORN = (sys.executable, "-m", "hypercorn", "-b", "127.0.0.1:0")
 
 #: Every way to start the same application.
@@ -78,7 +81,7 @@ def running(*command: str, cwd: Path | None = None, **env: str) -> Iterator[Proc
     started = subprocess.Popen(
         command,
         cwd=cwd or ROOT,
-        env={**ours, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **env},
+        env={**ours, **_QUIET, **env},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
