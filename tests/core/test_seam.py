@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -40,6 +41,14 @@ def new(given_text: str, said: str, *, echoes: bool | None = False, stop: Sequen
     return out
 
 
+def is_tidy(given_text: str, rest: str) -> bool:
+    """Whether honest text goes on like this: not with a lone blank or a second empty line at a line's start."""
+    newlines = len(rest) - len(rest.lstrip("\n"))
+    lone = re.match(r"\n* (?![ \t\n])", rest) is not None
+    ended = len(given_text) - len(given_text.rstrip("\n"))
+    return not given_text.endswith("\n") or not (lone or (newlines and ended + newlines > 2))
+
+
 # The prefill
 
 
@@ -71,6 +80,7 @@ def test_a_text_that_is_cut_and_continued_is_the_same_text(
     """The model goes on from what it was shown, and so says the withheld blanks again."""
     cut = data.draw(st.integers(0, len(text)))
     shown = prefill(text[:cut], trims=trims)
+    assume(is_tidy(text[:cut], text[cut:]))
     rest = text[len(shown.text) :]
     assume(not (echoes and not rest))
     said = shown.text + rest if echoes else rest
@@ -82,7 +92,7 @@ def test_a_text_that_is_cut_and_continued_is_the_same_text(
 def test_the_same_without_the_withheld_blanks(text: str, data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(text)))
     rest = text[cut:]
-    assume(not rest.startswith((" ", "\t")))
+    assume(not rest.startswith((" ", "\t")) and is_tidy(text[:cut], rest))
     out = joined(Join(prefill(text[:cut]), echoes=False), data.draw(cuts(rest)) if rest else [])
     assert text[:cut] + out == text
 
@@ -92,6 +102,7 @@ def test_the_same_where_nobody_knows_about_echoes(text: str, data: st.DataObject
     cut = data.draw(st.integers(0, len(text)))
     shown = prefill(text[:cut])
     rest = text[len(shown.text) :]
+    assume(is_tidy(text[:cut], text[cut:]))
     plausible = len(shown.text) >= UNPROBED_ECHO_CHARS and not is_periodic(shown.text)
     # Honest text does not begin with so long a repetition of all that was before.
     assume(not plausible or not rest.startswith(shown.text))
@@ -116,6 +127,39 @@ def test_the_chunking_does_not_matter(
     whole, pieces = (Join(prefill(given_text), echoes, stop) for _ in range(2))
     assert joined(pieces, data.draw(cuts(said))) == joined(whole, [said])
     assert (pieces.stopped, pieces.trimmed_chars) == (whole.stopped, whole.trimmed_chars)
+
+
+# The start of a line
+
+
+@pytest.mark.parametrize(
+    ("given_text", "said", "new_text"),
+    [
+        ("One.\n\n", " The", "The"),
+        ("One.\n\n", "\nThe", "The"),
+        ("One.\n\n", "\n\n The", "The"),
+        ("One.\n", " The", "The"),
+        ("One.\n", "\nThe", "\nThe"),
+        ("One.\n", "\n\nThe", "\nThe"),
+        ("One:\n", " - item", " - item"),
+        ("One:\n", " 2. item", " 2. item"),
+        ("One:\n", " 2nd", "2nd"),
+        ("One:\n", " -1", "-1"),
+        ("One:\n", "    code", "    code"),
+        ("One.\n", " \nTwo", " \nTwo"),
+        ("One", " two", " two"),
+        ("One", "\n\n\nTwo", "\n\n\nTwo"),
+        ("```\nif x:\n", " y", " y"),
+        ("```\nx\n\n", "\ny", "\ny"),
+        ("```\nx\n```\n\n", " This", "This"),
+    ],
+)
+def test_nobody_wants_more_white_space_there(given_text: str, said: str, new_text: str) -> None:
+    assert new(given_text, said) == new_text
+
+
+def test_a_stop_sequence_of_newlines_still_stops() -> None:
+    assert new("One.\n\n", "\nTwo", stop=["\n\n\n"]) == ""
 
 
 # Echoes

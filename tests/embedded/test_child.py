@@ -66,9 +66,10 @@ def test_it_serves_whoever_has_the_key(gguf: Path) -> None:
             assert answer.headers["access-control-allow-origin"] == ""
         with ask(said["port"], "/v1/models", Authorization=f"Bearer {KEY}") as answer:
             assert json.loads(answer.read())["data"][0]["id"] == "tiny"
-        for headers in ({}, {"Authorization": "Bearer wrong"}):
+        refused_ones: tuple[dict[str, str], ...] = ({}, {"Authorization": "Bearer wrong"})
+        for headers in refused_ones:
             with pytest.raises(urllib.error.HTTPError) as refused:
-                ask(said["port"], "/v1/models", **headers)
+                ask(said["port"], "/v1/models", None, **headers)
             refused.value.close()
             assert refused.value.code == 401
 

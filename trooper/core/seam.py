@@ -16,6 +16,9 @@ client should get. In order it
    cannot be honest text is cut: 20 characters at least and not periodic.
 2. drops leading white space that the client already has.
 3. watches for a stop sequence that began in the half answer.
+4. at the start of a line drops one blank before a word, and newlines beyond
+   one empty line: small models put them there (measured with one of 135M
+   parameters: at 36 % of such cuts). Not in a code block, where they count.
 
 After that it is transparent. No overlap is trimmed: with a prefill there is
 none to find, and an honest answer may repeat itself exactly at the cut.
@@ -38,6 +41,10 @@ from attrs import define, field, frozen
 UNPROBED_ECHO_CHARS: Final = 20
 _FENCE: Final = re.compile(r"^[ \t]{0,3}(```|~~~)", re.MULTILINE)
 _JSON_SIGN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[][{}"]', re.DOTALL)
+#: One blank before a word. Before a list's sign, or more of them: somebody's indentation.
+_LONE_BLANK: Final = re.compile(r" (?![ \t\n]|[-*+] |\d+[.)] |$)")
+#: What may still become either.
+_UNDECIDED: Final = re.compile(r"\n*(?: *| (?:[-*+]|\d+[.)]?))")
 _SENTENCE_ENDS: Final = ".!?…。！？।؟"
 _CLOSERS: Final = "\"'”’)]}*_`»」』"
 
@@ -90,6 +97,7 @@ class Join:
     _echo_over: bool = field(default=False, init=False)
     _blanks_left: str = field(default="", init=False)
     _joined: bool = field(default=False, init=False)
+    _starts_line: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._blanks_left = self.prefill.withheld
@@ -97,6 +105,8 @@ class Join:
         plausible = len(text) >= UNPROBED_ECHO_CHARS and not is_periodic(text)
         looks_for_echo = self.echoes if self.echoes is not None else plausible
         self._echo_over = not looks_for_echo or not text
+        given = text + self.prefill.withheld
+        self._starts_line = given.endswith("\n") and len(_FENCE.findall(given)) % 2 == 0
 
     def feed(self, text: str) -> str:
         """Return the part of `text` that is new to the client."""
@@ -140,15 +150,23 @@ class Join:
             self.trimmed_chars += 1
         if not self._pending and not final:
             return ""
-        if not final and self._may_be_stop():
+        if not final and (self._may_be_stop() or self._may_be_blank()):
             return ""
         self._joined = True
         out, self._pending = self._pending, ""
         at = self._stop_at(out)
         if at is not None:
             self.stopped = True
-            out = out[:at]
+            return out[:at]
+        if self._starts_line:
+            kept = _at_line_start(out, self.prefill.text + self.prefill.withheld)
+            self.trimmed_chars += len(out) - len(kept)
+            return kept
         return out
+
+    def _may_be_blank(self) -> bool:
+        """Whether it takes more to know what white space at the start of a line is for."""
+        return self._starts_line and _UNDECIDED.fullmatch(self._pending) is not None
 
     def _may_be_stop(self) -> bool:
         """Whether what is pending could still grow into a stop sequence that began before."""
@@ -166,6 +184,14 @@ class Join:
                 if given.endswith(stop[:k]) and out.startswith(stop[k:]):
                     return 0
         return None
+
+
+def _at_line_start(text: str, given: str) -> str:
+    """`text` without the white space that nobody wants behind a line's end."""
+    newlines = len(text) - len(text.lstrip("\n"))
+    # Two make an empty line; what is beyond makes another.
+    text = text[max(0, newlines - (0 if given.endswith("\n\n") else 1)) :] if newlines else text
+    return text[1:] if _LONE_BLANK.match(text) else text
 
 
 def is_periodic(text: str) -> bool:

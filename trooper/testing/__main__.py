@@ -1,5 +1,6 @@
 """
-A fake as a process of its own: `python -m trooper.testing provider` or `… ollama`.
+A fake as a process of its own: `python -m trooper.testing provider`, `… ollama`
+or `… tap`.
 
 Prints one line of JSON with its address once it listens, and runs until it is
 stopped, or until its standard input closes if `--watch-stdin` is given, so
@@ -20,7 +21,8 @@ import trio
 from trooper.testing.chat import DEFAULT_ANSWER
 from trooper.testing.ollama import FakeOllama, Model, OllamaFault, ToolUse
 from trooper.testing.provider import ANSWERS, FaultAt, ScriptedProvider
-from trooper.testing.serve import serve_tcp
+from trooper.testing.serve import Fake, serve_tcp
+from trooper.testing.tap import Tap
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -48,7 +50,19 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     ollama.add_argument("--load-s", type=float, default=0.0)
     ollama.add_argument("--prefill-s", type=float, default=0.0, help="seconds per prompt token")
     ollama.add_argument("--call", help='a tool call, as {"name": …, "arguments": {…}}')
+    tap = kinds.add_parser("tap", parents=[shared])
+    tap.add_argument("--to", required=True, help="the URL of the server behind it")
     return parser.parse_args(argv)
+
+
+def _fake(asked: argparse.Namespace) -> Fake:
+    match asked.kind:
+        case "provider":
+            return _provider(asked)
+        case "ollama":
+            return _ollama(asked)
+        case _:
+            return Tap(asked.to)
 
 
 def _provider(asked: argparse.Namespace) -> ScriptedProvider:
@@ -87,7 +101,7 @@ def _answer(asked: argparse.Namespace) -> str | None:
 
 
 async def _run(asked: argparse.Namespace) -> None:
-    fake = _provider(asked) if asked.kind == "provider" else _ollama(asked)
+    fake = _fake(asked)
     async with trio.open_nursery() as nursery:
         port = await serve_tcp(fake, nursery, asked.host, asked.port)
         ready = {

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import Any, TypeAlias
 
 import h11
 import trio
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
+Headers: TypeAlias = Iterable[tuple[str, str]]
 _READ_BYTES = 65_536
 #: Two line ends in a row end an event. Atomic: a CRLF is one line end, not two.
 _EVENT_END = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
@@ -96,39 +98,115 @@ class Splitter:
         return [rest] if rest else []
 
 
-async def ask(port: int, question: dict[str, object], heard: Callable[[Heard], None]) -> int:
+@frozen
+class Answered:
+    """A whole answer; header names are lower-case."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = field(default=b"", repr=False)
+
+    def header(self, name: str) -> str | None:
+        """The first header of that (lower-case) name."""
+        return next((value for key, value in self.headers if key == name), None)
+
+    def json(self) -> Any:
+        """The body, read as JSON."""
+        return json.loads(self.body)
+
+
+async def ask(
+    port: int,
+    question: dict[str, object],
+    heard: Callable[[Heard], None],
+    *,
+    host: str = "127.0.0.1",
+    path: str = "/v1/chat/completions",
+    headers: Headers = (),
+    opened: Callable[[Answered], None] = lambda _: None,
+) -> int:
     """
     Ask for a stream, and hand over its events one by one; returns the status.
 
     A connection that breaks ends the stream like any other end: what counts
-    is what was heard.
+    is what was heard. `opened` is called with status and headers.
     """
-    body = json.dumps(question).encode()
-    headers = [
-        ("host", f"127.0.0.1:{port}"),
-        ("content-type", "application/json"),
-        ("content-length", str(len(body))),
-    ]
-    request = h11.Request(method="POST", target="/v1/chat/completions", headers=headers)
-    http = h11.Connection(h11.CLIENT)
     splitter = Splitter()
     status = 0
-    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
-        for event in (request, h11.Data(data=body), h11.EndOfMessage()):
-            await stream.send_all(http.send(event) or b"")
-        with suppress(h11.RemoteProtocolError, trio.BrokenResourceError):
-            while True:
-                match http.next_event():
-                    case h11.NEED_DATA:
-                        http.receive_data(bytes(await stream.receive_some(_READ_BYTES)))
-                    case h11.Response(status_code=code):
-                        status = int(code)
-                    case h11.Data(data=data):
-                        now = trio.current_time()
-                        for raw in splitter.feed(bytes(data)):
-                            heard(Heard(raw, now))
-                    case _:
-                        break
+
+    def began(answered: Answered) -> None:
+        nonlocal status
+        status = answered.status
+        opened(answered)
+
+    def read(data: bytes) -> None:
+        now = trio.current_time()
+        for raw in splitter.feed(data):
+            heard(Heard(raw, now))
+
+    body = json.dumps(question).encode()
+    with suppress(h11.RemoteProtocolError, trio.BrokenResourceError):
+        await _exchange((host, port), _head("POST", path, host, port, headers, body), body, began, read)
     for raw in splitter.end():
         heard(Heard(raw, trio.current_time()))
     return status
+
+
+async def fetch(
+    port: int,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    *,
+    host: str = "127.0.0.1",
+    headers: Headers = (),
+) -> Answered:
+    """
+    One request, one whole answer, on a connection of its own.
+
+    Raises:
+        OSError, trio.BrokenResourceError: there is no such place, or the connection broke.
+        h11.RemoteProtocolError: the answer is not whole.
+    """
+    answered = Answered(0, ())
+    data = bytearray()
+
+    def began(head: Answered) -> None:
+        nonlocal answered
+        answered = head
+
+    await _exchange((host, port), _head(method, path, host, port, headers, body), body, began, data.extend)
+    return evolve(answered, body=bytes(data))
+
+
+def _head(method: str, path: str, host: str, port: int, headers: Headers, body: bytes) -> h11.Request:
+    fields = [("host", f"{host}:{port}"), *headers]
+    if body:
+        fields += [("content-type", "application/json"), ("content-length", str(len(body)))]
+    return h11.Request(method=method, target=path, headers=fields)
+
+
+async def _exchange(
+    place: tuple[str, int],
+    request: h11.Request,
+    body: bytes,
+    began: Callable[[Answered], None],
+    read: Callable[[bytes], None],
+) -> None:
+    http = h11.Connection(h11.CLIENT)
+    async with await trio.open_tcp_stream(*place) as stream:
+        for event in (request, *([h11.Data(data=body)] if body else []), h11.EndOfMessage()):
+            await stream.send_all(http.send(event) or b"")
+        while True:
+            match http.next_event():
+                case h11.NEED_DATA:
+                    http.receive_data(bytes(await stream.receive_some(_READ_BYTES)))
+                case h11.Response(status_code=code, headers=fields):
+                    pairs = tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in fields)
+                    began(Answered(int(code), pairs))
+                case h11.Data(data=data):
+                    read(bytes(data))
+                case h11.InformationalResponse():
+                    pass
+                case _:
+                    break

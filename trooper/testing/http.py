@@ -12,7 +12,7 @@ import enum
 import json
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
@@ -21,6 +21,7 @@ import trio
 from attrs import Factory, define, field, frozen
 from trio.lowlevel import ParkingLot
 
+from trooper.testing.marks import Mark, Marks
 from trooper.testing.memory import MemoryStream
 
 Headers: TypeAlias = Iterable[tuple[str, str]]
@@ -73,20 +74,24 @@ class Server:
     """
     Serves streams with `handler` and remembers what happened.
 
-    `state` and `reset` add a fake's own part to the control endpoints
-    `GET /__trooper_testing__/state` and `POST /__trooper_testing__/reset`,
-    which are neither counted nor recorded.
+    `state`, `reset` and `commands` add a fake's own part to the control
+    endpoints: `GET /__trooper_testing__/state`, and `POST` of `reset`,
+    `hang-up` (which closes the idle connections) and the commands, whose body
+    is JSON. Their requests are neither counted nor recorded.
     """
 
     handler: Handler
     state: Callable[[], dict[str, object]] = dict
     reset: Callable[[], None] = lambda: None
+    commands: Mapping[str, Callable[[Any], None]] = field(factory=dict)
+    marks: Marks = field(init=False, factory=Marks)
     open_connections: int = field(init=False, default=0)
     accepted: int = field(init=False, default=0)
     requests: list[Request] = field(init=False, factory=list)
     closed_by_peer: list[ClosedByPeer] = field(init=False, factory=list)
     bytes_sent: int = field(init=False, default=0)
     _changed: ParkingLot = field(init=False, factory=ParkingLot)
+    _connections: set[_Connection] = field(init=False, factory=set)
 
     @property
     def abandoned(self) -> list[ClosedByPeer]:
@@ -97,9 +102,12 @@ class Server:
         """Answer requests on `stream` until one side closes it."""
         self.open_connections += 1
         self.accepted += 1
+        connection = _Connection(self, stream, self.accepted)
+        self._connections.add(connection)
         try:
-            await _Connection(self, stream, self.accepted).run()
+            await connection.run()
         finally:
+            self._connections.remove(connection)
             await trio.aclose_forcefully(stream)
             self.open_connections -= 1
             self.changed()
@@ -132,6 +140,7 @@ class Server:
                 }
                 for r in self.requests
             ],
+            "marks": self.marks.told(),
         } | self.state()
 
     def forget(self) -> None:
@@ -140,7 +149,15 @@ class Server:
         self.closed_by_peer.clear()
         self.accepted = 0
         self.bytes_sent = 0
+        self.marks.forget()
         self.reset()
+
+    def hang_up(self, but: _Connection) -> None:
+        """Close the connections that wait for a next request, as an idle time-out does."""
+        for connection in self._connections - {but}:
+            if connection.idle:
+                connection.closed = True
+                connection.scope.cancel()
 
 
 @define(eq=False)
@@ -153,6 +170,8 @@ class _Connection:
     scope: trio.CancelScope = Factory(trio.CancelScope)
     arrived: ParkingLot = Factory(ParkingLot)
     closed: bool = False
+    answered: int = 0
+    idle: bool = False
 
     async def run(self) -> None:
         with self.scope:
@@ -188,7 +207,9 @@ class _Connection:
         """Read a request and answer it; whether another may follow on this connection."""
         response = Response(self)
         try:
+            self.idle = self.answered > 0
             request = await self._next_request()
+            self.idle = False
         except h11.RemoteProtocolError as error:
             await response.whole(400, (), str(error).encode())
             return False
@@ -197,6 +218,10 @@ class _Connection:
         else:
             self.request = request
             self.server.requests.append(request)
+            response.mark = self.server.marks.begin(
+                request.path, request.header("x-bench-id"), self.number, reused=self.answered > 0
+            )
+            self.answered += 1
             self.server.changed()
             await self.server.handler(request, response)
         self.request = None
@@ -205,10 +230,20 @@ class _Connection:
         return not self.closed and self.parser.our_state is h11.DONE and self.parser.their_state is h11.DONE
 
     async def _control(self, request: Request, response: Response) -> None:
-        if request.path == f"{_CONTROL}reset":
-            self.server.forget()
+        status = 200
+        match request.path.removeprefix(_CONTROL):
+            case "state":
+                pass
+            case "reset":
+                self.server.forget()
+            case "hang-up":
+                self.server.hang_up(but=self)
+            case word if word in self.server.commands:
+                self.server.commands[word](request.json())
+            case _:
+                status = 404
         body = json.dumps(self.server.seen()).encode()
-        await response.whole(200, [("content-type", "application/json")], body)
+        await response.whole(status, [("content-type", "application/json")], body)
 
     async def _next_request(self) -> Request:
         head: h11.Request | None = None
@@ -264,6 +299,8 @@ class Response:
     """
 
     _connection: _Connection
+    #: When this answer did what; there is none for what no handler answers.
+    mark: Mark | None = field(init=False, default=None)
     _framing: Framing | int | None = field(init=False, default=None)
     ended: bool = field(init=False, default=False)
 

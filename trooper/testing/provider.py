@@ -21,7 +21,7 @@ from attrs import define, evolve, field, frozen
 from trooper.testing.chat import DEFAULT_ANSWER, Call, ChatAnswer, dumps, tokens
 from trooper.testing.faults import FAULTS, Fault
 from trooper.testing.http import ClosedByPeer, Request, Response, Server
-from trooper.testing.script import End, Head, Script, Send, Status, play
+from trooper.testing.script import End, Head, KeepAlive, Places, Script, Send, Status, play
 
 WEATHER = Call("get_weather", '{"city": "Zürich", "days": [1, 2, 3], "note": "a \\"b\\" {c}"}')
 CLOCK = Call("get_time", '{"zone": "Europe/Zurich"}', id="call_0000000000000000000002")
@@ -73,6 +73,10 @@ class ScriptedProvider:
         api_key: when set, other keys get a 401.
         token_chars: cut the answer into pieces of so many characters instead
             of words.
+        keepalive_s: the pause between keep-alives of faults that have them.
+
+    Its control command `play` sets `script` to a fault (`name@position`), or to
+    nothing, and `keepalive_s`.
     """
 
     answer: ChatAnswer | str = ANSWERS["text"]
@@ -82,12 +86,13 @@ class ScriptedProvider:
     headers: tuple[tuple[str, str], ...] = (("x-request-id", "req_scripted"),)
     api_key: str | None = field(default=None, repr=False)
     token_chars: int | None = None
+    keepalive_s: float | None = None
     server: Server = field(init=False)
     _next: deque[Plan] = field(init=False, factory=deque)
     _numbers: Iterator[int] = field(init=False, factory=itertools.count)
 
     def __attrs_post_init__(self) -> None:
-        self.server = Server(self._answer, state=self._state)
+        self.server = Server(self._answer, state=self._state, commands={"play": self._play})
 
     async def serve(self, stream: trio.abc.HalfCloseableStream) -> None:
         """Serve one connection."""
@@ -120,6 +125,10 @@ class ScriptedProvider:
     def _state(self) -> dict[str, object]:
         return {"kind": "provider"}
 
+    def _play(self, told: Mapping[str, Any]) -> None:
+        self.script = FaultAt.parse(told["fault"]) if told["fault"] else None
+        self.keepalive_s = told["keepalive_s"]
+
     async def _answer(self, request: Request, response: Response) -> None:
         if self.api_key is not None and request.header("authorization") != f"Bearer {self.api_key}":
             await play(FAULTS["auth-401"].build((), 0), response)
@@ -128,14 +137,15 @@ class ScriptedProvider:
         elif request.method == "POST" and request.path == "/v1/chat/completions":
             said = request.json()
             asked: dict[str, Any] = said if isinstance(said, dict) else {}
-            await play(self._script_for(request, asked), response, pace_s=self.pace_s)
+            script, places = self._script_for(request, asked)
+            await play(script, response, pace_s=self.pace_s, places=places)
         else:
             await play(FAULTS["not-found-404"].build((), 0), response)
 
-    def _script_for(self, request: Request, asked: Mapping[str, Any]) -> Script:
+    def _script_for(self, request: Request, asked: Mapping[str, Any]) -> tuple[Script, Places]:
         plan = self._plan_for(request, str(asked.get("model", "")))
         if isinstance(plan, Script):
-            return plan
+            return plan, Places()
         answer = plan.answer or self._default() if isinstance(plan, FaultAt) else plan
         options = asked.get("stream_options") or {}
         number = next(self._numbers)
@@ -147,13 +157,26 @@ class ScriptedProvider:
             usage=bool(options.get("include_usage")),
         )
         streams = bool(asked.get("stream"))
+        events = answer.events()
+        healthy = self._streamed(events) if streams else self._whole(answer.body())
+        # Behind the head and the role; before the finish reason, the usage and the terminator.
+        tail = (answer.finish is not None) + answer.usage + answer.done
+        content = range(2, 1 + len(events) - tail) if streams else range(1)
         match plan:
             case FaultAt(fault, position):
-                if streams:
-                    return fault.build(answer.events(), position)
-                return fault.build_whole(answer.body())
+                script = fault.build(events, position) if streams else fault.build_whole(answer.body())
+                return self._spaced(script), Places.of(script, healthy, content)
             case _:
-                return self._streamed(answer.events()) if streams else self._whole(answer.body())
+                return healthy, Places(content)
+
+    def _spaced(self, script: Script) -> Script:
+        every = self.keepalive_s
+        if every is None:
+            return script
+        steps = (
+            evolve(step, interval_s=every) if isinstance(step, KeepAlive) else step for step in script.steps
+        )
+        return Script(tuple(steps))
 
     def _streamed(self, events: Iterable[bytes]) -> Script:
         return Script((Head(headers=self.headers), *map(Send, events), End()))

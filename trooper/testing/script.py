@@ -99,9 +99,41 @@ class Script:
     steps: tuple[Step, ...]
 
 
-async def play(script: Script, response: Response, *, pace_s: float = 0.0) -> None:
-    """Carry out `script`, with `pace_s` of silence after each `Send`."""
-    for step in script.steps:
+@frozen
+class Places:
+    """
+    Where in a script's steps the content is, and where it stops being a healthy answer.
+
+    Attributes:
+        content: the steps that say something.
+        fault: the first step that the healthy answer does not have.
+    """
+
+    content: range = range(0)
+    fault: int | None = None
+
+    @classmethod
+    def of(cls, script: Script, healthy: Script, content: range) -> Places:
+        """Compare a script with the healthy answer that it spoils, whose content is at `content`."""
+        pairs = zip(script.steps, healthy.steps, strict=False)
+        # Another framing is not yet a fault.
+        heads = Head, Head
+        differs = (one != other and (type(one), type(other)) != heads for one, other in pairs)
+        fault = next((at for at, strange in enumerate(differs) if strange), None)
+        return cls(content if fault is None else range(content.start, min(content.stop, fault)), fault)
+
+
+_NOWHERE = Places()
+
+
+async def play(script: Script, response: Response, *, pace_s: float = 0.0, places: Places = _NOWHERE) -> None:
+    """Carry out `script`, with `pace_s` of silence after each `Send`; `places` are marked as they are passed."""
+    for at, step in enumerate(script.steps):
+        if response.mark is not None:
+            if at in places.content:
+                response.mark.content()
+            elif at == places.fault:
+                response.mark.fault()
         await _take(step, response)
         if pace_s and isinstance(step, Send):
             await trio.sleep(pace_s)

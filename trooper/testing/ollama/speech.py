@@ -106,6 +106,8 @@ class Speech:
             if self.ask.stream:
                 await self._head()
         if self.ask.stream:
+            if line.content and self.response.mark is not None:
+                self.response.mark.content()
             await self._write(encoded(line_value(self.ask, line)))
 
     async def _finish(self, saying: Saying) -> None:

@@ -1,0 +1,99 @@
+"""
+Many clients at once, as cheap as they can be: they count, and judge nothing but wholeness.
+
+A client that parsed each event would cost more than the proxies that it
+measures. Whether streams are exact is the switchover bench's business.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import Final
+
+import trio
+from attrs import define, field
+
+#: A chunk with a piece of text in it.
+_CONTENT: Final = re.compile(rb'"content":"(?!")')
+_END: Final = b"data: [DONE]"
+_READ_BYTES: Final = 65_536
+REQUEST_BYTES: Final = 4096
+
+
+@define
+class Crowd:
+    """
+    Clients of one server.
+
+    Attributes:
+        tokens: how many pieces of text all of them have got so far.
+        first_s: the time to the first content of each, from its request on.
+        broken: streams that did not come to their end.
+    """
+
+    port: int
+    streams: int
+    arrival_s: float
+    tokens: int = field(default=0, init=False)
+    begun: int = field(default=0, init=False)
+    ended: int = field(default=0, init=False)
+    first_s: list[float] = field(factory=list, init=False)
+    broken: int = field(default=0, init=False)
+    all_begun: trio.Event = field(factory=trio.Event, init=False)
+
+    async def run(self) -> None:
+        """Let one after the other come, and wait for the end of all."""
+        async with trio.open_nursery() as nursery:
+            for _ in range(self.streams):
+                nursery.start_soon(self._client)
+                # Not all in one moment: a burst measures the burst.
+                await trio.sleep(self.arrival_s)
+
+    async def _client(self) -> None:
+        async with await trio.open_tcp_stream("127.0.0.1", self.port) as stream:
+            asked = time.monotonic()
+            await stream.send_all(request())
+            tail, first, whole = b"", True, False
+            while data := await _received(stream):
+                tail += data
+                found = _CONTENT.findall(tail)
+                if found:
+                    if first:
+                        first = False
+                        self._note_first(time.monotonic() - asked)
+                    self.tokens += len(found)
+                if _END in tail:
+                    whole = True
+                    break
+                # What may be half of a pattern is looked at again; nothing is counted twice.
+                tail = tail[tail.rfind(b"\n") + 1 :]
+        self.ended += 1
+        self.broken += not whole
+
+    def _note_first(self, after_s: float) -> None:
+        self.first_s.append(after_s)
+        self.begun += 1
+        if self.begun == self.streams:
+            self.all_begun.set()
+
+
+async def _received(stream: trio.SocketStream) -> bytes:
+    """The next piece; nothing at the end, and nothing where the connection is broken."""
+    try:
+        return bytes(await stream.receive_some(_READ_BYTES))
+    except trio.BrokenResourceError:
+        return b""
+
+
+def request() -> bytes:
+    """A request of exactly `REQUEST_BYTES` in its body, and nothing that a cache could know."""
+    asked = {"model": "gpt-4o", "stream": True, "messages": [{"role": "user", "content": ""}]}
+    asked["messages"] = [{"role": "user", "content": "x" * (REQUEST_BYTES - len(json.dumps(asked)))}]
+    body = json.dumps(asked).encode()
+    head = (
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + body
