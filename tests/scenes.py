@@ -22,11 +22,20 @@ from trooper.relay import relay
 from trooper.request import ClientRequest
 from trooper.services import Services, open_services
 from trooper.standby import State
-from trooper.testing import FAULTS, ChatAnswer, FakeOllama, FaultAt, MemoryNetwork, ScriptedProvider
+from trooper.testing import (
+    FAULTS,
+    ChatAnswer,
+    FakeLlamaServer,
+    FakeOllama,
+    FaultAt,
+    MemoryNetwork,
+    ScriptedProvider,
+)
 from wire_validator import ChatResult, validate_chat
 
 CLOUD = ("api.openai.com", 80)
 LOCAL = ("127.0.0.1", 11434)
+LLAMA = ("127.0.0.1", 8080)
 SECRET = "Bearer sk-client-secret"
 ENVIRON = {"TROOPER_OPENAI_BASE_URL": "http://api.openai.com/v1"}
 
@@ -189,8 +198,13 @@ async def stage(
     config: Config | None = None,
     *,
     warm: bool = True,
+    llama: FakeLlamaServer | None = None,
 ) -> AsyncIterator[Stage]:
-    """Open a stage; without `warm` the standby has not looked yet."""
+    """
+    Open a stage; without `warm` the standby has not looked yet.
+
+    With a llama.cpp server on its usual port nobody waits either: its test does.
+    """
     cloud = cloud or ScriptedProvider()
     ollama = ollama or FakeOllama()
     with capture_logs() as log:
@@ -198,9 +212,11 @@ async def stage(
             network = MemoryNetwork(nursery)
             network.listen(*CLOUD, cloud.serve)
             network.listen(*LOCAL, ollama.serve)
+            if llama is not None:
+                network.listen(*LLAMA, llama.serve)
             async with open_services(config or configured(), nursery, network=network) as services:
                 built = Stage(cloud, ollama, network, services, log)
-                if warm:
+                if warm and "ollama" in services.standbys:
                     await built.warm()
                     ollama.mismatches.clear()
                     ollama.requests.clear()

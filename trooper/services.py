@@ -107,6 +107,8 @@ class Services:
         words: dict[str, object] = {"standby": standby.state.value, "model": standby.chosen or None}
         if standby.state is State.READY and (model := standby.known(None)) is not None:
             words |= {"window_tokens": model.window_tokens, "continues": model.way.value}
+        if isinstance(standby, EmbeddedStandby):
+            words |= {"restarts": standby.restarts, "why": standby.why or None}
         return words
 
 

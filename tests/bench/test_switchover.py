@@ -89,7 +89,7 @@ def test_a_quick_run_is_exact_and_says_everything(tmp_path: Path) -> None:
     for name in ("switchover_overhead_ms", "detection_ms", "gap_ms", "asked_after_429_ms"):
         assert 0 < told["summary"][name]["p50"] < 1000
     for cell in told["cells"]:
-        assert cell["detection_ms"]["p50"] < cell["asked_ms"]["p50"] < cell["switchover_overhead_ms"]["p50"]
+        assert 0 < cell["asked_ms"]["p50"] < cell["switchover_overhead_ms"]["p50"]
     assert ET.parse(plot).getroot().tag.endswith("svg")  # noqa: S314  # our own
     assert programs_in(tmp_path) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.json", "x.svg"]

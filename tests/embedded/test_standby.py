@@ -84,6 +84,8 @@ async def test_the_answer_goes_on(way: str, gguf: Path, tmp_path: Path) -> None:
                 "model": "smollm2-135m-instruct",
                 "window_tokens": 4096,
                 "continues": "prefill",
+                "restarts": 0,
+                "why": None,
             }
             status = await ask_for_stream(int(url.rpartition(":")[2]), question, heard.append)
         nursery.cancel_scope.cancel()
@@ -157,5 +159,7 @@ def test_a_file_that_is_no_model_is_said(tmp_path: Path) -> None:
     with serving("trooper serve", tmp_path, "http://127.0.0.1:9/v1", bad) as (url, process):
         process.wait_for("the model file is no GGUF file")
 
-        assert standby(url)["standby"] in ("absent", "loading")
+        told = standby(url)
+        assert told["standby"] in ("absent", "loading")
+        assert told["why"] in (None, "the model file is no GGUF file")
         assert str(ROOT) not in process.said

@@ -174,7 +174,7 @@ class Plan:
 
 
 FULL: Final = Plan(per_cell=34, per_cell_before=102, fresh=100, warm_up=24)
-QUICK: Final = Plan(per_cell=1, per_cell_before=3, fresh=2, warm_up=4)
+QUICK: Final = Plan(per_cell=1, per_cell_before=2, fresh=1, warm_up=4)
 
 
 @frozen

@@ -179,7 +179,7 @@ def _notes(cuts: list[Cut], plan: Plan, settings: Mapping[str, object]) -> tuple
     pause_ms, patience_ms = (1000 * float(str(settings[k])) for k in ("provider_token_s", "stall_timeout_s"))
     patience = f"a silence is borne for {patience_ms:g} ms, which is in the gap of the silences only"
     lines = [
-        f"Overhead in the middle of a stream: {_words(midway)}.",
+        f"Overhead in mid-stream: {_words(midway)}.",
         f"429 → local model asked: {_words(limited)}.",
         f"Served by {settings['serving']}, one request at a time, after {plan.warm_up} cuts to warm up.",
         f"The provider says a token every {pause_ms:g} ms, which is in the gap; {patience}.",
@@ -193,7 +193,7 @@ def _notes(cuts: list[Cut], plan: Plan, settings: Mapping[str, object]) -> tuple
 def _words(spread: Spread | None) -> str:
     if spread is None:
         return "not measured"
-    return f"p50 {spread.p50:.1f} ms, p99 {spread.p99:.1f} ms, most {spread.max:.1f} ms ({spread.n} cuts)"
+    return f"p50 {spread.p50:.1f} ms, p99 {spread.p99:.1f} ms, max {spread.max:.1f} ms ({spread.n} cuts)"
 
 
 def plot(measured: Result) -> str:

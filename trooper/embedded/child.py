@@ -36,6 +36,8 @@ def main() -> None:
     server, said = _start(wish)
     sys.stdout.write(json.dumps(said) + "\n")
     sys.stdout.flush()
+    # Nobody reads on: whatever llama.cpp might print would fill the pipe and stop it.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     if server is None:
         os._exit(1)
     threading.Event().wait()

@@ -12,6 +12,7 @@ from __future__ import annotations
 from trooper.testing.chat import DEFAULT_ANSWER, Call, ChatAnswer, chat_events, cut, tokens
 from trooper.testing.faults import FAULTS, Fault
 from trooper.testing.http import ClosedByPeer, Framing, Request, Response, Server
+from trooper.testing.llama_server import FakeLlamaServer
 from trooper.testing.network import MemoryNetwork
 from trooper.testing.ollama import FakeOllama, Generation, Model, OllamaFault, ToolUse
 from trooper.testing.provider import ANSWERS, FaultAt, ScriptedProvider
@@ -39,6 +40,7 @@ __all__ = [
     "ChatAnswer",
     "ClosedByPeer",
     "End",
+    "FakeLlamaServer",
     "FakeOllama",
     "Fault",
     "FaultAt",

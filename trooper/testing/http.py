@@ -152,9 +152,9 @@ class Server:
         self.marks.forget()
         self.reset()
 
-    def hang_up(self, but: _Connection) -> None:
+    def hang_up(self) -> None:
         """Close the connections that wait for a next request, as an idle time-out does."""
-        for connection in self._connections - {but}:
+        for connection in self._connections:
             if connection.idle:
                 connection.closed = True
                 connection.scope.cancel()
@@ -237,7 +237,7 @@ class _Connection:
             case "reset":
                 self.server.forget()
             case "hang-up":
-                self.server.hang_up(but=self)
+                self.server.hang_up()
             case word if word in self.server.commands:
                 self.server.commands[word](request.json())
             case _:

@@ -1,0 +1,170 @@
+"""
+An imitation of llama.cpp's own server, `llama-server`, with one model.
+
+Its shapes are those of a real one (October 2026). It continues a half answer
+that is a prefix of `answer` with exactly the rest, and everything else with
+` [cannot continue]`, noted in `mismatches`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import trio
+from attrs import define, field
+
+from trooper.testing.chat import DEFAULT_ANSWER, dumps, tokens
+from trooper.testing.http import Request, Response, Server
+from trooper.testing.script import End, Fin, Head, Reset, Script, Send, Status, Step, play
+
+_OPEN = "<|im_start|>"
+_CLOSE = "<|im_end|>\n"
+
+
+@define(eq=False)
+class FakeLlamaServer:
+    """
+    llama-server on any stream: give `llama.serve` to a listener.
+
+    Attributes:
+        api_key: what it wants as a bearer token; `/health` is open to all.
+        load_s: how long it answers 503, from the first look on.
+        turn: what its template makes of a half answer: leaves the turn open, strips it, or closes the turn.
+        echoes: whether the chat route repeats a half answer, as older builds do.
+        fault: how every answer ends, in its middle.
+    """
+
+    answer: str = DEFAULT_ANSWER
+    model: str = "tiny"
+    n_ctx: int = 4096
+    api_key: str | None = None
+    load_s: float = 0.0
+    turn: Literal["continues", "trims", "closes"] = "continues"
+    echoes: bool = False
+    fault: Literal["reset", "eof", "error"] | None = None
+    token_s: float = 0.0
+    server: Server = field(init=False)
+    mismatches: list[str] = field(init=False, factory=list)
+    _loaded_at: float | None = field(init=False, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        self.server = Server(self._answer)
+
+    async def serve(self, stream: trio.abc.HalfCloseableStream) -> None:
+        """Serve one connection."""
+        await self.server.serve(stream)
+
+    @property
+    def requests(self) -> list[Request]:
+        """All requests, in order."""
+        return self.server.requests
+
+    async def _answer(self, request: Request, response: Response) -> None:
+        await play(self._script(request), response, pace_s=self.token_s)
+
+    def _script(self, request: Request) -> Script:
+        if self._loaded_at is None:
+            self._loaded_at = trio.current_time() + self.load_s
+        if trio.current_time() < self._loaded_at:
+            return _error(503, "Loading model", "unavailable_error")
+        if request.path == "/health":
+            return _whole({"status": "ok"})
+        if self.api_key is not None and request.header("authorization") != f"Bearer {self.api_key}":
+            return _error(401, "Invalid API Key", "authentication_error")
+        asked: dict[str, Any] = json.loads(request.body) if request.body else {}
+        match request.method, request.path:
+            case "GET", "/props":
+                return _whole(self._props())
+            case "GET", "/v1/models":
+                return _whole({"data": [{"id": self.model, "meta": {"n_ctx_train": 8192}}]})
+            case "POST", "/apply-template":
+                return _whole({"prompt": self._render(asked["messages"])})
+            case "POST", "/v1/chat/completions":
+                return self._chat(asked)
+            case "POST", "/completion":
+                return self._completion(asked)
+        return _error(404, "File Not Found", "not_found_error")
+
+    def _props(self) -> Mapping[str, object]:
+        return {
+            "default_generation_settings": {"n_ctx": self.n_ctx},
+            "total_slots": 1,
+            "model_alias": self.model,
+            "model_path": f"models/{self.model}.gguf",
+            "modalities": {"vision": False},
+            "chat_template": f"a template that {self.turn}",
+            "chat_template_caps": {"supports_tools": True},
+            "build_info": "b1-fake",
+        }
+
+    def _render(self, messages: Sequence[Mapping[str, Any]]) -> str:
+        *earlier, last = messages
+        prompt = "".join(f"{_OPEN}{m['role']}\n{m['content']}{_CLOSE}" for m in earlier)
+        half = str(last["content"])
+        if last["role"] != "assistant":
+            return f"{prompt}{_OPEN}{last['role']}\n{half}{_CLOSE}{_OPEN}assistant\n"
+        match self.turn:
+            case "continues":
+                return f"{prompt}{_OPEN}assistant\n{half}"
+            case "trims":
+                return f"{prompt}{_OPEN}assistant\n{half.strip()}"
+            case "closes":
+                return f"{prompt}{_OPEN}assistant\n{half}{_CLOSE}{_OPEN}assistant\n"
+
+    def _rest(self, prompt: str) -> str:
+        half = prompt.rpartition(f"{_OPEN}assistant\n")[2]
+        if self.answer.startswith(half):
+            return self.answer[len(half) :]
+        self.mismatches.append(half)
+        return " [cannot continue]"
+
+    def _chat(self, asked: Mapping[str, Any]) -> Script:
+        last = asked["messages"][-1]
+        echo = [str(last["content"])] if self.echoes and last["role"] == "assistant" else []
+        said = tokens(self._rest(self._render(asked["messages"])))
+        limit = asked.get("max_tokens")
+        kept = said[:limit] if limit else said
+        events = [_chunk(delta={"role": "assistant", "content": None})]
+        events += [_chunk(delta={"content": token}) for token in (*echo, *kept)]
+        events.append(_chunk(delta={}, finish="length" if len(kept) < len(said) else "stop"))
+        if asked.get("stream_options", {}).get("include_usage"):
+            events.append(
+                _data({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": len(kept)}})
+            )
+        return self._streamed(events, b"data: [DONE]\n\n")
+
+    def _completion(self, asked: Mapping[str, Any]) -> Script:
+        said = tokens(self._rest(asked["prompt"]))
+        events = [_data({"index": 0, "content": token, "stop": False}) for token in said]
+        last = {"content": "", "stop": True, "stop_type": "eos", "tokens_evaluated": 7}
+        return self._streamed(events, _data({**last, "tokens_predicted": len(said)}))
+
+    def _streamed(self, events: Sequence[bytes], last: bytes) -> Script:
+        half = [Send(event) for event in events[: len(events) // 2]]
+        ends: Mapping[str, tuple[Step, ...]] = {
+            "reset": (Reset(),),
+            "eof": (End(),),
+            "error": (Send(_data({"error": {"code": 500, "message": "m", "type": "server_error"}})), Fin()),
+        }
+        if self.fault is not None:
+            return Script((Head(), *half, *ends[self.fault]))
+        return Script((Head(), *map(Send, events), Send(last), End()))
+
+
+def _data(value: Mapping[str, object]) -> bytes:
+    return b"data: " + dumps(value) + b"\n\n"
+
+
+def _chunk(delta: Mapping[str, object], finish: str | None = None) -> bytes:
+    choice = {"finish_reason": finish, "index": 0, "delta": delta}
+    return _data({"choices": [choice], "id": "chatcmpl-local", "object": "chat.completion.chunk"})
+
+
+def _whole(value: Mapping[str, object]) -> Script:
+    return Script((Status(200, dumps(value)),))
+
+
+def _error(code: int, message: str, kind: str) -> Script:
+    return Script((Status(code, dumps({"error": {"code": code, "message": message, "type": kind}})),))
