@@ -1,0 +1,194 @@
+"""
+The fetch of the small model, with the real pip and without a network: the package lies in a folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import trio
+from attrs import evolve
+
+from trooper.config import load
+from trooper.embedded.fetch import NotFetched, _not_installed, fetch
+from trooper.embedded.model import MODEL, Packaged, alias_of, cache_folder, cached, with_embedded
+
+CONTENT = b"GGUF" + bytes(range(256)) * 64
+TINY = Packaged(
+    name="Tiny",
+    package="tiny-model",
+    version="1.0",
+    file="Tiny.Q4_1.gguf",
+    sha256=hashlib.sha256(CONTENT).hexdigest(),
+    size_bytes=len(CONTENT),
+    licence="MIT",
+)
+
+
+def environment(folder: Path, cache: Path) -> dict[str, str]:
+    passed_on = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    pip = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder), "PIP_CONFIG_FILE": os.devnull}
+    return {**passed_on, **pip, "TROOPER_CACHE": str(cache)}
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Path:
+    """A folder with the package as a wheel."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    info = "tiny_model-1.0.dist-info"
+    members = {
+        f"tiny_model/{TINY.file}": CONTENT,
+        "tiny_model/__init__.py": b"raise SystemExit('nothing of the package is run')\n",
+        f"{info}/METADATA": b"Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n"
+        b"Requires-Dist: something-that-does-not-exist\n",
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{name},,\n" for name in [*members, f"{info}/RECORD"])
+    with zipfile.ZipFile(folder / "tiny_model-1.0-py3-none-any.whl", "w") as wheel:
+        for name, content in members.items():
+            wheel.writestr(name, content)
+        wheel.writestr(f"{info}/RECORD", record)
+    return folder
+
+
+async def test_the_file_is_there_and_nothing_else(index: Path, tmp_path: Path) -> None:
+    cache, told = tmp_path / "cache", list[tuple[int, int]]()
+    got = await fetch(environment(index, cache), lambda *n: told.append(n), TINY)
+
+    assert got == cache / TINY.file
+    assert got.read_bytes() == CONTENT
+    assert [path.name for path in cache.iterdir()] == [TINY.file]
+    assert told[-1] == (TINY.size_bytes, TINY.size_bytes)
+    assert all(0 <= done <= total for done, total in told)
+
+
+async def test_what_is_there_and_right_is_not_fetched_again(tmp_path: Path) -> None:
+    nowhere = environment(tmp_path / "no-index", tmp_path)
+    (tmp_path / TINY.file).write_bytes(CONTENT)
+
+    assert await fetch(nowhere, model=TINY) == tmp_path / TINY.file
+
+
+async def test_what_is_there_and_damaged_is_fetched_anew(index: Path, tmp_path: Path) -> None:
+    (tmp_path / TINY.file).write_bytes(bytes(len(CONTENT)))
+
+    got = await fetch(environment(index, tmp_path), model=TINY)
+
+    assert isinstance(got, Path)
+    assert got.read_bytes() == CONTENT
+
+
+async def test_another_file_than_the_pinned_one_is_refused(index: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    got = await fetch(environment(index, cache), model=evolve(TINY, sha256="0" * 64))
+
+    assert isinstance(got, NotFetched)
+    assert "not the file that was pinned" in got.why
+    assert list(cache.iterdir()) == []
+
+
+async def test_a_package_that_does_not_come(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    got = await fetch(environment(tmp_path, cache), model=TINY)
+
+    assert isinstance(got, NotFetched)
+    assert "did not give it" in got.why
+    assert list(cache.iterdir()) == []
+
+
+async def test_a_cache_that_cannot_be_written(index: Path, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    got = await fetch(environment(index, file), model=TINY)
+
+    assert isinstance(got, NotFetched)
+    assert str(file) in got.why
+    assert "TROOPER_CACHE" in got.mend
+
+
+async def test_two_at_once_both_have_it(index: Path, tmp_path: Path) -> None:
+    got: list[object] = []
+
+    async def one() -> None:
+        got.append(await fetch(environment(index, tmp_path / "cache"), model=TINY))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(one)
+        nursery.start_soon(one)
+
+    assert got == [tmp_path / "cache" / TINY.file] * 2
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [TINY.file]
+
+
+async def test_a_fetch_that_is_stopped_leaves_nothing(index: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    async with trio.open_nursery() as nursery:
+        # At the first sign of progress: pip runs then.
+        await fetch(environment(index, cache), lambda *_: nursery.cancel_scope.cancel(), TINY)
+
+    assert list(cache.iterdir()) in ([], [cache / TINY.file])
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("ERROR: no\nERROR: No matching distribution\n", "No matching distribution"),
+        ("could not reach https://me:secret@index.example/simple", "https://index.example/simple"),
+        ("OSError: [Errno 28] No space left on device", "no space left"),
+        ("", "it gave no reason"),
+    ],
+)
+def test_the_reason_is_the_last_word_without_credentials(said: str, why: str) -> None:
+    told = _not_installed(said)
+
+    assert why in told.why
+    assert "secret" not in told.why
+
+
+def test_the_model_is_known_by_its_size(tmp_path: Path) -> None:
+    environ = {"TROOPER_CACHE": str(tmp_path)}
+    assert cached(environ) is None
+    (tmp_path / MODEL.file).touch()
+    assert cached(environ) is None
+    os.truncate(tmp_path / MODEL.file, MODEL.size_bytes)
+    assert cached(environ) == tmp_path / MODEL.file
+
+
+def test_without_a_wish_it_is_in_the_users_cache() -> None:
+    assert cache_folder({}).name == "trooper"
+
+
+def test_a_fetched_model_is_the_last_of_the_chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environ = {"TROOPER_CACHE": str(tmp_path)}
+    config = load({}, Path("/nonexistent"))
+    assert with_embedded(config, environ) == config
+
+    (tmp_path / MODEL.file).touch()
+    os.truncate(tmp_path / MODEL.file, MODEL.size_bytes)
+    # The library itself is not loaded, so anything of its name will do.
+    (tmp_path / "xllamacpp.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = with_embedded(config, environ)
+
+    assert found.targets[-1].gguf == str(tmp_path / MODEL.file)
+    assert found.chains[0].targets == ("openai", "ollama", "embedded")
+    assert "xllamacpp" not in sys.modules
+    assert with_embedded(evolve(config, source="trooper.toml"), environ).targets == config.targets
+
+
+@pytest.mark.parametrize(
+    ("file", "alias"),
+    [
+        ("/a/SmolLM2-135M-Instruct.Q4_1.gguf", "smollm2-135m-instruct"),
+        ("qwen2.5-0.5b-instruct-q4_k_m.gguf", "qwen2.5-0.5b-instruct"),
+        ("model.gguf", "model"),
+    ],
+)
+def test_what_a_model_is_called(file: str, alias: str) -> None:
+    assert alias_of(file) == alias
