@@ -33,10 +33,10 @@ TOP = {"app", "cli", "demo", "check", "fetch_model", "bench", "__main__"}
 LAYERS = (
     {"core"},
     {"wire"},
-    {"upstream"},
+    {"upstream", "network"},
     # Relay, standby, health and every file that was split off from them.
     {part_of(file) for file in FILES}
-    - {"core", "wire", "upstream", "web", "testing", "__init__"}
+    - {"core", "wire", "upstream", "network", "web", "testing", "__init__"}
     - LEAVES
     - TOP,
     {"web"},
@@ -54,7 +54,12 @@ BANNED_IN_SANS_IO = {
 HOMES = {
     "httpx": ("trooper/upstream.py",),
     # In services.py it is the type of the network that tests pass in.
-    "httpcore": ("trooper/upstream.py", "trooper/services.py", "trooper/testing/network.py"),
+    "httpcore": (
+        "trooper/upstream.py",
+        "trooper/network.py",
+        "trooper/services.py",
+        "trooper/testing/network.py",
+    ),
     "h11": ("trooper/testing/", "trooper/bench/"),
     "quart": ("trooper/web/",),
     "quart_trio": ("trooper/web/",),

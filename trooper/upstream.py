@@ -29,6 +29,7 @@ from attrs import define, field, frozen
 from trooper.config import Target
 from trooper.config.addresses import is_loopback
 from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.network import UntimedNetwork
 from trooper.wire.faults import read_answer
 
 if TYPE_CHECKING:
@@ -321,9 +322,8 @@ def _transport(
         # Not only proxies: it would also read credentials from ~/.netrc.
         trust_env=False,
     )
-    if network is not None:
-        # The client has no public way to another network; the memory one is for tests.
-        transport._pool._network_backend = network  # noqa: SLF001
+    # The client has no public way to another network; the memory one is for tests.
+    transport._pool._network_backend = network or UntimedNetwork()  # noqa: SLF001
     return transport
 
 
