@@ -200,7 +200,7 @@ def agreement(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
         if worst <= AGREES_WITHIN
         else f"They differ by up to {100 * worst:.0f} %: the machine was too noisy for the rows that are above 20 %."
     )
-    title = "\n## Two runs\n\nEach bench was run twice on the same machine, in full. "
+    title = "\n## Two runs\n\nSwitchover and pass-through were each run in full a second time on the same machine. "
     return f"{title}{words}\n\n" + table(("ratio", "first", "second", "apart"), rows)
 
 
