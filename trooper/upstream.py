@@ -170,6 +170,9 @@ class Upstream:
         )
         if call.body:
             request.stream = _Body(call.body)
+        if client.is_closed:
+            # A server of our own has ended, while this request waited for a slot.
+            return Failed(FailureKind.CONNECT)
         try:
             return await client.send(request, stream=True)
         except httpx.ConnectTimeout:

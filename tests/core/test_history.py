@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trooper.core.conversation import ImagePart, Message, Role, TextPart, ToolCall
-from trooper.core.history import call_names, plain
+from trooper.core.conversation import Conversation, ImagePart, Message, Role, TextPart, ToolCall
+from trooper.core.history import call_names, plain, split_prefill
 
 GOOD = ToolCall("c1", "look", '{"at": "sea"}')
 BROKEN = ToolCall("c2", "shout", '{"words": "ah')
@@ -84,3 +84,32 @@ def test_no_word_is_lost_and_it_is_plain_already(history: list[Message]) -> None
     assert not {sign: n for sign, n in (before - after).items() if sign != "\n"}
     roles = [(m.role, bool(m.tool_calls)) for m in told]
     assert [role for role, _ in roles].count(Role.SYSTEM) <= 1
+
+
+# A prefill of the client's own
+
+
+Q = said(Role.USER, "Q")
+IN_TWO = Message(Role.ASSISTANT, (TextPart("b"), TextPart("c")))
+
+
+@pytest.mark.parametrize(
+    ("history", "left", "prefill"),
+    [
+        ((), 0, ""),
+        ((Q,), 1, ""),
+        ((Q, said(Role.ASSISTANT, "Well, ")), 1, "Well, "),
+        ((Q, said(Role.ASSISTANT, "a"), IN_TWO), 1, "a\n\nbc"),
+        ((Q, said(Role.ASSISTANT, "a"), said(Role.ASSISTANT)), 1, "a"),
+        ((Q, said(Role.ASSISTANT)), 1, ""),
+        ((Q, said(Role.ASSISTANT, "a"), Q), 3, ""),
+        ((Q, said(Role.ASSISTANT, "a", GOOD)), 2, ""),
+        ((Q, said(Role.ASSISTANT, "", GOOD), said(Role.ASSISTANT, "a")), 2, "a"),
+        ((said(Role.ASSISTANT, "a"),), 0, "a"),
+    ],
+)
+def test_split_prefill(history: tuple[Message, ...], left: int, prefill: str) -> None:
+    split, begun = split_prefill(Conversation("m", history, tool_choice="none"))
+
+    assert begun == prefill
+    assert split == Conversation("m", history[:left], tool_choice="none")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import trio
 
-from deployed import ROOT, WAYS, Process, ask, fake, running
+from deployed import LONG_S, ROOT, WAYS, Process, ask, fake, running
 from trooper.testing import FAULTS, FaultAt, ScriptedProvider, chat_events, serve_tcp, tokens
 from trooper.testing.client import Heard
 from trooper.testing.client import ask as ask_for_stream
@@ -109,6 +109,48 @@ def test_a_server_that_dies_is_started_again(gguf: Path, tmp_path: Path) -> None
 
         assert children_of(process.process.pid) != [child]
         assert "status -9" in process.said
+
+
+async def test_it_dies_in_the_middle_of_an_answer_while_another_request_waits(
+    gguf: Path, tmp_path: Path
+) -> None:
+    """Both clients hear of it, and the next one is answered."""
+    question = {
+        "model": "smollm2-135m-instruct",
+        "stream": True,
+        "messages": [{"role": "user", "content": "Count to a thousand, in words."}],
+        "max_tokens": 2000,
+    }
+    bodies: list[bytearray] = [bytearray(), bytearray()]
+    first_word = trio.Event()
+
+    with serving("trooper serve", tmp_path, "http://127.0.0.1:9/v1", gguf) as (url, process):
+        await trio.to_thread.run_sync(process.wait_for, '"standby_ready"')
+        port = int(url.rpartition(":")[2])
+
+        async def client(body: bytearray) -> None:
+            def hear(heard: Heard) -> None:
+                body.extend(heard.raw)
+                if b'"content":"' in heard.raw:
+                    first_word.set()
+
+            await ask_for_stream(port, question, hear)
+
+        with trio.fail_after(LONG_S):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(client, bodies[0])
+                nursery.start_soon(client, bodies[1])
+                await first_word.wait()
+                (child,) = children_of(process.process.pid)
+                os.kill(child, signal.SIGKILL)
+                await trio.to_thread.run_sync(process.wait_for, '"embedded_ended"')
+            await trio.to_thread.run_sync(process.wait_for, '"standby_ready"', 2)
+            assert await ask_once(port) == 200
+
+    assert "Traceback" not in process.said
+    for body in bodies:
+        assert b'"error"' in body
+        assert b"[DONE]" not in body
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])

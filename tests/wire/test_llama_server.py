@@ -22,6 +22,7 @@ from trooper.core.conversation import (
     TextPart,
     Tool,
     ToolCall,
+    UnknownPart,
 )
 from trooper.core.events import Done, Event, Finish, FinishReason, Reasoning, Text, ToolCallDelta, Usage
 from trooper.core.local_model import PROBE_BLANK, PROBE_TEXT, LocalModel
@@ -185,6 +186,11 @@ def test_history_with_tools_and_images() -> None:
         ]
     unused = Conversation("m", (Q,), tools=conversation.tools, tool_choice="none")
     assert "tools" not in sent(ASKING.chat(unused), "/v1/chat/completions")
+
+
+def test_what_no_local_server_takes_is_never_written() -> None:
+    with pytest.raises(ValueError, match="input_audio"):
+        ASKING.chat(asked(Message(Role.USER, (ImagePart("image/png", "QUJD"), UnknownPart("input_audio")))))
 
 
 @pytest.mark.parametrize(

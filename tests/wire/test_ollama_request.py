@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -23,7 +22,6 @@ from trooper.core.conversation import (
     ToolCall,
     UnknownPart,
 )
-from trooper.core.history import split_prefill
 from trooper.core.local_model import PROBE_BLANK, PROBE_TEXT, LocalModel
 from trooper.wire import Post
 from trooper.wire.ollama_chat.request import (
@@ -231,30 +229,6 @@ def test_whatever_the_history_it_is_strict(history: list[Message]) -> None:
     assert body["messages"][-1] == {"role": "assistant", "content": "half"}
     said = "".join(m["content"] for m in body["messages"])
     assert all(m.text in said for m in history)
-
-
-# A prefill of the client's own
-
-
-@pytest.mark.parametrize(
-    ("history", "left", "prefill"),
-    [
-        ((Q,), 1, ""),
-        ((Q, text(Role.ASSISTANT, "Well, ")), 1, "Well, "),
-        ((Q, text(Role.ASSISTANT, "a"), text(Role.ASSISTANT, "b", "c")), 1, "a\n\nbc"),
-        ((Q, text(Role.ASSISTANT, "a"), text(Role.ASSISTANT)), 1, "a"),
-        ((Q, text(Role.ASSISTANT)), 1, ""),
-        ((Q, text(Role.ASSISTANT, "a"), Q), 3, ""),
-        ((Q, calling(ToolCall("c", "f", "{}"), say="a")), 2, ""),
-        ((Q, calling(ToolCall("c", "f", "{}")), text(Role.ASSISTANT, "a")), 2, "a"),
-        ((text(Role.ASSISTANT, "a"),), 0, "a"),
-    ],
-)
-def test_split_prefill(history: Sequence[Message], left: int, prefill: str) -> None:
-    conversation = Conversation("m", tuple(history), tool_choice="none")
-    split, given = split_prefill(conversation)
-    assert given == prefill
-    assert split == Conversation("m", tuple(history[:left]), tool_choice="none")
 
 
 # Asking

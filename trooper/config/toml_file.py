@@ -184,10 +184,21 @@ def _target(table: Mapping[str, Any], number: int, folder: Path, environ: Mappin
         values["key"] = _key(table, wire, environ)
         values["base_url"] = _base_url(values, environ)
         if "gguf" in values:
-            values["gguf"] = str(folder / Path(values["gguf"]).expanduser())
+            values["gguf"] = _gguf(values["gguf"], folder)
         if "ca_file" in values:
             values["ca_file"] = _ca_file(folder / values["ca_file"])
         return Target(**values)
+
+
+def _gguf(written: str, folder: Path) -> str:
+    # Refused here: as a part of a path, an empty one would be the folder.
+    limits.optional_text(None, attrs.fields(Target).gguf, written)
+    try:
+        return str(folder / Path(written).expanduser())
+    except RuntimeError:
+        raise ConfigError(
+            "gguf", f"{limits.shown(written)} names no home folder", "Write the whole path"
+        ) from None
 
 
 def _is_name(value: object) -> bool:

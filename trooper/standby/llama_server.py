@@ -80,7 +80,9 @@ class LlamaServerStandby(Standby):
             if isinstance(said, Failed):
                 return model  # Busy, perhaps: asked again at the next look.
             reader = LlamaAsking(model).reader(ask.echo_probe(model), len(said) + 1, "call")
-            text = "".join(received.text for received in reader.feed(said))
+            text = "".join(received.text for received in (*reader.feed(said), *reader.end()))
+            if isinstance(reader.outcome, Failed):
+                return model  # An answer that failed says nothing of echoes.
             model = local_model.with_echo_probe(model, text)
         self._probed[key] = model
         return model
