@@ -66,12 +66,12 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "unknown wire": (
         '[[targets]]\nname = "a"\nwire = "openai"',
         "targets.a.wire",
-        '"openai-chat" or "ollama-chat"',
+        '"openai-chat" or "openai-responses" or',
     ),
     "wire is no text": (
         '[[targets]]\nname = "a"\nwire = 1',
         "targets.a.wire",
-        '"openai-chat" or "ollama-chat"',
+        '"openai-chat" or "openai-responses" or',
     ),
     "empty model": (OPENAI + 'model = ""', "targets.openai.model", "leave the key out"),
     "empty mapped model": (OPENAI + 'models = { a = "" }', "targets.openai.models", "both sides"),

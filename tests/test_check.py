@@ -16,7 +16,9 @@ import trio
 
 from trooper.check import Finding, _print_table, ask_all, check, judge_cloud
 from trooper.config import Config, Key, Target, Wire, load
+from trooper.core.continuing import CloudWay
 from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.surfaces import KnownWay
 from trooper.testing import FakeOllama, Model, OllamaFault, ScriptedProvider, serve_tcp
 
 SECRET = "sk-do-not-show"
@@ -37,6 +39,7 @@ async def findings(
         local_port = await serve_tcp(ollama, nursery) if ollama else 9
         addresses = {
             "TROOPER_OPENAI_BASE_URL": f"http://127.0.0.1:{cloud_port}",
+            "TROOPER_ANTHROPIC_BASE_URL": f"http://127.0.0.1:{cloud_port}",
             "TROOPER_OLLAMA_URL": f"http://127.0.0.1:{local_port}",
         }
         found = await ask_all(load(addresses | environ, Path("/nonexistent")))
@@ -48,7 +51,9 @@ async def test_all_is_well() -> None:
     found = await findings(ScriptedProvider(api_key=SECRET), FakeOllama(), TROOPER_OPENAI_API_KEY=SECRET)
 
     assert all(finding.usable and not finding.mend for finding in found.values())
-    assert found["openai"].words == ("lists 2 models",)
+    by = "goes on from a half answer by an instruction (nothing better is known of it)"
+    assert found["openai"].words == ("lists 2 models", by)
+    assert found["openai"].facts["continues"] == "instruction"
     assert found["ollama"].words == (
         "Ollama 0.33.0, model qwen2.5:3b (the only one)",
         "window: 4096 tokens; it was trained for 32768",
@@ -163,7 +168,7 @@ def failed(kind: FailureKind, status: int | None = None) -> Failed:
     ],
 )
 def test_what_a_clouds_answer_means(key: str, answer: Any, usable: bool, words: str) -> None:
-    finding = judge_cloud(cloud(key), answer)
+    finding = judge_cloud(cloud(key), answer, KnownWay(CloudWay.PREFIX, "as configured"))
 
     assert finding.usable is usable
     assert words in finding.words[0]
@@ -177,8 +182,9 @@ async def test_only_a_configured_key_is_sent() -> None:
         provider = ScriptedProvider()
         await findings(provider, TROOPER_OPENAI_API_KEY=key)
 
-        assert [r.path for r in provider.requests] == ["/v1/models"]
-        assert provider.requests[0].header("authorization") == sent
+        assert [r.path for r in provider.requests] == ["/v1/models"] * 3
+        told = sorted(str(r.header("authorization")) for r in provider.requests)
+        assert told == sorted([str(sent), str(sent), "None"])
 
 
 @pytest.fixture(name="nobody")
@@ -186,6 +192,7 @@ def _nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A configuration whose targets are not there, with a key."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TROOPER_OPENAI_BASE_URL", NOBODY)
+    monkeypatch.setenv("TROOPER_ANTHROPIC_BASE_URL", NOBODY)
     monkeypatch.setenv("TROOPER_OLLAMA_URL", NOBODY)
     monkeypatch.setenv("TROOPER_OPENAI_API_KEY", SECRET)
 
@@ -199,8 +206,9 @@ def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert "\x1b" not in out
     assert max(map(len, out.splitlines())) <= 80
     assert re.search(r"openai +cloud +no", out)
-    assert "chain *: openai → ollama" in out
-    assert out.endswith("Not usable: openai, ollama.\n")
+    assert "chain * (openai-chat): openai → openai-responses → ollama" in out
+    assert "chain * (anthropic-messages): anthropic → openai → openai-responses → ollama" in out
+    assert out.endswith("Not usable: openai, openai-responses, anthropic, ollama.\n")
     assert SECRET not in out
 
 
@@ -210,9 +218,16 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
 
     told = json.loads(capsys.readouterr().out)
     assert told["usable"] is False
-    assert [(t["name"], t["usable"]) for t in told["targets"]] == [("openai", False), ("ollama", False)]
-    assert told["targets"][0]["facts"] == {"key": "value", "status": None, "failure": "connect"}
-    assert told["chains"] == {"*": ["openai", "ollama"]}
+    everybody = ["openai", "openai-responses", "anthropic", "ollama"]
+    assert [(t["name"], t["usable"]) for t in told["targets"]] == [(name, False) for name in everybody]
+    assert told["targets"][0]["facts"] == {
+        "key": "value",
+        "status": None,
+        "failure": "connect",
+        "continues": "instruction",
+        "because": "nothing better is known of it",
+    }
+    assert told["chains"] == {"*": everybody}
     assert SECRET not in json.dumps(told)
 
 
@@ -236,5 +251,5 @@ def test_a_chain_without_a_local_target_is_pointed_out(capsys: pytest.CaptureFix
     )
 
     out = capsys.readouterr().out
-    assert "chain gpt-*: openai  (no local target: nobody can go on)" in out
+    assert "chain gpt-*: openai  (no local target)" in out
     assert out.endswith("Everything is usable.\n")

@@ -24,13 +24,21 @@ def test_zero_configuration_is_openai_with_the_clients_key_and_ollama() -> None:
     assert config.server == Server()
     assert config.targets == (
         Target("openai", Wire.OPENAI_CHAT, "https://api.openai.com/v1", key=Key("client")),
+        Target("openai-responses", Wire.OPENAI_RESPONSES, "https://api.openai.com/v1", key=Key("client")),
+        Target("anthropic", Wire.ANTHROPIC_MESSAGES, "https://api.anthropic.com/v1", key=Key("client")),
         Target("ollama", Wire.OLLAMA_CHAT, "http://127.0.0.1:11434"),
     )
-    assert [target.name for target in config.chain_for("gpt-4o")] == ["openai", "ollama"]
+    for wire, cloud in (
+        (Wire.OPENAI_CHAT, "openai"),
+        (Wire.OPENAI_RESPONSES, "openai-responses"),
+        (Wire.ANTHROPIC_MESSAGES, "anthropic"),
+    ):
+        # A client's key goes to the provider whose wire the client speaks, and to nobody else.
+        assert [target.name for target in config.chain_for("gpt-4o", wire)] == [cloud, "ollama"]
 
 
 def test_defaults_that_depend_on_the_wire() -> None:
-    cloud, local = from_environment().targets
+    cloud, *_, local = from_environment().targets
 
     assert (cloud.ttft_timeout_s, cloud.stall_timeout_s, cloud.is_local) == (60.0, 20.0, False)
     assert (local.ttft_timeout_s, local.stall_timeout_s, local.is_local) == (120.0, 30.0, True)
@@ -44,6 +52,8 @@ def test_every_variable_of_trooper_is_documented_and_read() -> None:
     values = {
         "TROOPER_OPENAI_BASE_URL": "https://cloud.example",
         "TROOPER_OPENAI_API_KEY": SECRET,
+        "TROOPER_ANTHROPIC_BASE_URL": "https://other.example/v1/",
+        "TROOPER_ANTHROPIC_API_KEY": "sk-ant",
         "TROOPER_OLLAMA_URL": "http://box:1234/",
         "TROOPER_LOCAL_MODEL": "llama3.2:3b",
         "TROOPER_CONNECT_TIMEOUT": "1.5",
@@ -54,7 +64,9 @@ def test_every_variable_of_trooper_is_documented_and_read() -> None:
     config = from_environment(**values)
 
     assert set(VARIABLES) == {*values, "TROOPER_CONFIG", "OLLAMA_HOST", "TROOPER_CACHE"}
-    cloud, local = config.targets
+    cloud, responses, anthropic, local = config.targets
+    assert (responses.base_url, responses.key) == ("https://cloud.example/v1", Key("value", SECRET))
+    assert (anthropic.base_url, anthropic.key) == ("https://other.example/v1", Key("value", "sk-ant"))
     assert cloud == Target(
         "openai",
         Wire.OPENAI_CHAT,
@@ -209,8 +221,8 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
         ),
     )
     assert config.chains == (Chain("gpt-*", ("groq", "box")), Chain("*", ("openai", "box")))
-    assert [target.name for target in config.chain_for("gpt-4o")] == ["groq", "box"]
-    assert [target.name for target in config.chain_for("o3")] == ["openai", "box"]
+    assert [target.name for target in config.chain_for("gpt-4o", Wire.OPENAI_CHAT)] == ["groq", "box"]
+    assert [target.name for target in config.chain_for("o3", Wire.OPENAI_CHAT)] == ["openai", "box"]
 
 
 def test_trooper_config_names_the_file(tmp_path: Path) -> None:
@@ -270,7 +282,10 @@ def test_the_default_chain_has_clouds_first_in_file_order(tmp_path: Path) -> Non
     )
     config = from_toml(tmp_path, OLLAMA + OPENAI + spare + '[chains]\n"gpt-*" = ["openai"]\n')
 
-    assert config.chains == (Chain("gpt-*", ("openai",)), Chain("*", ("openai", "spare", "ollama")))
+    assert config.chains == (
+        Chain("gpt-*", ("openai",)),
+        Chain("*", ("openai", "spare", "ollama"), is_default=True),
+    )
 
 
 def test_a_byte_order_mark_is_not_a_mistake(tmp_path: Path) -> None:
@@ -355,8 +370,11 @@ def test_targets_and_chains_are_found() -> None:
     assert config.target("ollama").is_local
     with pytest.raises(KeyError):
         config.target("nobody")
-    assert Config(Server(), config.targets, ()).chain_for("gpt-4o") == ()
-    assert Config(Server(), config.targets, (Chain("GPT-*", ("openai",)),)).chain_for("gpt-4o") == ()
+    assert Config(Server(), config.targets, ()).chain_for("gpt-4o", Wire.OPENAI_CHAT) == ()
+    assert (
+        Config(Server(), config.targets, (Chain("GPT-*", ("openai",)),)).chain_for("gpt-4o", Wire.OPENAI_CHAT)
+        == ()
+    )
 
 
 def test_either_announcement_counts() -> None:

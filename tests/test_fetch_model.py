@@ -250,7 +250,7 @@ def test_a_fetched_model_is_the_last_of_the_chain(tmp_path: Path, monkeypatch: p
     found = with_embedded(config, environ)
 
     assert found.targets[-1].gguf == str(tmp_path / MODEL.file)
-    assert found.chains[0].targets == ("openai", "ollama", "embedded")
+    assert found.chains[0].targets == ("openai", "openai-responses", "anthropic", "ollama", "embedded")
     assert "xllamacpp" not in sys.modules
     assert with_embedded(evolve(config, source="trooper.toml"), environ).targets == config.targets
 

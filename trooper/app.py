@@ -12,10 +12,10 @@ import os
 import sys
 from pathlib import Path
 
+from trooper.answer import answer
 from trooper.config import Config, load
 from trooper.embedded.model import with_embedded
 from trooper.errors import ConfigError
-from trooper.relay import relay
 from trooper.services import open_services
 from trooper.telemetry import set_up_logging
 from trooper.web.asgi import Application
@@ -39,4 +39,4 @@ def _load_or_exit() -> Config:
 
 
 set_up_logging()
-app = Application(_load_or_exit(), open_services, relay)
+app = Application(_load_or_exit(), open_services, answer)

@@ -26,12 +26,14 @@ from rich.text import Text
 from trooper import __version__
 from trooper.cli import FAILED, MISUSED
 from trooper.config import Config, Target, load
+from trooper.core.continuing import CloudWay
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.embedded.model import with_embedded
 from trooper.errors import ConfigError
 from trooper.services import Services, headers_for, open_services
 from trooper.standby import EmbeddedStandby, OllamaStandby, Standby, State
+from trooper.surfaces import SURFACES, KnownWay, cloud_way, cloud_wire
 from trooper.telemetry import set_up_logging
 from trooper.terminal import open_console
 from trooper.upstream import Call
@@ -47,6 +49,13 @@ _WAYS: Mapping[Way, str] = {
     Way.PREFILL: "goes on from a half answer",
     Way.RAW: "goes on from a half answer by a raw prompt: not with tools or images",
     Way.NONE: "cannot go on from a half answer, only answer from the beginning",
+}
+_CLOUD_WAYS: Mapping[CloudWay, str] = {
+    CloudWay.PREFILL: "goes on from a half answer by a trailing assistant turn",
+    CloudWay.PREFIX: "goes on from a half answer by `prefix`",
+    CloudWay.CONTINUE_FINAL: "goes on from a half answer by `continue_final_message`",
+    CloudWay.INSTRUCTION: "goes on from a half answer by an instruction",
+    CloudWay.NONE: "cannot go on from a half answer, only answer from the beginning",
 }
 
 
@@ -112,18 +121,28 @@ async def ask_all(config: Config) -> list[Finding]:
 
 
 async def _ask_cloud(services: Services, target: Target) -> Finding:
-    call = Call("GET", "/models", headers_for(target, (), hop="trooper-check"))
+    headers = (*headers_for(target, (), hop="trooper-check"), *cloud_wire(target).headers)
+    call = Call("GET", "/models", headers)
     answer: Answer | Failed | None = None
     with trio.move_on_after(target.connect_timeout_s + _ANSWER_S):
         answer = await services.upstreams[target.name].fetch(call, _ANSWER_BYTES)
-    return judge_cloud(target, answer)
+    known = cloud_way(target, target.model or "", services.config.server.continue_instruction)
+    return judge_cloud(target, answer, known)
 
 
-def judge_cloud(target: Target, answer: Answer | Failed | None) -> Finding:
-    """What a cloud's answer to a question for its models means; `None`: there was none in time."""
+def judge_cloud(target: Target, answer: Answer | Failed | None, known: KnownWay) -> Finding:
+    """
+    What a cloud's answer to a question for its models means; `None`: there was
+    none in time. `known` is how it goes on from a half answer.
+    """
     key = target.key.kind
     whole = answer.answer if isinstance(answer, Failed) else answer
-    facts: dict[str, Any] = {"key": key, "status": whole.status if whole else None}
+    facts: dict[str, Any] = {
+        "key": key,
+        "status": whole.status if whole else None,
+        "continues": known.way.value,
+        "because": known.because,
+    }
     if isinstance(answer, Failed):
         facts["failure"] = answer.kind.value
     usable, words, mend = False, "", ""
@@ -147,7 +166,9 @@ def judge_cloud(target: Target, answer: Answer | Failed | None) -> Finding:
             words, mend = f"can be reached, but answers with status {status} ({kind.value})", _WAIT
         case Failed(kind=kind):
             words, mend = f"cannot be reached ({kind.value}): requests go on to the next target", _PLACE
-    return Finding(target.name, "cloud", target.place, usable, (words,), mend, facts)
+    continues = f"{_CLOUD_WAYS[known.way]} ({known.because})"
+    said = (words, continues) if usable else (words,)
+    return Finding(target.name, "cloud", target.place, usable, said, mend, facts)
 
 
 def _count_models(body: bytes) -> int | None:
@@ -246,10 +267,20 @@ def _chains(config: Config) -> list[tuple[str, str]]:
     """Each chain, and whether somebody in it could go on with a half answer."""
     rows = []
     for chain in config.chains:
-        helped = any(config.target(name).is_local for name in chain.targets)
-        row = " → ".join(chain.targets)
-        rows.append((chain.pattern, row if helped else f"{row}  (no local target: nobody can go on)"))
+        if not chain.is_default:
+            rows.append((chain.pattern, _row([config.target(name) for name in chain.targets])))
+            continue
+        # Nobody wrote it: each client's own wire comes first in it.
+        for surface in SURFACES.values():
+            targets = config.chain_for(chain.pattern, surface.wire)
+            rows.append((f"{chain.pattern} ({surface.wire.value})", _row(targets)))
     return rows
+
+
+def _row(targets: Sequence[Target]) -> str:
+    row = " → ".join(target.name for target in targets)
+    helped = any(target.is_local for target in targets)
+    return row if helped else f"{row}  (no local target)"
 
 
 def _print_table(config: Config, findings: Sequence[Finding]) -> None:

@@ -52,7 +52,7 @@ def serve(
     One process. Several: `hypercorn --workers N trooper.app`.
     """
     # Imported here so that `--help` and `--version` do not wait for it.
-    from trooper.relay import relay
+    from trooper.answer import answer
     from trooper.services import open_services
     from trooper.telemetry import set_up_logging
     from trooper.web.asgi import Application
@@ -72,7 +72,7 @@ def serve(
         return FAILED
     for line in _summary(settings):
         _say(line)
-    return trio.run(Server(Application(settings, open_services, relay), settings, _say).run, listeners)
+    return trio.run(Server(Application(settings, open_services, answer), settings, _say).run, listeners)
 
 
 # `check` and `demo` are functions in modules of their own, imported when they

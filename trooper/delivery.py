@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 from attrs import define, field
 
 from trooper import endings
@@ -42,7 +43,9 @@ from trooper.core.events import (
 from trooper.core.fitting import count
 from trooper.core.gate import Gate
 from trooper.core.outcome import PASSING, Answer, Completed, Failed, FailureKind, Outcome
+from trooper.core.plan import STARTS_ANEW
 from trooper.core.seam import Join, Prefill, says_it_all, tokens_left
+from trooper.core.structured import DocumentEnd, is_valid
 from trooper.core.tally import LegTally, Tally
 from trooper.core.transcript import Transcript
 from trooper.request import Incoming
@@ -58,6 +61,7 @@ class Delivery:
         could_go_on: whether somebody is left who could continue; asked once a
             leg, when its first event is here. Reading a long conversation for
             it must not delay the request itself.
+        could_start_over: whether somebody is left who could begin anew.
     """
 
     incoming: Incoming
@@ -65,6 +69,7 @@ class Delivery:
     request_id: str
     created: int
     could_go_on: Callable[[], bool]
+    could_start_over: Callable[[], bool]
     out: bytearray = field(factory=bytearray, init=False)
     voice: Voice = field(init=False)
     transcript: Transcript = field(init=False)
@@ -73,11 +78,13 @@ class Delivery:
     shown: bool = field(default=False, init=False)
     #: The leg has said all it may: a stop sequence was completed across the join.
     stopped: bool = field(default=False, init=False)
-    #: The leg has said something that this voice has no words for.
-    speechless: bool = field(default=False, init=False)
+    #: Why nothing the leg says can be used any more; empty while it can.
+    unfit: str = field(default="", init=False)
     _leg: LegTally = field(init=False)
     _gate: Gate | None = field(default=None, init=False)
     _join: Join | None = field(default=None, init=False)
+    # Where a structured answer that is being gone on with will end.
+    _document: DocumentEnd | None = field(default=None, init=False)
     _forwards: bool = field(default=True, init=False)
     _seam: str = field(default="", init=False)
     _leg_said: bool = field(default=False, init=False)
@@ -89,7 +96,9 @@ class Delivery:
 
     def begin_anew(self) -> None:
         """Nothing has reached the client: forget what a failed leg taught us."""
-        self.voice = self.incoming.new_voice(self.request_id, self.created)
+        self.voice = self.incoming.new_voice(
+            self.request_id, self.created, fallback_block=self.server.fallback_block
+        )
         self.transcript = Transcript(self.server.transcript_bytes)
         self.out.clear()
         self.shown = False
@@ -104,32 +113,42 @@ class Delivery:
         self.tally.legs.append(self._leg)
         self._gate = None
         self._join = None
+        self._document = None
         self._seam = seam
         self._leg_said = False
         self._finish = None
         self._choice = 0
-        self.stopped = self.speechless = False
+        self.stopped = False
+        self.unfit = ""
         untouched = self.transcript.begin is None and not self.transcript.has_content
         self._forwards = untouched and self.transcript.reasoning_chars == 0
 
-    def granted(self, model: str, prefill: Prefill, *, echoes: bool | None) -> None:
-        """A local model has the request, and `prefill` of the answer."""
+    def granted(self, model: str, prefill: Prefill, *, echoes: bool | None, overlaps: bool) -> None:
+        """A model has the request, and `prefill` of the answer."""
         self._leg.model = model
         if prefill.text or prefill.withheld:
             conversation = self.incoming.conversation
             stop = conversation.sampling.stop if isinstance(conversation, Conversation) else ()
-            self._join = Join(prefill, echoes, stop)
+            self._join = Join(prefill, echoes, stop, overlaps)
+            if isinstance(conversation, Conversation) and conversation.is_structured:
+                self._document = DocumentEnd(prefill.text + prefill.withheld)
 
     @property
     def leg(self) -> LegTally:
         """The count of the leg that is speaking."""
         return self._leg
 
+    @property
+    def is_forwarded(self) -> bool:
+        """Whether all that the client has are one target's own bytes."""
+        return self._forwards
+
     def hear(self, item: Received) -> None:
         """Take one event of the current leg in."""
         if not self._forwards or not item.raw:
             if any(e == Other(continuable=False) for e in item.events):
-                self.speechless = True
+                # This voice has no words for it.
+                self.unfit = "content"
                 return
             item = Received(b"", self._withheld(self._joined(item.events)))
             if not item.events:
@@ -164,36 +183,54 @@ class Delivery:
         for event in events:
             match event:
                 case Text(text):
-                    joined += [Text(new)] if (new := join.feed(text)) else []
+                    joined += self._new(join.feed(text))
                 case Reasoning() if self.transcript.has_text:
                     # Some parsers open a thinking block on a continuation;
                     # the client is in the middle of the answer.
                     pass
                 case _:
                     joined.append(event)
-        if join.stopped and not self.stopped:
+        if join.anew:
+            self.unfit = STARTS_ANEW
+            return []
+        closed = self._document is not None and self._document.closed
+        if (join.stopped or closed) and not self.stopped:
             self.stopped = True
             joined.append(Finish(FinishReason.STOP, "stop"))
         return joined
 
+    def _new(self, text: str) -> list[Event]:
+        if self._document is not None:
+            text = self._document.feed(text)
+        return [Text(text)] if text else []
+
     def _the_gate(self) -> Gate:
         if self._gate is None:
             # A whole answer goes out in one piece anyway.
-            holds = self.incoming.routing.stream and self.could_go_on()
+            streams = self.incoming.routing.stream
+            words = streams and self.could_go_on()
             self._gate = Gate(
                 # Tool calls wait even where words do not have to.
-                self.server.hold_chars if self.server.gate else 0,
+                self.server.hold_chars if self.server.gate and words else 0,
                 self.server.channel_bytes,
                 self.server.transcript_bytes,
-                is_open=not holds,
+                is_open=not streams or not (words or self.could_start_over()),
+                holds_all=self._holds_all(),
+                holds_calls=self.server.tool_calls == "hold",
             )
         return self._gate
+
+    def _holds_all(self) -> bool:
+        if self.server.structured != "hold" or self.transcript.has_text:
+            return False
+        conversation = self.incoming.conversation
+        return isinstance(conversation, Conversation) and conversation.is_structured
 
     def _give(self, item: Received) -> None:
         """Let an event go out: from here on the client has it."""
         content = any(map(is_content, item.events))
         if content and self._seam:
-            self.out += self.voice.comment(self._seam) if self.server.seam_comment else b""
+            self.out += self._hand_over() if self.server.seam_comment else b""
             self._seam = ""
         for event in item.events:
             match event:
@@ -218,6 +255,10 @@ class Delivery:
             # Nobody can go on from here, so there is no reason to hold anything.
             for held in gate.open_up():
                 self._give(held)
+
+    def _hand_over(self) -> bytes:
+        spoke = [leg.model for leg in self.tally.legs[:-1] if leg.tokens]
+        return self.voice.hand_over(self._seam, spoke[-1] if spoke else "", self._leg.model)
 
     def _speak(self, events: tuple[Event, ...]) -> None:
         for event in events:
@@ -244,8 +285,11 @@ class Delivery:
         continue one that is whole as it stands.
         """
         gate = self._the_gate()
-        if self._join is not None and (rest := self._join.finish()):
-            for released in gate.push(Received(b"", (Text(rest),))):
+        if self._join is not None:
+            rest = self._new(self._join.finish())
+            if self._join.anew:
+                outcome = Failed(FailureKind.UNFIT, unfit_reason=STARTS_ANEW)
+            for released in gate.push(Received(b"", tuple(rest))) if rest else ():
                 self._give(released)
         alone = len(self.tally.legs) == 1
         if isinstance(outcome, Completed) or (alone and outcome.kind in PASSING):
@@ -254,8 +298,13 @@ class Delivery:
                 self._give(released)
             silent = not self._leg_said and not self._forwards and not self.stopped
             if isinstance(outcome, Completed) and silent:
-                whole = going_on and says_it_all(self.transcript.text)
+                said_all = self.transcript.part_ended or says_it_all(self.transcript.text)
+                whole = going_on and said_all
                 outcome = outcome if whole else Failed(FailureKind.EMPTY_200)
+            if isinstance(outcome, Completed) and not self._is_as_asked():
+                # The client has a part of it: nobody can make it right.
+                self.transcript.continuable = False
+                outcome = Failed(FailureKind.UNFIT, unfit_reason="schema")
             if isinstance(outcome, Completed) and self._finish is not None:
                 self._give(Received(b"", (self._finish,)))
         else:
@@ -266,6 +315,14 @@ class Delivery:
                 self._give(Received(b"", (Text(rest_of_word),)))
         self._leg.outcome = "completed" if isinstance(outcome, Completed) else outcome.kind.value
         return outcome
+
+    def _is_as_asked(self) -> bool:
+        """Whether a structured answer that several have written is what the client asked for."""
+        conversation = self.incoming.conversation
+        if self._document is None or not isinstance(conversation, Conversation):
+            return True
+        cut_short = self._finish is not None and self._finish.reason is FinishReason.LENGTH
+        return cut_short or is_valid(self.transcript.text, conversation.json_schema)
 
     def tokens_left(self) -> int | None:
         """What remains of the client's limit; `None` without one, or while nothing was said."""
@@ -312,7 +369,8 @@ class Delivery:
     def fail(self, failed: Failed, target: str, *, own: bool) -> Answer:
         """Nothing was sent: the failure as an HTTP answer."""
         trouble = endings.trouble(failed, target, midway=False)
-        return endings.http_answer(failed, endings.body(trouble), own=own)
+        body = msgspec.json.encode(self.incoming.surface.spoken.error_body(trouble))
+        return endings.http_answer(failed, body, own=own)
 
 
 def seam_words(seam_from: str, seam_to: str, reason: str, phase: str) -> str:

@@ -10,12 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-
 from trooper.core.headers import Headers, find, to_client
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.wire import Trouble
-from trooper.wire.openai_chat.voice import error_body
 
 K = FailureKind
 
@@ -69,11 +66,6 @@ def trouble(failed: Failed, target: str, *, midway: bool) -> Trouble:
     return Trouble(failed.kind, f"{target} {meaning}, {rest}.")
 
 
-def body(told: Trouble) -> bytes:
-    """The error body of the clients' wire."""
-    return msgspec.json.encode(error_body(told))
-
-
 def http_answer(failed: Failed, our_body: bytes, *, own: bool) -> Answer:
     """
     The HTTP answer before anything was sent: the provider's, unchanged, or
@@ -84,11 +76,18 @@ def http_answer(failed: Failed, our_body: bytes, *, own: bool) -> Answer:
     never followed and never handed on.
     """
     given = failed.answer
-    if given is None or 300 <= given.status < 400 or (given.status < 300 and not own):
+    if given is not None and given.is_foreign and given.status >= 400:
+        kind: Headers = ((b"content-type", b"application/json"),)
+        return Answer(given.status, (*kind, *to_client(given.headers)), our_body)
+    if given is None or given.is_foreign or 300 <= given.status < 400 or (given.status < 300 and not own):
         headers: Headers = ((b"content-type", b"application/json"),)
         if failed.retry_after_s is not None:
             headers += ((b"retry-after", str(round(failed.retry_after_s)).encode()),)
         return Answer(_STATUS.get(failed.kind, 502), headers, our_body)
-    kind = find(given.headers, b"content-type") or b"application/octet-stream"
-    headers = (*to_client(given.headers), (b"content-type", kind), (b"x-content-type-options", b"nosniff"))
+    content_type = find(given.headers, b"content-type") or b"application/octet-stream"
+    headers = (
+        *to_client(given.headers),
+        (b"content-type", content_type),
+        (b"x-content-type-options", b"nosniff"),
+    )
     return Answer(given.status, headers, given.body)

@@ -19,7 +19,7 @@ from collections import deque
 import trio
 from attrs import define, field, frozen
 
-from trooper.core.events import Received
+from trooper.core.events import Event, Reasoning, Received, Refusal, Text, ToolCallDelta
 from trooper.core.outcome import Outcome
 from trooper.core.seam import NOTHING, Prefill
 
@@ -84,15 +84,16 @@ class Opened:
 @frozen
 class Granted:
     """
-    A local target's model is loaded and a slot is ours: patience starts anew.
+    A model is asked: a local one is loaded and a slot is ours. Patience starts anew.
 
     `prefill` is what the model was given of the answer; `echoes` says whether
-    it will come back.
+    it will come back, `overlaps` that its last words may.
     """
 
     model: str
     prefill: Prefill = NOTHING
     echoes: bool | None = None
+    overlaps: bool = False
 
 
 @frozen
@@ -106,8 +107,20 @@ Item = Received | Opened | Granted | Ended
 
 
 def _size(item: Item) -> int:
-    """What an item counts for: its bytes, or its text where the bytes were not kept."""
-    return (len(item.raw) or len(item.text)) + 1 if isinstance(item, Received) else 1
+    """What an item counts for: its bytes, or its words where the bytes were not kept."""
+    if not isinstance(item, Received):
+        return 1
+    return (len(item.raw) or sum(map(_words_of, item.events))) + 1
+
+
+def _words_of(event: Event) -> int:
+    match event:
+        case Text(text) | Reasoning(text) | Refusal(text):
+            return len(text)
+        case ToolCallDelta():
+            return len(event.arguments) + len(event.name)
+        case _:
+            return 0
 
 
 @define

@@ -15,13 +15,12 @@ from trooper.core.conversation import Conversation
 from trooper.core.events import NextChoice, Received
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
+from trooper.core.seam import NOTHING, Prefill
 from trooper.core.seam import prefill as split_blanks
 from trooper.inbox import Ended, Granted, Inbox, Opened
 from trooper.standby import Standby
 from trooper.upstream import Call, Headers, Upstream
-from trooper.wire import Post, Reader
-from trooper.wire.openai_chat.reader import ChatReader
-from trooper.wire.openai_chat.whole import WholeReader
+from trooper.wire import CloudWire, Post, Reader
 
 #: What says that a model is no longer where the standby last saw it.
 _GONE: Final = frozenset(
@@ -32,20 +31,38 @@ _GONE: Final = frozenset(
 @frozen
 class CloudLeg:
     """
-    A request to an OpenAI-compatible target, as the client wrote it.
+    A request to a provider: as the client wrote it, or as we have to say it.
 
     Attributes:
         call: what to send.
+        wire: how its answer is read.
+        is_native: the target speaks the client's wire, so its bytes may be
+            the client's.
         stream: whether an event stream was asked for.
         choices: how many answers were asked for.
+        model: who is asked.
+        given: what the model has of the answer; `NOTHING` for a restart.
+        overlaps: the target may repeat the last words before it goes on.
     """
 
     upstream: Upstream
     call: Call
+    wire: CloudWire
+    is_native: bool
     stream: bool
     choices: int
     max_event_bytes: int
     max_answer_bytes: int
+    model: str = ""
+    given: Prefill = NOTHING
+    overlaps: bool = False
+
+
+@frozen
+class NoLeg:
+    """A target that turned out not to be able to do what it was chosen for."""
+
+    unfit_reason: str
 
 
 @frozen
@@ -71,7 +88,7 @@ class LocalLeg:
     other_way: bool = False
 
 
-Leg = CloudLeg | LocalLeg
+Leg = CloudLeg | LocalLeg | NoLeg
 
 
 @define
@@ -80,8 +97,10 @@ class _Reading:
 
     inbox: Inbox
     reader: Reader
-    wants_stream: bool
-    max_answer_bytes: int
+    #: Reads what came whole although a stream was asked for; `None` where that cannot be.
+    reader_of_whole: Reader | None = None
+    #: Whether the bytes are in the client's own wire.
+    is_native: bool = True
     #: Whether this reading's outcome is the leg's: false between the choices of one leg.
     ends_leg: bool = True
     ended: bool = field(default=False, init=False)
@@ -91,33 +110,42 @@ class _Reading:
         if b"html" in kind or b"xml" in kind:
             # A captive portal or an edge's own page, with a friendly status.
             return Failed(FailureKind.BAD_FRAME)
-        if self.wants_stream and kind.startswith(b"application/json"):
-            self.reader = WholeReader(self.max_answer_bytes, for_stream=True)
+        if self.reader_of_whole is not None and kind.startswith(b"application/json"):
+            self.reader = self.reader_of_whole
         await self.inbox.put(Opened(headers))
         return None
 
     async def chunk(self, data: bytes) -> bool:
         for item in self.reader.feed(data):
-            await self.inbox.put(item)
+            await self._put(item)
         return not self._decided()
+
+    async def _put(self, item: Received) -> None:
+        # The bytes of another wire are of no use to the client, only what they say.
+        await self.inbox.put(item if self.is_native else Received(b"", item.events))
 
     async def finish(self, failed: Failed | None) -> Outcome:
         """The exchange is over: settle the outcome and tell it, if it was not told before."""
         if failed is None and self.reader.outcome is None:
             for item in self.reader.end():
-                await self.inbox.put(item)
+                await self._put(item)
         outcome = self.reader.outcome
         if outcome is None and self.reader.finished:
             # The transport failed behind the finish reason: the answer is whole.
             outcome = Completed(terminated=False)
         outcome = outcome or failed or Failed(FailureKind.EOF_EARLY)
+        if isinstance(outcome, Failed) and not self.is_native:
+            outcome = _foreign(outcome)
         self._tell(outcome)
         return outcome
 
     def _decided(self) -> bool:
         if self.reader.outcome is None:
             return False
-        self._tell(self.reader.outcome)
+        outcome = self.reader.outcome
+        if isinstance(outcome, Failed) and not self.is_native:
+            outcome = _foreign(outcome)
+        self._tell(outcome)
         return True
 
     def _tell(self, outcome: Outcome) -> None:
@@ -133,16 +161,23 @@ async def run_leg(leg: Leg, inbox: Inbox) -> None:
             await _run_cloud(leg, inbox)
         case LocalLeg():
             await _run_local(leg, inbox)
+        case NoLeg(reason):
+            inbox.put_nowait(Ended(Failed(FailureKind.UNFIT, unfit_reason=reason)))
 
 
 async def _run_cloud(leg: CloudLeg, inbox: Inbox) -> None:
-    reader: Reader
-    if leg.stream:
-        reader = ChatReader(leg.max_event_bytes, choices=leg.choices)
-    else:
-        reader = WholeReader(leg.max_answer_bytes)
-    reading = _Reading(inbox, reader, leg.stream, leg.max_answer_bytes)
+    if leg.given != NOTHING:
+        inbox.put_nowait(Granted(leg.model, leg.given, None, overlaps=leg.overlaps))
+    whole = leg.wire.whole_reader(leg.max_answer_bytes, for_stream=leg.stream)
+    reader = leg.wire.reader(leg.max_event_bytes, choices=leg.choices) if leg.stream else whole
+    reading = _Reading(inbox, reader, whole if leg.stream else None, leg.is_native)
     await reading.finish(await leg.upstream.exchange(leg.call, reading))
+
+
+def _foreign(failed: Failed) -> Failed:
+    """A failure in another wire: of the target's own answer the client may see the status alone."""
+    answer = None if failed.answer is None else evolve(failed.answer, is_foreign=True)
+    return evolve(failed, answer=answer, raw=b"")
 
 
 async def _run_local(leg: LocalLeg, inbox: Inbox) -> None:
@@ -214,8 +249,6 @@ async def _run_choices(
         reading = _Reading(
             inbox,
             leg.standby.asking(model).reader(post, leg.max_line_bytes, f"call_{leg.request_id}_{index}"),
-            wants_stream=False,
-            max_answer_bytes=leg.max_line_bytes,
             ends_leg=index == conversation.choices - 1,
         )
         failed = await leg.standby.upstream.exchange(leg.standby.call(post), reading)

@@ -32,15 +32,15 @@ from typing import Final, assert_never
 import trio
 from attrs import define, field
 
+from trooper import earlier
 from trooper.client import Client, Receive, Send
 from trooper.core import headers as http
 from trooper.core.events import Finish, FinishReason, Received, is_content
 from trooper.core.outcome import Answer, Completed, Failed, FailureKind, Outcome
-from trooper.core.patience import Patience
 from trooper.core.plan import Continue, FinishTurn, GiveUp, PassOn, Restart, Retry, Step, Terminate, next_step
 from trooper.delivery import Delivery, seam_words
-from trooper.inbox import Alarm, Bell, Ended, Granted, Inbox, Opened
-from trooper.legs import Leg, run_leg
+from trooper.inbox import Alarm, Bell, Ended, Granted, Opened
+from trooper.playing import Playing
 from trooper.request import ClientRequest, Incoming
 from trooper.route import Route
 from trooper.services import Seat, Services
@@ -60,14 +60,17 @@ async def relay(
     hang_up: Callable[[], object],
 ) -> None:
     """
-    Answer one chat request, whatever happens to its provider.
+    Answer one request, whatever happens to its provider.
 
     Owns the whole ASGI response. Returns when the client has its answer, or
     an honest error, or is gone.
     """
     client = Client(send, hang_up, services.config.server.drain_timeout_s)
-    conductor = Conductor(services, Incoming(request), client)
+    conductor = Conductor(services, earlier.incoming(services, request), client)
     try:
+        if not conductor.route.seats:
+            await conductor.refuse()
+            return
         async with trio.open_nursery() as nursery:
             nursery.start_soon(client.watch_presence, receive, nursery.cancel_scope)
             nursery.start_soon(client.watch_draining, nursery.cancel_scope)
@@ -76,27 +79,6 @@ async def relay(
             nursery.cancel_scope.cancel(reason="the request is over")
     finally:
         log_request(conductor.report())
-
-
-@define
-class _Playing:
-    """The leg that is being heard."""
-
-    seat: Seat
-    how: str
-    patience: Patience
-    inbox: Inbox
-    scope: trio.CancelScope = field(factory=trio.CancelScope)
-    closed: trio.Event = field(factory=trio.Event)
-    opened: http.Headers = ()
-
-    async def run(self, leg: Leg) -> None:
-        """The leg's task. Cancelled by its scope when the conductor has lost patience with it."""
-        try:
-            with self.scope:
-                await run_leg(leg, self.inbox)
-        finally:
-            self.closed.set()
 
 
 @define
@@ -113,7 +95,7 @@ class Conductor:
     _bell: Bell = field(factory=Bell, init=False)
     _began: float = field(factory=trio.current_time, init=False)
     _legs: list[LegReport] = field(factory=list, init=False)
-    _playing: _Playing | None = field(default=None, init=False)
+    _playing: Playing | None = field(default=None, init=False)
     _first: tuple[Failed, str] | None = field(default=None, init=False)
     _may_retry: bool = field(default=True, init=False)
     _preamble_since: float | None = field(default=None, init=False)
@@ -132,6 +114,7 @@ class Conductor:
             self.request_id,
             int(time.time()),
             self.route.could_go_on,
+            self.route.could_start_over,
         )
 
     async def run(self, nursery: trio.Nursery) -> None:
@@ -147,7 +130,14 @@ class Conductor:
         with trio.move_on_after(_GOODBYE_S):
             await playing.closed.wait()
 
-    def _start(self, nursery: trio.Nursery, step: Restart | Continue | Retry) -> _Playing:
+    async def refuse(self) -> None:
+        """Nobody in the configuration takes requests of this wire with these credentials."""
+        failed = Failed(FailureKind.UNFIT, unfit_reason="no_target")
+        wire = self.incoming.surface.wire.value
+        self._ending = "failed"
+        await self._answer(self.delivery.fail(failed, f"the chain for {wire}", own=False), "none")
+
+    def _start(self, nursery: trio.Nursery, step: Restart | Continue | Retry) -> Playing:
         """Start the leg that the plan has asked for."""
         if isinstance(step, Retry):
             self._may_retry = False
@@ -167,17 +157,8 @@ class Conductor:
         )
         delivery.begin_leg(seat.target.name, seat.model or "", seam=self._seam_words(seat))
         self._gap_since = self._content_sent
-        target = seat.target
-        patience = Patience(
-            trio.current_time(),
-            ttft_s=target.ttft_timeout_s,
-            stall_s=target.stall_timeout_s,
-            terminator_s=target.terminator_timeout_s,
-            total_s=target.total_timeout_s,
-            load_s=target.load_timeout_s if target.is_local else None,
-        )
-        inbox = Inbox(self._bell, self.services.config.server.channel_bytes)
-        playing = _Playing(seat, "continue" if given else "restart", patience, inbox)
+        how = "continue" if given else "restart"
+        playing = Playing.at(seat, how, self._bell, self.services.config.server.channel_bytes)
         nursery.start_soon(playing.run, leg)
         self._playing = playing
         return playing
@@ -188,7 +169,7 @@ class Conductor:
         last = self._legs[-1]
         return seam_words(last.target, seat.target.name, last.outcome, last.phase)
 
-    async def _hear_out(self, playing: _Playing) -> Outcome:
+    async def _hear_out(self, playing: Playing) -> Outcome:
         """Hear one leg to its end; returns how it ended."""
         inbox, patience, delivery = playing.inbox, playing.patience, self.delivery
         while True:
@@ -214,21 +195,21 @@ class Conductor:
                     delivery.hear(item)
                     if delivery.stopped:
                         return self._conclude(playing, Completed())
-                    if delivery.speechless:
-                        return self._conclude(playing, Failed(FailureKind.UNFIT, unfit_reason="content"))
+                    if delivery.unfit:
+                        return self._conclude(playing, Failed(FailureKind.UNFIT, unfit_reason=delivery.unfit))
                     if len(delivery.out) > _WRITE_BYTES:
                         await self._flush(playing)
                 case Opened(headers):
                     playing.opened = headers
-                case Granted(model, prefill, echoes):
+                case Granted(model, prefill, echoes, overlaps):
                     patience.granted(trio.current_time())
-                    delivery.granted(model, prefill, echoes=echoes)
+                    delivery.granted(model, prefill, echoes=echoes, overlaps=overlaps)
                 case Ended(outcome):
                     return self._conclude(playing, outcome)
                 case _ as never:
                     assert_never(never)
 
-    def _conclude(self, playing: _Playing, outcome: Outcome) -> Outcome:
+    def _conclude(self, playing: Playing, outcome: Outcome) -> Outcome:
         """The leg is over for us, whether or not it knows."""
         delivery = self.delivery
         outcome = delivery.conclude(outcome, going_on=playing.how == "continue")
@@ -242,7 +223,7 @@ class Conductor:
         self._playing = None
         return outcome
 
-    def _leg_report(self, playing: _Playing, outcome: str, failed: Failed | None = None) -> LegReport:
+    def _leg_report(self, playing: Playing, outcome: str, failed: Failed | None = None) -> LegReport:
         delivery, first = self.delivery, playing.patience.first_content
         return LegReport(
             target=playing.seat.target.name,
@@ -272,11 +253,16 @@ class Conductor:
             may_retry=self._may_retry,
             failover=self.incoming.wants_failover,
             tokens_left=self.delivery.tokens_left() if failed else None,
+            can_heal=self._can_heal(outcome),
         )
+
+    def _can_heal(self, outcome: Outcome) -> bool:
+        untouched = not self.delivery.transcript.has_content and self._may_retry
+        return untouched and isinstance(outcome, Failed) and self.route.heal(self._legs[-1].target, outcome)
 
     # -- towards the client ----------------------------------------------------
 
-    async def _flush(self, playing: _Playing) -> None:
+    async def _flush(self, playing: Playing) -> None:
         """Send what may go out; a preamble waits a little for the content it announces."""
         delivery = self.delivery
         if not delivery.out:
@@ -303,7 +289,7 @@ class Conductor:
                 self._gap_s, self._gap_since = round(now - self._gap_since, 6), None
             self._content_sent = now
 
-    async def _open(self, playing: _Playing) -> None:
+    async def _open(self, playing: Playing) -> None:
         voice = self.delivery.voice
         await self.client.start(
             200,
@@ -321,7 +307,7 @@ class Conductor:
         return (
             (b"x-trooper-request-id", self.request_id.encode()),
             (b"x-trooper-target", speaker.encode()),
-            (b"x-trooper-fallbacks", str(len(self.delivery.tally.legs) - 1).encode()),
+            (b"x-trooper-fallbacks", str(max(0, len(self.delivery.tally.legs) - 1)).encode()),
         )
 
     def _next_duty(self) -> float:
@@ -336,7 +322,7 @@ class Conductor:
             return commit
         return min(commit, self._preamble_since + server.preamble_hold_s)
 
-    async def _do_duties(self, playing: _Playing, now: float) -> None:
+    async def _do_duties(self, playing: Playing, now: float) -> None:
         """Commit to a 200 when it is time, and keep the connection alive."""
         if now < self._next_duty():
             return
@@ -344,15 +330,21 @@ class Conductor:
             await self._open(playing)
         if self.client.started:
             # Past the gate: what waits there may wait for seconds.
-            await self.client.write(self.delivery.voice.comment("trooper keep-alive"))
+            await self.client.write(self.delivery.voice.keep_alive())
 
-    async def _close(self, step: Terminate | FinishTurn | PassOn | GiveUp, playing: _Playing) -> None:
+    async def _close(self, step: Terminate | FinishTurn | PassOn | GiveUp, playing: Playing) -> None:
         """Say the end, whatever it is."""
         delivery = self.delivery
         match step:
             case Terminate() | FinishTurn():
                 delivery.end_turn(step.reason if isinstance(step, FinishTurn) else FinishReason.STOP)
                 self._ending = "completed"
+                earlier.keep(
+                    self.services,
+                    self.incoming,
+                    delivery.voice,
+                    provider_knows=self._is_providers_own(playing),
+                )
             case PassOn(failed) | GiveUp(failed):
                 self._ending = "passed_on" if isinstance(step, PassOn) else "failed"
                 target = self._first[1] if self._first else playing.seat.target.name
@@ -372,7 +364,11 @@ class Conductor:
         delivery.out.clear()
         await self.client.finish(body)
 
-    def _whole_answer(self, playing: _Playing) -> Answer:
+    def _is_providers_own(self, playing: Playing) -> bool:
+        """Whether the client's own provider made the whole of the answer."""
+        return playing.seat is self.route.seats[0] and self.delivery.is_forwarded
+
+    def _whole_answer(self, playing: Playing) -> Answer:
         headers = ((b"content-type", self.delivery.voice.content_type), *http.to_client(playing.opened))
         return Answer(200, headers, bytes(self.delivery.out))
 

@@ -11,9 +11,8 @@ from attrs import define, field, frozen
 
 from trooper.core import headers as http
 from trooper.core.conversation import Conversation
-from trooper.wire import Voice
-from trooper.wire.openai_chat.request import Routing, Unreadable, read_conversation, read_routing
-from trooper.wire.openai_chat.voice import ChatVoice, WholeChatVoice
+from trooper.surfaces import Surface
+from trooper.wire import Naming, Routing, Unreadable, Voice
 
 
 @frozen
@@ -26,6 +25,9 @@ class ClientRequest:
         hop: this Trooper's pseudonym in `Via`.
         client_key_used: the `Authorization` was a key to our own front door;
             it is nobody else's business.
+        raw_path: the path as the client wrote it, percent-encoded.
+        owner: whose answers this client may come back to; a salted hash of
+            its credentials, the keys to our own front door included.
     """
 
     path: str
@@ -34,29 +36,42 @@ class ClientRequest:
     body: bytes = field(repr=False)
     hop: str
     client_key_used: bool = False
+    method: str = "POST"
+    raw_path: str = ""
+    owner: int = 0
 
 
 @define
 class Incoming:
-    """One chat request, read as far as it has been needed."""
+    """
+    One request for an answer, read as far as it has been needed.
+
+    Attributes:
+        native: the body that the provider of the client's wire gets.
+        written_out: the body that is read for everybody else: an earlier
+            answer that it goes on from is written out in it.
+    """
 
     request: ClientRequest
+    surface: Surface
+    native: bytes = field(repr=False)
+    written_out: bytes = field(repr=False)
     routing: Routing = field(init=False)
     _conversation: Conversation | Unreadable | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        routing = read_routing(self.request.body)
+        routing = self.surface.spoken.read_routing(self.native)
         if isinstance(routing, Unreadable):
             # Its provider will say what is wrong with it, in its own words.
             self._conversation = routing
-            routing = Routing("", False, False)
+            routing = Routing("", stream=False)
         self.routing = routing
 
     @property
     def conversation(self) -> Conversation | Unreadable:
         """The whole request, free of its wire."""
         if self._conversation is None:
-            self._conversation = read_conversation(self.request.body)
+            self._conversation = self.surface.spoken.read_conversation(self.written_out)
         return self._conversation
 
     @property
@@ -64,9 +79,7 @@ class Incoming:
         """Whether another target may answer: `x-trooper-failover: off` says no."""
         return http.find(self.request.headers, b"x-trooper-failover").strip().lower() != b"off"
 
-    def new_voice(self, request_id: str, created: int) -> Voice:
+    def new_voice(self, request_id: str, created: int, *, fallback_block: bool) -> Voice:
         """A voice that has said nothing yet."""
-        answer_id = f"chatcmpl-{request_id}"
-        if self.routing.stream:
-            return ChatVoice(answer_id, created, self.routing.model, self.routing.include_usage)
-        return WholeChatVoice(answer_id, created, self.routing.model)
+        naming = Naming(request_id, created, self.routing.model, fallback_block)
+        return self.surface.spoken.new_voice(naming, self.routing, self.native)

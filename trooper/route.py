@@ -9,20 +9,24 @@ from typing import Final
 
 from attrs import define, field
 
+from trooper.config import Wire
 from trooper.core import headers as http
-from trooper.core import local_model
+from trooper.core import history, local_model
+from trooper.core.continuing import CloudWay, Half, other_cloud_way, unfit_to_go_on
 from trooper.core.conversation import Conversation
 from trooper.core.outcome import Failed, FailureKind
 from trooper.core.plan import Candidate, Restart, could_go_on
-from trooper.legs import CloudLeg, Leg, LocalLeg
+from trooper.core.seam import NOTHING, Prefill, prefill
+from trooper.legs import CloudLeg, Leg, LocalLeg, NoLeg
 from trooper.request import Incoming
 from trooper.services import Seat, Services, headers_for
 from trooper.standby import State
+from trooper.surfaces import cloud_way, cloud_wire
 from trooper.upstream import Call
-from trooper.wire.openai_chat.request import Unreadable, with_model
+from trooper.wire import Unreadable
 
-#: An OpenAI chat API has no way to be made to continue; it would begin anew.
-_CANNOT_CONTINUE: Final = "no_continuation"
+#: How a provider says that it did not write what it is said to have written.
+_REFUSALS: Final = (FailureKind.INVALID_REQUEST, FailureKind.NOT_FOUND)
 
 
 @define
@@ -34,9 +38,11 @@ class Route:
     request_id: str
     seats: tuple[Seat, ...] = field(init=False)
     _left: list[Seat] = field(init=False)
+    # The client's request without what its provider has refused.
+    _healed: bytes | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.seats = self.services.chain(self.incoming.routing.model)
+        self.seats = self.services.chain(self.incoming.routing.model, self.incoming.surface.wire)
         if not self.incoming.wants_failover:
             self.seats = self.seats[:1]
         self._left = list(self.seats)
@@ -48,7 +54,7 @@ class Route:
         """
         first = self._left[0].target.name
         cooling = {s.target.name for s in self._left if self._is_cooling(s, now)}
-        if first not in cooling:
+        if first not in cooling and self._is_native(self._left[0]):
             # Nearly always, and then nobody has to read the conversation yet.
             return Restart(first)
         fit = (c.name for c in self.candidates() if not c.restart and c.name not in cooling)
@@ -71,8 +77,14 @@ class Route:
 
     def could_go_on(self) -> bool:
         """Whether somebody is left who is there and could continue a half answer."""
-        present = [s for s in self._left if not self._is_absent(s)]
-        return could_go_on([self._candidate(s) for s in present])
+        return could_go_on(self._present())
+
+    def could_start_over(self) -> bool:
+        """Whether somebody is left who is there and could give the whole answer."""
+        return any(not candidate.restart for candidate in self._present())
+
+    def _present(self) -> list[Candidate]:
+        return [self._candidate(seat) for seat in self._left if not self._is_absent(seat)]
 
     def _is_absent(self, seat: Seat) -> bool:
         standby = self.services.standbys.get(seat.target.name)
@@ -80,10 +92,10 @@ class Route:
 
     def _candidate(self, seat: Seat) -> Candidate:
         name = seat.target.name
+        conversation = self.incoming.conversation
         standby = self.services.standbys.get(name)
         if standby is None:
-            return Candidate(name, go_on=_CANNOT_CONTINUE)
-        conversation = self.incoming.conversation
+            return self._cloud_candidate(seat, conversation)
         if isinstance(conversation, Unreadable):
             return Candidate(name, restart=conversation.reason, go_on=conversation.reason)
         model = standby.known(seat.model)
@@ -96,19 +108,40 @@ class Route:
             go_on=local_model.unfit_to_go_on(model, conversation),
         )
 
+    def _cloud_candidate(self, seat: Seat, conversation: Conversation | Unreadable) -> Candidate:
+        name = seat.target.name
+        is_native = self._is_native(seat)
+        if isinstance(conversation, Unreadable):
+            # In its own wire it can say for itself what is wrong.
+            return Candidate(
+                name, restart="" if is_native else conversation.reason, go_on=conversation.reason
+            )
+        unsayable = self._no_model(seat) or cloud_wire(seat.target).unfit(conversation)
+        way = self._way(seat)
+        return Candidate(
+            name,
+            restart="" if is_native else unsayable,
+            go_on=unsayable or unfit_to_go_on(conversation, way),
+        )
+
+    def _is_native(self, seat: Seat) -> bool:
+        return seat.target.wire is self.incoming.surface.wire
+
+    def _no_model(self, seat: Seat) -> str:
+        """A provider of another wire does not know the client's name for a model."""
+        named = seat.target.model is not None or self.incoming.routing.model in seat.target.models
+        return "" if named or self._is_native(seat) else "no_model"
+
+    def _way(self, seat: Seat) -> CloudWay:
+        instruction = self.services.config.server.continue_instruction
+        return cloud_way(seat.target, seat.model or "", instruction).way
+
     def leg(self, seat: Seat, *, given: str, tokens_left: int | None, other_way: bool) -> Leg:
         """What `seat` is asked: the whole answer, or the rest after `given` within `tokens_left`."""
         server = self.services.config.server
         standby = self.services.standbys.get(seat.target.name)
         if standby is None:
-            return CloudLeg(
-                upstream=self.services.upstreams[seat.target.name],
-                call=self._call(seat),
-                stream=self.incoming.routing.stream,
-                choices=self._choices(),
-                max_event_bytes=server.max_event_bytes,
-                max_answer_bytes=server.max_answer_bytes,
-            )
+            return self._cloud_leg(seat, given, tokens_left, other_way=other_way)
         conversation = self.incoming.conversation
         if isinstance(conversation, Unreadable):
             conversation = Conversation(self.incoming.routing.model, (), unsaid=(conversation.reason,))
@@ -124,6 +157,53 @@ class Route:
             other_way=other_way,
         )
 
+    def _cloud_leg(self, seat: Seat, given: str, tokens_left: int | None, *, other_way: bool) -> Leg:
+        if not given and self._is_native(seat):
+            return self._new_cloud_leg(seat, self._native_call(seat))
+        conversation = self.incoming.conversation
+        if isinstance(conversation, Unreadable):
+            return NoLeg(conversation.reason)
+        wire, model = cloud_wire(seat.target), seat.model or ""
+        if not given:
+            limit = conversation.sampling.max_tokens
+            return self._new_cloud_leg(
+                seat, self._call(seat, wire.ask(conversation, model=model, max_tokens=limit))
+            )
+        way = self._way(seat)
+        if other_way:
+            way = other_cloud_way(way, self.services.config.server.continue_instruction)
+        if reason := unfit_to_go_on(conversation, way):
+            return NoLeg(reason)
+        plain, own_prefill = history.split_prefill(conversation)
+        # Anthropic refuses white space at the end of a prefill, newlines included.
+        trims = seat.target.wire is Wire.ANTHROPIC_MESSAGES
+        shown = prefill(own_prefill + given, trims=trims)
+        half = Half(shown.text, way, self.services.config.server.continue_instruction)
+        body = wire.ask(plain, model=model, half=half, max_tokens=tokens_left)
+        return self._new_cloud_leg(
+            seat, self._call(seat, body), given=shown, overlaps=way is CloudWay.INSTRUCTION
+        )
+
+    def _new_cloud_leg(
+        self, seat: Seat, call: Call, *, given: Prefill = NOTHING, overlaps: bool = False
+    ) -> CloudLeg:
+        server = self.services.config.server
+        is_native = self._is_native(seat) and given == NOTHING
+        return CloudLeg(
+            upstream=self.services.upstreams[seat.target.name],
+            call=call,
+            wire=cloud_wire(seat.target),
+            is_native=is_native,
+            # What we say ourselves is always asked for as a stream: a stall is seen then.
+            stream=self.incoming.routing.stream or not is_native,
+            choices=self._choices() if is_native else 1,
+            max_event_bytes=server.max_event_bytes,
+            max_answer_bytes=server.max_answer_bytes,
+            model=seat.model or "",
+            given=given,
+            overlaps=overlaps,
+        )
+
     def model_for_log(self) -> str:
         """The model's name as far as it is a name: it comes from the client."""
         name = self.incoming.routing.model
@@ -136,16 +216,42 @@ class Route:
         conversation = self.incoming.conversation
         return 1 if isinstance(conversation, Unreadable) else conversation.choices
 
-    def _call(self, seat: Seat) -> Call:
-        request, target = self.incoming.request, seat.target
-        body = request.body
+    def _native_call(self, seat: Seat) -> Call:
+        """The client's own request, as it came but for the model's name."""
+        request, wire = self.incoming.request, cloud_wire(seat.target)
+        body = self._healed or self.incoming.surface.spoken.cleaned(
+            self.incoming.native, self.services.unknown_ids
+        )
         asked = self.incoming.routing.model
         if asked and seat.model is not None and seat.model != asked:
-            body = with_model(body, seat.model)
+            body = wire.with_model(body, seat.model)
         headers = headers_for(
-            target, request.headers, hop=request.hop, client_key_used=request.client_key_used
+            seat.target, request.headers, hop=request.hop, client_key_used=request.client_key_used
         )
-        return Call("POST", "/chat/completions", headers, body, request.query)
+        return Call("POST", wire.path, headers, body, request.query)
+
+    def _call(self, seat: Seat, body: bytes) -> Call:
+        """A request of ours. The client's headers and query speak of another wire, or of the whole answer."""
+        request, wire = self.incoming.request, cloud_wire(seat.target)
+        kept = request.headers if self._is_native(seat) else ()
+        headers = headers_for(seat.target, kept, hop=request.hop, client_key_used=request.client_key_used)
+        said = {name for name, _ in headers}
+        ours = ((b"content-type", b"application/json"), (b"accept", b"text/event-stream"), *wire.headers)
+        headers += tuple((name, value) for name, value in ours if name not in said)
+        return Call("POST", wire.path, headers, body)
+
+    def heal(self, name: str, failed: Failed) -> bool:
+        """Whether a refusal was for what another target has said, and that could be taken out."""
+        if failed.kind not in _REFUSALS or failed.answer is None or failed.answer.is_foreign:
+            return False
+        if not self._is_native(self.take_again(name)):
+            return False
+        self._healed = self.incoming.surface.spoken.sanitised(
+            self.incoming.native,
+            failed.answer.body,
+            self.services.config.server.continue_instruction,
+        )
+        return self._healed is not None
 
     def observe(self, seat: Seat, failed: Failed, now: float) -> None:
         """Remember that a target asked to be left alone."""

@@ -20,6 +20,7 @@ from trooper.core.local_model import LocalModel
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.standby import EmbeddedStandby, LlamaServerStandby, OllamaStandby, Standby, State
 from trooper.standby.embedded import nowhere
+from trooper.store import Answers, UnknownIds
 from trooper.upstream import Call, Upstream, open_upstream
 from trooper.wire.decoding import decoded_object
 
@@ -48,15 +49,22 @@ class Services:
     upstreams: Mapping[str, Upstream]
     standbys: Mapping[str, Standby]
     cooldowns: Cooldowns = field(factory=Cooldowns)
+    #: Past answers that clients may go on from by their id.
+    answers: Answers = field(init=False)
+    #: Ids of parts that a provider began and another target finished.
+    unknown_ids: UnknownIds = field(factory=UnknownIds)
 
-    def chain(self, model: str) -> tuple[Seat, ...]:
+    def __attrs_post_init__(self) -> None:
+        self.answers = Answers(self.config.server.remember_bytes)
+
+    def chain(self, model: str, wire: Wire) -> tuple[Seat, ...]:
         """
-        Where a request for `model` may go, in order.
+        Where a request for `model` in `wire` may go, in order.
 
         A local model that is asked for by its own name is asked directly: it
         is on our list of models, so it must work.
         """
-        targets = self.config.chain_for(model)
+        targets = self.config.chain_for(model, wire)
         for target in targets:
             standby = self.standbys.get(target.name)
             if standby is not None and model not in target.models and standby.find(model):
@@ -118,10 +126,19 @@ def headers_for(
     """The headers of a request to `target`: its own key, or the client's if it is the one that gets it."""
     return http.to_target(
         headers,
-        key=target.key.value if target.key.kind == "value" else None,
+        key=_credential(target),
         client_credentials=target.key.kind == "client" and not client_key_used,
         hop=hop,
     )
+
+
+def _credential(target: Target) -> tuple[bytes, bytes] | None:
+    if target.key.kind != "value":
+        return None
+    value = target.key.value.encode("latin-1")
+    if target.wire is Wire.ANTHROPIC_MESSAGES:
+        return (b"x-api-key", value)
+    return (b"authorization", b"Bearer " + value)
 
 
 def _listed(model: LocalModel, standby: Standby) -> dict[str, object]:

@@ -10,7 +10,9 @@ HOP = "trooper-0123"
 ADDED = ((b"accept-encoding", b"identity"), (b"via", b"1.1 trooper-0123"))
 
 
-def sent(*headers: tuple[bytes, bytes], key: str | None = None, client_credentials: bool = False) -> Headers:
+def sent(
+    *headers: tuple[bytes, bytes], key: tuple[bytes, bytes] | None = None, client_credentials: bool = False
+) -> Headers:
     """What reaches the target, but for what we always add."""
     reached = to_target(headers, key=key, client_credentials=client_credentials, hop=HOP)
     assert reached[-2] == ADDED[0]
@@ -71,9 +73,11 @@ def test_credentials_go_to_their_own_target_only(name: bytes) -> None:
 def test_the_operators_key_replaces_the_clients() -> None:
     own = (b"authorization", b"Bearer operator")
     client = ((b"authorization", b"Bearer client"), (b"openai-project", b"p"))
-    assert sent(*client, key="operator") == (own,)
-    assert sent(*client, key="operator", client_credentials=True) == (client[1], own)
-    assert sent(key="operator") == (own,)
+    assert sent(*client, key=own) == (own,)
+    assert sent(*client, key=own, client_credentials=True) == (client[1], own)
+    assert sent(key=own) == (own,)
+    named = (b"x-api-key", b"operator")
+    assert sent(*client, (b"x-api-key", b"client"), key=named, client_credentials=True) == (client[1], named)
 
 
 def test_no_key_is_no_header() -> None:

@@ -219,7 +219,37 @@ def test_a_server_that_only_repeats_says_nothing() -> None:
 
 def test_half_an_echo_is_cut_only_where_echoes_are_known() -> None:
     assert new(LONG, LONG[:-5], echoes=True) == ""
-    assert new(LONG, LONG[:-5], echoes=None) == LONG[:-5]
+    assert new(LONG, LONG[:19], echoes=None) == LONG[:19]
+
+
+def test_an_answer_that_starts_anew_is_not_used() -> None:
+    for rest in ("", "another word", "and another end."):
+        join = Join(prefill(LONG))
+        said = [join.feed(piece) for piece in (LONG[:15], LONG[15:25], rest)]
+        assert (said, join.finish(), join.anew) == (["", "", ""], "", True)
+
+
+def test_what_begins_alike_is_no_new_start() -> None:
+    periodic = "=" * 40 + " end of the line"
+    assert new(periodic, periodic[:30] + "x", echoes=None) == periodic[:30] + "x"
+    assert new(LONG, LONG[:25] + "x", echoes=False) == LONG[:25] + "x"
+
+
+def test_repeated_last_words_are_cut_where_a_target_was_asked_to_go_on() -> None:
+    given = "A lighthouse keeps its light in one place so that ships can find"
+    for again in (given[-30:], given[-20:]):
+        join = Join(prefill(given), overlaps=True)
+        out = "".join(map(join.feed, [*again, *" theirs."]))
+        assert out + join.finish() == " theirs."
+        assert join.trimmed_chars == len(again)
+
+
+def test_a_few_words_alike_are_honest() -> None:
+    given = "A lighthouse keeps its light in one place so that ships can find"
+    join = Join(prefill(given), overlaps=True)
+    assert join.feed(" find") == ""
+    assert join.feed(" it, find") == " find it, find"
+    assert Join(prefill(given), overlaps=False).feed(given[-30:]) == given[-30:]
 
 
 def test_nothing_goes_out_before_the_echo_is_decided() -> None:

@@ -31,14 +31,15 @@ MIB = 1024 * 1024
         (LineFramer, {"max_bytes": REQUIRED}),
         (
             Gate,
-            {"hold_chars": 32, "max_held_bytes": MIB // 4, "max_tool_bytes": 4 * MIB, "is_open": False},
+            {"hold_chars": 32, "max_held_bytes": MIB // 4, "max_tool_bytes": 4 * MIB}
+            | {"is_open": False, "holds_all": False, "holds_calls": True},
         ),
         (
             Patience,
             dict.fromkeys(["started", "ttft_s", "stall_s", "terminator_s"], REQUIRED)
             | {"total_s": None, "load_s": None},
         ),
-        (Join, {"prefill": REQUIRED, "echoes": None, "stop": ()}),
+        (Join, {"prefill": REQUIRED, "echoes": None, "stop": (), "overlaps": False}),
         (ToolCalls, {"max_bytes": 4 * MIB}),
         (Transcript, {"cap_bytes": REQUIRED}),
         (LegTally, {"target": REQUIRED, "model": REQUIRED, "outcome": "open", "reported": None}),

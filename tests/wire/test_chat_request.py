@@ -20,14 +20,9 @@ from trooper.core.conversation import (
     ToolCall,
     UnknownPart,
 )
-from trooper.wire.openai_chat.request import (
-    Routing,
-    Unreadable,
-    read_conversation,
-    read_routing,
-    read_tool_call,
-    with_model,
-)
+from trooper.wire import Routing, Unreadable
+from trooper.wire.decoding import with_model
+from trooper.wire.openai_chat.read_request import read_conversation, read_routing, read_tool_call
 
 
 def conversation(**fields: object) -> Conversation:
@@ -215,7 +210,7 @@ def test_a_request_that_says_nothing_more() -> None:
         ({"temperature": True, "top_p": "1"}, Sampling()),
         (
             {"seed": 7, "frequency_penalty": 1, "presence_penalty": -1.5},
-            Sampling(None, None, None, 7, 1.0, -1.5),
+            Sampling(seed=7, frequency_penalty=1.0, presence_penalty=-1.5),
         ),
         ({"seed": "7"}, Sampling()),
         ({"stop": "END"}, Sampling(stop=("END",))),

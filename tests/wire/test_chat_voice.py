@@ -30,7 +30,8 @@ from trooper.testing import ANSWERS, DEFAULT_ANSWER, FAULTS, chat_events
 from trooper.wire import LegNote, Trouble, Voice
 from trooper.wire.openai_chat.reader import ChatReader
 from trooper.wire.openai_chat.voice import ChatVoice, WholeChatVoice
-from trooper.wire.openai_chat.whole import WholeReader
+from trooper.wire.openai_chat.whole import read_whole
+from trooper.wire.whole import WholeReader
 from wire_validator import CallSeen, ChatResult, validate_chat, validate_whole
 
 BIG = 1 << 20
@@ -172,7 +173,7 @@ def test_a_whole_answer_reads_as_the_same(events: list[Event]) -> None:
     voice = new_whole()
     voice.speak(events)
     voice.finish(finish_for(events), ())
-    reader = WholeReader(BIG, for_stream=True)
+    reader = WholeReader(read_whole, BIG, for_stream=True)
     reader.feed(voice.terminate())
     heard = [event for item in reader.end() for event in item.events]
     if not events:

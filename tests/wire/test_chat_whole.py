@@ -27,7 +27,8 @@ from trooper.core.events import (
 )
 from trooper.core.outcome import Answer, Completed, Failed, FailureKind
 from trooper.testing import Call, ChatAnswer
-from trooper.wire.openai_chat.whole import WholeReader, read_whole
+from trooper.wire.openai_chat.whole import read_whole
+from trooper.wire.whole import WholeReader
 
 K = FailureKind
 NOTHING = Received(b"")
@@ -184,7 +185,7 @@ WHOLE = ChatAnswer(("Hi", " there"), reasoning=("hm",), calls=(Call("f", '{"a": 
 
 @given(cuts(WHOLE))
 def test_any_chunking(pieces: list[bytes]) -> None:
-    reader = WholeReader(10_000)
+    reader = WholeReader(read_whole, 10_000)
     for piece in pieces:
         assert reader.feed(piece) == []
         assert reader.outcome is None
@@ -194,18 +195,18 @@ def test_any_chunking(pieces: list[bytes]) -> None:
 
 
 def test_what_a_reader_is_born_with() -> None:
-    assert list(inspect.signature(WholeReader).parameters) == ["max_bytes", "for_stream"]
-    assert WholeReader(1) == WholeReader(1, for_stream=False)
+    assert list(inspect.signature(WholeReader).parameters) == ["read", "max_bytes", "for_stream"]
+    assert WholeReader(read_whole, 1) == WholeReader(read_whole, 1, for_stream=False)
 
 
 def test_for_a_stream_only_what_it_says_is_of_use() -> None:
-    reader = WholeReader(10_000, for_stream=True)
+    reader = WholeReader(read_whole, 10_000, for_stream=True)
     reader.feed(WHOLE)
     assert reader.end() == [Received(b"", read_whole(WHOLE)[0].events)]
 
 
 def test_a_failure_is_not_shown() -> None:
-    reader = WholeReader(10_000)
+    reader = WholeReader(read_whole, 10_000)
     reader.feed(b'{"error": "x"}')
     assert reader.end() == []
     answer = Answer(200, ((b"content-type", b"application/json"),), b'{"error": "x"}')
@@ -214,7 +215,7 @@ def test_a_failure_is_not_shown() -> None:
 
 
 def test_an_answer_is_bounded() -> None:
-    reader = WholeReader(10)
+    reader = WholeReader(read_whole, 10)
     assert (reader.feed(b"x" * 10), reader.outcome) == ([], None)
     assert (reader.feed(b"x"), reader.outcome) == ([], Failed(K.BAD_FRAME))
     assert reader._body == b""
@@ -290,7 +291,7 @@ def test_nothing_came_to_its_own_end(finish: str | None) -> None:
 
 
 def test_nothing_follows_an_overflow() -> None:
-    reader = WholeReader(len(WHOLE) - 1)
+    reader = WholeReader(read_whole, len(WHOLE) - 1)
     reader.feed(WHOLE)
     reader.feed(WHOLE[:-1])
     assert reader._body == b""

@@ -48,4 +48,4 @@ def _with_default_chain(chains: tuple[Chain, ...], targets: tuple[Target, ...]) 
     if any(chain.pattern == "*" for chain in chains):
         return chains
     clouds_first = sorted(targets, key=lambda target: target.is_local)
-    return (*chains, Chain("*", tuple(target.name for target in clouds_first)))
+    return (*chains, Chain("*", tuple(target.name for target in clouds_first), is_default=True))

@@ -9,6 +9,7 @@ import re
 from urllib.parse import urlsplit
 
 from trooper.config.limits import split_url
+from trooper.config.told import CLOUD_WIRES
 from trooper.config.values import Wire
 from trooper.errors import ConfigError
 
@@ -18,10 +19,10 @@ _OLLAMA_EXAMPLE = "127.0.0.1:11434"
 
 def normalised(wire: Wire, url: str) -> str:
     """
-    `url` without a trailing slash; for `openai-chat` ending in its version.
+    `url` without a trailing slash; for a cloud ending in its version.
 
     `/v1` is added only where the path names no version: some providers keep
-    this wire under `/v1beta/openai` or `/api/paas/v4`. What is no such URL is
+    their wire under `/v1beta/openai` or `/api/paas/v4`. What is no such URL is
     left as it is, to be refused with its own message.
     """
     if "://" not in url or "?" in url or "#" in url:
@@ -29,7 +30,7 @@ def normalised(wire: Wire, url: str) -> str:
     url = url.rstrip("/")
     # Split by hand: a URL that cannot be read must reach the check that says so.
     segments = url.partition("://")[2].split("/")[1:]
-    if wire is not Wire.OPENAI_CHAT:
+    if wire not in CLOUD_WIRES:
         return url.removesuffix("/v1").rstrip("/")
     if any(_VERSION.fullmatch(segment) for segment in segments):
         return url

@@ -88,13 +88,17 @@ def _stays_local(target: Target) -> None:
 
 
 def _client_key_goes_to_one(targets: tuple[Target, ...]) -> None:
-    taking = [target.name for target in targets if target.key.kind == "client"]
-    if len(taking) > 1:
-        raise ConfigError(
-            f"targets.{taking[1]}.key",
-            f'"client" is also the key of {shown(taking[0])}, and a client\'s key goes to one provider only',
-            'Give it a key of its own: { env = "NAME" }',
-        )
+    taking: dict[Wire, str] = {}
+    for target in targets:
+        if target.key.kind != "client":
+            continue
+        first = taking.setdefault(target.wire, target.name)
+        if first != target.name:
+            raise ConfigError(
+                f"targets.{target.name}.key",
+                f'"client" is also the key of {shown(first)}, and a client\'s key goes to one provider only',
+                'Give it a key of its own: { env = "NAME" }',
+            )
 
 
 def _front_door_is_kept(config: Config) -> None:

@@ -16,18 +16,26 @@ from typing import Any
 import attrs
 
 from trooper.config import addresses, limits
-from trooper.config.target import DEFAULT_OLLAMA_URL, DEFAULT_OPENAI_URL
+from trooper.config.target import DEFAULT_ANTHROPIC_URL, DEFAULT_OLLAMA_URL, DEFAULT_OPENAI_URL
 from trooper.config.values import Key, Server, Target, Wire
 from trooper.errors import ConfigError
 
 CLOUD = "openai"
+RESPONSES = "openai-responses"
+ANTHROPIC = "anthropic"
 LOCAL = "ollama"
+
+#: Target → the beginning of its variables' names.
+_CLOUDS = {CLOUD: "TROOPER_OPENAI", RESPONSES: "TROOPER_OPENAI", ANTHROPIC: "TROOPER_ANTHROPIC"}
 
 #: Name → meaning, in the order of the documentation.
 VARIABLES: Mapping[str, str] = {
     "TROOPER_CONFIG": "The TOML file to read. Without it `./trooper.toml` is read, if it is there.",
-    "TROOPER_OPENAI_BASE_URL": f"The URL of the target `{CLOUD}`, with or without `/v1`.",
-    "TROOPER_OPENAI_API_KEY": f"The key of the target `{CLOUD}`. Without it the client's own key is used.",
+    "TROOPER_OPENAI_BASE_URL": f"The URL of the targets `{CLOUD}` and `{RESPONSES}`, with or without `/v1`.",
+    "TROOPER_OPENAI_API_KEY": f"The key of the targets `{CLOUD}` and `{RESPONSES}`."
+    " Without it the client's own key is used.",
+    "TROOPER_ANTHROPIC_BASE_URL": f"The URL of the target `{ANTHROPIC}`, with or without `/v1`.",
+    "TROOPER_ANTHROPIC_API_KEY": f"The key of the target `{ANTHROPIC}`. Without it the client's own key is used.",
     "TROOPER_OLLAMA_URL": f"The URL of the target `{LOCAL}`.",
     "OLLAMA_HOST": "Where a local target without `base_url` is, read as Ollama reads it;"
     " `0.0.0.0` becomes `127.0.0.1`.",
@@ -58,10 +66,12 @@ def ollama_default(environ: Mapping[str, str]) -> str:
 
 
 def zero_config_targets(environ: Mapping[str, str]) -> tuple[Target, ...]:
-    """The targets without a file: OpenAI with the client's key, and Ollama."""
+    """The targets without a file: the three wires of two providers with the client's key, and Ollama."""
     overruled = variable(environ, "TROOPER_OLLAMA_URL") is not None
     return (
         Target(CLOUD, Wire.OPENAI_CHAT, DEFAULT_OPENAI_URL, key=Key("client")),
+        Target(RESPONSES, Wire.OPENAI_RESPONSES, DEFAULT_OPENAI_URL, key=Key("client")),
+        Target(ANTHROPIC, Wire.ANTHROPIC_MESSAGES, DEFAULT_ANTHROPIC_URL, key=Key("client")),
         Target(
             LOCAL,
             Wire.OLLAMA_CHAT,
@@ -92,11 +102,12 @@ def _overridden_target(target: Target, environ: Mapping[str, str]) -> Target:
             seconds = _number(environ, name)
             if seconds is not None:
                 changes[name] = (attribute, seconds)
-    if target.name == CLOUD and not target.is_local:
-        if url := variable(environ, "TROOPER_OPENAI_BASE_URL"):
-            changes["TROOPER_OPENAI_BASE_URL"] = ("base_url", addresses.normalised(target.wire, url))
-        if key := variable(environ, "TROOPER_OPENAI_API_KEY"):
-            changes["TROOPER_OPENAI_API_KEY"] = ("key", _key("TROOPER_OPENAI_API_KEY", key))
+    if target.name in _CLOUDS and not target.is_local:
+        url_name, key_name = f"{_CLOUDS[target.name]}_BASE_URL", f"{_CLOUDS[target.name]}_API_KEY"
+        if url := variable(environ, url_name):
+            changes[url_name] = ("base_url", addresses.normalised(target.wire, url))
+        if key := variable(environ, key_name):
+            changes[key_name] = ("key", _key(key_name, key))
     if target.name == LOCAL and target.is_local:
         if url := variable(environ, "TROOPER_OLLAMA_URL"):
             changes["TROOPER_OLLAMA_URL"] = ("base_url", addresses.ollama_url("TROOPER_OLLAMA_URL", url))

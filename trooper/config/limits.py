@@ -172,6 +172,28 @@ def keys(_instance: object, attribute: Field, value: tuple[str, ...]) -> None:
             )
 
 
+def choice(*values: str) -> Callable[[object, Field, str], None]:
+    """One of a few words."""
+
+    def check(_instance: object, attribute: Field, value: str) -> None:
+        if value not in values:
+            fix = "Write one of " + ", ".join(f'"{word}"' for word in values)
+            raise ConfigError(attribute.name, f"{shown(value)} is not a choice", fix)
+
+    return check
+
+
+def optional_choice(*values: str) -> Callable[[object, Field, str | None], None]:
+    """One of a few words, or nothing."""
+    check = choice(*values)
+
+    def check_optional(instance: object, attribute: Field, value: str | None) -> None:
+        if value is not None:
+            check(instance, attribute, value)
+
+    return check_optional
+
+
 def split_url(key: str, value: str, example: str) -> SplitResult:
     """
     An http(s) URL with a host and a valid port.

@@ -160,6 +160,47 @@ class Server:
             "A model that is told about the gap does not take it for a change of subject.",
         ),
     )
+    continue_instruction: str = field(
+        default="Your last message was cut off in the middle. Write only the rest of it: begin with the very"
+        " next character, repeat nothing, and say nothing about the interruption.",
+        metadata=told(
+            "What a cloud is told that has no other way to go on from a half answer; empty: it is not asked.",
+            "Most seams made in this way can be seen, but a visible seam beats a lost answer.",
+        ),
+    )
+    tool_calls: str = field(
+        default="hold",
+        validator=limits.choice("hold", "stream"),
+        metadata=told(
+            'Tool calls: `"hold"` keeps a call until it is whole; `"stream"` sends its pieces as they come,'
+            " and a cut inside a call ends in an error.",
+            "Half a shell command is another command; a held call that is cut has never been seen.",
+        ),
+    )
+    structured: str = field(
+        default="continue",
+        validator=limits.choice("continue", "hold"),
+        metadata=told(
+            'Structured answers (JSON): `"continue"` sends them as they come, and the joined document is'
+            ' checked before the finish; `"hold"` keeps the document until it is whole.',
+            "Held, a cut cannot be seen, but the client waits for the whole document.",
+        ),
+    )
+    fallback_block: bool = field(
+        default=False,
+        metadata=told(
+            "Whether Anthropic clients get the API's own `fallback` content block at the seam.",
+            "It closes the text block there, so the text of one answer comes in two blocks.",
+        ),
+    )
+    remember_bytes: int = field(
+        default=64 * MIB,
+        validator=limits.size,
+        metadata=told(
+            "How much of past Responses answers is kept for `previous_response_id`; the oldest go first.",
+            "What a client asks to go on from, a local model has to be told in full.",
+        ),
+    )
     memory: bool = field(
         default=True,
         metadata=told(

@@ -14,12 +14,14 @@ from typing import Literal
 from attrs import Attribute, field, frozen
 
 from trooper.config import limits
-from trooper.config.told import LOCAL_WIRES, Wire, told
+from trooper.config.told import CLOUD_WIRES, LOCAL_WIRES, Wire, told
+from trooper.core.continuing import CloudWay
 from trooper.errors import ConfigError
 
 MIB = 1024 * 1024
 
 DEFAULT_OPENAI_URL = "https://api.openai.com/v1"
+DEFAULT_ANTHROPIC_URL = "https://api.anthropic.com/v1"
 DEFAULT_OLLAMA_URL = "http://127.0.0.1:11434"
 DEFAULT_LLAMA_SERVER_URL = "http://127.0.0.1:8080"
 
@@ -52,16 +54,18 @@ class Target:
     )
     wire: Wire = field(
         metadata=told(
-            'How the target speaks: `"openai-chat"` (a cloud), `"ollama-chat"` or `"llama-server"` (local models).',
+            'How the target speaks: `"openai-chat"`, `"openai-responses"`, `"anthropic-messages"` (clouds),'
+            ' `"ollama-chat"` or `"llama-server"` (local models).',
             "The wire cannot be guessed safely from a URL.",
         )
     )
     base_url: str = field(
         metadata=told(
-            "Where the target is. `/v1` is added to an `openai-chat` URL that names no version.",
-            "Only the targets called `openai` and `ollama` have a default: a missing URL must never"
+            "Where the target is. `/v1` is added to a cloud's URL that names no version.",
+            "Only the targets of zero configuration have a default: a missing URL must never"
             " send one provider's key to another.",
-            default="`openai`: `https://api.openai.com/v1`; `ollama-chat`: `OLLAMA_HOST`,"
+            default="`openai`, `openai-responses`: `https://api.openai.com/v1`;"
+            " `anthropic`: `https://api.anthropic.com/v1`; `ollama-chat`: `OLLAMA_HOST`,"
             " else `http://127.0.0.1:11434`; `llama-server`: `http://127.0.0.1:8080`",
         ),
     )
@@ -70,7 +74,8 @@ class Target:
         validator=limits.optional_text,
         metadata=told(
             "The model for every name that `models` does not list.",
-            "Without it a cloud gets the client's own name and a local model is chosen by rule.",
+            "Without it a cloud gets the client's own name, where the client speaks its wire; asked on"
+            " another wire it cannot take over. A local model is chosen by rule.",
         ),
     )
     models: Mapping[str, str] = field(
@@ -91,7 +96,7 @@ class Target:
             '`"client"` (the client\'s own), `"none"`, or `{ env = "NAME" }` (or `key_env = "NAME"`).',
             "A cloud has no default: whose key goes where is said, not assumed.",
             default='required for a cloud; `"none"` for a local target; an Ollama takes none',
-            only=(Wire.OPENAI_CHAT, Wire.LLAMA_SERVER),
+            only=(*CLOUD_WIRES, Wire.LLAMA_SERVER),
         ),
     )
     connect_timeout_s: float = field(
@@ -152,7 +157,7 @@ class Target:
             "An HTTP proxy for this target: `http://host:port`.",
             "A local target never uses one: it would not be local then.",
             default="the environment's, except for this machine's own addresses",
-            only=(Wire.OPENAI_CHAT,),
+            only=CLOUD_WIRES,
         ),
     )
     ca_file: str | None = field(
@@ -202,6 +207,18 @@ class Target:
         ),
     )
 
+    continues: str | None = field(
+        default=None,
+        validator=limits.optional_choice(*(way.value for way in CloudWay)),
+        metadata=told(
+            'How the target goes on from a half answer: `"prefill"` (a trailing assistant turn), `"prefix"`'
+            ' (Mistral, DeepSeek), `"continue_final_message"` (vLLM), `"instruction"`, or `"none"`.',
+            "Nobody can ask a cloud for it. A wrong belief is noticed when the answer starts anew, and"
+            " then the next way is tried.",
+            default="known from its address and model, else `instruction`",
+            only=CLOUD_WIRES,
+        ),
+    )
     gguf: str | None = field(
         default=None,
         validator=limits.optional_text,

@@ -21,7 +21,7 @@ import attrs
 
 from trooper.config import addresses, limits
 from trooper.config.environment import ollama_default, variable
-from trooper.config.target import DEFAULT_LLAMA_SERVER_URL, DEFAULT_OPENAI_URL
+from trooper.config.target import DEFAULT_ANTHROPIC_URL, DEFAULT_LLAMA_SERVER_URL, DEFAULT_OPENAI_URL
 from trooper.config.typed import structured
 from trooper.config.values import Chain, Key, Server, Target, Wire
 from trooper.errors import ConfigError
@@ -40,6 +40,12 @@ _OTHER_NAMES = {
     "type": "wire",
     "client_keys": "client_keys_env",
     "bind": "host",
+}
+#: The targets of zero configuration may be written out without their URL.
+_KNOWN_PLACES = {
+    ("openai", Wire.OPENAI_CHAT): DEFAULT_OPENAI_URL,
+    ("openai-responses", Wire.OPENAI_RESPONSES): DEFAULT_OPENAI_URL,
+    ("anthropic", Wire.ANTHROPIC_MESSAGES): DEFAULT_ANTHROPIC_URL,
 }
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
@@ -213,8 +219,8 @@ def _base_url(values: Mapping[str, Any], environ: Mapping[str, str]) -> str:
         return ollama_default(environ)
     if wire is Wire.LLAMA_SERVER:
         return "" if "gguf" in values else DEFAULT_LLAMA_SERVER_URL
-    if values["name"] == "openai":
-        return DEFAULT_OPENAI_URL
+    if (values["name"], wire) in _KNOWN_PLACES:
+        return _KNOWN_PLACES[values["name"], wire]
     fix = f"Write the provider's URL, for example {DEFAULT_OPENAI_URL}"
     raise ConfigError("base_url", "it is missing", fix)
 

@@ -22,10 +22,15 @@ __all__ = ["Chain", "Config", "Key", "Server", "Target", "Wire"]
 
 @frozen
 class Chain:
-    """The ordered targets for the models that match `pattern`."""
+    """
+    The ordered targets for the models that match `pattern`.
+
+    `is_default`: nobody wrote it, so each client's own wire comes first.
+    """
 
     pattern: str
     targets: tuple[str, ...]
+    is_default: bool = False
 
 
 @frozen
@@ -44,12 +49,23 @@ class Config:
                 return target
         raise KeyError(name)
 
-    def chain_for(self, model: str) -> tuple[Target, ...]:
+    def chain_for(self, model: str, wire: Wire) -> tuple[Target, ...]:
         """
-        The targets to ask for `model`, in order: the first chain in file order
-        that matches. `load` always ends the chains with `*`.
+        The targets to ask for `model` on behalf of a client that speaks
+        `wire`, in order: the first chain in file order that matches. `load`
+        always ends the chains with `*`.
+
+        A client's own key belongs to the provider whose wire it speaks, so
+        other targets that would get it are left out.
         """
-        for chain in self.chains:
-            if fnmatchcase(model, chain.pattern):
-                return tuple(map(self.target, chain.targets))
-        return ()
+        chain = next((c for c in self.chains if fnmatchcase(model, c.pattern)), None)
+        if chain is None:
+            return ()
+        targets = [t for t in map(self.target, chain.targets) if t.key.kind != "client" or t.wire is wire]
+        if chain.is_default:
+            targets.sort(key=lambda target: (target.is_local, target.wire is not wire))
+        return tuple(targets)
+
+    def provider_of(self, wire: Wire) -> Target | None:
+        """The first target that speaks `wire`: who gets what is not an answer (files, batches, lists)."""
+        return next((target for target in self.targets if target.wire is wire), None)

@@ -83,6 +83,7 @@ class Tool:
     name: str
     description: str = ""
     parameters: Mapping[str, object] = Factory(dict)
+    strict: bool | None = None
 
 
 @frozen
@@ -92,6 +93,7 @@ class Sampling:
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
+    top_k: int | None = None
     seed: int | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
@@ -106,9 +108,12 @@ class Conversation:
     Attributes:
         model: the model the client asked for.
         json_schema: the bare schema for structured output, or `None`.
+        json_strict: whether the answer must follow the schema to the letter.
         json_mode: any JSON object was asked for.
         tool_choice: `auto`, `none`, `required`, or a tool's name behind
             `tool:`.
+        parallel_tool_calls: whether several calls may come in one turn; `None`
+            where the client did not say.
         choices: how many answers were asked for (`n`).
         unsaid: names of request features that no other wire can say and that
             must not be dropped silently (`logprobs`, `audio`, …).
@@ -121,7 +126,14 @@ class Conversation:
     sampling: Sampling = Sampling()
     json_mode: bool = False
     json_schema: Mapping[str, object] | None = None
+    json_strict: bool = False
+    parallel_tool_calls: bool | None = None
     choices: int = 1
     stream: bool = False
     include_usage: bool = False
     unsaid: tuple[str, ...] = ()
+
+    @property
+    def is_structured(self) -> bool:
+        """Whether the answer has to be JSON."""
+        return self.json_mode or self.json_schema is not None

@@ -31,13 +31,15 @@ class Begin:
     The answer's identity. Preamble: it carries no content.
 
     `has_role` says that the wire's word for "the assistant speaks" was in it;
-    a client must be told that exactly once.
+    a client must be told that exactly once. `prompt_tokens` where a target
+    counts them at the beginning.
     """
 
     id: str = ""
     created: int = 0
     model: str = ""
     has_role: bool = False
+    prompt_tokens: int | None = None
 
 
 @frozen
@@ -101,6 +103,15 @@ class Done:
 
 
 @frozen
+class PartEnd:
+    """
+    A part of the answer (a text block, a call) is whole by its target's word.
+
+    What follows begins another part. Wires without parts never say it.
+    """
+
+
+@frozen
 class NextChoice:
     """What follows belongs to another choice (`n > 1`, one run per choice)."""
 
@@ -128,7 +139,18 @@ class Other:
 
 
 Event: TypeAlias = (
-    Begin | Text | Reasoning | Refusal | ToolCallDelta | Usage | Finish | Done | NextChoice | Fault | Other
+    Begin
+    | Text
+    | Reasoning
+    | Refusal
+    | ToolCallDelta
+    | PartEnd
+    | Usage
+    | Finish
+    | Done
+    | NextChoice
+    | Fault
+    | Other
 )
 
 

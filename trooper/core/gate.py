@@ -23,9 +23,12 @@ Three things open the hold:
 * An event that is not text ends the word: the text before it goes out.
 * `max_held_bytes`: a peer that floods us with events which say nothing.
 
-Tool calls wait until they are whole, all that are open together; what follows
+Tool calls wait until they are whole (unless `holds_calls` is false), all that are open together; what follows
 an open call waits behind it. Past `max_tool_bytes` nobody waits any more: the
 gate opens for good, and a cut from there on is an error.
+
+A gate that `holds_all` keeps the whole answer back until its finish: for
+structured answers, where half a document is of no use to anybody.
 
 An `open` gate holds nothing. It is used where no continuation can follow:
 then waiting would buy nothing.
@@ -40,13 +43,24 @@ from collections import deque
 from attrs import define, field
 
 from trooper.core.boundary import context_start, last_boundary
-from trooper.core.events import Begin, Done, Finish, NextChoice, Other, Received, Text, ToolCallDelta, Usage
+from trooper.core.events import (
+    Begin,
+    Done,
+    Finish,
+    NextChoice,
+    Other,
+    PartEnd,
+    Received,
+    Text,
+    ToolCallDelta,
+    Usage,
+)
 from trooper.core.tool_calls import ToolCalls
 
 
 def _says_nothing(item: Received) -> bool:
     """Preamble, keep-alives and the like: they neither end a word nor begin one."""
-    return all(isinstance(e, Begin | Usage | Other) for e in item.events)
+    return all(isinstance(e, Begin | PartEnd | Usage | Other) for e in item.events)
 
 
 @define
@@ -57,6 +71,8 @@ class Gate:
     max_held_bytes: int = 262_144
     max_tool_bytes: int = 4_194_304
     is_open: bool = False
+    holds_all: bool = False
+    holds_calls: bool = True
     _held: deque[Received] = field(factory=deque, init=False)
     _held_bytes: int = field(default=0, init=False)
     # The text that is held, behind a few characters that have gone out.
@@ -71,7 +87,9 @@ class Gate:
         """Take the next event; return the events that may go out now, in order."""
         if self.is_open:
             return [item]
-        deltas = [e for e in item.events if isinstance(e, ToolCallDelta)]
+        if self.holds_all:
+            return self._push_to_whole(item)
+        deltas = [e for e in item.events if isinstance(e, ToolCallDelta)] if self.holds_calls else []
         if deltas or not self._calls.all_whole:
             return self._push_tool_call(item, deltas)
         says_nothing, text = _says_nothing(item), item.text
@@ -81,7 +99,7 @@ class Gate:
             # Not text and not nothing: it ends the word.
             return [*self._release_all(), item]
         self._hold(item, text)
-        if any(not isinstance(e, Text | Begin | Usage | Other) for e in item.events):
+        if any(not isinstance(e, Text | Begin | PartEnd | Usage | Other) for e in item.events):
             return self._release_all()
         return self._release_text()
 
@@ -102,7 +120,7 @@ class Gate:
         That is the held text up to its last boundary. The fragment behind it
         and open tool calls are forgotten.
         """
-        at = last_boundary(self._text, self._sent_chars)
+        at = 0 if self.holds_all else last_boundary(self._text, self._sent_chars)
         spoken = self._text[self._sent_chars : at] if at > 0 else ""
         self._held.clear()
         self._lengths.clear()
@@ -117,6 +135,15 @@ class Gate:
     def held_bytes(self) -> int:
         """How much is held, for the bound on memory and for tests."""
         return self._held_bytes
+
+    def _push_to_whole(self, item: Received) -> list[Received]:
+        self._held.append(item)
+        self._lengths.append(0)
+        self._held_bytes += len(item.raw) or len(item.text)
+        if self._held_bytes > self.max_tool_bytes:
+            return self.open_up()
+        finished = any(isinstance(e, Finish | Done) for e in item.events)
+        return self._release_all() if finished else []
 
     def _push_tool_call(self, item: Received, deltas: list[ToolCallDelta]) -> list[Received]:
         # Text of a word that ends here goes out first; then the call waits.

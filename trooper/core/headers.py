@@ -50,13 +50,15 @@ _BACK_EXACT: Final = frozenset({b"x-request-id", b"request-id", b"x-should-retry
 _BACK_PREFIXES: Final = (b"x-ratelimit-", b"anthropic-ratelimit-", b"openai-", b"retry-after")
 
 
-def to_target(headers: Headers, *, key: str | None, client_credentials: bool, hop: str) -> Headers:
+def to_target(
+    headers: Headers, *, key: tuple[bytes, bytes] | None, client_credentials: bool, hop: str
+) -> Headers:
     """
     The headers of a request to a target.
 
     Args:
         headers: the client's, names in lower case.
-        key: the operator's key for this target, if it has one.
+        key: the header with the operator's key for this target, if it has one.
         client_credentials: whether this is the target the client's own
             credentials belong to.
         hop: our pseudonym, so that a request that comes back is recognised.
@@ -78,11 +80,11 @@ def to_target(headers: Headers, *, key: str | None, client_credentials: bool, ho
             continue
         if name in CREDENTIALS and not client_credentials:
             continue
-        if name == b"authorization" and key is not None:
+        if key is not None and name in (b"authorization", key[0]):
             continue
         kept.append((name, value))
     if key is not None:
-        kept.append((b"authorization", b"Bearer " + key.encode("latin-1")))
+        kept.append(key)
     kept.append((b"accept-encoding", b"identity"))
     kept.append((b"via", b", ".join([*vias, b"1.1 " + hop.encode("ascii")])))
     return tuple(kept)

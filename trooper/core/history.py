@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
-from trooper.core.conversation import Conversation, Message, Role, TextPart
+from trooper.core.conversation import Conversation, Message, Role, TextPart, ToolCall
 from trooper.core.tool_calls import is_object
 
 _BETWEEN = TextPart("\n\n")
@@ -55,8 +55,42 @@ def call_names(messages: Sequence[Message]) -> dict[str, str]:
     return {call.id: call.name for m in messages for call in m.tool_calls}
 
 
+def paired(messages: Sequence[Message]) -> list[Message]:
+    """
+    The same history with each call's result right behind its turn.
+
+    Clouds refuse a history otherwise, and agents send it: a result after the
+    user's next words, a result whose call was compacted away, a call that was
+    interrupted. Results without a call, and calls without a result or with
+    arguments that are no object, are said in words, so that nothing is lost.
+    """
+    results = {m.tool_call_id: m for m in messages if m.role is Role.TOOL}
+    placed: set[str] = set()
+    told: list[Message] = []
+    for message in messages:
+        if message.role is Role.TOOL:
+            continue_with = [] if message.tool_call_id in placed else [_result_in_words(message)]
+            told += continue_with
+            continue
+        calls = tuple(c for c in message.tool_calls if c.id in results and is_object(c.arguments or "{}"))
+        told.append(_said_in_words(message, calls))
+        for call in calls:
+            if call.id not in placed:
+                placed.add(call.id)
+                told.append(results[call.id])
+    return told
+
+
+def _result_in_words(message: Message) -> Message:
+    return evolve(message, role=Role.USER, tool_call_id="")
+
+
 def _in_words(message: Message) -> Message:
-    calls = tuple(c for c in message.tool_calls if is_object(c.arguments or "{}"))
+    return _said_in_words(message, tuple(c for c in message.tool_calls if is_object(c.arguments or "{}")))
+
+
+def _said_in_words(message: Message, calls: tuple[ToolCall, ...]) -> Message:
+    """`message` with `calls` only; its other calls become text."""
     if len(calls) == len(message.tool_calls):
         return message
     unsaid = "\n".join(f"{c.name}({c.arguments})" for c in message.tool_calls if c not in calls)

@@ -166,9 +166,6 @@ def unfit_to_go_on(model: LocalModel, conversation: Conversation) -> str:
         return reason
     if conversation.choices > 1:
         return "n"
-    if conversation.json_mode or conversation.json_schema is not None:
-        # Behind a prefill Ollama starts the grammar anew on two of its three paths.
-        return "json"
     uses_tools = bool(conversation.tools) and conversation.tool_choice != "none"
     has_images = any(isinstance(p, ImagePart) for m in conversation.messages for p in m.parts)
     match model.way:

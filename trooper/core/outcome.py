@@ -69,11 +69,17 @@ class Phase(enum.Enum):
 
 @frozen
 class Answer:
-    """A provider's own HTTP answer, kept so that it can be passed on unchanged."""
+    """
+    A provider's own HTTP answer, kept so that it can be passed on unchanged.
+
+    One that `is_foreign` is in another wire than the client's: its status is
+    true, and its body is of no use to the client.
+    """
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...] = ()
     body: bytes = b""
+    is_foreign: bool = False
 
 
 @frozen

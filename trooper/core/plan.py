@@ -9,27 +9,32 @@ The rules, in the order in which they are tried:
 
 1. Completed: the answer is whole.
 2. The client has a finish reason: only the terminator is missing (P5).
-3. The first target failed in a way that another must not paper over: pass
+3. The target refused what another one has said in an earlier turn: it is
+   asked once more without that.
+4. The first target failed in a way that another must not paper over: pass
    its own words on.
-4. The client has whole tool calls and none open: finish the turn with those.
+5. The client has whole tool calls and none open: finish the turn with those.
    The agent runs them and its next turn goes on. Or it has as much text as it
    asked for: that is a finish, too.
-5. Nothing has been given that a restart would repeat: the next fit target
+6. Nothing has been given that a restart would repeat: the next fit target
    starts from the beginning. Reasoning alone may be followed by an answer.
-6. Text has been given: the next target that is fit to continue does.
-7. Nobody is left: give up, and say so.
+7. Text has been given: the next target that is fit to continue does.
+8. Nobody is left: give up, and say so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import frozen
 
 from trooper.core.events import FinishReason
 from trooper.core.outcome import PASSING, Completed, Failed, FailureKind, Outcome
 from trooper.core.transcript import Transcript
+
+#: A target was believed to go on from a half answer, and began another one.
+STARTS_ANEW: Final = "starts_anew"
 
 
 @frozen
@@ -106,6 +111,7 @@ def next_step(
     may_retry: bool,
     failover: bool,
     tokens_left: int | None = None,
+    can_heal: bool = False,
 ) -> Step:
     """
     Decide what happens after a leg.
@@ -119,15 +125,22 @@ def next_step(
         may_retry: whether this request still has its one retry.
         failover: whether the client wants another target to take over.
         tokens_left: what remains of the client's limit after what it has.
+        can_heal: the target refused what came from another one, and would
+            get the request without it.
     """
     if isinstance(outcome, Completed) or transcript.finish is not None:
         return Terminate()
     told = first or outcome
+    if can_heal and may_retry:
+        return Retry(tried)
     if not failover or (first is None and outcome.kind in PASSING):
         return PassOn(outcome)
     if transcript.tool_calls() and transcript.calls_are_whole and transcript.continuable:
         return FinishTurn(FinishReason.TOOL_CALLS)
-    retry = outcome.kind is FailureKind.EMPTY_200 and may_retry
+    did_not_go_on = outcome.unfit_reason == STARTS_ANEW or (
+        transcript.has_text and outcome.kind is FailureKind.INVALID_REQUEST
+    )
+    retry = may_retry and (outcome.kind is FailureKind.EMPTY_200 or did_not_go_on)
     if not transcript.has_content:
         if retry:
             return Retry(tried)

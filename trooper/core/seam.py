@@ -13,7 +13,10 @@ client should get. In order it
 
 1. cuts an echo: some servers repeat the prefill before the first new token.
    Known echoes are cut exactly. Where nobody knows, only a repetition that
-   cannot be honest text is cut: 20 characters at least and not periodic.
+   cannot be honest text is cut: 20 characters at least and not periodic. A
+   target that was merely asked to go on may repeat the last words: those are
+   cut by the same measure. One that repeats the beginning and then says
+   something else has started `anew`: it did not go on at all.
 2. drops leading white space that the client already has.
 3. watches for a stop sequence that began in the half answer.
 4. at the start of a line drops one blank before a word, and newlines beyond
@@ -39,6 +42,8 @@ from attrs import define, field, frozen
 #: Shorter unknown repetitions may be honest text (measured: trimming at 8 ate
 #: true text in every answer that is a run of one sign).
 UNPROBED_ECHO_CHARS: Final = 20
+#: How far back the last words are looked for.
+_OVERLAP_CHARS: Final = 400
 _FENCE: Final = re.compile(r"^[ \t]{0,3}(```|~~~)", re.MULTILINE)
 _JSON_SIGN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[][{}"]', re.DOTALL)
 #: One blank before a word. Before a list's sign, or more of them: somebody's indentation.
@@ -84,11 +89,15 @@ class Join:
         prefill: what the model was shown and the client has beyond it.
         echoes: whether this server repeats the prefill; `None` if unprobed.
         stop: the client's stop sequences.
+        overlaps: the last words of the half answer may come first.
     """
 
     prefill: Prefill
     echoes: bool | None = None
     stop: Sequence[str] = ()
+    overlaps: bool = False
+    #: The continuation is another answer from the beginning: nothing of it may be used.
+    anew: bool = field(default=False, init=False)
     #: A stop sequence has been completed across the join: nothing may follow.
     stopped: bool = field(default=False, init=False)
     #: Characters of echo and white space that were cut, for the log.
@@ -110,18 +119,20 @@ class Join:
 
     def feed(self, text: str) -> str:
         """Return the part of `text` that is new to the client."""
-        if self.stopped:
+        if self.stopped or self.anew:
             return ""
         if self._joined:
             return text
         self._pending += text
         if not self._echo_over and not self._cut_echo():
             return ""
+        if self.overlaps and not self._cut_overlap(final=False):
+            return ""
         return self._join(final=False)
 
     def finish(self) -> str:
         """The continuation has ended: return what was still undecided."""
-        if self.stopped or self._joined:
+        if self.stopped or self.anew or self._joined:
             return ""
         # A server that only repeats the prefill has said nothing new. A
         # beginning of it is an echo cut short only where echoes are known.
@@ -130,17 +141,45 @@ class Join:
             if self._pending == echo or (self.echoes and echo.startswith(self._pending)):
                 self.trimmed_chars += len(self._pending)
                 self._pending = ""
+            elif self.echoes is None and len(self._pending) >= UNPROBED_ECHO_CHARS:
+                self.anew = echo.startswith(self._pending) and not is_periodic(self._pending)
+                if self.anew:
+                    return ""
+        if self.overlaps:
+            self._cut_overlap(final=True)
         return self._join(final=True)
 
     def _cut_echo(self) -> bool:
-        """Decide about the echo; true once it is decided."""
+        """Decide about the echo; true once it is decided, and there is something to go on with."""
         echo = self.prefill.text
         if len(self._pending) <= len(echo) and echo.startswith(self._pending):
             return False
         if self._pending.startswith(echo):
             self._pending = self._pending[len(echo) :]
             self.trimmed_chars += len(echo)
+            self.overlaps = False
+        elif not self.echoes and self._starts_anew(echo):
+            self.anew = True
+            return False
         self._echo_over = True
+        return True
+
+    def _starts_anew(self, echo: str) -> bool:
+        """Whether the beginning of the half answer came, and then something else."""
+        same = next(i for i, (a, b) in enumerate(zip(self._pending, echo, strict=False)) if a != b)
+        return same >= UNPROBED_ECHO_CHARS and not is_periodic(echo[:same])
+
+    def _cut_overlap(self, *, final: bool) -> bool:
+        """Cut the half answer's last words from the front; true once it is decided."""
+        tail, pending = self.prefill.text[-_OVERLAP_CHARS:], self._pending
+        if not final and len(pending) < len(tail) and pending in tail:
+            return False
+        for at in range(len(tail) - UNPROBED_ECHO_CHARS + 1):
+            if pending.startswith(tail[at:]) and not is_periodic(tail[at:]):
+                self._pending = pending[len(tail) - at :]
+                self.trimmed_chars += len(tail) - at
+                break
+        self.overlaps = False
         return True
 
     def _join(self, *, final: bool) -> str:

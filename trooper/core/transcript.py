@@ -21,6 +21,7 @@ from trooper.core.events import (
     Finish,
     NextChoice,
     Other,
+    PartEnd,
     Reasoning,
     Refusal,
     Text,
@@ -44,6 +45,8 @@ class Transcript:
     reasoning_chars: int = field(default=0, init=False)
     text_events: int = field(default=0, init=False)
     usage: Usage | None = field(default=None, init=False)
+    #: The last part is whole by its target's word.
+    part_ended: bool = field(default=False, init=False)
     _pieces: list[str] = field(factory=list, init=False)
     _bytes: int = field(default=0, init=False)
     _calls: ToolCalls = field(factory=ToolCalls, init=False)
@@ -61,6 +64,8 @@ class Transcript:
                         self._calls.add(event)
                     else:
                         self.continuable = False
+                case PartEnd():
+                    self.part_ended = True
                 case Refusal():
                     self.refused = True
                 case Begin():
@@ -81,6 +86,7 @@ class Transcript:
 
     def _add_text(self, text: str) -> None:
         self.text_events += 1
+        self.part_ended = False
         if self._counts(text):
             self._pieces.append(text)
 

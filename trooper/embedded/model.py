@@ -14,7 +14,7 @@ from typing import Final
 import platformdirs
 from attrs import evolve, frozen
 
-from trooper.config import Chain, Config, Target, Wire
+from trooper.config import Config, Target, Wire
 
 TARGET: Final = "embedded"
 #: How to get the software that runs it.
@@ -80,7 +80,7 @@ def with_embedded(config: Config, environ: Mapping[str, str]) -> Config:
     if config.source != "environment" or path is None or not is_installed():
         return config
     target = Target(TARGET, Wire.LLAMA_SERVER, "", gguf=str(path))
-    chains = tuple(Chain(chain.pattern, (*chain.targets, TARGET)) for chain in config.chains)
+    chains = tuple(evolve(chain, targets=(*chain.targets, TARGET)) for chain in config.chains)
     return evolve(config, targets=(*config.targets, target), chains=chains)
 
 

@@ -3,11 +3,11 @@ The ASGI application.
 
     scope ── on asyncio ── guest ──┐
       └───── on Trio ──────────────┴── lifespan: the services, for as long as it lasts
-                                   ├── http: front door ─┬─ POST chat ── relay
+                                   ├── http: front door ─┬─ an answer ── relay
                                    │                     └─ the rest ─── routes (Quart)
                                    └── websocket: refused
 
-Chat requests go round Quart, to the relay with the raw `receive` and `send`.
+Requests for answers go round Quart, to the relay with the raw `receive` and `send`.
 Quart sends the status line before it asks for the body, and gives the status
 away while a failure can still become another answer; it enters view and body
 in two places, and a client that leaves in between leaks what the view opened;
@@ -22,21 +22,30 @@ import uuid
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Generic, cast
+from urllib.parse import quote
 
 import sniffio
 import trio
 from attrs import define, field
 
+from trooper.answer import is_ours
 from trooper.config import Config
 from trooper.errors import RequestRejected, TrooperError
 from trooper.request import ClientRequest
 from trooper.web.answers import answer_error, answer_preflight, answer_rejection
 from trooper.web.body import read_body
-from trooper.web.front_door import RequestHead, admit, allowed_origin, announces_body, is_preflight
+from trooper.web.front_door import (
+    KEY_HEADER,
+    RequestHead,
+    admit,
+    allowed_origin,
+    announces_body,
+    is_preflight,
+)
 from trooper.web.guest import Guest, refuse
 from trooper.web.hang_up import hang_up
-from trooper.web.protocol import Cut, Message, OpenServices, Receive, Relay, S, Scope, Send, Serve
-from trooper.web.routes import CHAT_PATH, HOP_KEY, SERVICES_KEY, create_routes
+from trooper.web.protocol import Answering, Cut, Message, OpenServices, Receive, S, Scope, Send, Serve
+from trooper.web.routes import HOP_KEY, SERVICES_KEY, create_routes
 
 logger = logging.getLogger(__name__)
 
@@ -50,12 +59,12 @@ class Application(Generic[S]):
         config: the configuration; it does not change while we run.
         open_services: opens what the relay and the routes need, with a nursery
             for background tasks.
-        relay: answers one chat request.
+        answer: answers one request that is not for the routes.
     """
 
     config: Config
     open_services: OpenServices[S]
-    relay: Relay[S]
+    answer: Answering[S]
 
     #: Set while we serve. Anything that ends the services unsets it, so that a
     #: server which carries on without its lifespan (hypercorn does) answers
@@ -133,8 +142,8 @@ class Application(Generic[S]):
         try:
             response.origin = allowed_origin(self.config, head)
             admitted = admit(self.config, self._machine, head)
-            is_chat = head.method == "POST" and head.path == CHAT_PATH
-            body = await read_body(self.config, receive, keep=is_chat)
+            ours = not is_preflight(head) and is_ours(self.config, head.method, head.path, admitted.headers)
+            body = await read_body(self.config, receive, keep=ours)
         except RequestRejected as rejected:
             close = announces_body(head) and scope["http_version"].startswith("1")
             await answer_rejection(rejected, receive, response, close=close)
@@ -143,7 +152,7 @@ class Application(Generic[S]):
             return
         if is_preflight(head):
             await answer_preflight(response, head.only(b"access-control-request-headers"))
-        elif is_chat:
+        elif ours:
             request = ClientRequest(
                 path=head.path,
                 query=scope["query_string"],
@@ -151,18 +160,21 @@ class Application(Generic[S]):
                 body=body,
                 hop=admitted.hop,
                 client_key_used=admitted.client_key_used,
+                method=head.method,
+                raw_path=_raw_path(scope),
+                owner=_owner(head),
             )
-            await self._relay_chat(services, request, receive, response, cut)
+            await self._answer_ours(services, request, receive, response, cut)
         else:
             known = {SERVICES_KEY: services, HOP_KEY: admitted.hop}
             inner = {**scope, "headers": list(admitted.headers), **known}
             await self._routes(inner, _after_body(receive), response)
 
-    async def _relay_chat(
+    async def _answer_ours(
         self, services: S, request: ClientRequest, receive: Receive, response: Response, cut: Cut
     ) -> None:
         try:
-            await self.relay(services, request, receive, response, cut)
+            await self.answer(services, request, receive, response, cut)
         except Exception:
             # A bug of ours. Once the answer has begun the server must end it:
             # without a terminator, so that nobody takes it for a whole one.
@@ -221,6 +233,18 @@ def _head(scope: Scope) -> RequestHead:
         # Some servers give a unix socket's path and no port.
         server=None if server is None or server[1] is None else (server[0], server[1]),
     )
+
+
+def _owner(head: RequestHead) -> int:
+    # Salted per process, so the credentials cannot be found from it.
+    return hash(tuple(head.only(name) for name in (b"authorization", b"x-api-key", KEY_HEADER)))
+
+
+def _raw_path(scope: Scope) -> str:
+    """The path as it came: a provider's ids may hold what decoding would change."""
+    raw: bytes | None = scope.get("raw_path")
+    path = raw.partition(b"?")[0].decode("ascii", "replace") if raw else quote(scope["path"])
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def _cors(origin: bytes) -> list[tuple[bytes, bytes]]:

@@ -25,7 +25,15 @@ KEY_HEADER = b"x-trooper-key"
 
 #: Headers that decide something here. Two of them let two readers of the same
 #: request disagree on which one counts.
-_ONCE = (b"host", b"authorization", b"content-type", b"content-encoding", b"content-length", KEY_HEADER)
+_ONCE = (
+    b"host",
+    b"authorization",
+    b"content-type",
+    b"content-encoding",
+    b"content-length",
+    b"x-api-key",
+    KEY_HEADER,
+)
 
 #: A host as RFC 3986 writes it; an empty port is allowed there. Names are kept
 #: to what DNS can hold, so that no separator hides in one.
@@ -55,8 +63,8 @@ class Admitted:
 
     Attributes:
         headers: the request's headers without the keys to this door.
-        client_key_used: `Authorization` was such a key and is gone from
-            `headers`; there is no client key left to send on.
+        client_key_used: `Authorization` or `x-api-key` was such a key and is
+            gone from `headers`; there is no client key left to send on.
         hop: this Trooper's name in `Via`.
     """
 
@@ -148,11 +156,11 @@ def admit(config: Config, machine: str, head: RequestHead) -> Admitted:
     place = "unix" if head.server is None else str(head.server[1])
     hop = hop_name(machine, place)
     _check_loop(hop, head)
-    client_key_used = False if _is_open(head) else _check_key(config, head)
+    keys = frozenset() if _is_open(head) else _check_key(config, head)
     _check_body(config, head)
-    dropped = {KEY_HEADER, b"authorization"} if client_key_used else {KEY_HEADER}
+    dropped = {KEY_HEADER, *keys}
     headers = tuple((name, value) for name, value in head.headers if name not in dropped)
-    return Admitted(headers, client_key_used, hop)
+    return Admitted(headers, bool(keys), hop)
 
 
 def _check_host(config: Config, head: RequestHead) -> None:
@@ -240,21 +248,23 @@ def is_preflight(head: RequestHead) -> bool:
     )
 
 
-def _check_key(config: Config, head: RequestHead) -> bool:
-    """Whether `Authorization` was the key; no key at all is refused."""
+def _check_key(config: Config, head: RequestHead) -> frozenset[bytes]:
+    """Which of the headers that hold a provider's key elsewhere held ours; no key at all is refused."""
     if not config.server.client_keys:
-        return False
+        return frozenset()
     scheme, _, token = (head.only(b"authorization") or b"").strip().partition(b" ")
     bearer = token.strip() if scheme.lower() == b"bearer" else b""
     by_bearer = _is_key(config, bearer)
+    by_api_key = _is_key(config, (head.only(b"x-api-key") or b"").strip())
     by_header = _is_key(config, (head.only(KEY_HEADER) or b"").strip())
-    if not by_bearer and not by_header:
+    if not by_bearer and not by_api_key and not by_header:
         raise RequestRejected(
             401,
             "client_key_invalid",
-            "A key of this Trooper is needed, as `Authorization: Bearer …` or `x-trooper-key`.",
+            "A key of this Trooper is needed, as `Authorization: Bearer …`, `x-api-key` or `x-trooper-key`.",
         )
-    return by_bearer
+    found = ((b"authorization", by_bearer), (b"x-api-key", by_api_key))
+    return frozenset(name for name, is_ours in found if is_ours)
 
 
 def _is_key(config: Config, candidate: bytes) -> bool:

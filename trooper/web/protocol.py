@@ -17,12 +17,12 @@ from trooper.core.headers import Headers
 from trooper.request import ClientRequest
 
 __all__ = [
+    "Answering",
     "Cut",
     "Headers",
     "Message",
     "OpenServices",
     "Receive",
-    "Relay",
     "S",
     "Scope",
     "Send",
@@ -50,4 +50,4 @@ class Serving(Protocol):
 S = TypeVar("S", bound=Serving)
 
 OpenServices: TypeAlias = Callable[[Config, trio.Nursery], AbstractAsyncContextManager[S]]
-Relay: TypeAlias = Callable[[S, ClientRequest, Receive, Send, Cut], Awaitable[None]]
+Answering: TypeAlias = Callable[[S, ClientRequest, Receive, Send, Cut], Awaitable[None]]

@@ -15,10 +15,9 @@ from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from trooper.surfaces import SURFACES
 from trooper.web.answers import error_body
 from trooper.web.protocol import Scope, Serving
-
-CHAT_PATH = "/v1/chat/completions"
 
 #: Where the scope carries the running services.
 SERVICES_KEY = "trooper.services"
@@ -58,11 +57,13 @@ def create_routes() -> QuartTrio:
         answer.headers["content-length"] = str(len(body))
         return answer
 
-    @app.post(CHAT_PATH)
-    async def chat() -> NoReturn:
+    async def relayed() -> NoReturn:
         # Known here so that other methods get 405 and not 404; a POST never
         # comes this far.
         raise AssertionError("the relay answers this path")
+
+    for path in SURFACES:
+        app.post(path, endpoint=path.replace("/", "_"))(relayed)
 
     @app.errorhandler(HTTPException)
     async def http_error(error: HTTPException) -> Response:

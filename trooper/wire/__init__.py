@@ -8,14 +8,54 @@ A wire knows its own field names and no other wire.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Protocol
 
 from attrs import frozen
 
+from trooper.core.continuing import Half
 from trooper.core.conversation import Conversation
 from trooper.core.events import Event, FinishReason, Received, Usage
+from trooper.core.headers import Headers
 from trooper.core.outcome import FailureKind, Outcome
+
+
+@frozen
+class Unreadable:
+    """A request that only its own provider can judge; it is passed through, with no net."""
+
+    reason: str
+
+
+@frozen
+class Routing:
+    """
+    The fields of a request that route it.
+
+    `include_usage` is a wish that only clients of the chat wire can have.
+    """
+
+    model: str
+    stream: bool
+    include_usage: bool = False
+
+
+@frozen
+class Naming:
+    """
+    What an answer is called if no target names it before we have to speak.
+
+    Attributes:
+        request_id: our id of the request: letters and digits.
+        created: Unix time in seconds.
+        model: the model that the client asked for.
+        fallback_block: whether Anthropic's own block may mark the seam.
+    """
+
+    request_id: str
+    created: int
+    model: str
+    fallback_block: bool = False
 
 
 class Reader(Protocol):
@@ -146,3 +186,109 @@ class Voice(Protocol):
 
     def comment(self, words: str) -> bytes:
         """Say something that every client ignores; nothing where the wire has no such thing."""
+
+    def hand_over(self, words: str, said: str, next_said: str) -> bytes:
+        """
+        Mark the seam: `words` as a comment, or what the wire has of its own.
+
+        Args:
+            said: the model that spoke last; empty where it is not known.
+            next_said: the model that speaks from here.
+        """
+
+    def keep_alive(self) -> bytes:
+        """Say that we are still here, in the way of this wire that resets a client's own timers."""
+
+
+class ClientWire(Protocol):
+    """How clients of one wire are understood and answered."""
+
+    def read_routing(self, body: bytes) -> Routing | Unreadable:
+        """Read the routing fields only; cheap, since it is done for every request."""
+
+    def read_conversation(self, body: bytes) -> Conversation | Unreadable:
+        """
+        Read a whole request, leniently: agents send many shapes of one thing.
+
+        A feature that no other wire can say, and that must not be dropped
+        silently, is named in `Conversation.unsaid`.
+        """
+
+    def new_voice(self, naming: Naming, routing: Routing, body: bytes) -> Voice:
+        """A voice that has said nothing yet; `body` is the client's request."""
+
+    def error_body(self, trouble: Trouble) -> Mapping[str, object]:
+        """The JSON of an HTTP error answer, in the shape that the SDKs of this wire read."""
+
+    def cleaned(self, body: bytes, unknown: Container[str]) -> bytes:
+        """
+        The client's request without what its provider has never said: the very
+        bytes, where there is nothing to take out.
+
+        `unknown` are ids of parts that a provider began and another target
+        finished.
+        """
+
+    def sanitised(self, body: bytes, refusal: bytes, instruction: str) -> bytes | None:
+        """
+        The client's request once more, without what its provider has refused
+        because it came from elsewhere; `None` if it was refused for another reason.
+
+        Args:
+            refusal: the body of the provider's 4xx.
+            instruction: said to a model that takes no prefill.
+        """
+
+
+class CloudWire(Protocol):
+    """
+    How a target of one wire is asked, and how its answers are read.
+
+    Attributes:
+        path: where requests go, behind the base URL.
+        headers: what every request of ours has beside credentials.
+    """
+
+    @property
+    def path(self) -> str:
+        """Where requests go."""
+
+    @property
+    def headers(self) -> Headers:
+        """Said with every request of ours."""
+
+    def with_model(self, body: bytes, model: str) -> bytes:
+        """The client's own request for another model; all else, and its order, is kept."""
+
+    def unfit(self, conversation: Conversation) -> str:
+        """Why `conversation` cannot be said in this wire; an enumerated word, empty if it can."""
+
+    def ask(
+        self,
+        conversation: Conversation,
+        *,
+        model: str,
+        half: Half | None = None,
+        max_tokens: int | None = None,
+    ) -> bytes:
+        """
+        The body of a streaming request for an answer, or for the rest of one.
+
+        Args:
+            conversation: the request, read from whichever wire. It does not
+                end in an assistant turn when `half` is given: what the client
+                prefilled itself is in there.
+            half: the half answer, and how this target goes on from it.
+            max_tokens: what remains of the client's limit; `None` without one.
+        """
+
+    def reader(self, max_event_bytes: int, *, choices: int = 1) -> Reader:
+        """A reader of a streamed answer."""
+
+    def whole_reader(self, max_answer_bytes: int, *, for_stream: bool = False) -> Reader:
+        """
+        A reader of an answer in one piece.
+
+        `for_stream`: a stream was asked for and this came instead; its bytes
+        are of no use to the client then, only what they say.
+        """

@@ -92,11 +92,9 @@ class LlamaAsking:
         if max_tokens is not None:
             fields["max_tokens"] = max(1, max_tokens)
         fields |= _tools(conversation)
-        if conversation.json_schema:
-            schema = {"name": "answer", "schema": conversation.json_schema}
-            fields["response_format"] = {"type": "json_schema", "json_schema": schema}
-        elif conversation.json_mode or conversation.json_schema is not None:
-            fields["response_format"] = {"type": "json_object"}
+        if conversation.is_structured and not prefill:
+            # Behind a prefill the grammar would start anew; the joined document is checked instead.
+            fields["response_format"] = _format(conversation)
         return _post("/v1/chat/completions", **fields)
 
     def render(self, conversation: Conversation) -> Post:
@@ -141,6 +139,12 @@ def _sampling(conversation: Conversation, seed_offset: int) -> Mapping[str, obje
         "stop": list(wanted.stop) or None,
     }
     return {key: value for key, value in more.items() if value is not None}
+
+
+def _format(conversation: Conversation) -> Mapping[str, object]:
+    if not conversation.json_schema:
+        return {"type": "json_object"}
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": conversation.json_schema}}
 
 
 def _tools(conversation: Conversation) -> Mapping[str, object]:

@@ -128,10 +128,10 @@ class OllamaAsking:
                 }
                 for t in conversation.tools
             ]
-        if conversation.json_schema is not None:
+        if conversation.is_structured and not prefill:
+            # Behind a prefill the server starts the grammar anew on two of its
+            # three paths; the joined document is checked instead.
             fields["format"] = conversation.json_schema or "json"
-        elif conversation.json_mode:
-            fields["format"] = "json"
         return _post("/api/chat", self.model, self.loading, **fields)
 
     def render(self, conversation: Conversation) -> Post:

@@ -37,28 +37,14 @@ from trooper.core.events import (
 from trooper.core.framing import parse_sse
 from trooper.wire import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
+from trooper.wire.notes import legs_note
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def _legs_note(legs: Sequence[LegNote]) -> dict[str, object]:
-    return {
-        "legs": [
-            {
-                "target": leg.target,
-                "model": leg.model,
-                "tokens": leg.tokens,
-                "estimated": leg.estimated,
-                "outcome": leg.outcome,
-            }
-            for leg in legs
-        ]
-    }
-
-
 def _with_note(raw: bytes, legs: Sequence[LegNote]) -> bytes:
     chunk = msgspec.json.decode(parse_sse(raw).data or b"{}")
-    return b"data: " + _encode(chunk | {"trooper": _legs_note(legs)}) + b"\n\n"
+    return b"data: " + _encode(chunk | {"trooper": legs_note(legs)}) + b"\n\n"
 
 
 def error_body(trouble: Trouble) -> dict[str, object]:
@@ -189,7 +175,7 @@ class ChatVoice:
         if self._finished or self._terminated:
             return b""
         self._finished = True
-        extra: dict[str, object] = {"trooper": _legs_note(legs)} if legs else {}
+        extra: dict[str, object] = {"trooper": legs_note(legs)} if legs else {}
         return self._chunk({}, reason.value, **extra)
 
     @property
@@ -234,6 +220,14 @@ class ChatVoice:
         """A comment line; every SSE client ignores it."""
         return f": {words}\n\n".encode()
 
+    def hand_over(self, words: str, said: str, next_said: str) -> bytes:
+        """A comment; who said what is told with the finish."""
+        return self.comment(words)
+
+    def keep_alive(self) -> bytes:
+        """A comment: this wire has nothing else that says nothing."""
+        return self.comment("trooper keep-alive")
+
 
 @define
 class WholeChatVoice:
@@ -262,7 +256,7 @@ class WholeChatVoice:
         self._forwarded = self._forwarded or bool(received.raw)
         if not legs or not received.raw:
             return received.raw
-        return _encode(msgspec.json.decode(received.raw) | {"trooper": _legs_note(legs)})
+        return _encode(msgspec.json.decode(received.raw) | {"trooper": legs_note(legs)})
 
     def speak(self, events: Sequence[Event]) -> bytes:
         """Collect content."""
@@ -316,7 +310,7 @@ class WholeChatVoice:
             "usage": _usage_body(self._usage or Usage(0, 0)),
         }
         if self._legs:
-            body["trooper"] = _legs_note(self._legs)
+            body["trooper"] = legs_note(self._legs)
         return _encode(body)
 
     def _whole_choice(self, index: int) -> dict[str, object]:
@@ -355,4 +349,12 @@ class WholeChatVoice:
 
     def comment(self, words: str) -> bytes:
         """JSON has no comments."""
+        return b""
+
+    def hand_over(self, words: str, said: str, next_said: str) -> bytes:
+        """JSON has no comments."""
+        return b""
+
+    def keep_alive(self) -> bytes:
+        """Nothing can come before a whole answer."""
         return b""

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from attrs import define, evolve, field
 
 from trooper.core.events import (
     Begin,
@@ -29,53 +28,12 @@ from trooper.core.events import (
     ToolCallDelta,
     Usage,
 )
-from trooper.core.outcome import Answer, Completed, Failed, FailureKind, Outcome
+from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.wire.faults import ERROR_FINISHES, find_error
-from trooper.wire.openai_chat.request import read_tool_call
+from trooper.wire.openai_chat.read_request import read_tool_call
 
 #: The words of an answer that came to its own end; with nothing in it that is a failure.
 _EMPTY_FINISHES: Final = ("stop", "eos", "", None)
-
-
-@define
-class WholeReader:
-    """
-    Collects one answer and reads it at its end.
-
-    Args:
-        max_bytes: the bound on the whole answer.
-        for_stream: a stream was asked for and the provider sent this instead;
-            its bytes are of no use to the client then, only what they say.
-    """
-
-    max_bytes: int
-    for_stream: bool = False
-    outcome: Outcome | None = field(default=None, init=False)
-    finished: bool = field(default=False, init=False)
-    _body: bytearray = field(factory=bytearray, init=False)
-
-    def feed(self, chunk: bytes) -> list[Received]:
-        """Collect."""
-        if self.outcome is not None:
-            return []
-        self._body += chunk
-        if len(self._body) > self.max_bytes:
-            self.outcome = Failed(FailureKind.BAD_FRAME)
-            self._body.clear()
-        return []
-
-    def end(self) -> list[Received]:
-        """Read what was collected."""
-        if self.outcome is not None:
-            return []
-        body = bytes(self._body)
-        item, self.outcome = read_whole(body)
-        if isinstance(self.outcome, Failed):
-            answer = Answer(200, ((b"content-type", b"application/json"),), body)
-            self.outcome = evolve(self.outcome, answer=answer)
-            return []
-        self.finished = True
-        return [evolve(item, raw=b"") if self.for_stream else item]
 
 
 def read_whole(body: bytes) -> tuple[Received, Outcome]:

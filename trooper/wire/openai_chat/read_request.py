@@ -1,5 +1,5 @@
 """
-Reads and writes OpenAI chat requests.
+Reads OpenAI chat requests.
 
 Two readings of one body: `read_routing` looks at the few fields that decide
 where a request may go, for every request; `read_conversation` reads the whole
@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from attrs import frozen
 
 from trooper.core.conversation import (
     Conversation,
@@ -27,6 +26,7 @@ from trooper.core.conversation import (
     ToolCall,
     UnknownPart,
 )
+from trooper.wire import Routing, Unreadable
 
 _ROLES: Final = {
     "system": Role.SYSTEM,
@@ -38,13 +38,6 @@ _ROLES: Final = {
 }
 
 
-@frozen
-class Unreadable:
-    """A request that only its own provider can judge; it is passed through, with no net."""
-
-    reason: str
-
-
 class _StreamOptions(msgspec.Struct):
     include_usage: bool | None = None
 
@@ -53,15 +46,6 @@ class _Routing(msgspec.Struct):
     model: str = ""
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
-
-
-@frozen
-class Routing:
-    """The fields that route a request."""
-
-    model: str
-    stream: bool
-    include_usage: bool
 
 
 _decode_routing: Final = msgspec.json.Decoder(_Routing).decode
@@ -95,21 +79,6 @@ def _read_routing_leniently(body: bytes) -> Routing | Unreadable:
     return Routing(model if isinstance(model, str) else "", bool(value.get("stream")), usage)
 
 
-def with_model(body: bytes, model: str) -> bytes:
-    """
-    The same request for another model; all else, and its order, is kept.
-
-    `read_routing` looks at few fields. Where another is no JSON, the provider
-    gets the body as it is, to refuse it in its own words.
-    """
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return body
-    value["model"] = model
-    return msgspec.json.encode(value)
-
-
 def read_conversation(body: bytes) -> Conversation | Unreadable:
     """Read a whole request, leniently: agents send many shapes of the same thing."""
     try:
@@ -118,6 +87,7 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
         tools = _tools(value)
         response_format = value.get("response_format") or {}
         schema = response_format.get("json_schema") or {}
+        parallel = value.get("parallel_tool_calls")
         return Conversation(
             model=str(value.get("model") or ""),
             messages=messages,
@@ -128,6 +98,8 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
             json_schema=(schema.get("schema") or {})
             if response_format.get("type") == "json_schema"
             else None,
+            json_strict=bool(schema.get("strict")),
+            parallel_tool_calls=parallel if isinstance(parallel, bool) else None,
             choices=int(value.get("n") or 1),
             stream=bool(value.get("stream")),
             include_usage=bool((value.get("stream_options") or {}).get("include_usage")),
@@ -207,6 +179,7 @@ def _tools(value: Mapping[str, object]) -> tuple[Tool, ...]:
             name=str(t["function"]["name"]),
             description=str(t["function"].get("description") or ""),
             parameters=t["function"].get("parameters") or {},
+            strict=strict if isinstance(strict := t["function"].get("strict"), bool) else None,
         )
         for t in tools
         if t.get("type", "function") == "function"

@@ -1,0 +1,83 @@
+"""
+Structured answers: where a document ends, and whether it is what was asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trooper.core.structured import DocumentEnd, is_valid
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+documents = st.dictionaries(st.text(max_size=8), values, max_size=4) | st.lists(values, max_size=4)
+
+
+@given(documents, st.data())
+def test_the_end_is_found_wherever_the_document_was_cut(document: Any, data: st.DataObject) -> None:
+    text = json.dumps(document, ensure_ascii=data.draw(st.booleans()))
+    at = data.draw(st.integers(0, len(text) - 1))
+    end = DocumentEnd(text[:at])
+    assert not end.closed
+    said = text[at:] + "\n```\nThat is {all}."
+    size = data.draw(st.integers(1, 7))
+    kept = "".join(end.feed(said[i : i + size]) for i in range(0, len(said), size))
+    assert (kept, end.closed) == (text[at:], True)
+
+
+def test_brackets_in_strings_close_nothing() -> None:
+    end = DocumentEnd('{"a": "}')
+    assert not end.closed
+    assert end.feed('\\" ]"') == '\\" ]"'
+    assert not end.closed
+    assert (end.feed("} x"), end.closed) == ("}", True)
+    assert end.feed("more") == ""
+
+
+def test_what_stands_before_the_document_is_no_end() -> None:
+    assert not DocumentEnd("  \n").closed
+    assert DocumentEnd(" [1]").closed
+
+
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "schema", "expected"),
+    [
+        ('{"n": 1}', SCHEMA, True),
+        ('{"n": "1"}', SCHEMA, False),
+        ('{"n": 1', SCHEMA, False),
+        ('{"n": 1} {"n": 2}', SCHEMA, False),
+        ('{"n": 1}', None, True),
+        ('{"n": 1}', {}, True),
+        ("[1]", None, False),
+        ("[1]", {"type": "array"}, True),
+        ("", None, False),
+        ('{"a": 1}', {"$ref": "https://schemas.example/x.json"}, False),
+        ('{"a": 1}', {"type": 7}, False),
+        ('{"a": "x"}', {"properties": {"a": {"pattern": "("}}}, False),
+        ('{"a": 1}', {"properties": 7}, False),
+        ("[" * 100_000, None, False),
+    ],
+)
+def test_is_it_what_was_asked_for(text: str, schema: dict[str, Any] | None, expected: bool) -> None:
+    assert is_valid(text, schema) is expected
+
+
+def test_a_schema_may_speak_an_older_dialect_and_refer_to_itself() -> None:
+    schema = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "definitions": {"n": {"type": "integer"}},
+        "properties": {"n": {"$ref": "#/definitions/n"}},
+    }
+    assert is_valid('{"n": 1}', schema)
+    assert not is_valid('{"n": "x"}', schema)

@@ -1,0 +1,49 @@
+"""
+The leg that is being heard: its task, its inbox, and our patience with it.
+"""
+
+from __future__ import annotations
+
+import trio
+from attrs import define, field
+
+from trooper.core import headers as http
+from trooper.core.patience import Patience
+from trooper.inbox import Bell, Inbox
+from trooper.legs import Leg, run_leg
+from trooper.services import Seat
+
+
+@define
+class Playing:
+    """One leg at one target; owned by the conductor."""
+
+    seat: Seat
+    how: str
+    patience: Patience
+    inbox: Inbox
+    scope: trio.CancelScope = field(factory=trio.CancelScope)
+    closed: trio.Event = field(factory=trio.Event)
+    opened: http.Headers = ()
+
+    @classmethod
+    def at(cls, seat: Seat, how: str, bell: Bell, channel_bytes: int) -> Playing:
+        """A leg that begins now, with the budgets of its target."""
+        target = seat.target
+        patience = Patience(
+            trio.current_time(),
+            ttft_s=target.ttft_timeout_s,
+            stall_s=target.stall_timeout_s,
+            terminator_s=target.terminator_timeout_s,
+            total_s=target.total_timeout_s,
+            load_s=target.load_timeout_s if target.is_local else None,
+        )
+        return cls(seat, how, patience, Inbox(bell, channel_bytes))
+
+    async def run(self, leg: Leg) -> None:
+        """The leg's task. Cancelled by its scope when the conductor has lost patience with it."""
+        try:
+            with self.scope:
+                await run_leg(leg, self.inbox)
+        finally:
+            self.closed.set()

@@ -1,0 +1,116 @@
+"""
+What must not come home to Anthropic: traces of another model in the history.
+
+A thinking block carries a signature that only Anthropic can make. One of ours
+has none, and a session with one in it gets a 400 at every turn from then on
+(failures.md, row 9; claude-code#10627). So those are taken out before the
+request leaves. What cannot be recognised, a signature that is not theirs, is
+healed by asking once more without any thinking.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from trooper.wire.decoding import decoded
+
+#: Message text is the only sign there is; it may change, and then the 400 is the client's.
+_THINKING: Final = re.compile(rb"signature|thinking", re.IGNORECASE)
+_MISSES_THINKING: Final = re.compile(rb"expected .{0,4}thinking", re.IGNORECASE)
+_PREFILL: Final = re.compile(rb"prefill|must end with a user message", re.IGNORECASE)
+
+
+def cleaned(body: bytes) -> bytes:
+    """
+    The request without thinking that nobody has signed; the very bytes where there is none.
+
+    Where that opens the turn of a tool call which is still being answered, the
+    API wants thinking there or none at all: then it is switched off for this
+    request.
+    """
+    if b'"thinking"' not in body and b'"fallback"' not in body:
+        return body
+    return _without(body, _is_ours)
+
+
+def sanitised(body: bytes, refusal: bytes, instruction: str) -> bytes | None:
+    """
+    The request once more, without what the provider has refused; `None` if that is something else.
+
+    Args:
+        refusal: the body of the provider's 400.
+        instruction: said by the user behind a trailing assistant turn, where
+            the model takes no prefill.
+    """
+    if _PREFILL.search(refusal):
+        return _with_instruction(body, instruction)
+    if not _THINKING.search(refusal):
+        return None
+    changed = _without(body, _is_thinking)
+    if _MISSES_THINKING.search(refusal):
+        changed = _without_thinking_mode(changed)
+    return None if changed == body else changed
+
+
+def _is_ours(block: dict[str, object]) -> bool:
+    match block.get("type"):
+        case "thinking":
+            return not block.get("signature")
+        case "fallback":
+            return True
+        case _:
+            return False
+
+
+def _is_thinking(block: dict[str, object]) -> bool:
+    return block.get("type") in ("thinking", "redacted_thinking")
+
+
+def _without(body: bytes, unwanted: Callable[[dict[str, object]], bool]) -> bytes:
+    value = decoded(body)
+    messages = value.get("messages") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(messages, list):
+        return body
+    kept: list[object] = []
+    changed = opened_calls = False
+    for message in messages:
+        content = message.get("content") if isinstance(message, dict) else None
+        if not isinstance(content, list) or message.get("role") != "assistant":
+            kept.append(message)
+            continue
+        blocks = [b for b in content if not (isinstance(b, dict) and unwanted(b))]
+        if len(blocks) < len(content):
+            changed = True
+            opened_calls = any(isinstance(b, dict) and b.get("type") == "tool_use" for b in blocks)
+        if blocks:
+            # An empty turn is a 400 as well; its neighbours may stand side by side.
+            kept.append({**message, "content": blocks})
+    if not changed:
+        return body
+    cleaned_body = msgspec.json.encode({**value, "messages": kept})
+    mode = value.get("thinking")
+    needs_thinking = isinstance(mode, dict) and mode.get("type") == "enabled"
+    return _without_thinking_mode(cleaned_body) if opened_calls and needs_thinking else cleaned_body
+
+
+def _without_thinking_mode(body: bytes) -> bytes:
+    value = decoded(body)
+    if not isinstance(value, dict) or "thinking" not in value:
+        return body
+    return msgspec.json.encode({key: item for key, item in value.items() if key != "thinking"})
+
+
+def _with_instruction(body: bytes, instruction: str) -> bytes | None:
+    value = decoded(body)
+    messages = value.get("messages") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(messages, list) or not messages or not instruction:
+        return None
+    last = messages[-1]
+    if not isinstance(last, dict) or last.get("role") != "assistant":
+        return None
+    asked = {"role": "user", "content": instruction}
+    return msgspec.json.encode({**value, "messages": [*messages, asked]})

@@ -1,0 +1,240 @@
+"""
+Reads Anthropic Messages requests.
+
+Dropped by rule, since no other wire has it and no answer hangs on it:
+`cache_control`, `metadata`, `service_tier`, `thinking`, `output_config.effort`,
+and the signatures of earlier thinking.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from trooper.core.conversation import (
+    Conversation,
+    ImagePart,
+    Message,
+    Part,
+    Role,
+    Sampling,
+    TextPart,
+    Tool,
+    ToolCall,
+    UnknownPart,
+)
+from trooper.wire import Routing, Unreadable
+
+
+class _Routing(msgspec.Struct):
+    model: str = ""
+    stream: bool | None = None
+
+
+_decode_routing: Final = msgspec.json.Decoder(_Routing).decode
+
+
+def read_routing(body: bytes) -> Routing | Unreadable:
+    """Read the routing fields, or say why the body cannot be read."""
+    try:
+        routing = _decode_routing(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _read_routing_leniently(body)
+    return Routing(routing.model, bool(routing.stream))
+
+
+def _read_routing_leniently(body: bytes) -> Routing | Unreadable:
+    """A string that was cut inside an emoji is no JSON; whether it streams still has to be known."""
+    try:
+        value = json.loads(body.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return Unreadable("not_json")
+    if not isinstance(value, dict):
+        return Unreadable("unexpected_shape")
+    model = value.get("model")
+    return Routing(model if isinstance(model, str) else "", bool(value.get("stream")))
+
+
+def read_conversation(body: bytes) -> Conversation | Unreadable:
+    """Read a whole request, leniently."""
+    try:
+        value = msgspec.json.decode(body)
+        system = _parts(value.get("system"))
+        messages = [Message(Role.SYSTEM, system)] if system else []
+        for raw in value["messages"]:
+            messages += _messages(raw)
+        schema = _schema(value)
+        return Conversation(
+            model=str(value.get("model") or ""),
+            messages=tuple(messages),
+            tools=tuple(_tools(value)),
+            tool_choice=_tool_choice(value.get("tool_choice")),
+            sampling=_sampling(value),
+            json_schema=schema,
+            json_strict=schema is not None,
+            parallel_tool_calls=_parallel(value.get("tool_choice")),
+            stream=bool(value.get("stream")),
+            unsaid=_unsaid(value),
+        )
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Unreadable("not_json")
+    except (KeyError, TypeError, ValueError, AttributeError):
+        # Whatever does not have the shape of such a request is its provider's to refuse.
+        return Unreadable("unexpected_shape")
+
+
+def _messages(raw: Mapping[str, object]) -> Iterator[Message]:
+    """One turn as it came; a user's turn with results in it becomes several."""
+    role = raw["role"]
+    blocks = _blocks(raw.get("content"))
+    if role == "assistant":
+        yield _assistant(blocks)
+    elif role == "user":
+        # The API wants results first; the user's own words come behind them.
+        yield from (_result(b) for b in blocks if _kind(b) == "tool_result")
+        said = tuple(_part(b) for b in blocks if _kind(b) != "tool_result")
+        if said or not blocks:
+            yield Message(Role.USER, said)
+    elif role == "system":
+        yield Message(Role.SYSTEM, tuple(map(_part, blocks)))
+    else:
+        raise ValueError(role)
+
+
+def _assistant(blocks: Iterable[Mapping[str, object]]) -> Message:
+    parts: list[Part] = []
+    calls: list[ToolCall] = []
+    thinking: list[str] = []
+    for block in blocks:
+        match _kind(block):
+            case "tool_use":
+                arguments = msgspec.json.encode(block.get("input") or {}).decode()
+                calls.append(ToolCall(str(block["id"]), str(block["name"]), arguments))
+            case "thinking":
+                thinking.append(str(block.get("thinking") or ""))
+            case "redacted_thinking" | "fallback":
+                pass
+            case _:
+                parts.append(_part(block))
+    return Message(Role.ASSISTANT, tuple(parts), tuple(calls), reasoning="".join(thinking))
+
+
+def _result(block: Mapping[str, object]) -> Message:
+    parts = _parts(block.get("content"))
+    if block.get("is_error"):
+        # No other wire has a flag for it.
+        parts = (TextPart("Error: "), *parts)
+    return Message(Role.TOOL, parts, tool_call_id=str(block["tool_use_id"]))
+
+
+def _parts(content: object) -> tuple[Part, ...]:
+    return tuple(_part(block) for block in _blocks(content))
+
+
+def _blocks(content: object) -> list[Mapping[str, object]]:
+    if content is None:
+        return []
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}] if content else []
+    if not isinstance(content, list):
+        raise TypeError("content")
+    return [{"type": "text", "text": b} if isinstance(b, str) else b for b in content]
+
+
+def _kind(block: Mapping[str, object]) -> str:
+    return str(block.get("type"))
+
+
+def _part(block: Mapping[str, object]) -> Part:
+    source = block.get("source")
+    match _kind(block), source:
+        case "text", _:
+            return TextPart(str(block.get("text") or ""))
+        case "image", {"type": "base64", "media_type": str(kind), "data": str(data)}:
+            return ImagePart(media_type=kind, base64=data)
+        case "image", {"type": "url", "url": str(url)}:
+            return ImagePart(url=url)
+        case "document", {"type": "text", "data": str(text)}:
+            return TextPart(text)
+        case kind, _:
+            return UnknownPart(kind)
+
+
+def _is_own(tool: Mapping[str, object]) -> bool:
+    """Whether the client runs the tool; the others have a dated type of their own."""
+    return tool.get("type") in (None, "custom")
+
+
+def _tools(value: Mapping[str, object]) -> Iterator[Tool]:
+    tools = value.get("tools") or []
+    if not isinstance(tools, list):
+        raise TypeError("tools")
+    for tool in tools:
+        if _is_own(tool):
+            strict = tool.get("strict")
+            yield Tool(
+                name=str(tool["name"]),
+                description=str(tool.get("description") or ""),
+                parameters=tool.get("input_schema") or {},
+                strict=strict if isinstance(strict, bool) else None,
+            )
+
+
+def _tool_choice(choice: object) -> str:
+    match choice:
+        case None:
+            return "auto"
+        case {"type": "any"}:
+            return "required"
+        case {"type": "tool", "name": str(name)}:
+            return f"tool:{name}"
+        case {"type": "none"}:
+            return "none"
+        case {"type": "auto"}:
+            return "auto"
+        case _:
+            raise ValueError("tool_choice")
+
+
+def _parallel(choice: object) -> bool | None:
+    disabled = isinstance(choice, dict) and choice.get("disable_parallel_tool_use") is True
+    return False if disabled else None
+
+
+def _schema(value: Mapping[str, object]) -> Mapping[str, object] | None:
+    config = value.get("output_config")
+    wanted = config.get("format") if isinstance(config, dict) else None
+    wanted = wanted or value.get("output_format")
+    if not isinstance(wanted, dict) or wanted.get("type") != "json_schema":
+        return None
+    schema = wanted.get("schema")
+    return schema if isinstance(schema, dict) else {}
+
+
+def _sampling(value: Mapping[str, object]) -> Sampling:
+    limit, top_k = value.get("max_tokens"), value.get("top_k")
+    stop = value.get("stop_sequences") or ()
+    return Sampling(
+        max_tokens=limit if isinstance(limit, int) else None,
+        temperature=_number(value.get("temperature")),
+        top_p=_number(value.get("top_p")),
+        top_k=top_k if isinstance(top_k, int) else None,
+        stop=tuple(str(s) for s in stop) if isinstance(stop, list) else (),
+    )
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _unsaid(value: Mapping[str, object]) -> tuple[str, ...]:
+    """What no other wire can say, and what must not be dropped silently."""
+    unsaid = []
+    tools = value.get("tools")
+    if isinstance(tools, list) and not all(map(_is_own, tools)):
+        unsaid.append("server_tools")
+    unsaid += [name for name in ("mcp_servers", "container") if value.get(name)]
+    return tuple(unsaid)

@@ -1,0 +1,291 @@
+"""
+Speaks Anthropic Messages to the client, as a stream.
+
+Theory of operation
+-------------------
+While a target speaks this very wire its bytes are passed on, and the voice
+learns from the few events that give the answer its shape: which block is open,
+and of which kind. From the first event it has to `speak` itself it goes on in
+that block where the kind is the same; else it stops the block and starts the
+next one.
+
+`message_delta` says why the answer ended and what it cost, so the voice waits
+with it until both are known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+from attrs import define, field
+
+from trooper.core.events import (
+    Begin,
+    Done,
+    Event,
+    Finish,
+    FinishReason,
+    Reasoning,
+    Received,
+    Refusal,
+    Text,
+    ToolCallDelta,
+    Usage,
+)
+from trooper.core.framing import parse_sse
+from trooper.core.outcome import FailureKind
+from trooper.wire import LegNote, Trouble
+from trooper.wire.decoding import decoded_object
+from trooper.wire.notes import legs_note
+
+_encode: Final = msgspec.json.Encoder().encode
+#: The API takes no other characters in the id of a call.
+_NOT_IN_IDS: Final = re.compile(r"[^a-zA-Z0-9_-]")
+
+STOP_REASONS: Final[Mapping[FinishReason, str]] = {
+    FinishReason.STOP: "end_turn",
+    FinishReason.LENGTH: "max_tokens",
+    FinishReason.TOOL_CALLS: "tool_use",
+    FinishReason.CONTENT_FILTER: "refusal",
+}
+
+_ERROR_TYPES: Final[Mapping[FailureKind, str]] = {
+    FailureKind.RATE_LIMIT: "rate_limit_error",
+    FailureKind.QUOTA: "rate_limit_error",
+    FailureKind.OVERLOADED: "overloaded_error",
+    FailureKind.AUTH: "authentication_error",
+    FailureKind.NOT_FOUND: "not_found_error",
+    FailureKind.CONTEXT_LENGTH: "invalid_request_error",
+    FailureKind.INVALID_REQUEST: "invalid_request_error",
+    FailureKind.UNFIT: "invalid_request_error",
+}
+
+
+def error_body(trouble: Trouble) -> dict[str, object]:
+    """The error of this wire; `details.error_code` is what programs should look at."""
+    error = {
+        "type": _ERROR_TYPES.get(trouble.kind, "api_error"),
+        "message": trouble.message,
+        "details": {"error_code": trouble.kind.value},
+    }
+    return {"type": "error", "error": error}
+
+
+def usage_body(usage: Usage) -> dict[str, object]:
+    """Token counts; a guess is marked by a key that SDKs keep and ignore."""
+    body: dict[str, object] = {"input_tokens": usage.prompt_tokens, "output_tokens": usage.completion_tokens}
+    return body | {"trooper_estimated": True} if usage.estimated else body
+
+
+def call_id(given: str, answer_id: str, index: int) -> str:
+    """A call's id as this API takes it back."""
+    return _NOT_IN_IDS.sub("_", given) or f"toolu_{answer_id}_{index}"
+
+
+@define
+class MessagesVoice:
+    """
+    The streaming voice.
+
+    Args:
+        id, model: what to call the answer if no target names it before we
+            have to speak.
+        fallback_block: mark the seam with the API's own block.
+    """
+
+    id: str
+    model: str
+    fallback_block: bool = False
+    content_type: bytes = b"text/event-stream; charset=utf-8"
+    _started: bool = field(default=False, init=False)
+    # The open block's kind, or nothing; the index of the next block.
+    _open: str = field(default="", init=False)
+    _next: int = field(default=0, init=False)
+    _call: int = field(default=-1, init=False)
+    _reason: FinishReason | None = field(default=None, init=False)
+    _legs: Sequence[LegNote] = field(default=(), init=False)
+    _usage: Usage | None = field(default=None, init=False)
+    _finish_said: bool = field(default=False, init=False)
+    _terminated: bool = field(default=False, init=False)
+
+    def forward(self, received: Received, legs: Sequence[LegNote] = ()) -> bytes:
+        """
+        Pass on the bytes of an event of this wire, and learn from it.
+
+        Only the finishing event of an answer that did not come from the first
+        target is changed: it gets the note about the legs.
+        """
+        events = received.events
+        if len(events) == 1 and isinstance(events[0], Text | Reasoning):
+            # Nearly every event; what it says about the blocks is known.
+            return received.raw
+        self._learn(received)
+        if legs and any(isinstance(e, Finish) for e in events):
+            sse = parse_sse(received.raw)
+            return _event("message_delta", {**decoded_object(sse.data or b""), "trooper": legs_note(legs)})
+        return received.raw
+
+    def _learn(self, received: Received) -> None:
+        for event in received.events:
+            match event:
+                case Begin():
+                    self._started = True
+                    self.id, self.model = event.id or self.id, event.model or self.model
+                case Finish():
+                    self._finish_said = True
+                case Done():
+                    self._terminated = True
+                case _:
+                    pass
+        if b"content_block_st" not in received.raw:
+            return
+        value = decoded_object(parse_sse(received.raw).data or b"")
+        index, block = value.get("index"), value.get("content_block")
+        if value.get("type") == "content_block_start" and isinstance(block, dict):
+            self._open = str(block.get("type"))
+            self._next = (index if isinstance(index, int) else self._next) + 1
+            self._call += self._open == "tool_use"
+        elif value.get("type") == "content_block_stop":
+            self._open = ""
+
+    def speak(self, events: Sequence[Event]) -> bytes:
+        """Say content, in the open block where it is of the same kind."""
+        out = bytearray()
+        for event in events:
+            match event:
+                case Text(text) | Refusal(text):
+                    out += self._in_block("text", {"type": "text", "text": ""})
+                    out += self._delta({"type": "text_delta", "text": text})
+                case Reasoning(text):
+                    # No signature: only Anthropic can make one.
+                    out += self._in_block("thinking", {"type": "thinking", "thinking": "", "signature": ""})
+                    out += self._delta({"type": "thinking_delta", "thinking": text})
+                case ToolCallDelta():
+                    out += self._speak_call(event)
+                case _:
+                    pass
+        return bytes(out)
+
+    def _speak_call(self, delta: ToolCallDelta) -> bytes:
+        out = b""
+        if delta.index != self._call or self._open != "tool_use":
+            out = self._close_block()
+            self._call = delta.index
+            named = {
+                "type": "tool_use",
+                "id": call_id(delta.id, self.id, delta.index),
+                "name": delta.name,
+                "input": {},
+            }
+            out += self._in_block("tool_use", named)
+        if delta.arguments:
+            out += self._delta({"type": "input_json_delta", "partial_json": delta.arguments})
+        return out
+
+    def _in_block(self, kind: str, block: Mapping[str, object]) -> bytes:
+        """Make sure that a block of `kind` is open."""
+        if self._open == kind:
+            return b""
+        out = self._start() + self._close_block()
+        index, self._next, self._open = self._next, self._next + 1, kind
+        start = {"type": "content_block_start", "index": index, "content_block": block}
+        return out + _event("content_block_start", start)
+
+    def _delta(self, delta: Mapping[str, object]) -> bytes:
+        value = {"type": "content_block_delta", "index": self._next - 1, "delta": delta}
+        return _event("content_block_delta", value)
+
+    def _close_block(self) -> bytes:
+        if not self._open:
+            return b""
+        self._open = ""
+        return _event("content_block_stop", {"type": "content_block_stop", "index": self._next - 1})
+
+    def _start(self) -> bytes:
+        if self._started:
+            return b""
+        self._started = True
+        message: dict[str, object] = {
+            "id": self.id,
+            "type": "message",
+            "role": "assistant",
+            "model": self.model,
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            # Counted at the end, in `message_delta`.
+            "usage": {"input_tokens": 0, "output_tokens": 0},
+        }
+        return _event("message_start", {"type": "message_start", "message": message})
+
+    def hand_over(self, words: str, said: str, next_said: str) -> bytes:
+        """Tell of the seam: a comment, and the API's own block if that is wanted."""
+        out = self.comment(words)
+        if not self.fallback_block or not said or not next_said:
+            return out
+        block = {"type": "fallback", "from": {"model": said}, "to": {"model": next_said}}
+        return out + self._in_block("fallback", block) + self._close_block()
+
+    def finish(self, reason: FinishReason, legs: Sequence[LegNote]) -> bytes:
+        """Stop the open block. Why the answer ended is said with its usage."""
+        if self._finish_said or self._terminated or self._reason is not None:
+            return b""
+        self._reason, self._legs = reason, legs
+        return self._start() + self._close_block()
+
+    @property
+    def lacks_usage(self) -> bool:
+        """Whether the counts have yet to be said: every answer has them."""
+        return not self._finish_said and not self._terminated
+
+    def usage(self, usage: Usage) -> bytes:
+        """Say the end: the stop reason, and the token counts."""
+        if not self.lacks_usage or self._reason is None:
+            return b""
+        self._finish_said = True
+        value: dict[str, object] = {
+            "type": "message_delta",
+            "delta": {"stop_reason": STOP_REASONS[self._reason], "stop_sequence": None},
+            "usage": usage_body(usage),
+        }
+        if self._legs:
+            value["trooper"] = legs_note(self._legs)
+        return _event("message_delta", value)
+
+    def terminate(self) -> bytes:
+        """Say `message_stop`."""
+        if self._terminated:
+            return b""
+        out = self.usage(Usage(0, 0, estimated=True))
+        self._terminated = True
+        return out + _event("message_stop", {"type": "message_stop"})
+
+    def error(self, trouble: Trouble) -> bytes:
+        """
+        Say that the answer is lost. The open block stays open: SDKs raise on
+        the event, and a block that is stopped counts as whole.
+        """
+        self._terminated = True
+        return _event("error", error_body(trouble))
+
+    def own_error(self, raw: bytes, trouble: Trouble) -> bytes:
+        """Pass on a provider's own in-band error, and ours behind it where SDKs would not raise."""
+        self._terminated = True
+        return raw if parse_sse(raw).name == "error" else raw + self.error(trouble)
+
+    def comment(self, words: str) -> bytes:
+        """A comment line; every SSE client ignores it."""
+        return f": {words}\n\n".encode()
+
+    def keep_alive(self) -> bytes:
+        """The wire's own `ping`, once the message has begun."""
+        if not self._started:
+            return self.comment("trooper keep-alive")
+        return _event("ping", {"type": "ping"})
+
+
+def _event(name: str, value: Mapping[str, object]) -> bytes:
+    return b"event: " + name.encode() + b"\ndata: " + _encode(value) + b"\n\n"

@@ -1,0 +1,87 @@
+"""
+The Anthropic Messages wire, as clients and as clouds speak it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from typing import Final
+
+from attrs import frozen
+
+from trooper.core.continuing import Half
+from trooper.core.conversation import Conversation
+from trooper.core.headers import Headers
+from trooper.wire import Naming, Reader, Routing, Trouble, Unreadable, Voice
+from trooper.wire.anthropic_messages import ask, homecoming, read_request
+from trooper.wire.anthropic_messages.reader import MessagesReader
+from trooper.wire.anthropic_messages.voice import MessagesVoice, error_body
+from trooper.wire.anthropic_messages.whole import read_whole
+from trooper.wire.anthropic_messages.whole_voice import WholeMessagesVoice
+from trooper.wire.decoding import with_model
+from trooper.wire.whole import WholeReader
+
+
+@frozen
+class MessagesWire:
+    """`POST /v1/messages`."""
+
+    path: str = "/messages"
+    headers: Headers = ((b"anthropic-version", b"2023-06-01"),)
+
+    def read_routing(self, body: bytes) -> Routing | Unreadable:
+        """Read model and `stream`."""
+        return read_request.read_routing(body)
+
+    def read_conversation(self, body: bytes) -> Conversation | Unreadable:
+        """Read a whole request."""
+        return read_request.read_conversation(body)
+
+    def new_voice(self, naming: Naming, routing: Routing, body: bytes) -> Voice:
+        """A voice for a stream, or for an answer in one piece."""
+        answer_id = f"msg_trooper_{naming.request_id}"
+        if routing.stream:
+            return MessagesVoice(answer_id, naming.model, naming.fallback_block)
+        return WholeMessagesVoice(answer_id, naming.model)
+
+    def error_body(self, trouble: Trouble) -> Mapping[str, object]:
+        """`error` with `details.error_code` as what programs should look at."""
+        return error_body(trouble)
+
+    def cleaned(self, body: bytes, unknown: Container[str]) -> bytes:
+        """The request without thinking that nobody has signed."""
+        return homecoming.cleaned(body)
+
+    def sanitised(self, body: bytes, refusal: bytes, instruction: str) -> bytes | None:
+        """The request without what Anthropic refuses to have written."""
+        return homecoming.sanitised(body, refusal, instruction)
+
+    def with_model(self, body: bytes, model: str) -> bytes:
+        """The same request for another model."""
+        return with_model(body, model)
+
+    def unfit(self, conversation: Conversation) -> str:
+        """Why `conversation` cannot be said in this wire."""
+        return ask.unfit(conversation)
+
+    def ask(
+        self,
+        conversation: Conversation,
+        *,
+        model: str,
+        half: Half | None = None,
+        max_tokens: int | None = None,
+    ) -> bytes:
+        """A streaming request."""
+        return ask.ask(conversation, model=model, half=half, max_tokens=max_tokens)
+
+    def reader(self, max_event_bytes: int, *, choices: int = 1) -> Reader:
+        """A reader of a stream; this wire has one answer only."""
+        return MessagesReader(max_event_bytes)
+
+    def whole_reader(self, max_answer_bytes: int, *, for_stream: bool = False) -> Reader:
+        """A reader of an answer in one piece."""
+        return WholeReader(read_whole, max_answer_bytes, for_stream)
+
+
+MESSAGES: Final = MessagesWire()

@@ -1,0 +1,69 @@
+"""
+Requests that go on from an earlier answer by its id.
+
+The provider of that answer remembers the conversation; nobody else does. So an
+answer that is remembered here is written out in full: the input it answered,
+then what it said, then the new input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from trooper.wire.decoding import decoded_object
+
+
+def goes_on_from(body: bytes) -> str:
+    """The id of the answer that a request goes on from; empty for most."""
+    if b'"previous_response_id"' not in body:
+        return ""
+    answer_id = decoded_object(body).get("previous_response_id")
+    return answer_id if isinstance(answer_id, str) else ""
+
+
+def written_out(body: bytes, request: bytes, response: bytes) -> bytes:
+    """
+    The same request with the earlier conversation in it.
+
+    Args:
+        body: the request that names the answer.
+        request: what that answer answered, itself written out.
+        response: the answer.
+    """
+    value = dict(decoded_object(body))
+    value.pop("previous_response_id", None)
+    said = decoded_object(response).get("output")
+    items = [*input_items(request), *(said if isinstance(said, list) else ()), *input_items(body)]
+    # `instructions` are not carried over by the API either.
+    return msgspec.json.encode(value | {"input": items})
+
+
+def input_items(body: bytes) -> Sequence[object]:
+    """A request's input as items; a text is one message of the user's."""
+    told = decoded_object(body).get("input")
+    if isinstance(told, str):
+        return [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": told}]}]
+    return told if isinstance(told, list) else []
+
+
+def is_to_be_kept(body: bytes) -> bool:
+    """Whether a client may come back to the answer: `store` is true where nothing is said."""
+    return b'"store"' not in body or decoded_object(body).get("store") is not False
+
+
+def listed_items(request: bytes) -> Mapping[str, object]:
+    """What `GET /v1/responses/{id}/input_items` answers, newest first as the API does."""
+    items = [
+        item if not isinstance(item, dict) or "id" in item else {"id": f"msg_trooper_input_{number}", **item}
+        for number, item in enumerate(input_items(request))
+    ][::-1]
+    ids = [item.get("id") for item in items if isinstance(item, dict)]
+    return {
+        "object": "list",
+        "data": items,
+        "first_id": ids[0] if ids else None,
+        "last_id": ids[-1] if ids else None,
+        "has_more": False,
+    }

@@ -1,0 +1,118 @@
+"""
+The output items of one response in the making: what the client has of each.
+
+Fed from forwarded events and from what the voice says itself. It knows ids,
+indexes and texts, so that everything that repeats them (`*.done`, the final
+response) says what the deltas said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import define, field
+
+
+@define
+class OpenItem:
+    """
+    The item that is being said.
+
+    `part` is the kind of the open part, or nothing between parts; `pieces` is
+    what that part, or a call's arguments, has said.
+    """
+
+    kind: str
+    id: str
+    output_index: int
+    name: str = ""
+    call_id: str = ""
+    part: str = ""
+    part_index: int = -1
+    pieces: list[str] = field(factory=list)
+    parts: list[Mapping[str, object]] = field(factory=list)
+
+    @property
+    def said(self) -> str:
+        """What the open part has said."""
+        return "".join(self.pieces)
+
+    def part_value(self) -> dict[str, object]:
+        """The open part as it stands."""
+        match self.part:
+            case "output_text":
+                return {"type": "output_text", "text": self.said, "annotations": [], "logprobs": []}
+            case "refusal":
+                return {"type": "refusal", "refusal": self.said}
+            case kind:
+                return {"type": kind, "text": self.said}
+
+    def value(self, status: str) -> dict[str, object]:
+        """The item as it stands."""
+        match self.kind:
+            case "message":
+                return {
+                    "id": self.id,
+                    "type": "message",
+                    "status": status,
+                    "role": "assistant",
+                    "content": list(self.parts),
+                }
+            case "reasoning":
+                return {"id": self.id, "type": "reasoning", "summary": list(self.parts)}
+            case _:
+                return {
+                    "id": self.id,
+                    "type": "function_call",
+                    "status": status,
+                    "call_id": self.call_id,
+                    "name": self.name,
+                    "arguments": self.said if status == "completed" else "",
+                }
+
+
+@define
+class Items:
+    """All items of the response, in order."""
+
+    open: OpenItem | None = field(default=None, init=False)
+    done: dict[int, Mapping[str, object]] = field(factory=dict, init=False)
+    _next: int = field(default=0, init=False)
+
+    def next_index(self) -> int:
+        """The output index of a new item."""
+        index, self._next = self._next, self._next + 1
+        return index
+
+    def output(self) -> list[Mapping[str, object]]:
+        """The items that are whole, in order."""
+        return [self.done[index] for index in sorted(self.done)]
+
+    def learn(self, value: Mapping[str, object]) -> None:
+        """Take in one forwarded event that gives the answer its shape."""
+        index, item, part = value.get("output_index"), value.get("item"), value.get("part")
+        match value.get("type"):
+            case "response.output_item.added" if isinstance(item, dict) and isinstance(index, int):
+                self._next = max(self._next, index + 1)
+                self.open = OpenItem(
+                    str(item.get("type")),
+                    str(item.get("id")),
+                    index,
+                    str(item.get("name") or ""),
+                    str(item.get("call_id") or ""),
+                )
+            case "response.output_item.done" if isinstance(item, dict) and isinstance(index, int):
+                self._next = max(self._next, index + 1)
+                self.done[index] = item
+                self.open = None
+            case "response.content_part.added" | "response.reasoning_summary_part.added":
+                if self.open is not None and isinstance(part, dict):
+                    self.open.part = str(part.get("type"))
+                    self.open.part_index += 1
+                    self.open.pieces = []
+            case "response.content_part.done" | "response.reasoning_summary_part.done":
+                if self.open is not None and isinstance(part, dict):
+                    self.open.parts.append(part)
+                    self.open.part = ""
+            case _:
+                pass

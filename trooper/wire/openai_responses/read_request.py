@@ -1,0 +1,255 @@
+"""
+Reads OpenAI Responses requests.
+
+Dropped by rule, since no other wire has it and no answer hangs on it: `store`,
+`metadata`, `reasoning`, `service_tier`, `user`, `truncation`, `include` (but
+for logprobs), `prompt_cache_key`, `safety_identifier`, `text.verbosity`, and
+sealed reasoning of earlier turns.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from trooper.core.conversation import (
+    Conversation,
+    ImagePart,
+    Message,
+    Part,
+    Role,
+    Sampling,
+    TextPart,
+    Tool,
+    ToolCall,
+    UnknownPart,
+)
+from trooper.wire import Routing, Unreadable
+
+_ROLES: Final = {
+    "system": Role.SYSTEM,
+    "developer": Role.SYSTEM,
+    "user": Role.USER,
+    "assistant": Role.ASSISTANT,
+}
+
+
+class _Routing(msgspec.Struct):
+    model: str = ""
+    stream: bool | None = None
+
+
+_decode_routing: Final = msgspec.json.Decoder(_Routing).decode
+
+
+def read_routing(body: bytes) -> Routing | Unreadable:
+    """Read the routing fields, or say why the body cannot be read."""
+    try:
+        routing = _decode_routing(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _read_routing_leniently(body)
+    return Routing(routing.model, bool(routing.stream))
+
+
+def _read_routing_leniently(body: bytes) -> Routing | Unreadable:
+    """A string that was cut inside an emoji is no JSON; whether it streams still has to be known."""
+    try:
+        value = json.loads(body.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return Unreadable("not_json")
+    if not isinstance(value, dict):
+        return Unreadable("unexpected_shape")
+    model = value.get("model")
+    return Routing(model if isinstance(model, str) else "", bool(value.get("stream")))
+
+
+def read_conversation(body: bytes) -> Conversation | Unreadable:
+    """Read a whole request, leniently."""
+    try:
+        value = msgspec.json.decode(body)
+        told = value.get("input")
+        items = [{"role": "user", "content": told}] if isinstance(told, str) else told or []
+        system = value.get("instructions")
+        messages = [Message(Role.SYSTEM, (TextPart(system),))] if isinstance(system, str) and system else []
+        format_ = (value.get("text") or {}).get("format") or {}
+        kind = format_.get("type")
+        parallel = value.get("parallel_tool_calls")
+        return Conversation(
+            model=str(value.get("model") or ""),
+            messages=(*messages, *_messages(items)),
+            tools=tuple(_tools(value)),
+            tool_choice=_tool_choice(value.get("tool_choice")),
+            sampling=_sampling(value),
+            json_mode=kind == "json_object",
+            json_schema=(format_.get("schema") or {}) if kind == "json_schema" else None,
+            json_strict=bool(format_.get("strict")),
+            parallel_tool_calls=parallel if isinstance(parallel, bool) else None,
+            stream=bool(value.get("stream")),
+            unsaid=_unsaid(value, items),
+        )
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Unreadable("not_json")
+    except (KeyError, TypeError, ValueError, AttributeError):
+        # Whatever does not have the shape of such a request is its provider's to refuse.
+        return Unreadable("unexpected_shape")
+
+
+def _messages(items: list[Mapping[str, object]]) -> Iterator[Message]:
+    """Items as turns: what the assistant says and the calls it makes are one turn."""
+    turn: Message | None = None
+    thought = ""
+    for item in items:
+        kind = str(item.get("type") or "message")
+        if kind == "reasoning":
+            thought += _summary(item)
+            continue
+        said = _item(kind, item)
+        if said is None:
+            continue
+        if said.role is Role.ASSISTANT:
+            said = Message(said.role, said.parts, said.tool_calls, reasoning=thought)
+            thought = ""
+            turn = said if turn is None else _joined(turn, said)
+            continue
+        if turn is not None:
+            yield turn
+            turn = None
+        yield said
+    if turn is not None:
+        yield turn
+
+
+def _joined(turn: Message, more: Message) -> Message:
+    if turn.tool_calls and more.parts:
+        # Words behind a call: the call's result may come later still, so they stay one turn.
+        pass
+    return Message(
+        turn.role,
+        (*turn.parts, *more.parts),
+        (*turn.tool_calls, *more.tool_calls),
+        reasoning=turn.reasoning + more.reasoning,
+    )
+
+
+def _item(kind: str, item: Mapping[str, object]) -> Message | None:
+    match kind:
+        case "message":
+            return Message(_ROLES[str(item["role"])], _parts(item.get("content")))
+        case "function_call":
+            arguments = item.get("arguments")
+            if not isinstance(arguments, str):
+                arguments = msgspec.json.encode(arguments if arguments is not None else {}).decode()
+            call = ToolCall(str(item["call_id"]), str(item["name"]), arguments)
+            return Message(Role.ASSISTANT, tool_calls=(call,))
+        case "function_call_output":
+            return Message(Role.TOOL, _parts(item.get("output")), tool_call_id=str(item["call_id"]))
+        case "item_reference":
+            # Named in `unsaid`.
+            return None
+        case _:
+            role = Role.USER if kind.endswith("_output") else Role.ASSISTANT
+            return Message(role, (UnknownPart(kind),))
+
+
+def _summary(item: Mapping[str, object]) -> str:
+    said = item.get("summary")
+    parts = said if isinstance(said, list) else []
+    return "".join(str(part.get("text") or "") for part in parts if isinstance(part, dict))
+
+
+def _parts(content: object) -> tuple[Part, ...]:
+    if content is None:
+        return ()
+    if isinstance(content, str):
+        return (TextPart(content),) if content else ()
+    if not isinstance(content, list):
+        return (TextPart(msgspec.json.encode(content).decode()),)
+    return tuple(_part(part) for part in content)
+
+
+def _part(raw: object) -> Part:
+    if isinstance(raw, str):
+        return TextPart(raw)
+    if not isinstance(raw, dict):
+        raise TypeError("content part")
+    kind = str(raw.get("type"))
+    match kind:
+        case "input_text" | "output_text" | "text":
+            return TextPart(str(raw.get("text") or ""))
+        case "refusal":
+            return TextPart(str(raw.get("refusal") or ""))
+        case "input_image" | "image_url":
+            image = raw.get("image_url")
+            url = str((image.get("url") if isinstance(image, dict) else image) or "")
+            if not url:
+                return UnknownPart("image_file")
+            if url.startswith("data:") and ";base64," in url:
+                head, _, data = url.partition(";base64,")
+                return ImagePart(media_type=head[len("data:") :].partition(";")[0], base64=data)
+            return ImagePart(url=url)
+        case _:
+            return UnknownPart(kind)
+
+
+def _tools(value: Mapping[str, object]) -> Iterator[Tool]:
+    tools = value.get("tools") or []
+    if not isinstance(tools, list):
+        raise TypeError("tools")
+    for tool in tools:
+        if tool.get("type") == "function":
+            strict = tool.get("strict")
+            yield Tool(
+                name=str(tool["name"]),
+                description=str(tool.get("description") or ""),
+                parameters=tool.get("parameters") or {},
+                strict=strict if isinstance(strict, bool) else None,
+            )
+
+
+def _tool_choice(choice: object) -> str:
+    match choice:
+        case None:
+            return "auto"
+        case str(word):
+            return word
+        case {"type": "function", "name": str(name)}:
+            return f"tool:{name}"
+        case _:
+            # One of the provider's own tools, or a list of allowed ones.
+            return "required"
+
+
+def _sampling(value: Mapping[str, object]) -> Sampling:
+    limit = value.get("max_output_tokens")
+    return Sampling(
+        max_tokens=limit if isinstance(limit, int) else None,
+        temperature=_number(value.get("temperature")),
+        top_p=_number(value.get("top_p")),
+    )
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _unsaid(value: Mapping[str, object], items: list[Mapping[str, object]]) -> tuple[str, ...]:
+    """What no other wire can say, and what must not be dropped silently."""
+    unsaid = []
+    names = ("previous_response_id", "conversation", "prompt", "background")
+    words = ("previous_response", "conversation", "prompt", "background")
+    unsaid += [word for name, word in zip(names, words, strict=True) if value.get(name)]
+    if any(item.get("type") == "item_reference" for item in items):
+        unsaid.append("item_reference")
+    tools = value.get("tools")
+    kinds = {str(tool.get("type")) for tool in tools} if isinstance(tools, list) else set()
+    if "custom" in kinds:
+        unsaid.append("custom_tools")
+    if kinds - {"function", "custom"}:
+        unsaid.append("server_tools")
+    include = value.get("include")
+    if value.get("top_logprobs") or (isinstance(include, list) and "message.output_text.logprobs" in include):
+        unsaid.append("logprobs")
+    return tuple(unsaid)

@@ -1,0 +1,324 @@
+"""
+Reads an OpenAI Responses stream: whole SSE events into `Received`.
+
+Theory of operation
+-------------------
+An answer is a row of output items, each with parts, and every part says its
+text twice: in deltas, and once more when it is done. The deltas are what is
+read; what is done counts only where no delta of that part came before (some
+servers send none). The last event is finish and terminator in one.
+
+    event or end of body                      outcome
+    ----------------------------------------  -------------------------------
+    an error in any of three shapes           Failed, with its bytes
+    response.completed / incomplete           Completed, or empty_200
+      with a call whose arguments never ended Failed(eof_early): it was cut
+    end of body before                        Failed(eof_early)
+    several unreadable lines in a row         Failed(bad_frame)
+
+Items of kinds that other wires do not have (the provider's own tools) are
+forwarded, and the answer cannot be continued from then on.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from attrs import define, evolve, field
+
+from trooper.core.events import (
+    Begin,
+    Done,
+    Event,
+    Finish,
+    FinishReason,
+    Other,
+    PartEnd,
+    Reasoning,
+    Received,
+    Refusal,
+    Text,
+    ToolCallDelta,
+    Usage,
+)
+from trooper.core.framing import SSEFramer, parse_sse
+from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
+from trooper.wire.decoding import decoded
+from trooper.wire.faults import find_error
+from trooper.wire.framed import FramedReader
+
+#: One bad line of sixty once cost a good stream; several in a row are noise.
+MAX_BAD_LINES: Final = 3
+_EMPTY: Final = Failed(FailureKind.EMPTY_200)
+
+
+class _Counts(msgspec.Struct):
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class _Reason(msgspec.Struct):
+    reason: str = ""
+
+
+class Part(msgspec.Struct):
+    """One part of a message or of a reasoning item."""
+
+    type: str = ""
+    text: str = ""
+    refusal: str = ""
+
+
+class Item(msgspec.Struct):
+    """One output item."""
+
+    type: str = ""
+    id: str = ""
+    call_id: str = ""
+    name: str = ""
+    arguments: str = ""
+    content: list[Part] | None = None
+    summary: list[Part] | None = None
+
+
+class Response(msgspec.Struct):
+    """The answer as the first and the last event have it."""
+
+    id: str = ""
+    created_at: float = 0
+    model: str = ""
+    status: str = ""
+    output: list[Item] = []
+    usage: _Counts | None = None
+    incomplete_details: _Reason | None = None
+
+
+class _Event(msgspec.Struct):
+    type: str
+    item_id: str = ""
+    output_index: int = 0
+    content_index: int = 0
+    summary_index: int = 0
+    delta: str | None = None
+    text: str | None = None
+    refusal: str | None = None
+    arguments: str | None = None
+    item: Item | None = None
+    response: Response | None = None
+    # An event with an error in it takes the slow road.
+    error: None = None
+
+
+_decode: Final = msgspec.json.Decoder(_Event).decode
+#: A part of a part: output index, and the part's own index with its kind.
+_Place = tuple[int, str, int]
+
+
+@define
+class ResponsesReader(FramedReader):
+    """One answer's reader; `max_event_bytes` is the bound on one event."""
+
+    max_event_bytes: int
+    bad_lines: int = field(default=0, init=False)
+    _bad_in_a_row: int = field(default=0, init=False)
+    _heard: bool = field(default=False, init=False)
+    _has_content: bool = field(default=False, init=False)
+    # Parts that said something; calls by their output index: which one, and whether its arguments ended.
+    _said: set[_Place] = field(factory=set, init=False)
+    _calls: dict[int, int] = field(factory=dict, init=False)
+    _open_calls: set[int] = field(factory=set, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._framer = SSEFramer(self.max_event_bytes)
+
+    def _read_last(self, rest: bytes) -> Received | None:
+        # Some servers leave out the last empty line; the client gets it all the same.
+        return self._read(rest.rstrip(b"\r\n") + b"\n\n", last=True)
+
+    def _early_end(self) -> Outcome:
+        return Failed(FailureKind.EOF_EARLY) if self._heard else _EMPTY
+
+    def _read(self, raw: bytes, *, last: bool = False) -> Received | None:
+        self._heard = True
+        sse = parse_sse(raw)
+        if sse.data is None:
+            return None if last else Received(raw)
+        if sse.data.strip() in (b"", b"[DONE]") and sse.name != "error":
+            # Imitations of the API end in the chat wire's terminator.
+            return None
+        try:
+            event = _decode(sse.data)
+        except msgspec.ValidationError:
+            return self._read_slowly(raw, sse.data, sse.name)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            if sse.name == "error":
+                self.outcome = Failed(FailureKind.IN_BAND_ERROR, raw=raw)
+            elif not last:
+                self._count_bad_line()
+            return None
+        self._bad_in_a_row = 0
+        if sse.name == "error" or event.type in ("error", "response.failed"):
+            return self._read_slowly(raw, sse.data, sse.name)
+        events = self._read_event(event)
+        return None if events is None else Received(raw, tuple(events))
+
+    def _read_event(self, event: _Event) -> list[Event] | None:
+        match event.type:
+            case "response.output_text.delta" if event.delta is not None:
+                return self._say(event, "text", Text(event.delta) if event.delta else None)
+            case "response.refusal.delta" if event.delta is not None:
+                return self._say(event, "text", Refusal(event.delta) if event.delta else None)
+            case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
+                return self._say(event, "thought", Reasoning(event.delta) if event.delta else None)
+            case "response.function_call_arguments.delta" if event.delta is not None:
+                return self._say_arguments(event.output_index, event.delta)
+            case "response.output_text.done":
+                missed = self._missed(event, "text", Text(event.text) if event.text else None)
+                return [*missed, PartEnd()]
+            case "response.refusal.done":
+                return self._missed(event, "text", Refusal(event.refusal) if event.refusal else None)
+            case "response.reasoning_summary_text.done" | "response.reasoning_text.done":
+                return self._missed(event, "thought", Reasoning(event.text) if event.text else None)
+            case "response.function_call_arguments.done":
+                return self._end_call(event.output_index, event.arguments or "")
+            case "response.output_item.added" if event.item is not None:
+                return self._begin_item(event.output_index, event.item)
+            case "response.output_item.done" if event.item is not None:
+                return self._end_item(event.output_index, event.item)
+            case "response.created" if event.response is not None:
+                told = event.response
+                return [Begin(told.id, int(told.created_at), told.model, has_role=True)]
+            case "response.completed" | "response.incomplete" if event.response is not None:
+                return self._finish(event.response)
+            case _:
+                return [Other(continuable=event.delta is None)]
+
+    def _say(self, event: _Event, kind: str, said: Event | None) -> list[Event]:
+        if said is None:
+            return []
+        self._has_content = True
+        self._said.add(_place(event, kind))
+        return [said]
+
+    def _missed(self, event: _Event, kind: str, said: Event | None) -> list[Event]:
+        """What a part says when it is done, where it said nothing before."""
+        return self._say(event, kind, said) if _place(event, kind) not in self._said else []
+
+    def _begin_item(self, output_index: int, item: Item) -> list[Event]:
+        match item.type:
+            case "message" | "reasoning":
+                return []
+            case "function_call":
+                return [self._begin_call(output_index, item)]
+            case _:
+                self._has_content = True
+                return [Other(continuable=False)]
+
+    def _begin_call(self, output_index: int, item: Item) -> ToolCallDelta:
+        self._has_content = True
+        index = self._calls[output_index] = len(self._calls)
+        self._open_calls.add(output_index)
+        return ToolCallDelta(index, item.call_id or item.id, item.name)
+
+    def _say_arguments(self, output_index: int, arguments: str) -> list[Event]:
+        index = self._calls.get(output_index)
+        if index is None:
+            return [Other(continuable=False)]
+        if not arguments:
+            return []
+        self._said.add((output_index, "arguments", 0))
+        return [ToolCallDelta(index, arguments=arguments)]
+
+    def _end_call(self, output_index: int, arguments: str) -> list[Event]:
+        if output_index not in self._open_calls:
+            return []
+        self._open_calls.discard(output_index)
+        if (output_index, "arguments", 0) in self._said:
+            return [PartEnd()]
+        # A call without arguments has no delta, and some servers send none at all.
+        return [ToolCallDelta(self._calls[output_index], arguments=arguments or "{}"), PartEnd()]
+
+    def _end_item(self, output_index: int, item: Item) -> list[Event]:
+        match item.type:
+            case "function_call":
+                new = [] if output_index in self._calls else [self._begin_call(output_index, item)]
+                return [*new, *self._end_call(output_index, item.arguments)]
+            case "message":
+                return self._missed_parts(output_index, item)
+            case _:
+                return []
+
+    def _missed_parts(self, output_index: int, item: Item) -> list[Event]:
+        events: list[Event] = []
+        for number, part in enumerate(item.content or ()):
+            place = (output_index, "text", number)
+            said = said_by(part)
+            if said is not None and place not in self._said:
+                self._said.add(place)
+                self._has_content = True
+                events.append(said)
+        return events
+
+    def _finish(self, response: Response) -> list[Event] | None:
+        if self._open_calls:
+            # Its arguments began and never ended: an end that lies (pi#9897).
+            self.outcome = Failed(FailureKind.EOF_EARLY)
+            return None
+        events: list[Event] = []
+        for output_index, item in enumerate(response.output):
+            if item.type == "function_call" and output_index not in self._calls:
+                events += [
+                    self._begin_call(output_index, item),
+                    *self._end_call(output_index, item.arguments),
+                ]
+            elif item.type == "message":
+                events += self._missed_parts(output_index, item)
+        reason, raw = finish_of(response, has_calls=bool(self._calls))
+        if not self._has_content and reason is FinishReason.STOP:
+            self.outcome = _EMPTY
+            return None
+        self.finished = True
+        self.outcome = Completed()
+        if response.usage is not None:
+            events.append(Usage(response.usage.input_tokens, response.usage.output_tokens))
+        return [*events, Finish(reason, raw), Done()]
+
+    def _read_slowly(self, raw: bytes, data: bytes, name: str) -> Received | None:
+        """Read an event that is an error, or whose fields are not of the usual types."""
+        self._bad_in_a_row = 0
+        failed = find_error(decoded(data), name)
+        if failed is not None:
+            self.outcome = evolve(failed, raw=raw)
+            return None
+        self._has_content = True
+        return Received(raw, (Other(continuable=False),))
+
+    def _count_bad_line(self) -> None:
+        self.bad_lines += 1
+        self._bad_in_a_row += 1
+        if self._bad_in_a_row >= MAX_BAD_LINES:
+            self.outcome = Failed(FailureKind.BAD_FRAME)
+
+
+def _place(event: _Event, kind: str) -> _Place:
+    return (event.output_index, kind, event.content_index if kind == "text" else event.summary_index)
+
+
+def said_by(part: Part) -> Event | None:
+    """What a part of a message says."""
+    match part.type:
+        case "refusal":
+            return Refusal(part.refusal) if part.refusal else None
+        case _:
+            return Text(part.text) if part.text else None
+
+
+def finish_of(response: Response, *, has_calls: bool) -> tuple[FinishReason, str]:
+    """Why a response ended, in our terms and in its own."""
+    word = response.incomplete_details.reason if response.incomplete_details else ""
+    if word == "content_filter":
+        return FinishReason.CONTENT_FILTER, word
+    if word or response.status == "incomplete":
+        return FinishReason.LENGTH, word
+    return (FinishReason.TOOL_CALLS if has_calls else FinishReason.STOP), response.status

@@ -1,0 +1,302 @@
+"""
+Speaks OpenAI Responses to the client, as a stream.
+
+Theory of operation
+-------------------
+While a target speaks this very wire its bytes are passed on, and the voice
+learns: the response object, the items, what each part has said, and the last
+sequence number, which it reads only when it has to speak. From the first event
+that it speaks itself it goes on in the open part where the kind is the same;
+else it ends part and item with all their `done` events and begins the next.
+
+The last event holds the whole response. Reason and token counts come first, so
+the voice waits with it until `terminate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+from attrs import define, field
+
+from trooper.core.events import (
+    Event,
+    Finish,
+    FinishReason,
+    Reasoning,
+    Received,
+    Refusal,
+    Text,
+    ToolCallDelta,
+    Usage,
+)
+from trooper.core.framing import parse_sse
+from trooper.wire import LegNote, Trouble
+from trooper.wire.decoding import decoded_object
+from trooper.wire.notes import legs_note
+from trooper.wire.openai_responses.items import Items, OpenItem
+from trooper.wire.openai_responses.response import ended, error_value
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+@define
+class ResponsesVoice:
+    """
+    The streaming voice.
+
+    Args:
+        request_id: what ids of ours are made of.
+        response: the response as it begins; what a target names replaces it.
+    """
+
+    request_id: str
+    response: dict[str, object]
+    content_type: bytes = b"text/event-stream; charset=utf-8"
+    #: The whole answer, once it has been said to the end.
+    answer: Mapping[str, object] | None = field(default=None, init=False)
+    _items: Items = field(factory=Items, init=False)
+    _started: bool = field(default=False, init=False)
+    _in_progress_said: bool = field(default=False, init=False)
+    _sequence: int = field(default=0, init=False)
+    # The last forwarded event: its number is read when it is needed.
+    _last_raw: bytes = field(default=b"", init=False)
+    _call: int = field(default=-1, init=False)
+    _reason: FinishReason | None = field(default=None, init=False)
+    _legs: Sequence[LegNote] = field(default=(), init=False)
+    _usage: Usage | None = field(default=None, init=False)
+    _terminated: bool = field(default=False, init=False)
+
+    def forward(self, received: Received, legs: Sequence[LegNote] = ()) -> bytes:
+        """
+        Pass on the bytes of an event of this wire, and learn from it.
+
+        Only the finishing event of an answer that did not come from the first
+        target is changed: it gets the note about the legs.
+        """
+        raw, events = received.raw, received.events
+        if raw.startswith(b":"):
+            return raw
+        self._last_raw = raw
+        if len(events) == 1 and self._items.open is not None:
+            match events[0]:
+                case Text(text) | Refusal(text) | Reasoning(text):
+                    # Nearly every event; what it says about the items is known.
+                    self._items.open.pieces.append(text)
+                    return raw
+                case ToolCallDelta() if not events[0].name:
+                    self._items.open.pieces.append(events[0].arguments)
+                    return raw
+                case _:
+                    pass
+        value = decoded_object(parse_sse(raw).data or b"")
+        self._learn(value, events)
+        if legs and any(isinstance(e, Finish) for e in events):
+            return _event({**value, "trooper": legs_note(legs)})
+        return raw
+
+    def _learn(self, value: Mapping[str, object], events: Sequence[Event]) -> None:
+        self._items.learn(value)
+        response = value.get("response")
+        self._call += sum(isinstance(e, ToolCallDelta) and bool(e.name) for e in events)
+        match value.get("type"):
+            case "response.created" if isinstance(response, dict):
+                self._started, self.response = True, response
+            case "response.in_progress":
+                self._in_progress_said = True
+            case "response.completed" | "response.incomplete" if isinstance(response, dict):
+                self._terminated, self.answer = True, response
+            case _:
+                pass
+
+    def speak(self, events: Sequence[Event]) -> bytes:
+        """Say content, in the open part where it is of the same kind."""
+        out = bytearray()
+        for event in events:
+            match event:
+                case Text(text):
+                    out += self._say("message", "output_text", text)
+                case Refusal(text):
+                    out += self._say("message", "refusal", text)
+                case Reasoning(text):
+                    # Nothing sealed: only its provider can seal it.
+                    out += self._say("reasoning", "summary_text", text)
+                case ToolCallDelta():
+                    out += self._say_call(event)
+                case _:
+                    pass
+        return bytes(out)
+
+    def _say(self, kind: str, part: str, text: str) -> bytes:
+        out = self._in_part(kind, part)
+        item = self._items.open
+        if item is None:
+            return out
+        item.pieces.append(text)
+        more: dict[str, object] = {"logprobs": []} if part == "output_text" else {}
+        return out + self._tell(f"{_TOLD[item.part]}.delta", **_place(item), delta=text, **more)
+
+    def _in_part(self, kind: str, part: str) -> bytes:
+        out = self._start()
+        item = self._items.open
+        if item is None or item.kind != kind:
+            out += self._end_item() + self._begin_item(kind)
+            item = self._items.open
+        if item is None or item.part == part or (kind == "reasoning" and item.part):
+            return out
+        out += self._end_part(item)
+        item.part, item.part_index, item.pieces = part, item.part_index + 1, []
+        return out + self._tell(f"{_PARTS[kind]}.added", **_place(item), part=item.part_value())
+
+    def _begin_item(self, kind: str, call: ToolCallDelta | None = None) -> bytes:
+        index = self._items.next_index()
+        prefix = {"message": "msg", "reasoning": "rs"}.get(kind, "fc")
+        item = OpenItem(kind, f"{prefix}_trooper_{self.request_id}_{index}", index)
+        if call is not None:
+            item.name, item.call_id = call.name, call.id or f"call_trooper_{self.request_id}_{index}"
+        self._items.open = item
+        return self._tell("response.output_item.added", output_index=index, item=item.value("in_progress"))
+
+    def _say_call(self, delta: ToolCallDelta) -> bytes:
+        out = self._start()
+        item = self._items.open
+        if delta.index != self._call or item is None or item.kind != "function_call":
+            out += self._end_item() + self._begin_item("function_call", delta)
+            self._call, item = delta.index, self._items.open
+        if item is None or not delta.arguments:
+            return out
+        item.pieces.append(delta.arguments)
+        place = {"item_id": item.id, "output_index": item.output_index}
+        return out + self._tell("response.function_call_arguments.delta", **place, delta=delta.arguments)
+
+    def _end_part(self, item: OpenItem) -> bytes:
+        if not item.part:
+            return b""
+        place, value = _place(item), item.part_value()
+        key = "refusal" if item.part == "refusal" else "text"
+        more: dict[str, object] = {"logprobs": []} if item.part == "output_text" else {}
+        out = self._tell(f"{_TOLD[item.part]}.done", **place, **{key: item.said}, **more)
+        if item.kind != "reasoning" or item.part == "summary_text":
+            out += self._tell(f"{_PARTS[item.kind]}.done", **place, part=value)
+        item.parts.append(value)
+        item.part = ""
+        return out
+
+    def _end_item(self) -> bytes:
+        item = self._items.open
+        if item is None:
+            return b""
+        if item.kind == "function_call":
+            place = {"item_id": item.id, "output_index": item.output_index}
+            told = {"arguments": item.said, "name": item.name}
+            out = self._tell("response.function_call_arguments.done", **place, **told)
+        else:
+            out = self._end_part(item)
+        value = item.value("completed")
+        self._items.done[item.output_index] = value
+        self._items.open = None
+        return out + self._tell("response.output_item.done", output_index=item.output_index, item=value)
+
+    def _start(self) -> bytes:
+        out = b""
+        if not self._started:
+            self._started = True
+            out = self._tell("response.created", response=self.response)
+        if not self._in_progress_said:
+            self._in_progress_said = True
+            out += self._tell("response.in_progress", response=self.response)
+        return out
+
+    def _tell(self, kind: str, **fields: object) -> bytes:
+        if self._last_raw:
+            number = decoded_object(parse_sse(self._last_raw).data or b"").get("sequence_number")
+            self._sequence = number + 1 if isinstance(number, int) else self._sequence
+            self._last_raw = b""
+        value = {"type": kind, "sequence_number": self._sequence, **fields}
+        self._sequence += 1
+        return _event(value)
+
+    def finish(self, reason: FinishReason, legs: Sequence[LegNote]) -> bytes:
+        """End the open item. Why the answer ended is said with the whole of it."""
+        if self._terminated or self._reason is not None:
+            return b""
+        self._reason, self._legs = reason, legs
+        return self._start() + self._end_item()
+
+    @property
+    def lacks_usage(self) -> bool:
+        """Whether the counts have yet to be said: every answer has them."""
+        return not self._terminated
+
+    def usage(self, usage: Usage) -> bytes:
+        """Note the token counts; they are a part of the response."""
+        self._usage = usage
+        return b""
+
+    def terminate(self) -> bytes:
+        """Say `response.completed` or `response.incomplete`, with the whole response."""
+        if self._terminated:
+            return b""
+        self._terminated = True
+        usage = self._usage or Usage(0, 0, estimated=True)
+        self.answer = ended(self.response, self._items.output(), self._reason, usage)
+        more = {"trooper": legs_note(self._legs)} if self._legs else {}
+        return self._tell(f"response.{self.answer['status']}", response=self.answer, **more)
+
+    def error(self, trouble: Trouble) -> bytes:
+        """
+        Say that the answer is lost: `response.failed` for clients that read
+        the protocol, and behind it an error object, on which the SDKs raise.
+        """
+        self._terminated = True
+        failed = self.response | {
+            "status": "failed",
+            "error": {"code": "server_error", "message": trouble.message},
+        }
+        out = self._tell("response.failed", response=failed)
+        value = {"type": "error", "sequence_number": self._sequence, "error": error_value(trouble)}
+        return out + b"event: error\ndata: " + _encode(value) + b"\n\n"
+
+    def own_error(self, raw: bytes, trouble: Trouble) -> bytes:
+        """Pass on a provider's own in-band error, and ours behind it where SDKs would not raise."""
+        self._last_raw = raw
+        self._terminated = True
+        raised_on = isinstance(decoded_object(parse_sse(raw).data or b"").get("error"), dict)
+        return raw if raised_on else raw + self.error(trouble)
+
+    def comment(self, words: str) -> bytes:
+        """A comment line; every SSE client ignores it."""
+        return f": {words}\n\n".encode()
+
+    def hand_over(self, words: str, said: str, next_said: str) -> bytes:
+        """A comment; who said what is told with the finish."""
+        return self.comment(words)
+
+    def keep_alive(self) -> bytes:
+        """A comment: an event would need a number, and clients know none that says nothing."""
+        return self.comment("trooper keep-alive")
+
+
+#: What the events of a part are called, by its kind.
+_TOLD: Final[Mapping[str, str]] = {
+    "output_text": "response.output_text",
+    "refusal": "response.refusal",
+    "summary_text": "response.reasoning_summary_text",
+    "reasoning_text": "response.reasoning_text",
+}
+#: What the events around a part are called, by its item's kind.
+_PARTS: Final[Mapping[str, str]] = {
+    "message": "response.content_part",
+    "reasoning": "response.reasoning_summary_part",
+}
+
+
+def _place(item: OpenItem) -> dict[str, object]:
+    name = "summary_index" if item.part == "summary_text" else "content_index"
+    return {"item_id": item.id, "output_index": item.output_index, name: item.part_index}
+
+
+def _event(value: Mapping[str, object]) -> bytes:
+    return b"event: " + str(value["type"]).encode() + b"\ndata: " + _encode(value) + b"\n\n"

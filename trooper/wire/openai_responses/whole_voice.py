@@ -1,0 +1,88 @@
+"""
+Speaks an OpenAI response in one piece (`stream: false`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+from attrs import define, field
+
+from trooper.core.events import Event, FinishReason, Received, Usage
+from trooper.wire import LegNote, Trouble
+from trooper.wire.decoding import decoded_object
+from trooper.wire.notes import legs_note
+from trooper.wire.openai_responses.response import error_value
+from trooper.wire.openai_responses.voice import ResponsesVoice
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+@define
+class WholeResponsesVoice:
+    """It says nothing until the end. What it would have streamed is kept by a voice that nobody hears."""
+
+    _unheard: ResponsesVoice
+    content_type: bytes = b"application/json"
+    answer: Mapping[str, object] | None = field(default=None, init=False)
+    _legs: Sequence[LegNote] = field(default=(), init=False)
+    _forwarded: bool = field(default=False, init=False)
+
+    def forward(self, received: Received, legs: Sequence[LegNote] = ()) -> bytes:
+        """Pass on a provider's whole answer; with a note if it is not the first target's."""
+        if not received.raw:
+            return b""
+        self._forwarded = True
+        self.answer = decoded_object(received.raw)
+        return _encode({**self.answer, "trooper": legs_note(legs)}) if legs else received.raw
+
+    def speak(self, events: Sequence[Event]) -> bytes:
+        """Collect content."""
+        self._unheard.speak(events)
+        return b""
+
+    def finish(self, reason: FinishReason, legs: Sequence[LegNote]) -> bytes:
+        """Note why the answer ended; the first word counts."""
+        self._unheard.finish(reason, ())
+        self._legs = legs or self._legs
+        return b""
+
+    @property
+    def lacks_usage(self) -> bool:
+        """Whether the counts are ours to give: a forwarded answer has its own."""
+        return not self._forwarded
+
+    def usage(self, usage: Usage) -> bytes:
+        """Note the token counts."""
+        self._unheard.usage(usage)
+        return b""
+
+    def terminate(self) -> bytes:
+        """Say it all."""
+        if self._forwarded:
+            return b""
+        self._unheard.terminate()
+        self.answer = self._unheard.answer or {}
+        return _encode({**self.answer, "trooper": legs_note(self._legs)} if self._legs else self.answer)
+
+    def error(self, trouble: Trouble) -> bytes:
+        """The error body; the status line says the rest."""
+        return _encode({"error": error_value(trouble)})
+
+    def own_error(self, raw: bytes, trouble: Trouble) -> bytes:
+        """A whole answer has no in-band error of its own; ours is the body."""
+        return self.error(trouble)
+
+    def comment(self, words: str) -> bytes:
+        """JSON has no comments."""
+        return b""
+
+    def hand_over(self, words: str, said: str, next_said: str) -> bytes:
+        """JSON has no comments."""
+        return b""
+
+    def keep_alive(self) -> bytes:
+        """Nothing can come before a whole answer."""
+        return b""

@@ -1,0 +1,60 @@
+"""
+Reads a whole answer (`stream: false`): the same for every wire but for what
+its body says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from attrs import define, evolve, field
+
+from trooper.core.events import Received
+from trooper.core.outcome import Answer, Failed, FailureKind, Outcome
+
+#: One wire's reading of a body. A failed answer is not to be shown; its event is empty.
+ReadWhole: TypeAlias = Callable[[bytes], tuple[Received, Outcome]]
+
+
+@define
+class WholeReader:
+    """
+    Collects one answer and reads it at its end.
+
+    Args:
+        read: reads a whole body; returns it as one event, and how the leg ended.
+        max_bytes: the bound on the whole answer.
+        for_stream: a stream was asked for and the provider sent this instead;
+            its bytes are of no use to the client then, only what they say.
+    """
+
+    read: ReadWhole
+    max_bytes: int
+    for_stream: bool = False
+    outcome: Outcome | None = field(default=None, init=False)
+    finished: bool = field(default=False, init=False)
+    _body: bytearray = field(factory=bytearray, init=False)
+
+    def feed(self, chunk: bytes) -> list[Received]:
+        """Collect."""
+        if self.outcome is not None:
+            return []
+        self._body += chunk
+        if len(self._body) > self.max_bytes:
+            self.outcome = Failed(FailureKind.BAD_FRAME)
+            self._body.clear()
+        return []
+
+    def end(self) -> list[Received]:
+        """Read what was collected."""
+        if self.outcome is not None:
+            return []
+        body = bytes(self._body)
+        item, self.outcome = self.read(body)
+        if isinstance(self.outcome, Failed):
+            answer = Answer(200, ((b"content-type", b"application/json"),), body)
+            self.outcome = evolve(self.outcome, answer=answer)
+            return []
+        self.finished = True
+        return [evolve(item, raw=b"") if self.for_stream else item]
