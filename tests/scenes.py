@@ -7,18 +7,20 @@ virtual time.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import trio
 import trio.testing
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 from structlog.testing import capture_logs
 
-from trooper.config import Config, load
-from trooper.relay import relay
+from messages_validator import validate_messages, validate_whole_message
+from responses_validator import validate_responses, validate_whole_response
+from trooper.answer import answer
+from trooper.config import Chain, Config, Key, Target, Wire, load
 from trooper.request import ClientRequest
 from trooper.services import Services, open_services
 from trooper.standby import State
@@ -31,13 +33,65 @@ from trooper.testing import (
     MemoryNetwork,
     ScriptedProvider,
 )
-from wire_validator import ChatResult, validate_chat
+from wire_validator import ChatResult, validate_chat, validate_whole
 
 CLOUD = ("api.openai.com", 80)
+ANTHROPIC = ("api.anthropic.com", 80)
+SECOND = ("second.example", 80)
 LOCAL = ("127.0.0.1", 11434)
 LLAMA = ("127.0.0.1", 8080)
 SECRET = "Bearer sk-client-secret"
-ENVIRON = {"TROOPER_OPENAI_BASE_URL": "http://api.openai.com/v1"}
+ENVIRON = {
+    "TROOPER_OPENAI_BASE_URL": "http://api.openai.com/v1",
+    "TROOPER_ANTHROPIC_BASE_URL": "http://api.anthropic.com/v1",
+}
+QUESTION = {"role": "user", "content": "Tell me about lighthouses."}
+
+
+@frozen
+class Spoken:
+    """
+    One wire, as a client speaks it.
+
+    Attributes:
+        asks: the fields of a plain request, without model and `stream`.
+        target: what zero configuration calls the provider of this wire.
+    """
+
+    wire: Wire
+    path: str
+    asks: Mapping[str, Any]
+    read: Callable[[bytes], ChatResult]
+    read_whole: Callable[[bytes], ChatResult]
+    target: str
+
+
+WIRES: Mapping[str, Spoken] = {
+    "chat": Spoken(
+        Wire.OPENAI_CHAT,
+        "/v1/chat/completions",
+        {"messages": [QUESTION]},
+        validate_chat,
+        validate_whole,
+        "openai",
+    ),
+    "messages": Spoken(
+        Wire.ANTHROPIC_MESSAGES,
+        "/v1/messages",
+        {"max_tokens": 4096, "messages": [QUESTION]},
+        validate_messages,
+        validate_whole_message,
+        "anthropic",
+    ),
+    "responses": Spoken(
+        Wire.OPENAI_RESPONSES,
+        "/v1/responses",
+        {"input": [QUESTION]},
+        validate_responses,
+        validate_whole_response,
+        "openai-responses",
+    ),
+}
 
 TOOLS = [
     {
@@ -60,6 +114,20 @@ def configured(environ: Mapping[str, str] | None = None, **server: Any) -> Confi
     return evolve(config, server=evolve(config.server, **server))
 
 
+def with_second(config: Config, wire: str, *, alone: bool = False, **changes: Any) -> Config:
+    """
+    The configuration with one more cloud, that speaks `wire`, behind the first.
+
+    `alone`: it is the only one, and what clients ask comes to it first.
+    """
+    target = Target(
+        "second", WIRES[wire].wire, "http://second.example/v1", key=Key("none"), model="other-model"
+    )
+    config = evolve(config, targets=(*config.targets, evolve(target, **changes)))
+    chain = ("second",) if alone else ("openai", "openai-responses", "anthropic", "second")
+    return evolve(config, chains=(Chain("*", chain),))
+
+
 def with_target(config: Config, name: str, **changes: Any) -> Config:
     """The configuration with one target changed."""
     targets = tuple(evolve(t, **changes) if t.name == name else t for t in config.targets)
@@ -79,6 +147,7 @@ class Exchange:
     reads: trio.Event | None = None
     #: The request's log line.
     report: dict[str, Any] = field(factory=dict)
+    wire: str = "chat"
     _left: trio.Event = field(factory=trio.Event)
 
     async def receive(self) -> Mapping[str, Any]:
@@ -119,6 +188,15 @@ class Exchange:
         assert self.status == 200, (self.status, bytes(self.body))
         return validate_chat(bytes(self.body), include_usage=include_usage)
 
+    def told(self) -> ChatResult:
+        """The stream in its own wire, strictly validated."""
+        assert self.status == 200, (self.status, bytes(self.body))
+        return WIRES[self.wire].read(bytes(self.body))
+
+    def told_whole(self) -> ChatResult:
+        """The same for an answer in one piece."""
+        return WIRES[self.wire].read_whole(bytes(self.body))
+
     def whole(self) -> dict[str, Any]:
         value = json.loads(bytes(self.body))
         assert isinstance(value, dict)
@@ -135,10 +213,15 @@ class Stage:
     services: Services
     #: Every line that was logged.
     log: list[Any]
+    second: ScriptedProvider
 
     def request(
         self,
         *,
+        wire: str = "chat",
+        method: str = "POST",
+        path: str | None = None,
+        owner: int = 0,
         model: str = "gpt-4o",
         stream: bool = True,
         headers: tuple[tuple[bytes, bytes], ...] = (),
@@ -149,12 +232,16 @@ class Stage:
     ) -> ClientRequest:
         asked = {
             "model": model,
-            "messages": [{"role": "user", "content": "Tell me about lighthouses."}],
+            **WIRES[wire].asks,
             "stream": stream,
             **fields,
         }
+        path = path or WIRES[wire].path
         return ClientRequest(
-            path="/v1/chat/completions",
+            method=method,
+            path=path,
+            raw_path=path,
+            owner=owner,
             query=query,
             headers=(
                 (b"content-type", b"application/json"),
@@ -173,9 +260,10 @@ class Stage:
 
     async def play(self, exchange: Exchange, **fields: Any) -> None:
         asked = self.request(**fields)
-        await relay(self.services, asked, exchange.receive, exchange.send, exchange.hang_up)
+        exchange.wire = fields.get("wire", "chat")
+        await answer(self.services, asked, exchange.receive, exchange.send, exchange.hang_up)
         # Written last of all, so nobody else's line can have come behind it.
-        exchange.report = dict(self.log[-1])
+        exchange.report = dict(self.log[-1]) if self.log else {}
 
     async def warm(self) -> None:
         """Wait until the standby is ready."""
@@ -199,6 +287,7 @@ async def stage(
     *,
     warm: bool = True,
     llama: FakeLlamaServer | None = None,
+    second: ScriptedProvider | None = None,
 ) -> AsyncIterator[Stage]:
     """
     Open a stage; without `warm` the standby has not looked yet.
@@ -207,15 +296,18 @@ async def stage(
     """
     cloud = cloud or ScriptedProvider()
     ollama = ollama or FakeOllama()
+    second = second or ScriptedProvider()
     with capture_logs() as log:
         async with trio.open_nursery() as nursery:
             network = MemoryNetwork(nursery)
             network.listen(*CLOUD, cloud.serve)
+            network.listen(*ANTHROPIC, cloud.serve)
+            network.listen(*SECOND, second.serve)
             network.listen(*LOCAL, ollama.serve)
             if llama is not None:
                 network.listen(*LLAMA, llama.serve)
             async with open_services(config or configured(), nursery, network=network) as services:
-                built = Stage(cloud, ollama, network, services, log)
+                built = Stage(cloud, ollama, network, services, log, second)
                 if warm and "ollama" in services.standbys:
                     await built.warm()
                     ollama.mismatches.clear()

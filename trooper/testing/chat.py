@@ -124,12 +124,16 @@ class ChatAnswer:
         whole = self.chunk(None) | {"object": "chat.completion", "choices": [choice], "usage": self._counts()}
         return dumps(whole)
 
+    @property
+    def said(self) -> int:
+        """How many tokens it is said to have."""
+        return len(self.tokens) + len(self.reasoning) + len(self.refusal) + 8 * len(self.calls)
+
     def _counts(self) -> dict[str, object]:
-        said = len(self.tokens) + len(self.reasoning) + len(self.refusal) + 8 * len(self.calls)
         return {
             "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": said,
-            "total_tokens": self.prompt_tokens + said,
+            "completion_tokens": self.said,
+            "total_tokens": self.prompt_tokens + self.said,
             "prompt_tokens_details": {"cached_tokens": 0},
             "completion_tokens_details": {"reasoning_tokens": len(self.reasoning)},
         }

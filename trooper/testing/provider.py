@@ -1,5 +1,6 @@
 """
-A chat provider whose behaviour is a script.
+A provider whose behaviour is a script. It speaks OpenAI's chat and Responses
+and Anthropic's Messages, each on its own path.
 
 Without instructions it gives a healthy answer. A fault can be chosen for all
 requests (`script`), for the next ones (`play_next`), or by the request itself:
@@ -20,7 +21,10 @@ from attrs import define, evolve, field, frozen
 
 from trooper.testing.chat import DEFAULT_ANSWER, Call, ChatAnswer, dumps, tokens
 from trooper.testing.faults import FAULTS, Fault
+from trooper.testing.faults.shape import Events
 from trooper.testing.http import ClosedByPeer, Request, Response, Server
+from trooper.testing.messages import counted_tokens, messages_body, messages_events
+from trooper.testing.responses import responses_body, responses_events
 from trooper.testing.script import End, Head, KeepAlive, Places, Script, Send, Status, play
 
 WEATHER = Call("get_weather", '{"city": "Zürich", "days": [1, 2, 3], "note": "a \\"b\\" {c}"}')
@@ -36,6 +40,23 @@ ANSWERS: Mapping[str, ChatAnswer] = {
     "json": ChatAnswer(tokens=tuple(tokens('{"city": "Zürich", "days": [1, 2, 3]}', 4))),
     "long-word": ChatAnswer(tokens=tuple(tokens("Here it is: " + "QUJD" * 64 + " – done.", 6))),
     "empty": ChatAnswer(),
+}
+
+
+@frozen
+class Wire:
+    """How an answer is said on one wire; `id_prefix` is what its ids begin with."""
+
+    events: Callable[[ChatAnswer], list[bytes]]
+    body: Callable[[ChatAnswer], bytes]
+    id_prefix: str
+
+
+#: Path → wire.
+WIRES: Mapping[str, Wire] = {
+    "/v1/chat/completions": Wire(ChatAnswer.events, ChatAnswer.body, "chatcmpl-"),
+    "/v1/responses": Wire(responses_events, responses_body, "resp_"),
+    "/v1/messages": Wire(messages_events, messages_body, "msg_"),
 }
 
 #: What a provider answers: a script, a fault at a position, or an answer.
@@ -63,7 +84,7 @@ class FaultAt:
 @define(eq=False)
 class ScriptedProvider:
     """
-    A chat provider on any stream: give `provider.serve` to a listener.
+    A provider on any stream: give `provider.serve` to a listener.
 
     Attributes:
         answer: what it says when healthy, and what faults cut.
@@ -109,8 +130,8 @@ class ScriptedProvider:
 
     @property
     def chats(self) -> list[Request]:
-        """The chat requests among them."""
-        return [r for r in self.server.requests if r.path.endswith("/chat/completions")]
+        """The requests for answers among them, on whichever wire."""
+        return [r for r in self.server.requests if r.path in WIRES]
 
     @property
     def open_connections(self) -> int:
@@ -130,19 +151,27 @@ class ScriptedProvider:
         self.keepalive_s = told["keepalive_s"]
 
     async def _answer(self, request: Request, response: Response) -> None:
-        if self.api_key is not None and request.header("authorization") != f"Bearer {self.api_key}":
+        key = self.api_key
+        keys = (request.header("authorization"), request.header("x-api-key"))
+        if key is not None and f"Bearer {key}" not in keys and key not in keys:
             await play(FAULTS["auth-401"].build((), 0), response)
-        elif request.method == "GET" and request.path == "/v1/models":
-            await play(Script((Status(200, self._model_list()),)), response)
-        elif request.method == "POST" and request.path == "/v1/chat/completions":
-            said = request.json()
-            asked: dict[str, Any] = said if isinstance(said, dict) else {}
-            script, places = self._script_for(request, asked)
-            await play(script, response, pace_s=self.pace_s, places=places)
-        else:
-            await play(FAULTS["not-found-404"].build((), 0), response)
+            return
+        match request.method, request.path:
+            case "GET", "/v1/models":
+                await play(Script((Status(200, self._model_list()),)), response)
+            case "HEAD", "/":
+                await play(Script((Status(200),)), response)
+            case "POST", "/v1/messages/count_tokens":
+                await play(Script((Status(200, counted_tokens(self._default())),)), response)
+            case "POST", path if path in WIRES:
+                said = request.json()
+                asked: dict[str, Any] = said if isinstance(said, dict) else {}
+                script, places = self._script_for(request, asked, WIRES[path])
+                await play(script, response, pace_s=self.pace_s, places=places)
+            case _:
+                await play(FAULTS["not-found-404"].build((), 0), response)
 
-    def _script_for(self, request: Request, asked: Mapping[str, Any]) -> tuple[Script, Places]:
+    def _script_for(self, request: Request, asked: Mapping[str, Any], wire: Wire) -> tuple[Script, Places]:
         plan = self._plan_for(request, str(asked.get("model", "")))
         if isinstance(plan, Script):
             return plan, Places()
@@ -151,20 +180,18 @@ class ScriptedProvider:
         number = next(self._numbers)
         answer = evolve(
             answer,
-            id=f"chatcmpl-scripted{number:012d}",
+            id=f"{wire.id_prefix}scripted{number:012d}",
             created=answer.created + number,
             model=str(asked.get("model", answer.model)),
             usage=bool(options.get("include_usage")),
         )
         streams = bool(asked.get("stream"))
-        events = answer.events()
-        healthy = self._streamed(events) if streams else self._whole(answer.body())
-        # Behind the head and the role; before the finish reason, the usage and the terminator.
-        tail = (answer.finish is not None) + answer.usage + answer.done
-        content = range(2, 1 + len(events) - tail) if streams else range(1)
+        events = wire.events(answer)
+        healthy = self._streamed(events) if streams else self._whole(wire.body(answer))
+        content = _content_steps(events) if streams else range(1)
         match plan:
             case FaultAt(fault, position):
-                script = fault.build(events, position) if streams else fault.build_whole(answer.body())
+                script = fault.build(events, position) if streams else fault.build_whole(wire.body(answer))
                 return self._spaced(script), Places.of(script, healthy, content)
             case _:
                 return healthy, Places(content)
@@ -214,3 +241,10 @@ class ScriptedProvider:
             {"id": m, "object": "model", "created": 1_790_000_000, "owned_by": "openai"} for m in self.models
         ]
         return dumps({"object": "list", "data": data})
+
+
+def _content_steps(events: list[bytes]) -> range:
+    """Behind the head and the preamble; before the finish reason and what follows it."""
+    sorted_ = Events.of(events)
+    first = 1 + len(sorted_.preamble)
+    return range(first, first + len(sorted_.content))

@@ -18,4 +18,7 @@ from trooper.testing.faults.transport import TRANSPORT
 
 FAULTS: Mapping[str, Fault] = {f.name: f for f in (*TRANSPORT, *IN_BAND, *STATUSES, *HEALTHY)}
 
-__all__ = ["FAULTS", "Action", "Events", "Fault", "Position", "Where"]
+#: Those that are no matter of one wire's events: cut transports, and answers with a status.
+ON_EVERY_WIRE: Mapping[str, Fault] = {f.name: f for f in (*TRANSPORT, *STATUSES)}
+
+__all__ = ["FAULTS", "ON_EVERY_WIRE", "Action", "Events", "Fault", "Position", "Where"]

@@ -160,6 +160,22 @@ IN_BAND: tuple[Fault, ...] = (
     _data("error-nested-json", "The error is JSON inside the message of an error.", "rate_limit", _NESTED),
     _data("error-response-failed", "An event of type response.failed.", "overloaded", _FAILED),
     _data(
+        "error-response-nested",
+        "A Responses error event with the error nested in it.",
+        "rate_limit",
+        {
+            "type": "error",
+            "sequence_number": 9,
+            "error": {
+                "type": "requests",
+                "code": "rate_limit_exceeded",
+                "message": "Slow down",
+                "param": None,
+            },
+        },
+        event="error",
+    ),
+    _data(
         "error-bedrock-throttling",
         "An exception member: throttlingException.",
         "rate_limit",

@@ -23,7 +23,10 @@ Action: TypeAlias = Literal["", "restart", "continue", "pass", "finish"]
 
 @frozen
 class Events:
-    """A healthy stream, sorted: what comes before the content, the content, what comes after."""
+    """
+    A healthy stream of any wire, sorted: what comes before the content, the
+    content, and what comes after, from the finish reason on.
+    """
 
     preamble: tuple[bytes, ...]
     content: tuple[bytes, ...]
@@ -31,9 +34,14 @@ class Events:
 
     @classmethod
     def of(cls, events: Sequence[bytes]) -> Events:
-        """Sort the events of `chat_events`."""
-        places = [at for at, event in enumerate(events) if _has_content(event)]
+        """Sort the events of an answer."""
+        values = [_value(event) for event in events]
+        places = [at for at, value in enumerate(values) if _has_content(value)]
+        finishes = [at for at, value in enumerate(values) if _is_finish(value)]
         first, after = (places[0], places[-1] + 1) if places else (1, 1)
+        if places and finishes:
+            # The ends of its parts belong to the content.
+            after = max(after, finishes[0])
         return cls(tuple(events[:first]), tuple(events[first:after]), tuple(events[after:]))
 
     @property
@@ -75,8 +83,19 @@ class Events:
             return "after"
         return "whole" if whole == len(self.all) else "finished"
 
+    def text(self, text: str) -> bytes:
+        """One more event of this very answer, which says `text`."""
+        value = _value(next((e for e in self.content if _says_text(_value(e))), self.preamble[0]))
+        match value.get("type"):
+            case "content_block_delta":
+                return sse(value | {"delta": {"type": "text_delta", "text": text}}, event=str(value["type"]))
+            case "response.output_text.delta":
+                return sse(value | {"delta": text}, event=str(value["type"]))
+            case _:
+                return self.chunk({"content": text})
+
     def chunk(self, delta: dict[str, Any], finish: str | None = None, **more: object) -> bytes:
-        """One more event of this very answer."""
+        """One more event of this very answer, on the chat wire."""
         return sse(self.chunk_value(delta, finish) | more)
 
     def chunk_value(self, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
@@ -99,12 +118,41 @@ class Events:
                 raise ValueError(f"not a position in a stream: {position!r}")
 
 
-def _has_content(event: bytes) -> bool:
-    data = event.removeprefix(b"data: ").strip()
-    if data == b"[DONE]":
-        return False
-    choices = json.loads(data)["choices"]
-    return any(value for choice in choices for key, value in choice["delta"].items() if key != "role")
+def _value(event: bytes) -> dict[str, Any]:
+    data = event.partition(b"data: ")[2].strip()
+    value: dict[str, Any] = {} if data == b"[DONE]" else json.loads(data)
+    return value
+
+
+def _has_content(value: dict[str, Any]) -> bool:
+    match value:
+        case {"type": "content_block_delta"}:
+            return True
+        case {"type": "content_block_start", "content_block": {"type": "tool_use"}}:
+            return True
+        case {"type": "response.output_item.added", "item": {"type": "function_call"}}:
+            return True
+        case {"type": str(name)}:
+            return name.endswith(".delta")
+        case _:
+            choices = value.get("choices") or ()
+            return any(said for choice in choices for key, said in choice["delta"].items() if key != "role")
+
+
+def _says_text(value: dict[str, Any]) -> bool:
+    match value:
+        case {"type": "content_block_delta", "delta": {"type": kind}}:
+            return bool(kind == "text_delta")
+        case _:
+            return value.get("type") in (None, "response.output_text.delta")
+
+
+def _is_finish(value: dict[str, Any]) -> bool:
+    match value.get("type"):
+        case None:
+            return any(choice["finish_reason"] for choice in value.get("choices") or ())
+        case name:
+            return name in ("message_delta", "response.completed", "response.incomplete")
 
 
 @frozen

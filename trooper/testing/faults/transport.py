@@ -67,7 +67,7 @@ def _half(_: Events, event: bytes) -> bytes:
 
 
 def _half_character(events: Events, _: bytes) -> bytes:
-    event = events.chunk({"content": " café"})
+    event = events.text(" café")
     return event[: event.index("é".encode()) + 1]
 
 
@@ -94,7 +94,7 @@ def _garbage(events: Events, position: Position) -> Script:
 
 
 def _empty_deltas(events: Events, position: Position) -> Script:
-    idle = KeepAlive(1.0, data=events.chunk({"content": ""}))
+    idle = KeepAlive(1.0, data=events.text(""))
     return Script((Head(), *sends(events.whole_lead(position)), idle))
 
 

@@ -19,7 +19,8 @@ class OpenItem:
     The item that is being said.
 
     `part` is the kind of the open part, or nothing between parts; `pieces` is
-    what that part, or a call's arguments, has said.
+    what that part, or a call's arguments, has said. `told` is true once that
+    was said as a whole: nothing can be added to it then.
     """
 
     kind: str
@@ -30,7 +31,12 @@ class OpenItem:
     part: str = ""
     part_index: int = -1
     pieces: list[str] = field(factory=list)
+    told: bool = False
     parts: list[Mapping[str, object]] = field(factory=list)
+
+    def begin_part(self, kind: str) -> None:
+        """The next part begins."""
+        self.part, self.part_index, self.pieces, self.told = kind, self.part_index + 1, [], False
 
     @property
     def said(self) -> str:
@@ -107,12 +113,14 @@ class Items:
                 self.open = None
             case "response.content_part.added" | "response.reasoning_summary_part.added":
                 if self.open is not None and isinstance(part, dict):
-                    self.open.part = str(part.get("type"))
-                    self.open.part_index += 1
-                    self.open.pieces = []
+                    self.open.begin_part(str(part.get("type")))
             case "response.content_part.done" | "response.reasoning_summary_part.done":
                 if self.open is not None and isinstance(part, dict):
                     self.open.parts.append(part)
                     self.open.part = ""
+            case str(name) if self.open is not None and name.endswith(".done"):
+                whole = value.get("text", value.get("refusal", value.get("arguments")))
+                if isinstance(whole, str):
+                    self.open.pieces, self.open.told = [whole], True
             case _:
                 pass

@@ -144,10 +144,12 @@ class ResponsesVoice:
         if item is None or item.kind != kind:
             out += self._end_item() + self._begin_item(kind)
             item = self._items.open
-        if item is None or item.part == part or (kind == "reasoning" and item.part):
+        if item is None:
+            return out
+        if not item.told and (item.part == part or (kind == "reasoning" and item.part)):
             return out
         out += self._end_part(item)
-        item.part, item.part_index, item.pieces = part, item.part_index + 1, []
+        item.begin_part(part)
         return out + self._tell(f"{_PARTS[kind]}.added", **_place(item), part=item.part_value())
 
     def _begin_item(self, kind: str, call: ToolCallDelta | None = None) -> bytes:
@@ -177,7 +179,9 @@ class ResponsesVoice:
         place, value = _place(item), item.part_value()
         key = "refusal" if item.part == "refusal" else "text"
         more: dict[str, object] = {"logprobs": []} if item.part == "output_text" else {}
-        out = self._tell(f"{_TOLD[item.part]}.done", **place, **{key: item.said}, **more)
+        out = b""
+        if not item.told:
+            out = self._tell(f"{_TOLD[item.part]}.done", **place, **{key: item.said}, **more)
         if item.kind != "reasoning" or item.part == "summary_text":
             out += self._tell(f"{_PARTS[item.kind]}.done", **place, part=value)
         item.parts.append(value)
@@ -189,15 +193,18 @@ class ResponsesVoice:
         if item is None:
             return b""
         if item.kind == "function_call":
-            place = {"item_id": item.id, "output_index": item.output_index}
-            told = {"arguments": item.said, "name": item.name}
-            out = self._tell("response.function_call_arguments.done", **place, **told)
+            out = b"" if item.told else self._end_arguments(item)
         else:
             out = self._end_part(item)
         value = item.value("completed")
         self._items.done[item.output_index] = value
         self._items.open = None
         return out + self._tell("response.output_item.done", output_index=item.output_index, item=value)
+
+    def _end_arguments(self, item: OpenItem) -> bytes:
+        place = {"item_id": item.id, "output_index": item.output_index}
+        told = {"arguments": item.said, "name": item.name}
+        return self._tell("response.function_call_arguments.done", **place, **told)
 
     def _start(self) -> bytes:
         out = b""
@@ -251,11 +258,12 @@ class ResponsesVoice:
         the protocol, and behind it an error object, on which the SDKs raise.
         """
         self._terminated = True
+        out = self._start()
         failed = self.response | {
             "status": "failed",
             "error": {"code": "server_error", "message": trouble.message},
         }
-        out = self._tell("response.failed", response=failed)
+        out += self._tell("response.failed", response=failed)
         value = {"type": "error", "sequence_number": self._sequence, "error": error_value(trouble)}
         return out + b"event: error\ndata: " + _encode(value) + b"\n\n"
 
