@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from trooper.testing import ChatAnswer, FaultAt, Request, ScriptedProvider, tokens
 from trooper.testing.provider import Plan
@@ -24,7 +24,6 @@ class GoingOn:
         starts_anew: it begins again from the beginning, whatever it is given.
         halves: what it was given, request by request.
         mismatches: half answers that are none of this answer's.
-        more: what comes instead of an answer, once, before anything else.
     """
 
     answer: ChatAnswer
@@ -45,7 +44,7 @@ class GoingOn:
             self.mismatches.append(half)
             return ChatAnswer(tokens=(" [cannot continue]",))
         at = max(0, len(half) - self.repeats)
-        return ChatAnswer(tokens=tuple(tokens(text[at:])))
+        return evolve(self.answer, tokens=tuple(tokens(text[at:])), reasoning=())
 
 
 def going_on(answer: ChatAnswer | str, **how: Any) -> ScriptedProvider:

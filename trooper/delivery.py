@@ -20,6 +20,7 @@ and reads no clock.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 from attrs import define, field
@@ -50,6 +51,9 @@ from trooper.core.tally import LegTally, Tally
 from trooper.core.transcript import Transcript
 from trooper.request import Incoming
 from trooper.wire import LegNote, Voice
+
+
+_SILENCE: Final = Failed(FailureKind.EMPTY_200)
 
 
 @define
@@ -88,6 +92,7 @@ class Delivery:
     _forwards: bool = field(default=True, init=False)
     _seam: str = field(default="", init=False)
     _leg_said: bool = field(default=False, init=False)
+    _thinks: bool = field(default=True, init=False)
     _finish: Finish | None = field(default=None, init=False)
     _choice: int = field(default=0, init=False)
 
@@ -120,8 +125,10 @@ class Delivery:
         self._choice = 0
         self.stopped = False
         self.unfit = ""
+        # Half a thought and then another one would read as one: the answer begins instead.
+        self._thinks = not self.transcript.has_text and self.transcript.reasoning_chars == 0
         untouched = self.transcript.begin is None and not self.transcript.has_content
-        self._forwards = untouched and self.transcript.reasoning_chars == 0
+        self._forwards = untouched and self._thinks
 
     def granted(self, model: str, prefill: Prefill, *, echoes: bool | None, overlaps: bool) -> None:
         """A model has the request, and `prefill` of the answer."""
@@ -177,6 +184,9 @@ class Delivery:
 
     def _joined(self, events: tuple[Event, ...]) -> list[Event]:
         join = self._join
+        if not self._thinks:
+            # Some parsers open a thinking block on a continuation, too.
+            events = tuple(event for event in events if not isinstance(event, Reasoning))
         if join is None:
             return list(events)
         joined: list[Event] = []
@@ -184,10 +194,6 @@ class Delivery:
             match event:
                 case Text(text):
                     joined += self._new(join.feed(text))
-                case Reasoning() if self.transcript.has_text:
-                    # Some parsers open a thinking block on a continuation;
-                    # the client is in the middle of the answer.
-                    pass
                 case _:
                     joined.append(event)
         if join.anew:
@@ -291,6 +297,9 @@ class Delivery:
                 outcome = Failed(FailureKind.UNFIT, unfit_reason=STARTS_ANEW)
             for released in gate.push(Received(b"", tuple(rest))) if rest else ():
                 self._give(released)
+        if outcome == _SILENCE and going_on:
+            # To a reader an answer without a word is a failure; to a whole answer nothing is to be added.
+            outcome = Completed()
         alone = len(self.tally.legs) == 1
         if isinstance(outcome, Completed) or (alone and outcome.kind in PASSING):
             # What fails in the provider's own words comes with all it said before.

@@ -79,7 +79,7 @@ class ChatAnswer:
         deltas += [{"content": piece} for piece in self.tokens]
         deltas += [{"refusal": piece} for piece in self.refusal]
         for index, call in enumerate(self.calls):
-            deltas += _call_deltas(index, call)
+            deltas += call_deltas(index, call)
         events = [sse(self.chunk(delta)) for delta in [first, *deltas]]
         if self.finish is not None:
             events.append(sse(self.chunk({}, self.finish)))
@@ -139,7 +139,8 @@ class ChatAnswer:
         }
 
 
-def _call_deltas(index: int, call: Call) -> Iterable[dict[str, object]]:
+def call_deltas(index: int, call: Call) -> Iterable[dict[str, object]]:
+    """The deltas of one call: its name first, then its arguments in pieces."""
     opening = {
         "index": index,
         "id": call.id,

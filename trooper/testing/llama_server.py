@@ -15,7 +15,7 @@ from typing import Any, Literal
 import trio
 from attrs import define, field
 
-from trooper.testing.chat import DEFAULT_ANSWER, dumps, tokens
+from trooper.testing.chat import DEFAULT_ANSWER, Call, call_deltas, dumps, tokens
 from trooper.testing.http import Request, Response, Server
 from trooper.testing.script import End, Fin, Head, Reset, Script, Send, Status, Step, play
 
@@ -34,6 +34,8 @@ class FakeLlamaServer:
         turn: what its template makes of a half answer: leaves the turn open, strips it, or closes the turn.
         echoes: whether the chat route repeats a half answer, as older builds do.
         fault: how every answer ends, in its middle.
+        calls: what it does behind its answer when a request offers tools.
+        json_answer: what it says under `response_format`.
     """
 
     answer: str = DEFAULT_ANSWER
@@ -45,6 +47,8 @@ class FakeLlamaServer:
     echoes: bool = False
     fault: Literal["reset", "eof", "error"] | None = None
     token_s: float = 0.0
+    calls: tuple[Call, ...] = ()
+    json_answer: str = '{"ok": true}'
     server: Server = field(init=False)
     mismatches: list[str] = field(init=False, factory=list)
     _loaded_at: float | None = field(init=False, default=None)
@@ -123,12 +127,18 @@ class FakeLlamaServer:
     def _chat(self, asked: Mapping[str, Any]) -> Script:
         last = asked["messages"][-1]
         echo = [str(last["content"])] if self.echoes and last["role"] == "assistant" else []
-        said = tokens(self._rest(self._render(asked["messages"])))
+        structured = "response_format" in asked
+        said = tokens(self.json_answer if structured else self._rest(self._render(asked["messages"])))
         limit = asked.get("max_tokens")
         kept = said[:limit] if limit else said
+        calls = self.calls if asked.get("tools") and len(kept) == len(said) else ()
+        finish = "length" if len(kept) < len(said) else "tool_calls" if calls else "stop"
         events = [_chunk(delta={"role": "assistant", "content": None})]
         events += [_chunk(delta={"content": token}) for token in (*echo, *kept)]
-        events.append(_chunk(delta={}, finish="length" if len(kept) < len(said) else "stop"))
+        events += [
+            _chunk(delta=delta) for index, call in enumerate(calls) for delta in call_deltas(index, call)
+        ]
+        events.append(_chunk(delta={}, finish=finish))
         if asked.get("stream_options", {}).get("include_usage"):
             events.append(
                 _data({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": len(kept)}})

@@ -156,7 +156,12 @@ class _Reasoning(_Item):
 class _FunctionCall(_Item):
     def __init__(self, item_id: str, call: Call) -> None:
         self.call = call
-        shape: dict[str, object] = {"id": item_id, "type": "function_call", "call_id": call.id, "name": call.name}
+        shape: dict[str, object] = {
+            "id": item_id,
+            "type": "function_call",
+            "call_id": call.id,
+            "name": call.name,
+        }
         self.begun = shape | {"status": "in_progress", "arguments": ""}
         self.value = shape | {"status": "completed", "arguments": call.arguments}
 
