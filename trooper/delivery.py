@@ -52,7 +52,6 @@ from trooper.core.transcript import Transcript
 from trooper.request import Incoming
 from trooper.wire import LegNote, Voice
 
-
 _SILENCE: Final = Failed(FailureKind.EMPTY_200)
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spoken import LEGS, LEGS_SAID, TROUBLE, answers, calls_of, finish_for, text_of
 from trooper.core.events import (
     Begin,
     Done,
@@ -25,27 +26,16 @@ from trooper.core.events import (
     ToolCallDelta,
     Usage,
 )
-from trooper.core.outcome import Completed, FailureKind
+from trooper.core.outcome import Completed
 from trooper.testing import ANSWERS, DEFAULT_ANSWER, FAULTS, chat_events
-from trooper.wire import LegNote, Trouble, Voice
+from trooper.wire import Voice
 from trooper.wire.openai_chat.reader import ChatReader
 from trooper.wire.openai_chat.voice import ChatVoice, WholeChatVoice
 from trooper.wire.openai_chat.whole import read_whole
 from trooper.wire.whole import WholeReader
-from wire_validator import CallSeen, ChatResult, validate_chat, validate_whole
+from wire_validator import ChatResult, validate_chat, validate_whole
 
 BIG = 1 << 20
-LEGS = (
-    LegNote("openai", "gpt-4o", 12, False, "conn_reset"),
-    LegNote("ollama", "qwen3", 30, True, "completed"),
-)
-LEGS_SAID = {
-    "legs": [
-        {"target": "openai", "model": "gpt-4o", "tokens": 12, "estimated": False, "outcome": "conn_reset"},
-        {"target": "ollama", "model": "qwen3", "tokens": 30, "estimated": True, "outcome": "completed"},
-    ]
-}
-TROUBLE = Trouble(FailureKind.CONN_RESET, "openai broke off in mid-answer, and nobody could take over.")
 
 
 def new_voice(*, wants_usage: bool = False) -> ChatVoice:
@@ -71,53 +61,11 @@ def decoded(event: bytes) -> Any:
     return json.loads(event[len(b"data: ") :])
 
 
-# Answers as a leg could give them: texts of every kind, then whole tool calls.
-
-
-words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
-objects = st.dictionaries(words, st.none() | st.booleans() | st.integers() | words, max_size=3)
-contents = st.builds(Text, words) | st.builds(Reasoning, words) | st.builds(Refusal, words)
-
-
-@st.composite
-def calls(draw: st.DrawFn) -> list[Event]:
-    """Whole calls in their deltas: the first names the call, the others only go on with it."""
-    deltas: list[Event] = []
-    for index in range(draw(st.integers(0, 3))):
-        arguments = json.dumps(draw(objects), ensure_ascii=draw(st.booleans()))
-        at = draw(st.integers(0, len(arguments)))
-        deltas.append(ToolCallDelta(index, f"call_{index}", draw(words), arguments[:at]))
-        deltas.append(ToolCallDelta(index, arguments=arguments[at:]))
-    return deltas
-
-
-@st.composite
-def answers(draw: st.DrawFn) -> list[Event]:
-    return [*draw(st.lists(contents, max_size=6)), *draw(calls())]
-
-
-def text_of(kind: type[Text | Reasoning | Refusal], events: Sequence[Event]) -> str:
-    return "".join(e.text for e in events if isinstance(e, kind))
-
-
-def calls_of(events: Sequence[Event]) -> tuple[CallSeen, ...]:
-    found: dict[int, CallSeen] = {}
-    for e in events:
-        if isinstance(e, ToolCallDelta):
-            before = found.get(e.index, CallSeen(e.id, e.name, ""))
-            found[e.index] = CallSeen(before.id, before.name, before.arguments + e.arguments)
-    return tuple(found.values())
-
-
 def check_said(result: ChatResult, events: Sequence[Event]) -> None:
     assert result.text == text_of(Text, events)
     assert result.reasoning == text_of(Reasoning, events)
     assert result.refusal == text_of(Refusal, events)
     assert result.tool_calls == calls_of(events)
-
-
-def finish_for(events: Sequence[Event]) -> FinishReason:
-    return FinishReason.TOOL_CALLS if calls_of(events) else FinishReason.STOP
 
 
 @given(answers(), st.booleans(), st.booleans())
