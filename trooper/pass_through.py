@@ -4,11 +4,13 @@ their surface and come back as they are. No other target is asked.
 
 Embeddings, files, batches, old completions: a client that does more than chat
 keeps working. The provider's own status and body are the client's; where
-there is none, the client gets an error of ours in its surface's shape.
+there is none, the client gets an error of ours in its surface's shape. One
+question can be answered without it: how many tokens a conversation has.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -20,12 +22,18 @@ from trooper import endings
 from trooper.client import Client, Receive, Send
 from trooper.config import Config, Target, Wire
 from trooper.core import headers as http
-from trooper.core.outcome import Answer, Failed
+from trooper.core.conversation import Conversation
+from trooper.core.fitting import count
+from trooper.core.outcome import PASSING, Answer, Failed
 from trooper.request import ClientRequest
 from trooper.services import Services, headers_for
 from trooper.surfaces import CHAT_SURFACE, MESSAGES_SURFACE, Surface
+from trooper.telemetry import PassedReport, log_passed
 from trooper.upstream import Call, Headers
 
+_COUNT: Final = "/v1/messages/count_tokens"
+#: The first word of a provider's path, as far as it is a word: all else is the client's business.
+_KIND: Final = re.compile(r"/v1/([a-z_]{1,32})(?:/|$)")
 #: Said beside the headers that any answer of a target may say.
 _SAID_HERE: Final = frozenset({b"content-type", b"content-disposition"})
 
@@ -67,23 +75,39 @@ async def pass_through(
 ) -> None:
     """Ask `target` what the client asks, and give the client what it says."""
     client = Client(send, hang_up, services.config.server.drain_timeout_s)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(client.watch_presence, receive, nursery.cancel_scope)
-        nursery.start_soon(client.watch_draining, nursery.cancel_scope)
-        headers = headers_for(
-            target, request.headers, hop=request.hop, client_key_used=request.client_key_used
+    began, outcome = trio.current_time(), "client_cancelled"
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.watch_presence, receive, nursery.cancel_scope)
+            nursery.start_soon(client.watch_draining, nursery.cancel_scope)
+            failed = await services.upstreams[target.name].exchange(_call(target, request), _ToClient(client))
+            outcome = "passed_on" if failed is None else failed.kind.value
+            if failed is None:
+                await client.finish()
+            elif client.started:
+                # Torn in the middle: an end of ours would make it look whole.
+                hang_up()
+            else:
+                await _answer(client, _without_it(failed, target, request))
+            nursery.cancel_scope.cancel(reason="the request is over")
+    finally:
+        kind = _KIND.match(request.path)
+        log_passed(
+            PassedReport(
+                kind[1] if kind else "root",
+                target.name,
+                outcome,
+                client.status,
+                round(trio.current_time() - began, 6),
+                client.sent_bytes,
+            )
         )
-        path = request.raw_path.removeprefix("/v1")
-        call = Call(request.method, path, headers, request.body, request.query)
-        failed = await services.upstreams[target.name].exchange(call, _ToClient(client))
-        if failed is None:
-            await client.finish()
-        elif client.started:
-            # Torn in the middle: an end of ours would make it look whole.
-            hang_up()
-        else:
-            await _refuse(client, failed, target, surface_of(request.path, request.headers))
-        nursery.cancel_scope.cancel(reason="the request is over")
+
+
+def _call(target: Target, request: ClientRequest) -> Call:
+    headers = headers_for(target, request.headers, hop=request.hop, client_key_used=request.client_key_used)
+    path = request.raw_path.removeprefix("/v1")
+    return Call(request.method, path, headers, request.body, request.query, at_root=path == "/")
 
 
 @define
@@ -102,10 +126,20 @@ class _ToClient:
         return True
 
 
-async def _refuse(client: Client, failed: Failed, target: Target, surface: Surface) -> None:
+def _without_it(failed: Failed, target: Target, request: ClientRequest) -> Answer:
+    """What the client gets where its provider gave no answer, or refused."""
+    spoken = surface_of(request.path, request.headers).spoken
+    if request.path == _COUNT and failed.kind not in PASSING:
+        asked = MESSAGES_SURFACE.spoken.read_conversation(request.body)
+        if isinstance(asked, Conversation):
+            # The key is ours: a guess must not pass for a count.
+            counted = msgspec.json.encode({"input_tokens": count(asked), "trooper_estimated": True})
+            return Answer(200, ((b"content-type", b"application/json"),), counted)
     told = endings.trouble(failed, target.name, midway=False)
-    body = msgspec.json.encode(surface.spoken.error_body(told))
-    answer: Answer = endings.http_answer(failed, body, own=True)
+    return endings.http_answer(failed, msgspec.json.encode(spoken.error_body(told)), own=True)
+
+
+async def _answer(client: Client, answer: Answer) -> None:
     length = (b"content-length", str(len(answer.body)).encode())
     await client.start(answer.status, (*answer.headers, length))
     await client.finish(answer.body)

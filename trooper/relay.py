@@ -244,6 +244,10 @@ class Conductor:
         # A healthy answer needs no second look at the request it answers.
         failed = isinstance(outcome, Failed)
         first = self._first
+        healed = failed and self._can_heal(outcome)
+        if healed:
+            # The refusal was for what somebody else had said: it is no failure to be told.
+            self._first = None
         return next_step(
             outcome,
             self.delivery.transcript,
@@ -253,7 +257,7 @@ class Conductor:
             may_retry=self._may_retry,
             failover=self.incoming.wants_failover,
             tokens_left=self.delivery.tokens_left() if failed else None,
-            can_heal=self._can_heal(outcome),
+            can_heal=healed,
         )
 
     def _can_heal(self, outcome: Outcome) -> bool:

@@ -265,6 +265,7 @@ class Route:
         """One target, one model, one credential: a limit on one says nothing of another."""
         credential = b""
         if seat.target.key.kind == "client":
-            credential = http.find(self.incoming.request.headers, b"authorization")
+            headers = self.incoming.request.headers
+            credential = http.find(headers, b"authorization") + b"\0" + http.find(headers, b"x-api-key")
         # The hash is salted per process, so the credential cannot be found from it.
         return (seat.target.name, seat.model or "", hash(credential))

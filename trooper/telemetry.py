@@ -74,6 +74,31 @@ def log_request(report: RequestReport) -> None:
         log.info("request", **fields)
 
 
+@frozen
+class PassedReport:
+    """
+    One request that went to its provider alone.
+
+    Attributes:
+        kind: the first word of its path below `/v1`: `embeddings`, `files`, …
+        outcome: `passed_on`, `client_cancelled`, or the kind of failure.
+    """
+
+    kind: str
+    target: str
+    outcome: str
+    status: int | None
+    duration_s: float
+    sent_bytes: int
+
+
+def log_passed(report: PassedReport) -> None:
+    """Write the report's one line."""
+    structlog.get_logger("trooper.request").info(
+        "passed_through", **asdict(report, filter=lambda _, value: value is not None)
+    )
+
+
 def set_up_logging(stream: TextIO | None = None, level: int = logging.INFO) -> None:
     """Log as one JSON object a line, to standard error: standard output belongs to commands."""
     structlog.configure(

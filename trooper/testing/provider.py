@@ -95,6 +95,7 @@ class ScriptedProvider:
         token_chars: cut the answer into pieces of so many characters instead
             of words.
         keepalive_s: the pause between keep-alives of faults that have them.
+        elsewhere: what it does on all other paths, in place of a 404.
 
     Its control command `play` sets `script` to a fault (`name@position`), or to
     nothing, and `keepalive_s`.
@@ -108,6 +109,7 @@ class ScriptedProvider:
     api_key: str | None = field(default=None, repr=False)
     token_chars: int | None = None
     keepalive_s: float | None = None
+    elsewhere: Script | None = None
     server: Server = field(init=False)
     _next: deque[Plan] = field(init=False, factory=deque)
     _numbers: Iterator[int] = field(init=False, factory=itertools.count)
@@ -169,7 +171,7 @@ class ScriptedProvider:
                 script, places = self._script_for(request, asked, WIRES[path])
                 await play(script, response, pace_s=self.pace_s, places=places)
             case _:
-                await play(FAULTS["not-found-404"].build((), 0), response)
+                await play(self.elsewhere or FAULTS["not-found-404"].build((), 0), response)
 
     def _script_for(self, request: Request, asked: Mapping[str, Any], wire: Wire) -> tuple[Script, Places]:
         plan = self._plan_for(request, str(asked.get("model", "")))

@@ -1,0 +1,193 @@
+"""
+What asks for no answer goes to the provider of its surface, and to nobody else.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import trio
+from attrs import evolve
+
+from scenes import SECRET, Exchange, Stage, configured, stage, with_target
+from trooper.answer import is_ours
+from trooper.config import Key
+from trooper.testing import Hang, Head, Reset, Script, ScriptedProvider, Send, Status
+
+VERSION = (b"anthropic-version", b"2023-06-01")
+ANSWER = Status(207, b'{"object": "list"}', (("x-request-id", "req_1"), ("set-cookie", "a=b")))
+COUNT = "/v1/messages/count_tokens"
+ASKED = json.dumps({"model": "claude", "messages": [{"role": "user", "content": "word " * 40}]}).encode()
+
+
+async def passed(s: Stage, method: str, path: str, **more: Any) -> Exchange:
+    return await s.ask(method=method, path=path, **{"body": b"", **more})
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/embeddings"),
+        ("POST", "/v1/completions"),
+        ("GET", "/v1/files/file-1/content"),
+        ("DELETE", "/v1/batches/b_1"),
+        ("GET", "/v1/models/gpt-4o"),
+        ("GET", "/v1/responses/resp_1"),
+    ],
+)
+async def test_it_comes_back_as_it_is(autojump_clock: Any, method: str, path: str) -> None:
+    async with stage(ScriptedProvider(elsewhere=Script((ANSWER,)))) as s:
+        x = await passed(s, method, path, query=b"a=%2F&b", body=b'{"input": "x"}')
+        (request,) = s.cloud.requests
+        assert (request.method, request.path, request.query) == (method, path, "a=%2F&b")
+        assert request.body == b'{"input": "x"}'
+        assert request.header("authorization") == SECRET
+        assert (x.status, bytes(x.body), x.ended) == (207, ANSWER.body, True)
+        assert x.headers[b"x-request-id"] == b"req_1"
+        assert x.headers[b"content-type"] == b"application/json"
+        assert b"set-cookie" not in x.headers
+        assert s.ollama.requests == []
+        assert x.report["event"] == "passed_through"
+        assert (x.report["kind"], x.report["outcome"]) == (path.split("/")[2], "passed_on")
+        # What is below the first word may be anybody's business.
+        assert "file-1" not in json.dumps(x.report)
+
+
+async def test_bytes_of_any_kind(autojump_clock: Any) -> None:
+    body = bytes(range(256)) * 300
+    audio = Script((Status(200, body, content_type="audio/mpeg"),))
+    async with stage(ScriptedProvider(elsewhere=audio)) as s:
+        x = await passed(s, "POST", "/v1/audio/speech")
+        assert bytes(x.body) == body
+        assert x.headers[b"content-type"] == b"audio/mpeg"
+
+
+async def test_the_providers_own_refusal(autojump_clock: Any) -> None:
+    async with stage() as s:
+        x = await passed(s, "POST", "/v1/embeddings")
+        assert x.status == 404
+        assert x.whole()["error"]
+        assert x.report["outcome"] == "not_found"
+
+
+async def test_whose_client_it_is(autojump_clock: Any) -> None:
+    """Both providers have models and files: the version header tells who is asked."""
+    config = with_target(configured(), "anthropic", key=Key("value", "sk-ant-operator"))
+    async with stage(config=config) as s:
+        for path, headers, key in (
+            ("/v1/files", (VERSION,), "sk-ant-operator"),
+            ("/v1/models", (VERSION,), "sk-ant-operator"),
+            (COUNT, (), "sk-ant-operator"),
+            ("/v1/files", (), None),
+        ):
+            await passed(s, "POST" if path == COUNT else "GET", path, headers=headers)
+            assert s.cloud.requests[-1].header("x-api-key") == key
+            assert s.cloud.requests[-1].header("authorization") == (None if key else SECRET)
+
+
+async def test_is_the_provider_there(autojump_clock: Any) -> None:
+    async with stage() as s:
+        x = await passed(s, "HEAD", "/")
+        assert (x.status, bytes(x.body)) == (200, b"")
+        assert s.cloud.requests[-1].path == "/"
+        assert x.report["kind"] == "root"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("GET", "/v1/models"),
+        ("GET", "/v1/"),
+        ("GET", "/v1"),
+        ("GET", "/healthz"),
+        ("GET", "/readyz"),
+        ("GET", "/v2/x"),
+        ("GET", "/v1/../admin"),
+        ("GET", "/v1/files/../../admin"),
+        ("GET", "/v1/files//x"),
+        ("GET", "/v1/.."),
+        ("GET", "/v1/messages"),
+    ],
+)
+def test_what_is_nobody_elses(method: str, path: str) -> None:
+    assert not is_ours(configured(), method, path, ())
+
+
+def test_nothing_to_pass_on_to() -> None:
+    config = configured()
+    local = evolve(config, targets=tuple(t for t in config.targets if t.is_local))
+    assert not is_ours(local, "POST", "/v1/embeddings", ())
+
+
+async def test_counted_by_the_provider(autojump_clock: Any) -> None:
+    async with stage() as s:
+        x = await passed(s, "POST", COUNT, body=ASKED)
+        assert x.whole() == {"input_tokens": 12}
+
+
+async def test_counted_by_estimate_while_the_provider_is_away(autojump_clock: Any) -> None:
+    config = configured({"TROOPER_ANTHROPIC_BASE_URL": "http://127.0.0.1:9"})
+    async with stage(config=config) as s:
+        x = await passed(s, "POST", COUNT, body=ASKED)
+        assert x.status == 200
+        assert x.whole()["trooper_estimated"] is True
+        assert 40 < x.whole()["input_tokens"] < 80
+        bad = await passed(s, "POST", COUNT, body=b"{}")
+        assert bad.status == 502
+        assert bad.whole()["type"] == "error"
+
+
+async def test_an_error_of_ours_has_the_surfaces_shape(autojump_clock: Any) -> None:
+    config = configured(
+        {"TROOPER_ANTHROPIC_BASE_URL": "http://127.0.0.1:9", "TROOPER_OPENAI_BASE_URL": "http://127.0.0.1:9"}
+    )
+    async with stage(config=config) as s:
+        openai = await passed(s, "POST", "/v1/embeddings")
+        assert (openai.status, openai.whole()["error"]["code"]) == (502, "connect")
+        anthropic = await passed(s, "POST", "/v1/files", headers=(VERSION,))
+        assert (anthropic.status, anthropic.whole()["type"]) == (502, "error")
+        assert anthropic.report["outcome"] == "connect"
+
+
+async def test_torn_in_the_middle(autojump_clock: Any) -> None:
+    """An end of ours would make it look whole."""
+    torn = Script((Head(content_type="application/octet-stream"), Send(b"half"), Reset()))
+    async with stage(ScriptedProvider(elsewhere=torn)) as s:
+        x = await passed(s, "GET", "/v1/files/f/content")
+        assert (bytes(x.body), x.ended, x.hung_up) == (b"half", False, True)
+
+
+async def test_a_client_that_leaves(autojump_clock: Any) -> None:
+    endless = Script((Head(content_type="audio/mpeg"), Send(b"x"), Hang()))
+    async with stage(ScriptedProvider(elsewhere=endless)) as s:
+        x = Exchange()
+        async with trio.open_nursery() as nursery:
+
+            async def play() -> None:
+                await s.play(x, method="GET", path="/v1/files/f/content", body=b"")
+
+            nursery.start_soon(play)
+            await trio.sleep(1)
+            x.leave()
+        assert x.report["outcome"] == "client_cancelled"
+        await trio.sleep(1)
+        assert s.cloud.open_connections == 0
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_beta_headers_and_queries_arrive(autojump_clock: Any, stream: bool) -> None:
+    body = json.dumps(
+        {"model": "claude", "max_tokens": 9, "stream": stream, "messages": []}, indent=2
+    ).encode()
+    headers = ((b"anthropic-beta", b"context-1m-2025-08-07, x"), VERSION, (b"x-api-key", b"sk-ant-client"))
+    async with stage() as s:
+        await s.ask(wire="messages", body=body, headers=headers, query=b"beta=true")
+        (request,) = s.cloud.chats
+        assert request.body == body
+        assert request.query == "beta=true"
+        assert request.header("anthropic-beta") == "context-1m-2025-08-07, x"
+        assert request.header("anthropic-version") == "2023-06-01"
+        assert request.header("x-api-key") == "sk-ant-client"
