@@ -117,9 +117,18 @@ def e2e(session: nox.Session) -> None:
 
 @nox.session
 def sdk(session: nox.Session) -> None:
-    """The official OpenAI SDK and an agent framework against a running Trooper."""
+    """The official SDKs of OpenAI and Anthropic, and an agent framework, against a running Trooper."""
     session.install("-e", ".[test]", *group("sdk"))
     session.run("pytest", "tests/sdk", *session.posargs)
+
+
+@nox.session
+def node(session: nox.Session) -> None:
+    """The SDKs of Node against a running Trooper; npm fetches them."""
+    if shutil.which("npm") is None:
+        session.error("npm is missing: install Node 20 or newer, which brings it")
+    session.install("-e", ".[test]")
+    session.run("pytest", "tests/node", *session.posargs)
 
 
 @nox.session
