@@ -27,7 +27,7 @@ from attrs import define, field
 
 from trooper import endings
 from trooper.config import Server
-from trooper.core.conversation import Conversation
+from trooper.core.conversation import Conversation, ToolCall
 from trooper.core.events import (
     Done,
     Event,
@@ -93,6 +93,8 @@ class Delivery:
     _leg_said: bool = field(default=False, init=False)
     _thinks: bool = field(default=True, init=False)
     _finish: Finish | None = field(default=None, init=False)
+    # The tool call that the client has a part of, and this leg is to finish.
+    _half_call: tuple[int, ToolCall] | None = field(default=None, init=False)
     _choice: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -121,6 +123,7 @@ class Delivery:
         self._seam = seam
         self._leg_said = False
         self._finish = None
+        self._half_call = self.transcript.open_call()
         self._choice = 0
         self.stopped = False
         self.unfit = ""
@@ -325,12 +328,21 @@ class Delivery:
         return outcome
 
     def _is_as_asked(self) -> bool:
-        """Whether a structured answer that several have written is what the client asked for."""
+        """Whether a document or a call that several have written is what the client asked for."""
         conversation = self.incoming.conversation
+        if self._half_call is not None and isinstance(conversation, Conversation):
+            return self._is_a_call(conversation)
         if self._document is None or not isinstance(conversation, Conversation):
             return True
         cut_short = self._finish is not None and self._finish.reason is FinishReason.LENGTH
         return cut_short or is_valid(self.transcript.text, conversation.json_schema)
+
+    def _is_a_call(self, conversation: Conversation) -> bool:
+        if not self.transcript.calls_are_whole:
+            return False
+        call = self.transcript.tool_calls()[-1]
+        schema = next((tool.parameters for tool in conversation.tools if tool.name == call.name), None)
+        return is_valid(call.arguments, schema)
 
     def tokens_left(self) -> int | None:
         """What remains of the client's limit; `None` without one, or while nothing was said."""

@@ -11,8 +11,8 @@ from typing import Final
 from attrs import define, evolve, field, frozen
 
 from trooper.core import fitting, history, local_model
-from trooper.core.conversation import Conversation
-from trooper.core.events import NextChoice, Received
+from trooper.core.conversation import Conversation, ToolCall
+from trooper.core.events import Event, Finish, FinishReason, NextChoice, Received, Text, ToolCallDelta
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.core.seam import NOTHING, Prefill
@@ -26,6 +26,10 @@ from trooper.wire import CloudWire, Post, Reader
 _GONE: Final = frozenset(
     {FailureKind.NOT_FOUND, FailureKind.CONNECT, FailureKind.TIMEOUT_CONNECT, FailureKind.CONN_RESET}
 )
+
+
+#: A bound on what a model may write of a call: in a string nothing else would stop it.
+_CALL_TOKENS: Final = 4096
 
 
 @frozen
@@ -72,6 +76,9 @@ class LocalLeg:
 
     Attributes:
         given: what the client has of the answer; empty for a restart.
+        calls: the tool calls that the client has whole.
+        half_call: the index and the part of the one that it has a part of: only
+            the rest of that is asked for.
         other_way: continue by another way than the model's first.
         max_tokens: what remains of the client's limit.
         note: what the model is told about turns that had to be left out.
@@ -85,6 +92,8 @@ class LocalLeg:
     max_tokens: int | None
     max_line_bytes: int
     note: str
+    calls: tuple[ToolCall, ...] = ()
+    half_call: tuple[int, ToolCall] | None = None
     other_way: bool = False
 
 
@@ -103,6 +112,8 @@ class _Reading:
     is_native: bool = True
     #: Whether this reading's outcome is the leg's: false between the choices of one leg.
     ends_leg: bool = True
+    #: The tool call that the text is the rest of.
+    call: int | None = None
     ended: bool = field(default=False, init=False)
 
     async def head(self, status: int, headers: Headers) -> Failed | None:
@@ -122,7 +133,8 @@ class _Reading:
 
     async def _put(self, item: Received) -> None:
         # The bytes of another wire are of no use to the client, only what they say.
-        await self.inbox.put(item if self.is_native else Received(b"", item.events))
+        item = item if self.is_native else Received(b"", item.events)
+        await self.inbox.put(item if self.call is None else _as_call(item, self.call))
 
     async def finish(self, failed: Failed | None) -> Outcome:
         """The exchange is over: settle the outcome and tell it, if it was not told before."""
@@ -185,6 +197,9 @@ async def _run_local(leg: LocalLeg, inbox: Inbox) -> None:
     if isinstance(model, Failed):
         inbox.put_nowait(Ended(model))
         return
+    if leg.half_call is not None:
+        await _finish_call(leg, inbox, model, *leg.half_call)
+        return
     going_on = bool(leg.given)
     reason = (local_model.unfit_to_go_on if going_on else local_model.unfit)(model, leg.conversation)
     way = _way(model, leg) if not reason else Way.NONE
@@ -193,6 +208,51 @@ async def _run_local(leg: LocalLeg, inbox: Inbox) -> None:
         return
     async with leg.standby.slots:
         await _ask_local(leg, inbox, model, way)
+
+
+async def _finish_call(leg: LocalLeg, inbox: Inbox, model: LocalModel, index: int, call: ToolCall) -> None:
+    if reason := local_model.unfit_to_finish_call(model, leg.conversation):
+        inbox.put_nowait(Ended(Failed(FailureKind.UNFIT, unfit_reason=reason)))
+        return
+    conversation, own_prefill = history.split_prefill(leg.conversation)
+    told = history.with_call(conversation.messages, own_prefill + leg.given, leg.calls, call)
+    conversation = evolve(conversation, messages=told)
+    fitted = fitting.fit(
+        conversation, call.arguments, model.window_tokens, ratio=leg.standby.ratio(model), note=leg.note
+    )
+    if fitted is None:
+        inbox.put_nowait(Ended(Failed(FailureKind.CONTEXT_LENGTH, window_tokens=model.window_tokens)))
+        return
+    async with leg.standby.slots:
+        inbox.put_nowait(Granted(model.name))
+        prompt = await _rendered(leg, model, fitted)
+        asking, limit = leg.standby.asking(model), leg.max_tokens or _CALL_TOKENS
+        post = None
+        if not isinstance(prompt, Failed):
+            post = asking.finish_call(prompt, conversation, call, max_tokens=limit)
+        if post is None:
+            failed = Failed(FailureKind.UNFIT, unfit_reason="no_grammar")
+            inbox.put_nowait(Ended(prompt if isinstance(prompt, Failed) else failed))
+            return
+        reader = asking.reader(post, leg.max_line_bytes, f"call_{leg.request_id}")
+        reading = _Reading(inbox, reader, call=index)
+        await reading.finish(
+            _without_answer(await leg.standby.upstream.exchange(leg.standby.call(post), reading))
+        )
+
+
+def _as_call(item: Received, index: int) -> Received:
+    """What a model says whose text is the rest of a tool call."""
+    events: list[Event] = []
+    for event in item.events:
+        match event:
+            case Text(text):
+                events.append(ToolCallDelta(index, arguments=text))
+            case Finish(FinishReason.STOP):
+                events.append(Finish(FinishReason.TOOL_CALLS))
+            case _:
+                events.append(event)
+    return Received(b"", tuple(events))
 
 
 def _way(model: LocalModel, leg: LocalLeg) -> Way:
@@ -268,14 +328,20 @@ async def _post(
     asking = leg.standby.asking(model)
     if way is not Way.RAW or not leg.given:
         return asking.chat(conversation, prefill=shown, max_tokens=leg.max_tokens, seed_offset=index)
+    prompt = await _rendered(leg, model, conversation)
+    if isinstance(prompt, Failed):
+        return prompt
+    return asking.raw(prompt, conversation, prefill=shown, max_tokens=leg.max_tokens)
+
+
+async def _rendered(leg: LocalLeg, model: LocalModel, conversation: Conversation) -> str | Failed:
+    asking = leg.standby.asking(model)
     rendering = leg.standby.call(asking.render(conversation))
     answer = await leg.standby.upstream.fetch(rendering, leg.max_line_bytes)
     if isinstance(answer, Failed):
         return _without_answer(answer) or answer
     prompt = asking.read_render(answer.body)
-    if prompt is None:
-        return Failed(FailureKind.UNFIT, unfit_reason="no_render")
-    return asking.raw(prompt, conversation, prefill=shown, max_tokens=leg.max_tokens)
+    return Failed(FailureKind.UNFIT, unfit_reason="no_render") if prompt is None else prompt
 
 
 def _without_answer(failed: Failed | None) -> Failed | None:

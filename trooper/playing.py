@@ -1,5 +1,6 @@
 """
-The leg that is being heard: its task, its inbox, and our patience with it.
+The leg that is being heard: its task, its inbox, our patience with it, and
+its line in the report.
 """
 
 from __future__ import annotations
@@ -8,10 +9,13 @@ import trio
 from attrs import define, field
 
 from trooper.core import headers as http
+from trooper.core.outcome import Failed
 from trooper.core.patience import Patience
+from trooper.delivery import Delivery
 from trooper.inbox import Bell, Inbox
 from trooper.legs import Leg, run_leg
 from trooper.services import Seat
+from trooper.telemetry import LegReport
 
 
 @define
@@ -47,3 +51,24 @@ class Playing:
                 await run_leg(leg, self.inbox)
         finally:
             self.closed.set()
+
+
+def leg_report(
+    playing: Playing, delivery: Delivery, began: float, outcome: str, failed: Failed | None = None
+) -> LegReport:
+    """The leg in numbers and enumerated words; `began` is when the request did."""
+    first = playing.patience.first_content
+    return LegReport(
+        target=playing.seat.target.name,
+        model=delivery.leg.model,
+        how=playing.how,
+        outcome=outcome,
+        phase=delivery.transcript.phase.value,
+        started_s=round(playing.patience.started - began, 6),
+        first_content_s=None if first is None else round(first - began, 6),
+        ended_s=round(trio.current_time() - began, 6),
+        tokens=delivery.leg.tokens,
+        estimated=delivery.leg.estimated,
+        status=failed.answer.status if failed and failed.answer else None,
+        unfit_reason=failed.unfit_reason if failed else "",
+    )

@@ -37,10 +37,21 @@ from trooper.client import Client, Receive, Send
 from trooper.core import headers as http
 from trooper.core.events import Finish, FinishReason, Received, is_content
 from trooper.core.outcome import Answer, Completed, Failed, FailureKind, Outcome
-from trooper.core.plan import Continue, FinishTurn, GiveUp, PassOn, Restart, Retry, Step, Terminate, next_step
+from trooper.core.plan import (
+    Continue,
+    FinishCall,
+    FinishTurn,
+    GiveUp,
+    PassOn,
+    Restart,
+    Retry,
+    Step,
+    Terminate,
+    next_step,
+)
 from trooper.delivery import Delivery, seam_words
 from trooper.inbox import Alarm, Bell, Ended, Granted, Opened
-from trooper.playing import Playing
+from trooper.playing import Playing, leg_report
 from trooper.request import ClientRequest, Incoming
 from trooper.route import Route
 from trooper.services import Seat, Services
@@ -137,7 +148,7 @@ class Conductor:
         self._ending = "failed"
         await self._answer(self.delivery.fail(failed, f"the chain for {wire}", own=False), "none")
 
-    def _start(self, nursery: trio.Nursery, step: Restart | Continue | Retry) -> Playing:
+    def _start(self, nursery: trio.Nursery, step: Restart | Continue | FinishCall | Retry) -> Playing:
         """Start the leg that the plan has asked for."""
         if isinstance(step, Retry):
             self._may_retry = False
@@ -145,19 +156,19 @@ class Conductor:
         else:
             seat = self.route.take(step.target)
         delivery = self.delivery
-        given = delivery.transcript.text if delivery.transcript.has_text else ""
-        if not self.client.started and not given:
+        going_on = delivery.transcript.has_text or delivery.transcript.open_call() is not None
+        if not self.client.started and not going_on:
             delivery.begin_anew()
             self._preamble_since = None
         leg = self.route.leg(
             seat,
-            given=given,
+            delivery.transcript,
             tokens_left=delivery.tokens_left(),
-            other_way=bool(given) and isinstance(step, Retry),
+            other_way=isinstance(step, Retry),
         )
         delivery.begin_leg(seat.target.name, seat.model or "", seam=self._seam_words(seat))
         self._gap_since = self._content_sent
-        how = "continue" if given else "restart"
+        how = "continue" if going_on else "restart"
         playing = Playing.at(seat, how, self._bell, self.services.config.server.channel_bytes)
         nursery.start_soon(playing.run, leg)
         self._playing = playing
@@ -219,26 +230,9 @@ class Conductor:
             self.route.observe(playing.seat, failed, trio.current_time())
             if self._first is None:
                 self._first = (failed, playing.seat.target.name)
-        self._legs.append(self._leg_report(playing, delivery.leg.outcome, failed))
+        self._legs.append(leg_report(playing, delivery, self._began, delivery.leg.outcome, failed))
         self._playing = None
         return outcome
-
-    def _leg_report(self, playing: Playing, outcome: str, failed: Failed | None = None) -> LegReport:
-        delivery, first = self.delivery, playing.patience.first_content
-        return LegReport(
-            target=playing.seat.target.name,
-            model=delivery.leg.model,
-            how=playing.how,
-            outcome=outcome,
-            phase=delivery.transcript.phase.value,
-            started_s=round(playing.patience.started - self._began, 6),
-            first_content_s=None if first is None else round(first - self._began, 6),
-            ended_s=round(trio.current_time() - self._began, 6),
-            tokens=delivery.leg.tokens,
-            estimated=delivery.leg.estimated,
-            status=failed.answer.status if failed and failed.answer else None,
-            unfit_reason=failed.unfit_reason if failed else "",
-        )
 
     def _next(self, outcome: Outcome) -> Step:
         # A healthy answer needs no second look at the request it answers.
@@ -385,7 +379,8 @@ class Conductor:
     def report(self) -> RequestReport:
         """The request in numbers and enumerated words, the leg that is still open included."""
         outcome = FailureKind.CLIENT_CANCELLED.value if self.client.gone else self._ending
-        still = () if self._playing is None else (self._leg_report(self._playing, outcome),)
+        still = self._playing
+        open_leg = () if still is None else (leg_report(still, self.delivery, self._began, outcome),)
         return RequestReport(
             request_id=self.request_id,
             model=self.route.model_for_log(),
@@ -395,5 +390,5 @@ class Conductor:
             duration_s=round(trio.current_time() - self._began, 6),
             sent_bytes=self.client.sent_bytes,
             gap_s=self._gap_s,
-            legs=(*self._legs, *still),
+            legs=(*self._legs, *open_leg),
         )

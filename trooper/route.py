@@ -17,6 +17,7 @@ from trooper.core.conversation import Conversation
 from trooper.core.outcome import Failed, FailureKind
 from trooper.core.plan import Candidate, Restart, could_go_on
 from trooper.core.seam import NOTHING, Prefill, prefill
+from trooper.core.transcript import Transcript
 from trooper.legs import CloudLeg, Leg, LocalLeg, NoLeg
 from trooper.request import Incoming
 from trooper.services import Seat, Services, headers_for
@@ -106,6 +107,7 @@ class Route:
             name,
             restart=local_model.unfit(model, conversation),
             go_on=local_model.unfit_to_go_on(model, conversation),
+            finish_call=local_model.unfit_to_finish_call(model, conversation),
         )
 
     def _cloud_candidate(self, seat: Seat, conversation: Conversation | Unreadable) -> Candidate:
@@ -136,12 +138,13 @@ class Route:
         instruction = self.services.config.server.continue_instruction
         return cloud_way(seat.target, seat.model or "", instruction).way
 
-    def leg(self, seat: Seat, *, given: str, tokens_left: int | None, other_way: bool) -> Leg:
-        """What `seat` is asked: the whole answer, or the rest after `given` within `tokens_left`."""
+    def leg(self, seat: Seat, given: Transcript, *, tokens_left: int | None, other_way: bool) -> Leg:
+        """What `seat` is asked: the whole answer, or the rest after what is `given`, within `tokens_left`."""
+        text = given.text if given.has_text else ""
         server = self.services.config.server
         standby = self.services.standbys.get(seat.target.name)
         if standby is None:
-            return self._cloud_leg(seat, given, tokens_left, other_way=other_way)
+            return self._cloud_leg(seat, text, tokens_left, other_way=other_way and bool(text))
         conversation = self.incoming.conversation
         if isinstance(conversation, Unreadable):
             conversation = Conversation(self.incoming.routing.model, (), unsaid=(conversation.reason,))
@@ -150,11 +153,13 @@ class Route:
             model=seat.model,
             conversation=conversation,
             request_id=self.request_id,
-            given=given,
-            max_tokens=tokens_left if given else conversation.sampling.max_tokens,
+            given=text,
+            max_tokens=tokens_left if text else conversation.sampling.max_tokens,
             max_line_bytes=server.max_event_bytes,
             note=server.omission_note,
-            other_way=other_way,
+            calls=given.tool_calls(),
+            half_call=given.open_call(),
+            other_way=other_way and bool(text),
         )
 
     def _cloud_leg(self, seat: Seat, given: str, tokens_left: int | None, *, other_way: bool) -> Leg:

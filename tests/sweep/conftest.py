@@ -12,6 +12,11 @@ class Tallies:
 
     rows: list[tuple[str, bool, Any]] = field(factory=list)
 
+    calls: list[tuple[str, str, Any]] = field(factory=list)
+
+    def add_calls(self, wire: str, mode: str, tally: Any) -> None:
+        self.calls.append((wire, mode, tally))
+
     def add(self, name: str, gate: bool, tally: Any) -> None:
         self.rows.append((name, gate, tally))
 
@@ -30,12 +35,17 @@ def tallies(pytestconfig: pytest.Config) -> Tallies:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     rows = config.stash[_TALLIES].rows
+    for wire, mode, tally in config.stash[_TALLIES].calls:
+        terminalreporter.write_line(
+            f"cut inside calls: {wire}, {mode}: {tally.whole} complete, {tally.raised} raised, "
+            f"{len(tally.wrong)} violations, {tally.grammars} grammars"
+        )
     if not rows:
         return
     terminalreporter.section("streams cut")
     for name, gate, tally in rows:
         terminalreporter.write_line(
-            f"{name:<24} {'gate' if gate else 'no gate':<8} {tally.checked:>6} checked, "
+            f"{name:<34} {'gate' if gate else 'no gate':<8} {tally.checked:>6} checked, "
             f"{tally.whole:>6} complete, {tally.honest:>5} honest errors, {len(tally.wrong)} violations"
         )
     checked = sum(tally.checked for _, _, tally in rows)

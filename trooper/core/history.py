@@ -9,6 +9,7 @@ This file may not know any wire, server or model.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from attrs import evolve
 
@@ -106,3 +107,34 @@ def _mergeable(last: Message, message: Message) -> bool:
 def _merge(last: Message, message: Message) -> Message:
     between = (_BETWEEN,) if last.text and message.text else ()
     return evolve(message, parts=(*last.parts, *between, *message.parts))
+
+
+#: The arguments of a call that is only there to see where a template puts them.
+_MARK: Final = "trooper_arguments"
+
+
+def with_call(
+    messages: Sequence[Message], said: str, calls: Sequence[ToolCall], call: ToolCall
+) -> tuple[Message, ...]:
+    """
+    The history with the half answer behind it: its text, its whole calls, and
+    the half call with arguments that are found again by `before_arguments`.
+
+    A result follows, so that no server takes the turn for one to go on with.
+    """
+    marked = evolve(call, arguments=f'{{"{_MARK}": 1}}')
+    turn = Message(Role.ASSISTANT, (TextPart(said),) if said else (), (*calls, marked))
+    return (*messages, turn, Message(Role.TOOL, (TextPart("ok"),), tool_call_id=call.id))
+
+
+def before_arguments(rendered: str, name: str) -> str:
+    """
+    A prompt made of `with_call`, up to where the half call's arguments begin.
+
+    A template that shows no calls gets the form that most models know.
+    """
+    at = rendered.rfind(_MARK)
+    begin = rendered.rfind("{", 0, at) if at >= 0 else -1
+    if begin >= 0:
+        return rendered[:begin]
+    return f'{rendered}\n<tool_call>\n{{"name": "{name}", "arguments": '

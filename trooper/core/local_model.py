@@ -51,6 +51,8 @@ class LocalModel:
         way: how it continues; `NONE` until probed.
         echoes: whether the server repeats a prefill; `None` until probed.
         trims: whether its template strips white space at a prefill's end.
+        takes_grammar: whether its server binds an answer by a grammar from the
+            first character on, also behind a prompt that we rendered.
     """
 
     name: str
@@ -63,6 +65,7 @@ class LocalModel:
     way: Way = Way.NONE
     echoes: bool | None = None
     trims: bool = False
+    takes_grammar: bool = False
 
 
 #: What speaks for a model when nobody named one, the weightiest first.
@@ -179,3 +182,11 @@ def unfit_to_go_on(model: LocalModel, conversation: Conversation) -> str:
             return ""
         case _:
             return "closes_turn"
+
+
+def unfit_to_finish_call(model: LocalModel, conversation: Conversation) -> str:
+    """Why `model` cannot write the rest of a tool call that the client has a part of; empty if it can."""
+    if not model.takes_grammar:
+        return "no_grammar"
+    has_images = any(isinstance(p, ImagePart) for m in conversation.messages for p in m.parts)
+    return unfit(model, conversation) or ("images_raw" if has_images else "")

@@ -18,7 +18,9 @@ The rules, in the order in which they are tried:
    asked for: that is a finish, too.
 6. Nothing has been given that a restart would repeat: the next fit target
    starts from the beginning. Reasoning alone may be followed by an answer.
-7. Text has been given: the next target that is fit to continue does.
+7. Text has been given: the next target that is fit to continue does. A part of
+   a tool call has been given: the next target that a grammar can bind to the
+   rest of it.
 8. Nobody is left: give up, and say so.
 """
 
@@ -42,13 +44,15 @@ class Candidate:
     """
     A target that has not been tried yet, and whether it can take the request.
 
-    `restart` and `go_on` say why it cannot start from the beginning, or
-    cannot continue from here; empty means that it can.
+    `restart`, `go_on` and `finish_call` say why it cannot start from the
+    beginning, cannot continue from here, or cannot write the rest of a tool
+    call; empty means that it can.
     """
 
     name: str
     restart: str = ""
     go_on: str = ""
+    finish_call: str = "no_grammar"
 
 
 @frozen
@@ -61,6 +65,13 @@ class Restart:
 @frozen
 class Continue:
     """Ask `target` for the rest of the answer."""
+
+    target: str
+
+
+@frozen
+class FinishCall:
+    """Ask `target` for the rest of the tool call that the client has a part of."""
 
     target: str
 
@@ -98,7 +109,7 @@ class Retry:
     target: str
 
 
-Step: TypeAlias = Restart | Continue | Terminate | FinishTurn | PassOn | GiveUp | Retry
+Step: TypeAlias = Restart | Continue | FinishCall | Terminate | FinishTurn | PassOn | GiveUp | Retry
 
 
 def next_step(
@@ -145,6 +156,8 @@ def next_step(
         if retry:
             return Retry(tried)
         return next((Restart(c.name) for c in candidates if not c.restart), GiveUp(told))
+    if transcript.has_a_net and transcript.open_call() is not None:
+        return next((FinishCall(c.name) for c in candidates if not c.finish_call), GiveUp(told))
     if not _can_go_on(transcript):
         return GiveUp(told)
     if tokens_left is not None and tokens_left <= 0:

@@ -118,6 +118,15 @@ class ToolCalls:
         """Whether no call is open; true when there are none."""
         return not self.overflowed and all(call.whole for call in self._calls.values())
 
+    def open_call(self) -> tuple[int, ToolCall] | None:
+        """The index and the half of the one call that is open, if it is the last one."""
+        if self.overflowed or not self._calls:
+            return None
+        *earlier, (index, call) = self._calls.items()
+        if call.whole or call.closed or not call.name or not all(c.whole for _, c in earlier):
+            return None
+        return index, ToolCall(call.id, call.name, call.arguments)
+
     def whole(self) -> tuple[ToolCall, ...]:
         """The calls that somebody finished."""
         return tuple(ToolCall(c.id, c.name, c.arguments) for c in self._calls.values() if c.whole)

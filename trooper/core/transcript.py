@@ -127,6 +127,10 @@ class Transcript:
         """The tool calls the client has been given whole."""
         return self._calls.whole()
 
+    def open_call(self) -> tuple[int, ToolCall] | None:
+        """The index and the half of the call that the client has a part of."""
+        return self._calls.open_call()
+
     @property
     def calls_are_whole(self) -> bool:
         """Whether no tool call stands open at the client."""

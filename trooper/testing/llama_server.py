@@ -105,7 +105,7 @@ class FakeLlamaServer:
 
     def _render(self, messages: Sequence[Mapping[str, Any]]) -> str:
         *earlier, last = messages
-        prompt = "".join(f"{_OPEN}{m['role']}\n{m['content']}{_CLOSE}" for m in earlier)
+        prompt = "".join(f"{_OPEN}{m['role']}\n{m['content']}{_shown(m)}{_CLOSE}" for m in earlier)
         half = str(last["content"])
         if last["role"] != "assistant":
             return f"{prompt}{_OPEN}{last['role']}\n{half}{_CLOSE}{_OPEN}assistant\n"
@@ -145,8 +145,19 @@ class FakeLlamaServer:
             )
         return self._streamed(events, b"data: [DONE]\n\n")
 
+    def _rest_of_call(self, prompt: str) -> str:
+        """What is missing of the call that the prompt breaks off in."""
+        head, _, half = prompt.rpartition('"arguments": ')
+        name = head.rpartition('"name": "')[2].partition('"')[0]
+        whole = next((call.arguments for call in self.calls if call.name == name), "")
+        if whole.startswith(half):
+            return whole[len(half) :]
+        self.mismatches.append(half)
+        return "[cannot continue]"
+
     def _completion(self, asked: Mapping[str, Any]) -> Script:
-        said = tokens(self._rest(asked["prompt"]))
+        prompt = str(asked["prompt"])
+        said = tokens(self._rest_of_call(prompt) if "grammar" in asked else self._rest(prompt))
         events = [_data({"index": 0, "content": token, "stop": False}) for token in said]
         last = {"content": "", "stop": True, "stop_type": "eos", "tokens_evaluated": 7}
         return self._streamed(events, _data({**last, "tokens_predicted": len(said)}))
@@ -161,6 +172,13 @@ class FakeLlamaServer:
         if self.fault is not None:
             return Script((Head(), *half, *ends[self.fault]))
         return Script((Head(), *map(Send, events), Send(last), End()))
+
+
+def _shown(message: Mapping[str, Any]) -> str:
+    """A turn's calls, as many templates show them."""
+    functions = [call["function"] for call in message.get("tool_calls", ())]
+    told = [f'{{"name": "{f["name"]}", "arguments": {f["arguments"]}}}' for f in functions]
+    return "".join(f"\n<tool_call>\n{call}\n</tool_call>" for call in told)
 
 
 def _data(value: Mapping[str, object]) -> bytes:

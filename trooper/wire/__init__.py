@@ -14,7 +14,7 @@ from typing import Protocol
 from attrs import frozen
 
 from trooper.core.continuing import Half
-from trooper.core.conversation import Conversation
+from trooper.core.conversation import Conversation, ToolCall
 from trooper.core.events import Event, FinishReason, Received, Usage
 from trooper.core.headers import Headers
 from trooper.core.outcome import FailureKind, Outcome
@@ -113,6 +113,24 @@ class Asking(Protocol):
         self, rendered: str, conversation: Conversation, *, prefill: str, max_tokens: int | None = None
     ) -> Post:
         """Let the model go on from a rendered prompt and a half answer; no template, no parser."""
+
+    def finish_call(
+        self,
+        rendered: str,
+        conversation: Conversation,
+        call: ToolCall,
+        *,
+        max_tokens: int | None = None,
+    ) -> Post | None:
+        """
+        Ask for the rest of a tool call's arguments, and for nothing else.
+
+        Args:
+            rendered: the prompt of `conversation` with `with_call` behind it.
+            call: the half call; its arguments break off somewhere.
+
+        `None` where the server cannot be bound to it.
+        """
 
     def reader(self, post: Post, max_event_bytes: int, call_id: str) -> Reader:
         """

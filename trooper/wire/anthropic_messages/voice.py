@@ -224,7 +224,8 @@ class MessagesVoice:
     def hand_over(self, words: str, said: str, next_said: str) -> bytes:
         """Tell of the seam: a comment, and the API's own block if that is wanted."""
         out = self.comment(words)
-        if not self.fallback_block or not said or not next_said:
+        # A call that is open must not be closed by it: a closed one is run.
+        if not self.fallback_block or not said or not next_said or self._open == "tool_use":
             return out
         block = {"type": "fallback", "from": {"model": said}, "to": {"model": next_said}}
         return out + self._in_block("fallback", block) + self._close_block()

@@ -24,6 +24,7 @@ def read_props(body: bytes) -> LocalModel:
         digest=f"{path} {hash(str(props.get('chat_template')))}",
         capabilities=_capabilities(props),
         window_tokens=_size(settings.get("n_ctx")),
+        takes_grammar=True,
     )
 
 

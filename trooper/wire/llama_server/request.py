@@ -14,8 +14,9 @@ from collections.abc import Mapping
 import msgspec
 from attrs import frozen
 
-from trooper.core.conversation import Conversation, ImagePart, Message, Part, Role, TextPart
-from trooper.core.history import plain
+from trooper.core.conversation import Conversation, ImagePart, Message, Part, Role, TextPart, ToolCall
+from trooper.core.history import before_arguments, plain
+from trooper.core.json_tail import tail_grammar
 from trooper.core.local_model import (
     PROBE_BLANK,
     PROBE_QUESTION,
@@ -24,6 +25,7 @@ from trooper.core.local_model import (
     with_thinking_closed,
 )
 from trooper.wire import Post, Reader
+from trooper.wire.decoding import decoded_object
 from trooper.wire.llama_server.models import read_render
 from trooper.wire.llama_server.reader import LlamaReader
 
@@ -122,6 +124,23 @@ class LlamaAsking:
             **limit,
             **_sampling(conversation, 0),
         )
+
+    def finish_call(
+        self,
+        rendered: str,
+        conversation: Conversation,
+        call: ToolCall,
+        *,
+        max_tokens: int | None = None,
+    ) -> Post | None:
+        """`/completion` under the grammar of what is missing."""
+        grammar = tail_grammar(call.arguments)
+        if grammar is None:
+            return None
+        post = self.raw(
+            before_arguments(rendered, call.name), conversation, prefill=call.arguments, max_tokens=max_tokens
+        )
+        return Post(post.path, msgspec.json.encode({**decoded_object(post.body), "grammar": grammar}))
 
     def reader(self, post: Post, max_event_bytes: int, call_id: str) -> Reader:
         """One reader for both paths: their events tell themselves apart."""

@@ -166,6 +166,17 @@ class OllamaAsking:
             options=self._sampling(conversation, max_tokens, 0),
         )
 
+    def finish_call(
+        self,
+        rendered: str,
+        conversation: Conversation,
+        call: ToolCall,
+        *,
+        max_tokens: int | None = None,
+    ) -> Post | None:
+        """Ollama's grammars begin at the beginning: never."""
+        return None
+
     def reader(self, post: Post, max_event_bytes: int, call_id: str) -> OllamaReader:
         """One reader for both paths: their lines tell themselves apart."""
         return OllamaReader(max_event_bytes, call_id=call_id)
