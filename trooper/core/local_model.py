@@ -189,4 +189,6 @@ def unfit_to_finish_call(model: LocalModel, conversation: Conversation) -> str:
     if not model.takes_grammar:
         return "no_grammar"
     has_images = any(isinstance(p, ImagePart) for m in conversation.messages for p in m.parts)
-    return unfit(model, conversation) or ("images_raw" if has_images else "")
+    # Whether it could have begun the call by itself does not matter: the grammar is its template.
+    able = evolve(model, capabilities=model.capabilities | {"tools"})
+    return unfit(able, conversation) or ("images_raw" if has_images else "")
