@@ -295,6 +295,44 @@ async def test_what_is_not_to_be_stored_is_not(autojump_clock: Any, stream: bool
         assert len(s.services.answers) == 1
 
 
+def named(item_id: str) -> dict[str, str]:
+    return {"type": "item_reference", "id": item_id}
+
+
+async def test_items_that_are_only_named_are_found_for_the_local_model(autojump_clock: Any) -> None:
+    """As Vercel's AI SDK sends a turn back: what the provider has said is named, and not repeated."""
+    async with stage(ScriptedProvider(ANSWERS["tools"])) as s:
+        first = await s.ask(wire="responses", input=[ASK])
+        calls = output_of(bytes(first.body))
+        results = [{"type": "function_call_output", "call_id": c["call_id"], "output": "7"} for c in calls]
+        s.cloud.play_next(FAULT_503)
+        x = await s.ask(wire="responses", input=[ASK, *(named(c["id"]) for c in calls), *results])
+        # Its provider knows them by their ids.
+        assert sent(s)["input"][1:3] == [named(c["id"]) for c in calls]
+        assert x.legs[-1] == ("ollama", "completed")
+        asked = s.ollama.requests[-1].json()
+        assert isinstance(asked, dict)
+        assert [m["role"] for m in asked["messages"]] == ["user", "assistant", "tool", "tool"]
+        told = [call["function"]["name"] for call in asked["messages"][1]["tool_calls"]]
+        assert told == [call["name"] for call in calls]
+
+
+async def test_items_of_ours_that_are_only_named_are_written_out_for_the_cloud(autojump_clock: Any) -> None:
+    async with stage() as s:
+        s.cloud.play_next(FAULT_503)
+        first = await s.ask(wire="responses", input=[ASK])
+        (message,) = output_of(bytes(first.body))
+        await s.ask(wire="responses", input=[ASK, named(message["id"]), ASK])
+        assert sent(s)["input"][1] == {k: v for k, v in message.items() if k != "id"}
+
+
+async def test_items_that_nobody_here_knows(autojump_clock: Any) -> None:
+    async with stage(ScriptedProvider(script=FAULT_503)) as s:
+        x = await s.ask(wire="responses", input=[ASK, named("msg_of_yesterday")])
+        assert x.status == 503
+        assert s.ollama.requests == []
+
+
 async def test_coming_back_to_an_answer_of_ours(autojump_clock: Any) -> None:
     async with stage() as s:
         s.cloud.play_next(FAULT_503)

@@ -9,6 +9,7 @@ in full for whoever is asked next.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -36,20 +37,34 @@ def incoming(services: Services, request: ClientRequest) -> Incoming:
             written_out = earlier.written_out(request.body, kept.request, kept.response)
             # The provider's cache, and its reasoning, are better than our copy of them.
             native = request.body if kept.provider_knows else written_out
+    if surface is RESPONSES_SURFACE and b"item_reference" in written_out:
+        native = earlier.with_references(native, lambda i: _item(services, i, request.owner, ours=True))
+        written_out = earlier.with_references(
+            written_out, lambda i: _item(services, i, request.owner, ours=False)
+        )
     return Incoming(request, surface, native, written_out)
+
+
+def _item(services: Services, item_id: str, owner: int, *, ours: bool) -> Mapping[str, object] | None:
+    """An item by its id; with `ours` only if its provider would not know it."""
+    kept = services.answers.find_by_part(item_id, owner)
+    if kept is None or (ours and kept.provider_knows):
+        return None
+    return earlier.output_item(kept.response, item_id)
 
 
 def keep(services: Services, incoming: Incoming, voice: Voice, *, provider_knows: bool) -> None:
     """Remember an answer that the client has been given whole."""
     if not isinstance(voice, ResponsesVoice | WholeResponsesVoice) or voice.answer is None:
         return
+    part_ids = tuple(str(item.get("id")) for item in _items(voice.answer.get("output")))
     if not provider_knows:
-        for item in _items(voice.answer.get("output")):
-            services.unknown_ids.add(str(item.get("id")))
+        for part_id in part_ids:
+            services.unknown_ids.add(part_id)
     if not earlier.is_to_be_kept(incoming.native):
         return
     body = msgspec.json.encode(voice.answer)
-    kept = Kept(incoming.request.owner, incoming.written_out, body, provider_knows)
+    kept = Kept(incoming.request.owner, incoming.written_out, body, provider_knows, part_ids)
     services.answers.keep(str(voice.answer.get("id") or ""), kept)
 
 

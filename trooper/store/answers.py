@@ -23,17 +23,20 @@ class Kept:
         response: the answer's body, as `GET` gives it back.
         provider_knows: a provider made the whole of it under this id, so it
             can be asked to go on from it.
+        part_ids: the ids of the answer's parts, which a client may name
+            instead of sending them back.
     """
 
     owner: int
     request: bytes = field(repr=False)
     response: bytes = field(repr=False)
     provider_knows: bool
+    part_ids: tuple[str, ...] = ()
 
     @property
     def size_bytes(self) -> int:
         """What it costs to keep."""
-        return len(self.request) + len(self.response) + 512
+        return len(self.request) + len(self.response) + 512 + 128 * len(self.part_ids)
 
 
 @define
@@ -48,6 +51,8 @@ class Answers:
     max_bytes: int
     _kept: OrderedDict[str, Kept] = field(factory=OrderedDict, init=False)
     _bytes: int = field(default=0, init=False)
+    # Part → the answer that it is a part of.
+    _parts: dict[str, str] = field(factory=dict, init=False)
 
     def keep(self, answer_id: str, kept: Kept) -> None:
         """Remember an answer, and forget the oldest beyond the bound."""
@@ -56,6 +61,7 @@ class Answers:
             return
         self._kept[answer_id] = kept
         self._bytes += kept.size_bytes
+        self._parts |= dict.fromkeys(kept.part_ids, answer_id)
         while self._bytes > self.max_bytes:
             self._drop(next(iter(self._kept)))
 
@@ -66,6 +72,10 @@ class Answers:
             return None
         self._kept.move_to_end(answer_id)
         return kept
+
+    def find_by_part(self, part_id: str, owner: int) -> Kept | None:
+        """The answer that has this part, if it is `owner`'s."""
+        return self.find(self._parts.get(part_id, ""), owner)
 
     def forget(self, answer_id: str, owner: int) -> bool:
         """Forget an answer; whether it was there."""
@@ -86,6 +96,8 @@ class Answers:
         kept = self._kept.pop(answer_id, None)
         if kept is not None:
             self._bytes -= kept.size_bytes
+            for part_id in kept.part_ids:
+                self._parts.pop(part_id, None)
 
 
 @define

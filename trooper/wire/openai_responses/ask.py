@@ -88,8 +88,9 @@ def _items(messages: Sequence[Message]) -> Iterator[Mapping[str, object]]:
             yield {"type": "function_call_output", "call_id": message.tool_call_id, "output": output}
             continue
         is_answer = message.role is Role.ASSISTANT
-        if message.parts:
-            parts = [_part(p, "output_text" if is_answer else "input_text") for p in message.parts]
+        said = [part for part in message.parts if part != TextPart("")]
+        if said:
+            parts = [_part(part, "output_text" if is_answer else "input_text") for part in said]
             yield {"type": "message", "role": message.role.value, "content": parts}
         for call in message.tool_calls:
             yield {

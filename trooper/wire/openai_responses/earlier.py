@@ -8,7 +8,7 @@ then what it said, then the new input.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -38,6 +38,30 @@ def written_out(body: bytes, request: bytes, response: bytes) -> bytes:
     items = [*input_items(request), *(said if isinstance(said, list) else ()), *input_items(body)]
     # `instructions` are not carried over by the API either.
     return msgspec.json.encode(value | {"input": items})
+
+
+def with_references(body: bytes, item_of: Callable[[str], Mapping[str, object] | None]) -> bytes:
+    """
+    The same request with the items that it only names, as far as `item_of` knows them.
+
+    A client whose provider stores its answers sends `item_reference` in place
+    of what it was given (Vercel's AI SDK does, call by call).
+    """
+    if b'"item_reference"' not in body:
+        return body
+    items: list[object] = []
+    for item in input_items(body):
+        named = isinstance(item, dict) and item.get("type") == "item_reference"
+        found = item_of(str(item.get("id"))) if isinstance(item, dict) and named else None
+        items.append(item if found is None else found)
+    return msgspec.json.encode({**decoded_object(body), "input": items})
+
+
+def output_item(response: bytes, item_id: str) -> Mapping[str, object] | None:
+    """One of an answer's items."""
+    said = decoded_object(response).get("output")
+    items = said if isinstance(said, list) else []
+    return next((item for item in items if isinstance(item, dict) and item.get("id") == item_id), None)
 
 
 def input_items(body: bytes) -> Sequence[object]:
