@@ -132,6 +132,26 @@ def node(session: nox.Session) -> None:
 
 
 @nox.session
+def agents(session: nox.Session) -> None:
+    """Claude Code, Codex, opencode and aider, headless, where only loopback is reachable."""
+    for program in ("npm", "unshare"):
+        if shutil.which(program) is None:
+            session.error(f"{program} is missing")
+    suite, folder = ROOT / "tests" / "headless", Path(session.create_tmp())
+    session.install("-e", ".[test]")
+    shutil.copy(suite / "package.json", folder)
+    npm = ("npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--prefix", str(folder))
+    session.run(*npm, external=True)
+    # Apart: it wants versions of its own, hundreds of them.
+    session.run("python", "-m", "venv", str(folder / "aider"))
+    pip = str(folder / "aider" / "bin" / "pip")
+    session.run(pip, "install", "-q", "-r", str(suite / "requirements.txt"), external=True)
+    alone = ("unshare", "-rn", "python", str(suite / "loopback.py"))
+    env = {"AGENTS_FOLDER": str(folder)}
+    session.run(*alone, "python", "-m", "pytest", "tests/headless", *session.posargs, external=True, env=env)
+
+
+@nox.session
 def sweep(session: nox.Session) -> None:
     """Every cut of every golden stream, and hypothesis without a fixed seed."""
     session.install("-e", ".[test]")

@@ -42,7 +42,8 @@ def incoming(services: Services, request: ClientRequest) -> Incoming:
         written_out = earlier.with_references(
             written_out, lambda i: _item(services, i, request.owner, ours=False)
         )
-    return Incoming(request, surface, native, written_out)
+    drops = services.config.server.foreign_tools == "drop"
+    return Incoming(request, surface, native, written_out, drops)
 
 
 def _item(services: Services, item_id: str, owner: int, *, ours: bool) -> Mapping[str, object] | None:

@@ -50,12 +50,15 @@ class Incoming:
         native: the body that the provider of the client's wire gets.
         written_out: the body that is read for everybody else: an earlier
             answer that it goes on from is written out in it.
+        drops_foreign_tools: whether others are asked without the tools that
+            only its provider has.
     """
 
     request: ClientRequest
     surface: Surface
     native: bytes = field(repr=False)
     written_out: bytes = field(repr=False)
+    drops_foreign_tools: bool = False
     routing: Routing = field(init=False)
     _conversation: Conversation | Unreadable | None = field(default=None, init=False)
 
@@ -71,7 +74,10 @@ class Incoming:
     def conversation(self) -> Conversation | Unreadable:
         """The whole request, free of its wire."""
         if self._conversation is None:
-            self._conversation = self.surface.spoken.read_conversation(self.written_out)
+            read = self.surface.spoken.read_conversation(self.written_out)
+            if self.drops_foreign_tools and isinstance(read, Conversation):
+                read = read.without_foreign_tools()
+            self._conversation = read
         return self._conversation
 
     @property

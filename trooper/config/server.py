@@ -168,6 +168,17 @@ class Server:
             "Most seams made in this way can be seen, but a visible seam beats a lost answer.",
         ),
     )
+    foreign_tools: str = field(
+        default="unfit",
+        validator=limits.choice("unfit", "drop"),
+        metadata=told(
+            "Tools that only the client's own provider can offer: web search and the like, custom and"
+            ' namespaced ones. `"unfit"`: no target of another wire takes such a request over;'
+            ' `"drop"`: others are asked without those tools.',
+            "Nothing that an answer may hang on is left out unless you say so. Codex offers such tools"
+            " with every request.",
+        ),
+    )
     tool_calls: str = field(
         default="hold",
         validator=limits.choice("hold", "stream"),

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from attrs import Factory, frozen
+from attrs import Factory, evolve, frozen
+
+#: What `Conversation.unsaid` calls tools that only their provider can offer.
+FOREIGN_TOOLS: Final = ("server_tools", "custom_tools")
 
 
 class Role(enum.Enum):
@@ -132,6 +135,10 @@ class Conversation:
     stream: bool = False
     include_usage: bool = False
     unsaid: tuple[str, ...] = ()
+
+    def without_foreign_tools(self) -> Conversation:
+        """The same request for a target that is not offered what only its provider has."""
+        return evolve(self, unsaid=tuple(name for name in self.unsaid if name not in FOREIGN_TOOLS))
 
     @property
     def is_structured(self) -> bool:
