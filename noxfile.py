@@ -154,8 +154,8 @@ def agents(session: nox.Session) -> None:
 @nox.session
 def sweep(session: nox.Session) -> None:
     """Every cut of every golden stream, and hypothesis without a fixed seed."""
-    session.install("-e", ".[test]")
-    session.run("pytest", "tests/sweep", *session.posargs)
+    session.install("-e", ".[test]", *group("sweep"))
+    session.run("pytest", "-n", str(os.cpu_count()), "tests/sweep", *session.posargs)
     session.run("pytest", "tests/core", "tests/wire", env={"TROOPER_HYPOTHESIS": "deep"})
 
 

@@ -66,7 +66,8 @@ HEAD = """\
 Every row of these tables is a case that the tests play through the whole of Trooper, streamed at several
 places of the answer and, where the row says so, as a whole answer too: they check what the client gets, how
 often each target is asked, and what the log says. `trooper demo --fault NAME` plays the ones that can
-strike in the middle of a stream.
+strike in the middle of a stream. The tables are in the chat wire's words; what is no matter of one wire's
+events, and the in-band errors of each, is played on the other two as well.
 
 What is still possible depends on how far the client's stream has got. Trooper calls that the phase:
 
@@ -74,7 +75,7 @@ What is still possible depends on how far the client's stream has got. Trooper c
 |---|---|---|
 | P0 `before_headers`, P1 `preamble` | nothing that counts | another target answers from the beginning |
 | P2 `text` | a piece of the answer | another target goes on from there, or an in-band error |
-| P3 `tool_call` | tool calls | whole ones end the turn; an open one is held back, so it was never seen |
+| P3 `tool_call` | tool calls | whole ones end the turn; an open one is held back, so it was never seen, or finished under a grammar |
 | P4 `reasoning` | reasoning, no answer yet | another target begins the answer |
 | P5 `finished` | the finish reason | the answer is whole; only the terminator is added |
 

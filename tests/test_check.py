@@ -227,7 +227,11 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
         "continues": "instruction",
         "because": "nothing better is known of it",
     }
-    assert told["chains"] == {"*": everybody}
+    assert told["chains"] == {
+        "* (openai-chat)": ["openai", "openai-responses", "ollama"],
+        "* (openai-responses)": ["openai-responses", "openai", "ollama"],
+        "* (anthropic-messages)": ["anthropic", "openai", "openai-responses", "ollama"],
+    }
     assert SECRET not in json.dumps(told)
 
 

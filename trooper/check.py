@@ -33,7 +33,7 @@ from trooper.embedded.model import with_embedded
 from trooper.errors import ConfigError
 from trooper.services import Services, headers_for, open_services
 from trooper.standby import EmbeddedStandby, OllamaStandby, Standby, State
-from trooper.surfaces import SURFACES, KnownWay, cloud_way, cloud_wire
+from trooper.surfaces import KnownWay, cloud_way, cloud_wire
 from trooper.telemetry import set_up_logging
 from trooper.terminal import open_console
 from trooper.upstream import Call
@@ -263,20 +263,6 @@ def _describe(standby: Standby, model: LocalModel) -> tuple[str, ...]:
     )
 
 
-def _chains(config: Config) -> list[tuple[str, str]]:
-    """Each chain, and whether somebody in it could go on with a half answer."""
-    rows = []
-    for chain in config.chains:
-        if not chain.is_default:
-            rows.append((chain.pattern, _row([config.target(name) for name in chain.targets])))
-            continue
-        # Nobody wrote it: each client's own wire comes first in it.
-        for surface in SURFACES.values():
-            targets = config.chain_for(chain.pattern, surface.wire)
-            rows.append((f"{chain.pattern} ({surface.wire.value})", _row(targets)))
-    return rows
-
-
 def _row(targets: Sequence[Target]) -> str:
     row = " → ".join(target.name for target in targets)
     helped = any(target.is_local for target in targets)
@@ -294,8 +280,8 @@ def _print_table(config: Config, findings: Sequence[Finding]) -> None:
         lines = [finding.url, *finding.words, *([finding.mend] if finding.mend else [])]
         table.add_row(finding.name, finding.place, usable, "\n".join(lines))
     console.print(table)
-    for pattern, row in _chains(config):
-        console.print(f"chain {pattern}: {row}")
+    for name, targets in config.told_chains().items():
+        console.print(f"chain {name}: {_row(targets)}")
     bad = [finding.name for finding in findings if not finding.usable]
     console.print(f"Not usable: {', '.join(bad)}." if bad else "Everything is usable.")
 
@@ -306,6 +292,6 @@ def _print_json(config: Config, findings: Sequence[Finding]) -> None:
         "config": config.source,
         "usable": all(finding.usable for finding in findings),
         "targets": [asdict(finding) for finding in findings],
-        "chains": {chain.pattern: list(chain.targets) for chain in config.chains},
+        "chains": {n: [t.name for t in targets] for n, targets in config.told_chains().items()},
     }
     sys.stdout.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")

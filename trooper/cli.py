@@ -124,7 +124,8 @@ def _summary(config: Config) -> list[str]:
         lines.append(
             f"target {target.name}: {kind}, {_without_credentials(target.place)}, {_key(target.key)}"
         )
-    lines.extend(f"chain {chain.pattern!r}: {' → '.join(chain.targets)}" for chain in config.chains)
+    for name, targets in config.told_chains().items():
+        lines.append(f"chain {name}: {' → '.join(target.name for target in targets)}")
     return lines
 
 

@@ -1,56 +1,58 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
-from attrs import define, field
+from attrs import frozen
+
+_STREAMS, _CALLS = "streams cut", "calls cut"
 
 
-@define
+@frozen
 class Tallies:
-    """The sweep in figures."""
+    """The sweep in figures. They travel with the test's report, also from another process."""
 
-    rows: list[tuple[str, bool, Any]] = field(factory=list)
-
-    calls: list[tuple[str, str, Any]] = field(factory=list)
-
-    def add_calls(self, wire: str, mode: str, tally: Any) -> None:
-        self.calls.append((wire, mode, tally))
+    request: pytest.FixtureRequest
 
     def add(self, name: str, gate: bool, tally: Any) -> None:
-        self.rows.append((name, gate, tally))
+        fit = (getattr(tally, "fit", tally.checked), getattr(tally, "fit_whole", tally.whole))
+        row = [name, gate, tally.checked, tally.whole, tally.honest, len(tally.wrong), *fit]
+        self.request.node.user_properties.append((_STREAMS, json.dumps(row)))
 
-
-_TALLIES: pytest.StashKey[Tallies] = pytest.StashKey()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_TALLIES] = Tallies()
+    def add_calls(self, wire: str, mode: str, tally: Any) -> None:
+        row = [wire, mode, tally.whole, tally.raised, len(tally.wrong), tally.grammars]
+        self.request.node.user_properties.append((_CALLS, json.dumps(row)))
 
 
 @pytest.fixture
-def tallies(pytestconfig: pytest.Config) -> Tallies:
-    return pytestconfig.stash[_TALLIES]
+def tallies(request: pytest.FixtureRequest) -> Tallies:
+    return Tallies(request)
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    rows = config.stash[_TALLIES].rows
-    for wire, mode, tally in config.stash[_TALLIES].calls:
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    kept = [
+        (name, json.loads(value))
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, ())
+        for name, value in report.user_properties
+    ]
+    for wire, mode, whole, raised, wrong, grammars in sorted(row for name, row in kept if name == _CALLS):
         terminalreporter.write_line(
-            f"cut inside calls: {wire}, {mode}: {tally.whole} complete, {tally.raised} raised, "
-            f"{len(tally.wrong)} violations, {tally.grammars} grammars"
+            f"cut inside calls: {wire}, {mode}: {whole} complete, {raised} raised, "
+            f"{wrong} violations, {grammars} grammars"
         )
+    rows = sorted(row for name, row in kept if name == _STREAMS)
     if not rows:
         return
-    terminalreporter.section("streams cut")
-    for name, gate, tally in rows:
+    terminalreporter.section(_STREAMS)
+    for name, gate, checked, whole, honest, wrong, *_ in rows:
         terminalreporter.write_line(
-            f"{name:<34} {'gate' if gate else 'no gate':<8} {tally.checked:>6} checked, "
-            f"{tally.whole:>6} complete, {tally.honest:>5} honest errors, {len(tally.wrong)} violations"
+            f"{name:<34} {'gate' if gate else 'no gate':<8} {checked:>6} checked, "
+            f"{whole:>6} complete, {honest:>5} honest errors, {wrong} violations"
         )
-    checked = sum(tally.checked for _, _, tally in rows)
-    whole = sum(tally.whole for _, _, tally in rows)
-    wrong = sum(len(tally.wrong) for _, _, tally in rows)
+    checked, whole, wrong, fit, fit_whole = (sum(row[at] for row in rows) for at in (2, 3, 5, 6, 7))
     terminalreporter.write_line(
-        f"{checked} streams checked, {100 * whole / checked:.1f} % completed, {wrong} violations"
+        f"{checked} streams checked, {100 * whole / checked:.1f} % completed, {wrong} violations; "
+        f"{fit} of them with a target that is fit, {100 * fit_whole / max(1, fit):.1f} % completed"
     )

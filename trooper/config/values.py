@@ -9,13 +9,14 @@ environment.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from attrs import frozen
 
 from trooper.config.server import Server
 from trooper.config.target import Key, Target
-from trooper.config.told import Wire
+from trooper.config.told import CLOUD_WIRES, Wire
 
 __all__ = ["Chain", "Config", "Key", "Server", "Target", "Wire"]
 
@@ -65,6 +66,17 @@ class Config:
         if chain.is_default:
             targets.sort(key=lambda target: (target.is_local, target.wire is not wire))
         return tuple(targets)
+
+    def told_chains(self) -> Mapping[str, tuple[Target, ...]]:
+        """Every chain as people are told it; the one that nobody wrote is another one for each wire."""
+        told: dict[str, tuple[Target, ...]] = {}
+        for chain in self.chains:
+            if not chain.is_default:
+                told[chain.pattern] = tuple(map(self.target, chain.targets))
+                continue
+            for wire in CLOUD_WIRES:
+                told[f"{chain.pattern} ({wire.value})"] = self.chain_for(chain.pattern, wire)
+        return told
 
     def provider_of(self, wire: Wire) -> Target | None:
         """The first target that speaks `wire`: who gets what is not an answer (files, batches, lists)."""
