@@ -67,7 +67,10 @@ THOUGHT = "The user asks about lighthouses – kurz 思考 🧐."
 LOOK = "Let me look, s'il vous plaît 🔦: it is dark."
 #: Ollama's template knows no call behind a half answer: its model ends the turn in words.
 OTHERWISE = " Nothing."
-SORRY = "I'm sorry, désolé 🙏, but I can't help with that."
+SORRY = (
+    "I'm sorry, désolé 🙏, but I can't help with that: lamps of this kind are not mine to describe, and"
+    " neither is the way up to them, not even for one evening in May. Ask the keeper, who knows them all."
+)
 NOTE = {"city": "Zürich 🇨🇭", "days": list(range(60)), "note": 'a "b" {c} \\ ' + "d\u2028é" * 12}
 WEATHER = Call("get_weather", json.dumps(NOTE, ensure_ascii=False))
 CLOCK = Call("get_time", json.dumps({"zone": "Europe/Zurich"}), id="call_0000000000000000000002")
@@ -119,8 +122,7 @@ class Golden:
     def is_whole(self, result: ChatResult) -> bool:
         """Exact; or ended where the agent can go on by itself: with those calls that were whole."""
         if self.answer.refusal:
-            said = result.refusal or result.text
-            return said in (SORRY, "".join(self.answer.refusal))
+            return SORRY in (result.refusal, result.text)
         calls = [(call.name, json.loads(call.arguments)) for call in result.tool_calls]
         wanted = [(call.name, json.loads(call.arguments)) for call in self.answer.calls]
         ended = "tool_calls" if calls else "stop"
@@ -151,7 +153,7 @@ GOLDENS = (
     Golden("text then tool", said(LOOK, calls=(WEATHER,), finish="tool_calls"), before_calls=LOOK),
     Golden("reasoning", said(PLAIN, reasoning=tuple(tokens(THOUGHT)))),
     Golden("JSON", said(DOCUMENT), structured=True),
-    Golden("refusal", ChatAnswer(refusal=tuple(tokens(SORRY)) * 4)),
+    Golden("refusal", ChatAnswer(refusal=tuple(tokens(SORRY)))),
 )
 
 

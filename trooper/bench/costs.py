@@ -7,7 +7,7 @@ from __future__ import annotations
 import statistics
 
 from trooper.bench.crowd import REQUEST_BYTES
-from trooper.bench.passthrough import STREAMS, TOKEN_S, Mark, Measured, measure_costs
+from trooper.bench.passthrough import SPOKEN, STREAMS, TOKEN_S, Mark, Measured, measure_costs
 from trooper.bench.progress import Progress
 from trooper.bench.result import Asked, Result
 from trooper.bench.rig import open_rig
@@ -93,6 +93,7 @@ def _summary(measured: Measured) -> dict[str, object]:
             **_figures(measured, Mark.GUEST),
             "added_ttft_gate_on_ms": _percentiles(measured.added_ms(Mark.GUEST)),
         },
+        "vs_chat": {mark.value: _rounded(measured.vs_chat(mark)) for mark in SPOKEN},
         "broken_streams": measured.broken,
         "noisy": measured.noisy,
     }

@@ -10,16 +10,46 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Mapping
 from typing import Final
 
 import trio
-from attrs import define, field
+from attrs import define, field, frozen
 
-#: A chunk with a piece of text in it.
-_CONTENT: Final = re.compile(rb'"content":"(?!")')
-_END: Final = b"data: [DONE]"
 _READ_BYTES: Final = 65_536
 REQUEST_BYTES: Final = 4096
+
+
+@frozen
+class Spoken:
+    """What a client of one wire asks, and what it counts."""
+
+    path: str
+    #: The key of the conversation, and what else a request must have.
+    turns: str
+    more: Mapping[str, object]
+    #: An event with a piece of text in it.
+    content: re.Pattern[bytes]
+    end: bytes
+
+
+CHAT: Final = Spoken(
+    "/v1/chat/completions", "messages", {}, re.compile(rb'"content":"(?!")'), b"data: [DONE]"
+)
+MESSAGES: Final = Spoken(
+    "/v1/messages",
+    "messages",
+    {"max_tokens": 9999},
+    re.compile(rb'"text_delta","text":"(?!")'),
+    b'data: {"type":"message_stop"',
+)
+RESPONSES: Final = Spoken(
+    "/v1/responses",
+    "input",
+    {},
+    re.compile(rb'"delta":"(?!")'),
+    b'data: {"type":"response.completed"',
+)
 
 
 @define
@@ -36,6 +66,7 @@ class Crowd:
     port: int
     streams: int
     arrival_s: float
+    spoken: Spoken = CHAT
     tokens: int = field(default=0, init=False)
     begun: int = field(default=0, init=False)
     ended: int = field(default=0, init=False)
@@ -54,17 +85,17 @@ class Crowd:
     async def _client(self) -> None:
         async with await trio.open_tcp_stream("127.0.0.1", self.port) as stream:
             asked = time.monotonic()
-            await stream.send_all(request())
+            await stream.send_all(request(self.spoken))
             tail, first, whole = b"", True, False
             while data := await _received(stream):
                 tail += data
-                found = _CONTENT.findall(tail)
+                found = self.spoken.content.findall(tail)
                 if found:
                     if first:
                         first = False
                         self._note_first(time.monotonic() - asked)
                     self.tokens += len(found)
-                if _END in tail:
+                if self.spoken.end in tail:
                     whole = True
                     break
                 # What may be half of a pattern is looked at again; nothing is counted twice.
@@ -87,13 +118,14 @@ async def _received(stream: trio.SocketStream) -> bytes:
         return b""
 
 
-def request() -> bytes:
+def request(spoken: Spoken = CHAT) -> bytes:
     """A request of exactly `REQUEST_BYTES` in its body, and nothing that a cache could know."""
-    asked = {"model": "gpt-4o", "stream": True, "messages": [{"role": "user", "content": ""}]}
-    asked["messages"] = [{"role": "user", "content": "x" * (REQUEST_BYTES - len(json.dumps(asked)))}]
+    turn = {"role": "user", "content": ""}
+    asked: dict[str, object] = {"model": "gpt-4o", "stream": True, spoken.turns: [turn], **spoken.more}
+    turn["content"] = "x" * (REQUEST_BYTES - len(json.dumps(asked)))
     body = json.dumps(asked).encode()
     head = (
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+        f"POST {spoken.path} HTTP/1.1\r\nhost: 127.0.0.1\r\n"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
     )
     return head.encode() + body

@@ -10,7 +10,8 @@ tokens a second. Between the moment when all streams flow and shortly before
 the first one ends, the server's processor time is divided by the tokens that
 the clients got. A second figure is each client's time to the first content,
 less the same against the provider itself. Memory is read before the first
-request, with 40 streams and with 200.
+request, with 40 streams and with 200. In a full run the other two wires are
+measured beside chat, on the same server.
 
 Ratios are taken within a round. Where a ratio differs by more than a fifth
 from round to round, the machine was too noisy, and the result says so.
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import enum
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -28,7 +29,7 @@ import trio
 from attrs import define, field, frozen
 
 from trooper.bench import nginx
-from trooper.bench.crowd import Crowd
+from trooper.bench.crowd import CHAT, MESSAGES, RESPONSES, Crowd, Spoken
 from trooper.bench.processes import cost_of, cost_of_group
 from trooper.bench.progress import Progress
 from trooper.bench.result import Asked, Mode
@@ -51,7 +52,15 @@ class Mark(enum.Enum):
     TRIO = "trooper, -k trio"
     TRIO_OPEN = "trooper, -k trio, gate off"
     GUEST = "trooper, asyncio guest"
+    MESSAGES = "trooper, -k trio, Messages"
+    RESPONSES = "trooper, -k trio, Responses"
     OTHER = "the other proxy"
+
+
+#: What the clients of a system speak, where it is not chat.
+SPOKEN: Final[Mapping[Mark, Spoken]] = {Mark.MESSAGES: MESSAGES, Mark.RESPONSES: RESPONSES}
+#: The wires of providers, by the names of configurations.
+_WIRES: Final = ("openai-responses", "anthropic-messages")
 
 
 @frozen
@@ -104,6 +113,12 @@ class Measured:
         """Processor time against nginx, round by round."""
         pairs = zip(self.samples.get(mark, ()), self.samples.get(Mark.NGINX, ()), strict=False)
         return [a.cpu_us / b.cpu_us for a, b in pairs if a.cpu_us and b.cpu_us]
+
+    def vs_chat(self, mark: Mark) -> float | None:
+        """Processor time of another wire against chat's, the median of the rounds."""
+        pairs = zip(self.samples.get(mark, ()), self.samples.get(Mark.TRIO, ()), strict=False)
+        ratios = [a.cpu_us / b.cpu_us for a, b in pairs if a.cpu_us and b.cpu_us]
+        return statistics.median(ratios) if ratios else None
 
     def added_ms(self, mark: Mark) -> tuple[float, float] | None:
         """Added time to the first content, p50 and p99 over all rounds."""
@@ -158,14 +173,18 @@ async def measure_costs(rig: Rig, asked: Asked, progress: Progress) -> Measured:
         (Mark.TRIO_OPEN, Serving.TRIO, False),
         (Mark.GUEST, Serving.GUEST, True),
     ):
-        trooper = await rig.trooper(serving, toml(provider.url, local.url, server={"gate": gate}))
+        config = toml(provider.url, local.url, server={"gate": gate}, wires=_WIRES)
+        trooper = await rig.trooper(serving, config)
         systems[mark] = (trooper.port, trooper)
+    if plan is FULL:
+        # The same server: what differs is the wire alone.
+        systems |= dict.fromkeys(SPOKEN, systems[Mark.TRIO])
     if asked.compare is not None:
         systems[Mark.OTHER] = (urlsplit(asked.compare.url).port or 80, None)
     with progress.counting("pass-through", plan.rounds * len(systems) + 2) as step:
         for _ in range(plan.rounds):
             for mark, (port, running) in systems.items():
-                result.samples.setdefault(mark, []).append(await _sample(plan, port, running))
+                result.samples.setdefault(mark, []).append(await _sample(plan, port, running, mark))
                 step()
         for mark, serving in ((Mark.TRIO, Serving.TRIO), (Mark.GUEST, Serving.GUEST)):
             trooper = await rig.trooper(serving, toml(slow.url, local.url))
@@ -176,8 +195,8 @@ async def measure_costs(rig: Rig, asked: Asked, progress: Progress) -> Measured:
     return result
 
 
-async def _sample(plan: Plan, port: int, running: Running | None) -> Sample:
-    crowd = Crowd(port, STREAMS, plan.arrival_s)
+async def _sample(plan: Plan, port: int, running: Running | None, mark: Mark) -> Sample:
+    crowd = Crowd(port, STREAMS, plan.arrival_s, SPOKEN.get(mark, CHAT))
     cpu_us = None
     steady_s = plan.tokens * TOKEN_S - STREAMS * plan.arrival_s - 4 * TOKEN_S
     async with trio.open_nursery() as nursery:

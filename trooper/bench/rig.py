@@ -261,15 +261,20 @@ def toml(
     server: Mapping[str, object] | None = None,
     cloud: Mapping[str, object] | None = None,
     local: Mapping[str, object] | None = None,
+    wires: Sequence[str] = (),
 ) -> str:
     """
     A configuration with the targets `cloud` and `local`; without `local_url`, the cloud alone.
 
-    The mappings are more keys of the tables, with numbers, texts and truth values.
+    The mappings are more keys of the tables, with numbers, texts and truth
+    values; `wires` are more clouds at the same place, each called as its wire.
     """
     lines = ["[server]", *_keys(server or {})]
     lines += ["[[targets]]", *_keys({"name": "cloud", "wire": "openai-chat", "base_url": f"{cloud_url}/v1"})]
     lines += _keys({"key": "none", **(cloud or {})})
+    for wire in wires:
+        table = {"name": wire, "wire": wire, "base_url": f"{cloud_url}/v1", "key": "none"}
+        lines += ["[[targets]]", *_keys(table)]
     if local_url is not None:
         lines += ["[[targets]]", *_keys({"name": "local", "wire": "ollama-chat", "base_url": local_url})]
         lines += _keys(local or {})
