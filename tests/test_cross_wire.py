@@ -12,7 +12,8 @@ from attrs import evolve
 
 from clouds import GoingOn, going_on, half_of
 from scenes import WIRES, configured, stage, with_second
-from trooper.testing import ANSWERS, FAULTS, Call, ChatAnswer, FaultAt, ScriptedProvider, tokens
+from trooper.config import Chain
+from trooper.testing import ANSWERS, FAULTS, Call, ChatAnswer, FakeOllama, FaultAt, ScriptedProvider, tokens
 from wire_validator import CallSeen, ChatResult
 
 TEXT = (
@@ -168,3 +169,52 @@ async def test_a_wrong_belief_and_nobody_left(autojump_clock: Any, client: str) 
         assert result.error is not None
         assert TEXT.startswith(result.text)
         assert not result.done
+
+
+async def test_why_a_target_was_passed_by(autojump_clock: Any) -> None:
+    """The log names those that were not asked, and the property of the request that was in the way."""
+    cloud = ScriptedProvider(script=FaultAt(FAULTS["status-503"], "start"))
+    config = with_second(configured(), "responses")
+    config = evolve(config, chains=(Chain("*", ("openai", "second", "ollama")),))
+    async with stage(cloud, config=config) as s:
+        x = await s.ask(stop=["END"])
+        assert x.legs == [("openai", "overloaded"), ("ollama", "completed")]
+        assert x.report["passed_by"] == {"second": "stop"}
+        x = await s.ask(stop=["END"], logprobs=True)
+        assert x.report["passed_by"] == {"second": "logprobs", "ollama": "logprobs"}
+        x = await s.ask(wire="messages", tools=[{"type": "web_search_20250305", "name": "web_search"}])
+        assert (x.status, x.report["passed_by"]) == (400, {"ollama": "server_tools"})
+        assert [(leg["target"], leg["unfit_reason"]) for leg in x.report["legs"]] == [
+            ("second", "server_tools")
+        ]
+        assert s.second.requests == []
+
+
+async def test_tools_that_only_their_provider_has(autojump_clock: Any) -> None:
+    """`foreign_tools = "drop"`: others are asked without them."""
+    cloud = ScriptedProvider(script=FaultAt(FAULTS["status-503"], "start"))
+    tools = [
+        {"type": "function", "name": "get_weather", "parameters": PARAMETERS},
+        {"type": "web_search"},
+        {"type": "custom", "name": "apply_patch"},
+        {"type": "namespace", "name": "more", "tools": []},
+    ]
+    async with stage(cloud, config=configured(foreign_tools="drop")) as s:
+        x = await s.ask(wire="responses", tools=tools)
+        assert x.legs[-1] == ("ollama", "completed")
+        assert s.cloud.chats[0].json()["tools"] == tools
+        asked = s.ollama.requests[-1].json()
+        assert isinstance(asked, dict)
+        assert [tool["function"]["name"] for tool in asked["tools"]] == ["get_weather"]
+
+
+async def test_the_prompt_is_counted_by_who_has_read_it(autojump_clock: Any) -> None:
+    """Anthropic counts at the beginning, so a cut answer's prompt need not be guessed."""
+    cloud = ScriptedProvider(TEXT, script=FaultAt(FAULTS["reset"], "middle"))
+    async with stage(cloud, FakeOllama(answer=TEXT)) as s:
+        x = await s.ask(wire="messages")
+        usage = x.told().usage
+        assert usage is not None
+        assert usage["input_tokens"] == 12
+        legs = x.report["legs"]
+        assert usage["output_tokens"] == sum(leg["tokens"] for leg in legs)

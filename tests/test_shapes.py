@@ -7,7 +7,7 @@ other wire and of both local servers.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from attrs import evolve
 
 from scenes import WIRES
+from shapes.walking import calls_in, results_in, schemas_in, texts_in
 from trooper.core import local_model
 from trooper.core.conversation import Conversation, ImagePart, Message, Role
 from trooper.core.local_model import LocalModel
@@ -29,7 +30,20 @@ MODEL = LocalModel("m", capabilities=frozenset({"completion", "tools", "vision"}
 
 #: Those that only name what they were given: that is found in what Trooper remembers.
 NAMING = {path for path in SHAPES if '"item_reference"' in path.read_text(encoding="utf-8")}
-WHOLE = [path for path in SHAPES if path not in NAMING]
+#: Those with a call whose arguments are no JSON, as LangChain keeps them.
+BROKEN = [
+    path for path in SHAPES if path.stem in {f"langchain-{w}-broken-call" for w in ("chat", "responses")}
+]
+WHOLE = [path for path in SHAPES if path not in NAMING and path not in BROKEN]
+SEEN = '{"city": "Zü'
+#: What the wire has no words for, by rule.
+UNSAID = {
+    "chat": ("top_k",),
+    "messages": ("seed", "frequency_penalty", "presence_penalty"),
+    "responses": ("seed", "frequency_penalty", "presence_penalty", "top_k"),
+}
+SAMPLING = ("temperature", "top_p", "top_k", "seed", "frequency_penalty", "presence_penalty")
+ASKINGS = (OllamaAsking(MODEL, Loading(None, "30m")), LlamaAsking(MODEL))
 
 
 def shape(path: Path) -> tuple[str, dict[str, Any]]:
@@ -43,43 +57,6 @@ def read(path: str, body: dict[str, Any]) -> Conversation:
     return conversation
 
 
-def texts_in(value: Any, key: str = "") -> Iterator[str]:
-    """Every text that somebody says in a request of any wire."""
-    match value:
-        case {"type": "thinking" | "reasoning" | "redacted_thinking"}:
-            # Sealed, or of no use to anybody else.
-            return
-        case dict():
-            for name, item in value.items():
-                yield from texts_in(item, name)
-        case list():
-            for item in value:
-                yield from texts_in(item, key)
-        case str() if key in ("content", "text", "output", "instructions", "system", "input"):
-            yield value
-        case _:
-            pass
-
-
-def calls_in(value: Any) -> Iterator[tuple[str, str, Any]]:
-    """Every call: its id, its name, its arguments."""
-    match value:
-        case {"type": "tool_use", "id": call_id, "name": name, **rest}:
-            yield call_id, name, rest.get("input") or {}
-        case {"type": "function_call", "call_id": call_id, "name": name, **rest}:
-            yield call_id, name, json.loads(str(rest["arguments"]))
-        case {"id": call_id, "function": {"name": name, "arguments": arguments}}:
-            yield call_id, name, json.loads(arguments)
-        case dict():
-            for item in value.values():
-                yield from calls_in(item)
-        case list():
-            for item in value:
-                yield from calls_in(item)
-        case _:
-            pass
-
-
 def said_by(conversation: Conversation) -> str:
     return "\n".join(message.text for message in conversation.messages)
 
@@ -90,6 +67,10 @@ def calls_of(conversation: Conversation) -> list[tuple[str, str, Any]]:
         for message in conversation.messages
         for call in message.tool_calls
     ]
+
+
+def system_of(conversation: Conversation) -> str:
+    return "\n\n".join(m.text for m in conversation.messages if m.role is Role.SYSTEM)
 
 
 def results_of(messages: tuple[Message, ...]) -> dict[str, str]:
@@ -106,9 +87,9 @@ def test_what_is_only_named_is_said_to_be_missing(path: Path) -> None:
 
 
 def test_there_are_enough() -> None:
-    kinds = {path.name.rpartition("-")[0] for path in SHAPES}
-    assert len(SHAPES) >= 50
-    assert len(kinds) >= 17
+    kinds = {re.split(r"(?<=-chat)-|(?<=-messages)-|(?<=-responses)-", path.stem)[0] for path in SHAPES}
+    assert len(SHAPES) >= 130
+    assert len(kinds) >= 18
 
 
 @pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)
@@ -117,8 +98,10 @@ def test_it_is_read_without_loss(path: Path) -> None:
     conversation = read(surface, body)
     turns = body.get("messages", body.get("input"))
     said = said_by(conversation)
-    for text in (*texts_in(turns, "content"), *texts_in(body.get("system"), "system")):
+    for text in texts_in(turns, "content"):
         assert text in said
+    for text in texts_in([body.get("system"), body.get("instructions")], "content"):
+        assert text in system_of(conversation)
     assert calls_of(conversation) == list(calls_in(turns))
     assert json.dumps(turns).count("data:image") + json.dumps(turns).count('"media_type"') == images_of(
         conversation
@@ -126,12 +109,35 @@ def test_it_is_read_without_loss(path: Path) -> None:
     # Each call has its result, and each result its call.
     made = {call_id for call_id, _, _ in calls_of(conversation)}
     assert set(results_of(conversation.messages)) == made
-    offered = [tool.get("function", tool).get("name") for tool in body.get("tools") or ()]
-    assert [tool.name for tool in conversation.tools] == [name for name in offered if name]
+    assert list(results_of(conversation.messages)) == list(results_in(turns))
+    known: set[str] = set()
+    for message in conversation.messages:
+        assert message.role is not Role.TOOL or message.tool_call_id in known
+        known |= {call.id for call in message.tool_calls}
+    assert [(tool.name, tool.parameters) for tool in conversation.tools] == schemas_in(body)
     assert conversation.unsaid == ()
     wants_document = any(word in json.dumps(body) for word in ('"json_schema"', '"json_object"'))
     assert conversation.is_structured == wants_document
     assert conversation.stream == bool(body.get("stream"))
+
+
+@pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)
+def test_its_limits_are_read(path: Path) -> None:
+    _, body = shape(path)
+    conversation = read(*shape(path))
+    limits = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+    wanted = next((body[name] for name in limits if name in body), None)
+    assert conversation.sampling.max_tokens == wanted
+    for name in SAMPLING:
+        assert getattr(conversation.sampling, name) == body.get(name)
+    choice = body.get("tool_choice")
+    one = body.get("parallel_tool_calls") is False
+    one = one or (isinstance(choice, dict) and choice.get("disable_parallel_tool_use") is True)
+    assert (conversation.parallel_tool_calls is False) == one
+    must = choice == "required" or (isinstance(choice, dict) and "any" in choice.values())
+    assert (conversation.tool_choice == "required") == must
+    named = choice.get("function", choice).get("name") if isinstance(choice, dict) else None
+    assert (conversation.tool_choice == f"tool:{named}") == (named is not None)
 
 
 @pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)
@@ -150,10 +156,17 @@ def test_it_is_asked_on_every_wire(path: Path, other: str) -> None:
         assert message.text.strip() in said_by(asked)
     assert calls_of(asked) == calls_of(conversation)
     assert results_of(asked.messages) == results_of(conversation.messages)
+    assert list(results_of(asked.messages)) == [call_id for call_id, _, _ in calls_of(asked)]
+    assert system_of(asked) == system_of(conversation)
     assert images_of(asked) == images_of(conversation)
-    assert [(t.name, t.description) for t in asked.tools] == [
-        (t.name, t.description) for t in conversation.tools
+    assert [(t.name, t.description, t.parameters) for t in asked.tools] == [
+        (t.name, t.description, t.parameters) for t in conversation.tools
     ]
+    unsaid: dict[str, Any] = dict.fromkeys(UNSAID[other])
+    said = evolve(conversation.sampling, **unsaid)
+    # One wire has to be told a limit.
+    assert asked.sampling == evolve(said, max_tokens=limit or asked.sampling.max_tokens)
+    assert (asked.parallel_tool_calls is False) == (conversation.parallel_tool_calls is False)
     assert asked.tool_choice == conversation.tool_choice
     assert asked.json_schema == conversation.json_schema
     # Results come right behind the turn that called.
@@ -168,13 +181,48 @@ def test_it_is_asked_of_a_local_model(path: Path) -> None:
     reason = local_model.unfit(MODEL, conversation)
     # A tool that must be called: no local server forces one.
     assert reason == ("tool_choice" if conversation.tool_choice not in ("auto", "none") else "")
-    for asking in (OllamaAsking(MODEL, Loading(None, "30m")), LlamaAsking(MODEL)):
+    for asking in ASKINGS:
         post = asking.chat(conversation, max_tokens=conversation.sampling.max_tokens)
-        told = json.loads(post.body)["messages"]
+        body = json.loads(post.body)
+        told = body["messages"]
+        said = [words_of(message["content"]) for message in told]
         for message in conversation.messages:
-            assert message.text.strip() in "\n".join(str(m["content"]) for m in told).replace("\\n", "\n")
-        assert len([m for m in told if m["role"] == "tool"]) == len(results_of(conversation.messages))
+            assert message.text.strip() in "\n".join(said)
+        calls = [call for message in told for call in message.get("tool_calls", ())]
+        assert [local_call(call) for call in calls] == calls_of(conversation)
+        results = {m["tool_call_id"]: words_of(m["content"]) for m in told if m["role"] == "tool"}
+        assert results == results_of(conversation.messages)
+        pictures = sum(len(m.get("images", ())) + str(m["content"]).count("data:image") for m in told)
+        assert pictures == images_of(conversation)
+        offered = conversation.tools if conversation.tool_choice != "none" else ()
+        functions = [tool["function"] for tool in body.get("tools", ())]
+        assert [(f["name"], f["parameters"]) for f in functions] == [(t.name, t.parameters) for t in offered]
         assert [m["role"] for m in told].count("system") <= 1
+
+
+def words_of(content: Any) -> str:
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
+
+
+def local_call(call: dict[str, Any]) -> tuple[str, str, Any]:
+    arguments = call["function"]["arguments"]
+    return (
+        call["id"],
+        call["function"]["name"],
+        json.loads(arguments) if isinstance(arguments, str) else arguments,
+    )
+
+
+@pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem)
+def test_a_call_that_is_no_json_is_said_in_words(path: Path) -> None:
+    conversation = read(*shape(path))
+    assert [call.arguments for m in conversation.messages for call in m.tool_calls] == [SEEN]
+    for wire in WIRES.values():
+        spoken = SURFACES[wire.path].spoken
+        asked = spoken.read_conversation(spoken.ask(conversation, model="m"))
+        assert not isinstance(asked, Unreadable)
+        assert roles(asked) == ["system", "user", "assistant", "user"]
+        assert [m.text for m in asked.messages[2:]] == [f"get_weather({SEEN})", "Not JSON."]
 
 
 # Shapes that no recorded request has
@@ -182,6 +230,10 @@ def test_it_is_asked_of_a_local_model(path: Path) -> None:
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 USE = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
+URL = "data:image/png;base64,QUJD"
+IMAGE_URL = {"type": "image_url", "image_url": {"url": URL}}
+INPUT_IMAGE = {"type": "input_image", "image_url": URL}
+BLOCK = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "QUJD"}}
 
 
 def roles(conversation: Conversation) -> list[str]:
@@ -279,3 +331,59 @@ def test_developers_and_systems_are_one() -> None:
         "system",
         "user",
     ]
+
+
+RESULTS: dict[str, list[dict[str, Any]]] = {
+    "chat": [
+        {"role": "user", "content": ["H", {"type": "text", "text": "i"}]},
+        {"role": "assistant", "content": [], "tool_calls": [CALL, {**CALL, "id": "c2"}]},
+        {"role": "tool", "tool_call_id": "c2", "content": [IMAGE_URL]},
+        {"role": "tool", "tool_call_id": "c1", "content": [{"type": "text", "text": "See:"}, IMAGE_URL]},
+        {"role": "user", "content": "And now?"},
+    ],
+    "messages": [
+        {"role": "user", "content": ["H", {"type": "text", "text": "i"}]},
+        {"role": "assistant", "content": [{**USE, "id": "c1"}, {**USE, "id": "c2"}]},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "And now?"},
+                {"type": "tool_result", "tool_use_id": "c2", "content": [BLOCK]},
+                {"type": "tool_result", "tool_use_id": "c1", "content": ["See:", BLOCK]},
+            ],
+        },
+    ],
+    "responses": [
+        {"role": "user", "content": ["H", {"type": "input_text", "text": "i"}]},
+        {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+        {"type": "function_call", "call_id": "c2", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c2", "output": [INPUT_IMAGE]},
+        {"type": "function_call_output", "call_id": "c1", "output": ["See:", INPUT_IMAGE]},
+        {"role": "user", "content": "And now?"},
+    ],
+}
+
+
+@pytest.mark.parametrize("target", WIRES)
+@pytest.mark.parametrize("source", RESULTS)
+def test_results_that_are_pictures_out_of_order(source: str, target: str) -> None:
+    field = "input" if source == "responses" else "messages"
+    conversation = read(WIRES[source].path, {field: RESULTS[source]})
+    assert roles(conversation) == ["user", "assistant", "tool", "tool", "user"]
+    assert [m.text for m in conversation.messages] == ["Hi", "", "", "See:", "And now?"]
+    spoken = SURFACES[WIRES[target].path].spoken
+    asked = spoken.read_conversation(spoken.ask(conversation, model="m"))
+    assert not isinstance(asked, Unreadable)
+    assert list(results_of(asked.messages).items()) == [("c1", "See:"), ("c2", "")]
+    assert images_of(asked) == 2
+    # One wire has no pictures in results: a user shows them right behind.
+    shown = ["user", "user"] if target == "chat" else ["user"]
+    assert roles(asked) == ["user", "assistant", "tool", "tool", *shown]
+    assert asked.messages[-1].text == "And now?"
+
+
+@pytest.mark.parametrize("given", [{}, {"input": {}}, {"input": None}])
+def test_a_use_without_input(given: dict[str, Any]) -> None:
+    use = {"type": "tool_use", "id": "toolu_1", "name": "f", **given}
+    messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": [use]}]
+    assert calls_of(read("/v1/messages", {"messages": messages})) == [("toolu_1", "f", {})]

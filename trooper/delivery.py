@@ -371,10 +371,13 @@ class Delivery:
     def end_turn(self, reason: FinishReason) -> None:
         """The answer is whole: say what is missing of its end."""
         self.out += self.voice.finish(reason, self._notes())
-        # Only where a count of ours is needed is the prompt worth counting.
-        conversation = self.incoming.conversation if self.voice.lacks_usage else None
-        prompt = count(conversation) if isinstance(conversation, Conversation) else 0
-        self.out += self.voice.usage(self.tally.usage(prompt))
+        begun = self.transcript.begin
+        prompt = begun.prompt_tokens if begun is not None else None
+        if prompt is None and self.voice.lacks_usage:
+            # Only where a count of ours is needed is the prompt worth counting.
+            conversation = self.incoming.conversation
+            prompt = count(conversation) if isinstance(conversation, Conversation) else 0
+        self.out += self.voice.usage(self.tally.usage(prompt or 0))
         self.out += self.voice.terminate()
         self.shown = True
 
@@ -391,8 +394,3 @@ class Delivery:
         trouble = endings.trouble(failed, target, midway=False)
         body = msgspec.json.encode(self.incoming.surface.spoken.error_body(trouble))
         return endings.http_answer(failed, body, own=own)
-
-
-def seam_words(seam_from: str, seam_to: str, reason: str, phase: str) -> str:
-    """The seam comment: enumerated values and configured names, nothing else."""
-    return f"trooper seam from={seam_from} to={seam_to} reason={reason} phase={phase}"

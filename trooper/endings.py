@@ -91,3 +91,8 @@ def http_answer(failed: Failed, our_body: bytes, *, own: bool) -> Answer:
         (b"x-content-type-options", b"nosniff"),
     )
     return Answer(given.status, headers, given.body)
+
+
+def seam_words(seam_from: str, seam_to: str, reason: str, phase: str) -> str:
+    """The seam comment: enumerated values and configured names, nothing else."""
+    return f"trooper seam from={seam_from} to={seam_to} reason={reason} phase={phase}"

@@ -48,8 +48,10 @@ from trooper.core.plan import (
     Step,
     Terminate,
     next_step,
+    passed_by,
 )
-from trooper.delivery import Delivery, seam_words
+from trooper.delivery import Delivery
+from trooper.endings import seam_words
 from trooper.inbox import Alarm, Bell, Ended, Granted, Opened
 from trooper.playing import Playing, leg_report
 from trooper.request import ClientRequest, Incoming
@@ -242,10 +244,11 @@ class Conductor:
         if healed:
             # The refusal was for what somebody else had said: it is no failure to be told.
             self._first = None
-        return next_step(
+        transcript, candidates = self.delivery.transcript, self.route.candidates() if failed else ()
+        step = next_step(
             outcome,
-            self.delivery.transcript,
-            self.route.candidates() if failed else (),
+            transcript,
+            candidates,
             tried=self._legs[-1].target,
             first=None if first is None or first[0] is outcome else first[0],
             may_retry=self._may_retry,
@@ -253,6 +256,8 @@ class Conductor:
             tokens_left=self.delivery.tokens_left() if failed else None,
             can_heal=healed,
         )
+        self.route.passed_by.update(passed_by(step, candidates, transcript))
+        return step
 
     def _can_heal(self, outcome: Outcome) -> bool:
         untouched = not self.delivery.transcript.has_content and self._may_retry
@@ -391,4 +396,5 @@ class Conductor:
             sent_bytes=self.client.sent_bytes,
             gap_s=self._gap_s,
             legs=(*self._legs, *open_leg),
+            passed_by=dict(self.route.passed_by),
         )

@@ -15,7 +15,7 @@ from trooper.core import history, local_model
 from trooper.core.continuing import CloudWay, Half, other_cloud_way, unfit_to_go_on
 from trooper.core.conversation import Conversation
 from trooper.core.outcome import Failed, FailureKind
-from trooper.core.plan import Candidate, Restart, could_go_on
+from trooper.core.plan import Candidate, Restart, could_go_on, passed_by
 from trooper.core.seam import NOTHING, Prefill, prefill
 from trooper.core.transcript import Transcript
 from trooper.legs import CloudLeg, Leg, LocalLeg, NoLeg
@@ -38,6 +38,8 @@ class Route:
     incoming: Incoming
     request_id: str
     seats: tuple[Seat, ...] = field(init=False)
+    #: Targets that were not asked, and why they could not have taken it.
+    passed_by: dict[str, str] = field(factory=dict, init=False)
     _left: list[Seat] = field(init=False)
     # The client's request without what its provider has refused.
     _healed: bytes | None = field(default=None, init=False)
@@ -58,8 +60,11 @@ class Route:
         if first not in cooling and self._is_native(self._left[0]):
             # Nearly always, and then nobody has to read the conversation yet.
             return Restart(first)
-        fit = (c.name for c in self.candidates() if not c.restart and c.name not in cooling)
-        return Restart(next(fit, first))
+        candidates = self.candidates()
+        fit = (c.name for c in candidates if not c.restart and c.name not in cooling)
+        step = Restart(next(fit, first))
+        self.passed_by.update(passed_by(step, candidates, Transcript(0)))
+        return step
 
     def take(self, name: str) -> Seat:
         """Take a seat; those before it in the chain had their chance."""
@@ -118,7 +123,7 @@ class Route:
             return Candidate(
                 name, restart="" if is_native else conversation.reason, go_on=conversation.reason
             )
-        unsayable = self._no_model(seat) or cloud_wire(seat.target).unfit(conversation)
+        unsayable = self._unsayable(seat, conversation)
         way = self._way(seat)
         return Candidate(
             name,
@@ -133,6 +138,10 @@ class Route:
         """A provider of another wire does not know the client's name for a model."""
         named = seat.target.model is not None or self.incoming.routing.model in seat.target.models
         return "" if named or self._is_native(seat) else "no_model"
+
+    def _unsayable(self, seat: Seat, conversation: Conversation) -> str:
+        """Why the request cannot be asked anew of a cloud; empty if it can."""
+        return self._no_model(seat) or cloud_wire(seat.target).unfit(conversation)
 
     def _way(self, seat: Seat) -> CloudWay:
         instruction = self.services.config.server.continue_instruction
@@ -168,6 +177,9 @@ class Route:
         conversation = self.incoming.conversation
         if isinstance(conversation, Unreadable):
             return NoLeg(conversation.reason)
+        if reason := self._unsayable(seat, conversation):
+            # Chosen although it is not fit: nobody is.
+            return NoLeg(reason)
         wire, model = cloud_wire(seat.target), seat.model or ""
         if not given:
             limit = conversation.sampling.max_tokens

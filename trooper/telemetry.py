@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
 from typing import TextIO
 
 import structlog
@@ -51,6 +52,8 @@ class RequestReport:
             `broken`: a bug of ours, or a shutdown.
         gap_s: the silence the client saw at the last seam: from the last byte
             of one leg to the first of the next; `None` without a seam.
+        passed_by: targets that were not asked → why they could not have taken
+            the request, or gone on from there.
     """
 
     request_id: str
@@ -62,11 +65,12 @@ class RequestReport:
     sent_bytes: int
     gap_s: float | None
     legs: tuple[LegReport, ...]
+    passed_by: Mapping[str, str] = {}
 
 
 def log_request(report: RequestReport) -> None:
     """Write the report's one line."""
-    fields = asdict(report, filter=lambda _, value: value is not None and value != "")
+    fields = asdict(report, filter=lambda _, value: value not in (None, "", {}))
     log = structlog.get_logger("trooper.request")
     if report.outcome == "failed":
         log.warning("request", **fields)

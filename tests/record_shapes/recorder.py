@@ -3,7 +3,8 @@ A provider that keeps what it is sent. It answers the first request of a turn
 with two tool calls at once, and one with results with a text.
 
 The first part of the path says what a request is kept as:
-`http://127.0.0.1:PORT/NAME/v1/…` → `NAME-1.json`, `NAME-2.json`, …
+`http://127.0.0.1:PORT/NAME/v1/…` → `NAME-1.json`, `NAME-2.json`, …, or
+`NAME.json` alone, the last one, where only the end of a turn is of interest.
 """
 
 from __future__ import annotations
@@ -69,8 +70,9 @@ def shortened(value: Any) -> Any:
 class Recorder(ThreadingHTTPServer):
     """Listens on a free port; `url(name)` is where requests called `name` go."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, last_only: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.last_only = last_only
         self.counts: Counter[str] = Counter()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -83,7 +85,8 @@ class Recorder(ThreadingHTTPServer):
         self.counts[name] += 1
         FOLDER.mkdir(exist_ok=True)
         text = json.dumps({"path": path, "body": shortened(asked)}, indent=1, ensure_ascii=False)
-        (FOLDER / f"{name}-{self.counts[name]}.json").write_text(text + "\n", encoding="utf-8")
+        number = "" if self.last_only else f"-{self.counts[name]}"
+        (FOLDER / f"{name}{number}.json").write_text(text + "\n", encoding="utf-8")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -113,6 +116,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     # For frameworks of other languages: says where it is, and stays until its input closes.
-    recorder = Recorder()
+    recorder = Recorder(last_only="last" in sys.argv[1:])
     print(f"http://127.0.0.1:{recorder.server_port}", flush=True)
     sys.stdin.read()

@@ -178,7 +178,7 @@ def goldens() -> Iterator[Golden]:
         "JSON",
         ChatAnswer(tokens=tuple(tokens(JSON, 4))),
         says(JSON),
-        FakeOllama(json_answer=JSON),
+        FakeOllama(answer=JSON, json_answer=JSON),
         {"response_format": {"type": "json_object"}},
         begun=JSON,
     )

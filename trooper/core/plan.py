@@ -26,7 +26,7 @@ The rules, in the order in which they are tried:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 from attrs import frozen
@@ -165,6 +165,28 @@ def next_step(
     if retry:
         return Retry(tried)
     return next((Continue(c.name) for c in candidates if not c.go_on), GiveUp(told))
+
+
+def passed_by(step: Step, candidates: Sequence[Candidate], transcript: Transcript) -> Mapping[str, str]:
+    """Which of `candidates` were left out on the way to `step`, and why each."""
+    left_out: dict[str, str] = {}
+    for candidate in candidates:
+        match step:
+            case Restart(target) | Continue(target) | FinishCall(target) if target == candidate.name:
+                break
+            case Restart():
+                left_out[candidate.name] = candidate.restart
+            case FinishCall():
+                left_out[candidate.name] = candidate.finish_call
+            case Continue():
+                left_out[candidate.name] = candidate.go_on
+            case GiveUp() if transcript.has_content:
+                left_out[candidate.name] = candidate.go_on
+            case GiveUp():
+                left_out[candidate.name] = candidate.restart
+            case _:
+                break
+    return {name: reason for name, reason in left_out.items() if reason}
 
 
 def _can_go_on(transcript: Transcript) -> bool:
