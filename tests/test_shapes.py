@@ -28,8 +28,14 @@ SHAPES = sorted((Path(__file__).parent / "shapes").glob("*.json"))
 MODEL = LocalModel("m", capabilities=frozenset({"completion", "tools", "vision"}), window_tokens=8192)
 
 
-#: Those that only name what they were given: that is found in what Trooper remembers.
-NAMING = {path for path in SHAPES if '"item_reference"' in path.read_text(encoding="utf-8")}
+#: Those that only name what they were given. Items are found in what Trooper remembers.
+MISSING = {'"item_reference"': "item_reference", '"previous_message_id"': "thread"}
+NAMING = {
+    path: word
+    for path in SHAPES
+    for sign, word in MISSING.items()
+    if sign in path.read_text(encoding="utf-8")
+}
 #: Those with a call whose arguments are no JSON, as LangChain keeps them.
 BROKEN = [
     path for path in SHAPES if path.stem in {f"langchain-{w}-broken-call" for w in ("chat", "responses")}
@@ -83,7 +89,7 @@ def images_of(conversation: Conversation) -> int:
 
 @pytest.mark.parametrize("path", sorted(NAMING), ids=lambda path: path.stem)
 def test_what_is_only_named_is_said_to_be_missing(path: Path) -> None:
-    assert read(*shape(path)).unsaid == ("item_reference",)
+    assert read(*shape(path)).unsaid == (NAMING[path],)
 
 
 def test_there_are_enough() -> None:

@@ -37,7 +37,7 @@ def incoming(services: Services, request: ClientRequest) -> Incoming:
             written_out = earlier.written_out(request.body, kept.request, kept.response)
             # The provider's cache, and its reasoning, are better than our copy of them.
             native = request.body if kept.provider_knows else written_out
-    if surface is RESPONSES_SURFACE and b"item_reference" in written_out:
+    if surface is RESPONSES_SURFACE and b'"input"' in written_out and len(services.answers):
         native = earlier.with_references(native, lambda i: _item(services, i, request.owner, ours=True))
         written_out = earlier.with_references(
             written_out, lambda i: _item(services, i, request.owner, ours=False)

@@ -159,7 +159,7 @@ def test_results_are_named_by_their_calls() -> None:
     """Templates use the name or the id, never both."""
     messages = (
         Q,
-        calling(ToolCall("c1", "f", "{}"), ToolCall("c2", "g", "{")),
+        calling(ToolCall("c1", "f", "{}"), ToolCall("c2", "g", "{}")),
         text(Role.TOOL, "1", tool_call_id="c1"),
         text(Role.TOOL, "2", tool_call_id="c2"),
         text(Role.TOOL, "3", tool_call_id="lost"),

@@ -34,16 +34,21 @@ def split_prefill(conversation: Conversation) -> tuple[Conversation, str]:
 def plain(messages: Sequence[Message]) -> list[Message]:
     """
     The same history with one system message, in front; with neighbours of one
-    role merged; and with calls whose arguments are no object said in words.
+    role merged; and with calls whose arguments are no object said in words,
+    and so their results.
     """
     system = [m.text for m in messages if m.role is Role.SYSTEM and m.text]
     told: list[Message] = []
     if system:
         told.append(Message(Role.SYSTEM, (TextPart("\n\n".join(system)),)))
+    in_words: set[str] = set()
     for message in messages:
         if message.role is Role.SYSTEM:
             continue
         worded = _in_words(message)
+        in_words |= {call.id for call in message.tool_calls if call not in worded.tool_calls}
+        if message.role is Role.TOOL and message.tool_call_id in in_words:
+            worded = _result_in_words(message)
         if told and _mergeable(told[-1], worded):
             told[-1] = _merge(told[-1], worded)
         else:
@@ -62,24 +67,49 @@ def paired(messages: Sequence[Message]) -> list[Message]:
 
     Clouds refuse a history otherwise, and agents send it: a result after the
     user's next words, a result whose call was compacted away, a call that was
-    interrupted. Results without a call, and calls without a result or with
-    arguments that are no object, are said in words, so that nothing is lost.
+    interrupted, an id that comes again. Results without a call, and calls
+    without a result or with arguments that are no object, are said in words,
+    so that nothing is lost; ids are made different where they are not.
     """
-    results = {m.tool_call_id: m for m in messages if m.role is Role.TOOL}
-    placed: set[str] = set()
+    placed: set[int] = set()
+    ids: set[str] = set()
     told: list[Message] = []
-    for message in messages:
+    for at, message in enumerate(messages):
         if message.role is Role.TOOL:
-            continue_with = [] if message.tool_call_id in placed else [_result_in_words(message)]
-            told += continue_with
+            told += [] if at in placed else [_result_in_words(message)]
             continue
-        calls = tuple(c for c in message.tool_calls if c.id in results and is_object(c.arguments or "{}"))
-        told.append(_said_in_words(message, calls))
-        for call in calls:
-            if call.id not in placed:
-                placed.add(call.id)
-                told.append(results[call.id])
+        found = [(call, _result_of(call, messages, at, placed)) for call in message.tool_calls]
+        answered = [(call, result) for call, result in found if result is not None]
+        told.append(_said_in_words(message, tuple(call for call, _ in answered)))
+        renamed = [(call, result, _unused(call.id, ids)) for call, result in answered]
+        if renamed:
+            calls = tuple(evolve(call, id=new) for call, _, new in renamed)
+            told[-1] = evolve(told[-1], tool_calls=calls)
+        told += [evolve(messages[result], tool_call_id=new) for _, result, new in renamed]
     return told
+
+
+def _result_of(call: ToolCall, messages: Sequence[Message], at: int, placed: set[int]) -> int | None:
+    """Where the result of a call in turn `at` is: the first that nobody has, before the id is used anew."""
+    if not is_object(call.arguments or "{}"):
+        return None
+    for later in range(at + 1, len(messages)):
+        message = messages[later]
+        if message.role is Role.TOOL and message.tool_call_id == call.id and later not in placed:
+            placed.add(later)
+            return later
+        if any(other.id == call.id for other in message.tool_calls):
+            return None
+    return None
+
+
+def _unused(given: str, ids: set[str]) -> str:
+    new, number = given or "call_0", 0
+    while new in ids:
+        number += 1
+        new = f"{given or 'call'}_{number}"
+    ids.add(new)
+    return new
 
 
 def _result_in_words(message: Message) -> Message:

@@ -143,6 +143,7 @@ def _tools(conversation: Conversation) -> Mapping[str, object]:
             "name": tool.name,
             "description": tool.description,
             "input_schema": tool.parameters or {"type": "object", "properties": {}},
+            **({"strict": True} if tool.strict else {}),
         }
         for tool in conversation.tools
     ]

@@ -236,5 +236,9 @@ def _unsaid(value: Mapping[str, object]) -> tuple[str, ...]:
     tools = value.get("tools")
     if isinstance(tools, list) and not all(map(_is_own, tools)):
         unsaid.append("server_tools")
+    thread = value.get("thread")
+    if isinstance(thread, dict) and thread.get("type") != "create":
+        # The history is with the provider; this is its last turn alone.
+        unsaid.append("thread")
     unsaid += [name for name in ("mcp_servers", "container") if value.get(name)]
     return tuple(unsaid)

@@ -120,9 +120,12 @@ def _message(raw: Mapping[str, object]) -> Message | None:
     calls = raw.get("tool_calls") or ()
     if not isinstance(calls, list | tuple):
         raise TypeError("tool_calls")
+    # What the assistant would not say stands beside the content.
+    refusal = raw.get("refusal")
+    refused = (TextPart(refusal),) if isinstance(refusal, str) and refusal else ()
     return Message(
         role=role,
-        parts=_parts(raw.get("content")),
+        parts=(*_parts(raw.get("content")), *refused),
         tool_calls=tuple(read_tool_call(c) for c in calls),
         tool_call_id=str(raw.get("tool_call_id") or ""),
         reasoning=str(raw.get("reasoning_content") or ""),
@@ -161,6 +164,10 @@ def _part(raw: object) -> Part:
 
 def read_tool_call(raw: object) -> ToolCall:
     """One call, as it stands in a history or in a whole answer; arguments become text."""
+    if isinstance(raw, dict) and isinstance(raw.get("custom"), dict):
+        # Its input is no object, so it will be said in words.
+        custom = raw["custom"]
+        return ToolCall(str(raw.get("id") or ""), str(custom["name"]), str(custom.get("input")))
     if not isinstance(raw, dict) or not isinstance(raw.get("function"), dict):
         raise TypeError("tool call")
     function = raw["function"]
@@ -182,12 +189,23 @@ def _tools(value: Mapping[str, object]) -> tuple[Tool, ...]:
             strict=strict if isinstance(strict := t["function"].get("strict"), bool) else None,
         )
         for t in tools
-        if t.get("type", "function") == "function"
+        if t.get("type", "function") == "function" and _is_allowed(t["function"]["name"], value)
     )
+
+
+def _is_allowed(name: object, value: Mapping[str, object]) -> bool:
+    """Whether a choice that allows some of the tools only allows this one."""
+    match value.get("tool_choice"):
+        case {"allowed_tools": {"tools": list(allowed)}}:
+            return any(isinstance(t, dict) and t.get("function", {}).get("name") == name for t in allowed)
+        case _:
+            return True
 
 
 def _tool_choice(value: Mapping[str, object]) -> str:
     choice = value.get("tool_choice")
+    if isinstance(choice, dict) and isinstance(allowed := choice.get("allowed_tools"), dict):
+        return str(allowed.get("mode") or "auto")
     if isinstance(choice, dict):
         function = choice.get("function")
         return f"tool:{function['name']}" if isinstance(function, dict) else "required"
@@ -222,7 +240,7 @@ def _unsaid(value: Mapping[str, object]) -> tuple[str, ...]:
         unsaid.append("audio")
     if value.get("logit_bias"):
         unsaid.append("logit_bias")
-    if value.get("functions"):
+    if value.get("functions") or _has_old_calls(value.get("messages")):
         unsaid.append("functions")
     if value.get("web_search_options"):
         unsaid.append("web_search")
@@ -232,3 +250,8 @@ def _unsaid(value: Mapping[str, object]) -> tuple[str, ...]:
     ):
         unsaid.append("custom_tools")
     return tuple(unsaid)
+
+
+def _has_old_calls(messages: object) -> bool:
+    turns = messages if isinstance(messages, list) else []
+    return any(isinstance(m, dict) and (m.get("function_call") or m.get("role") == "function") for m in turns)

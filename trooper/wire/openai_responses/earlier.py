@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from trooper.wire.decoding import decoded_object
+from trooper.wire.openai_responses.read_request import kind_of
 
 
 def goes_on_from(body: bytes) -> str:
@@ -47,11 +48,12 @@ def with_references(body: bytes, item_of: Callable[[str], Mapping[str, object] |
     A client whose provider stores its answers sends `item_reference` in place
     of what it was given (Vercel's AI SDK does, call by call).
     """
-    if b'"item_reference"' not in body:
+    given = input_items(body)
+    if not any(isinstance(item, dict) and kind_of(item) == "item_reference" for item in given):
         return body
     items: list[object] = []
-    for item in input_items(body):
-        named = isinstance(item, dict) and item.get("type") == "item_reference"
+    for item in given:
+        named = isinstance(item, dict) and kind_of(item) == "item_reference"
         found = item_of(str(item.get("id"))) if isinstance(item, dict) and named else None
         items.append(item if found is None else found)
     return msgspec.json.encode({**decoded_object(body), "input": items})

@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from trooper.wire.decoding import decoded
+from trooper.wire.openai_responses.read_request import kind_of
 
 #: Every id that we make has it in it.
 OURS: Final = "trooper"
@@ -63,7 +64,7 @@ def _without(
             kept.append(item)
         elif item.get("type") == "reasoning" and is_bad_reasoning(item):
             continue
-        elif item.get("type") != "item_reference" and has_bad_id(item):
+        elif kind_of(item) != "item_reference" and has_bad_id(item):
             # The id is optional on everything else that a client sends back.
             kept.append({key: field for key, field in item.items() if key != "id"})
         else:

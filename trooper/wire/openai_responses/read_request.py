@@ -97,12 +97,17 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
         return Unreadable("unexpected_shape")
 
 
+def kind_of(item: Mapping[str, object]) -> str:
+    """An item's type; a message may leave it out, and so may a reference."""
+    return str(item.get("type") or ("message" if "role" in item else "item_reference"))
+
+
 def _messages(items: list[Mapping[str, object]]) -> Iterator[Message]:
     """Items as turns: what the assistant says and the calls it makes are one turn."""
     turn: Message | None = None
     thought = ""
     for item in items:
-        kind = str(item.get("type") or "message")
+        kind = kind_of(item)
         if kind == "reasoning":
             thought += _summary(item)
             continue
@@ -123,9 +128,6 @@ def _messages(items: list[Mapping[str, object]]) -> Iterator[Message]:
 
 
 def _joined(turn: Message, more: Message) -> Message:
-    if turn.tool_calls and more.parts:
-        # Words behind a call: the call's result may come later still, so they stay one turn.
-        pass
     return Message(
         turn.role,
         (*turn.parts, *more.parts),
@@ -199,7 +201,7 @@ def _tools(value: Mapping[str, object]) -> Iterator[Tool]:
     if not isinstance(tools, list):
         raise TypeError("tools")
     for tool in tools:
-        if tool.get("type") == "function":
+        if tool.get("type") == "function" and _is_allowed(tool["name"], value.get("tool_choice")):
             strict = tool.get("strict")
             yield Tool(
                 name=str(tool["name"]),
@@ -209,10 +211,21 @@ def _tools(value: Mapping[str, object]) -> Iterator[Tool]:
             )
 
 
+def _is_allowed(name: object, choice: object) -> bool:
+    """Whether a choice that allows some of the tools only allows this one."""
+    match choice:
+        case {"type": "allowed_tools", "tools": list(allowed)}:
+            return any(isinstance(tool, dict) and tool.get("name") == name for tool in allowed)
+        case _:
+            return True
+
+
 def _tool_choice(choice: object) -> str:
     match choice:
         case None:
             return "auto"
+        case {"type": "allowed_tools", "mode": str(mode)}:
+            return mode
         case str(word):
             return word
         case {"type": "function", "name": str(name)}:
@@ -241,7 +254,7 @@ def _unsaid(value: Mapping[str, object], items: list[Mapping[str, object]]) -> t
     names = ("previous_response_id", "conversation", "prompt", "background")
     words = ("previous_response", "conversation", "prompt", "background")
     unsaid += [word for name, word in zip(names, words, strict=True) if value.get(name)]
-    if any(item.get("type") == "item_reference" for item in items):
+    if any(kind_of(item) == "item_reference" for item in items):
         unsaid.append("item_reference")
     tools = value.get("tools")
     kinds = {str(tool.get("type")) for tool in tools} if isinstance(tools, list) else set()
