@@ -29,7 +29,11 @@ MODEL = LocalModel("m", capabilities=frozenset({"completion", "tools", "vision"}
 
 
 #: Those that only name what they were given. Items are found in what Trooper remembers.
-MISSING = {'"item_reference"': "item_reference", '"previous_message_id"': "thread"}
+MISSING = {
+    '"item_reference"': "item_reference",
+    '"previous_message_id"': "thread",
+    '"type": "web_search"': "server_tools",
+}
 NAMING = {
     path: word
     for path in SHAPES

@@ -17,6 +17,7 @@ from attrs import define
 from deployed import WAYS, Process, running
 
 HERE = Path(__file__).parent
+_REQUEST = '"event": "request"'
 TOML = """
 [server]
 # Every turn must meet its fault, also behind one that asked to be left alone.
@@ -51,16 +52,19 @@ class Served:
     plan: Path
     _seen: int = 0
     _asked: int = 0
+    _requests: int = 0
 
     def break_turn(self, turn: str, fault: str, position: int | str) -> None:
         """From now on this goes wrong; what was seen before counts no more."""
         self.plan.write_text(json.dumps({"turn": turn, "fault": fault, "position": position}))
         self._seen, self._asked = len(self.process.lines), len(self.provider.lines)
+        self._requests = len(self.process.matches(_REQUEST))
 
     def reports(self) -> list[dict[str, Any]]:
         """The log lines of the requests since then."""
-        lines = self.process.lines[self._seen :]
-        return [json.loads(line) for line in lines if '"event": "request"' in line]
+        # The agent may be gone before Trooper has written what it did for it.
+        self.process.wait_for(_REQUEST, times=self._requests + len(self.turns()))
+        return [json.loads(line) for line in self.process.lines[self._seen :] if _REQUEST in line]
 
     def turns(self) -> list[str]:
         """The turns that the provider was asked for since then."""

@@ -176,7 +176,7 @@ class Server:
             ' namespaced ones. `"unfit"`: no target of another wire takes such a request over;'
             ' `"drop"`: others are asked without those tools.',
             "Nothing that an answer may hang on is left out unless you say so. Codex offers such tools"
-            " with every request.",
+            " by default.",
         ),
     )
     tool_calls: str = field(
