@@ -122,6 +122,9 @@ class Measured:
 
     def added_ms(self, mark: Mark) -> tuple[float, float] | None:
         """Added time to the first content, p50 and p99 over all rounds."""
+        if mark in SPOKEN:
+            # Another wire says more before its first content; directly only chat is measured.
+            return None
         here, direct = self._first(mark), self._first(Mark.DIRECT)
         if len(here) < 2 or len(direct) < 2:
             return None
