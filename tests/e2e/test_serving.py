@@ -183,7 +183,8 @@ class TestServe:
         assert f"trooper: listening on http://127.0.0.1:{port}\n" in said
         assert "target openai: cloud, http://127.0.0.1:9/v1, a configured key\n" in said
         assert "target ollama: local, http://127.0.0.1:9, no key\n" in said
-        assert "chain '*': openai → ollama\n" in said
+        assert "chain * (openai-chat): openai → openai-responses → ollama\n" in said
+        assert "chain * (anthropic-messages): anthropic → openai → openai-responses → ollama\n" in said
         assert "sk-operator" not in said
 
     def test_a_port_in_use_is_said_plainly(self, tmp_path: Path) -> None:
