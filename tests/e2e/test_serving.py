@@ -46,6 +46,8 @@ def environment(**more: str) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "TROOPER_OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
         "TROOPER_OLLAMA_URL": "http://127.0.0.1:9",
+        # A model that somebody has fetched on this machine is no part of the tests.
+        "TROOPER_CACHE": str(ROOT / "no-such-cache"),
         **more,
     }
 
