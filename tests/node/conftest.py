@@ -22,7 +22,7 @@ QUICK = {"TROOPER_TTFT_TIMEOUT": "1.5", "TROOPER_STALL_TIMEOUT": "1.5", "TROOPER
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the packages of `package.json` in it."""
-    assert shutil.which("npm"), "npm is missing: install Node 20 or newer, which brings it"
+    assert shutil.which("npm"), "npm is missing: install Node 22 or newer, which brings it"
     folder = tmp_path_factory.mktemp("node")
     shutil.copy(HERE / "package.json", folder)
     command = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock"]

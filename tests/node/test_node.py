@@ -1,6 +1,6 @@
 """
-The SDKs of Node, current releases for its oldest supported version: `openai`,
-`@anthropic-ai/sdk`, and `ai` with its two providers, against `hypercorn trooper.app`.
+The SDKs of Node, current releases: `openai`, `@anthropic-ai/sdk`, and `ai` with
+its two providers, against `hypercorn trooper.app`.
 """
 
 from __future__ import annotations
