@@ -135,7 +135,7 @@ def agents(session: nox.Session) -> None:
     for program in ("npm", "unshare"):
         if shutil.which(program) is None:
             session.error(f"{program} is missing")
-    suite, folder = ROOT / "tests" / "headless", Path(session.create_tmp())
+    suite, folder = ROOT / "tests" / "headless", Path(session.create_tmp()).resolve()
     session.install("-e", ".[test]")
     shutil.copy(suite / "package.json", folder)
     npm = ("npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--prefix", str(folder))
