@@ -153,8 +153,9 @@ def agents(session: nox.Session) -> None:
 def sweep(session: nox.Session) -> None:
     """Every cut of every golden stream, and hypothesis without a fixed seed."""
     session.install("-e", ".[test]", *group("sweep"))
-    session.run("pytest", "-n", str(os.cpu_count()), "tests/sweep", *session.posargs)
-    session.run("pytest", "tests/core", "tests/wire", env={"TROOPER_HYPOTHESIS": "deep"})
+    split = ("pytest", "-n", str(os.cpu_count()))
+    session.run(*split, "tests/sweep", *session.posargs)
+    session.run(*split, "tests/core", "tests/wire", env={"TROOPER_HYPOTHESIS": "deep"})
 
 
 @nox.session
