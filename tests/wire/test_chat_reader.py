@@ -28,7 +28,8 @@ from trooper.core.events import (
 )
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.testing import FAULTS, Call, ChatAnswer, chat_events
-from trooper.wire.openai_chat.reader import MAX_BAD_LINES, ChatReader
+from trooper.wire.framed import MAX_BAD_LINES
+from trooper.wire.openai_chat.reader import ChatReader
 
 K = FailureKind
 MAX = 1 << 20

@@ -22,7 +22,8 @@ from trooper.core.conversation import (
 )
 from trooper.wire import Routing, Unreadable
 from trooper.wire.decoding import with_model
-from trooper.wire.openai_chat.read_request import read_conversation, read_routing, read_tool_call
+from trooper.wire.openai_chat.read_request import read_conversation, read_tool_call
+from trooper.wire.routing import read_routing
 
 
 def conversation(**fields: object) -> Conversation:

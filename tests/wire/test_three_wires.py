@@ -298,3 +298,21 @@ def test_every_reason_has_its_word(name: str, reason: FinishReason) -> None:
             assert result.finish_reason == reason.value
             assert result.usage is not None
             assert result.usage["trooper_estimated"] is True
+
+
+HALF_CHARACTERS = {
+    "chat": b'data: {"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"\\ud83d"}}]}\n\n',
+    "messages": b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":'
+    b'{"type":"text_delta","text":"\\ud83d"}}\n\n',
+    "responses": b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta",'
+    b'"output_index":0,"content_index":0,"delta":"\\ud83d"}\n\n',
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_half_a_character_is_passed_on_and_ends_the_net(name: str) -> None:
+    """SDKs read it, so the client must get it; nobody could go on from it."""
+    received, outcome = read(name, HALF_CHARACTERS[name])
+    assert [item.raw for item in received] == [HALF_CHARACTERS[name]]
+    assert received[0].events == (Other(continuable=False),)
+    assert isinstance(outcome, Failed)

@@ -8,9 +8,7 @@ and the signatures of earlier thinking.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
 
 import msgspec
 
@@ -26,36 +24,7 @@ from trooper.core.conversation import (
     ToolCall,
     UnknownPart,
 )
-from trooper.wire import Routing, Unreadable
-
-
-class _Routing(msgspec.Struct):
-    model: str = ""
-    stream: bool | None = None
-
-
-_decode_routing: Final = msgspec.json.Decoder(_Routing).decode
-
-
-def read_routing(body: bytes) -> Routing | Unreadable:
-    """Read the routing fields, or say why the body cannot be read."""
-    try:
-        routing = _decode_routing(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _read_routing_leniently(body)
-    return Routing(routing.model, bool(routing.stream))
-
-
-def _read_routing_leniently(body: bytes) -> Routing | Unreadable:
-    """A string that was cut inside an emoji is no JSON; whether it streams still has to be known."""
-    try:
-        value = json.loads(body.decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return Unreadable("not_json")
-    if not isinstance(value, dict):
-        return Unreadable("unexpected_shape")
-    model = value.get("model")
-    return Routing(model if isinstance(model, str) else "", bool(value.get("stream")))
+from trooper.wire import Unreadable
 
 
 def read_conversation(body: bytes) -> Conversation | Unreadable:

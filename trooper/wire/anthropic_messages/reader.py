@@ -26,7 +26,7 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
-from attrs import define, evolve, field
+from attrs import define, field
 
 from trooper.core.events import (
     Begin,
@@ -42,14 +42,9 @@ from trooper.core.events import (
     ToolCallDelta,
     Usage,
 )
-from trooper.core.framing import SSEFramer, parse_sse
-from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
-from trooper.wire.decoding import decoded
-from trooper.wire.faults import find_error
-from trooper.wire.framed import FramedReader
-
-#: One bad line of sixty once cost a good stream; several in a row are noise.
-MAX_BAD_LINES: Final = 3
+from trooper.core.framing import SSEEvent
+from trooper.core.outcome import Completed, Failed, FailureKind
+from trooper.wire.framed import EMPTY, EventReader
 
 FINISHES: Final = {
     "end_turn": FinishReason.STOP,
@@ -60,7 +55,6 @@ FINISHES: Final = {
     "tool_use": FinishReason.TOOL_CALLS,
     "refusal": FinishReason.CONTENT_FILTER,
 }
-_EMPTY: Final = Failed(FailureKind.EMPTY_200)
 
 
 class Counts(msgspec.Struct):
@@ -121,51 +115,24 @@ _SILENT_DELTAS: Final = ("signature_delta", "citations_delta")
 
 
 @define
-class MessagesReader(FramedReader):
+class MessagesReader(EventReader):
     """One answer's reader; `max_event_bytes` is the bound on one event."""
 
-    max_event_bytes: int
-    bad_lines: int = field(default=0, init=False)
-    _bad_in_a_row: int = field(default=0, init=False)
-    _heard: bool = field(default=False, init=False)
-    _has_content: bool = field(default=False, init=False)
     _open: str = field(default="", init=False)
     _calls: int = field(default=0, init=False)
     _has_arguments: bool = field(default=False, init=False)
     _prompt_tokens: int = field(default=0, init=False)
 
-    def __attrs_post_init__(self) -> None:
-        self._framer = SSEFramer(self.max_event_bytes)
-
-    def _read_last(self, rest: bytes) -> Received | None:
-        # Some servers leave out the last empty line; the client gets it all the same.
-        return self._read(rest.rstrip(b"\r\n") + b"\n\n", last=True)
-
-    def _early_end(self) -> Outcome:
-        if self.finished:
-            return Completed(terminated=False)
-        return Failed(FailureKind.EOF_EARLY) if self._heard else _EMPTY
-
-    def _read(self, raw: bytes, *, last: bool = False) -> Received | None:
-        self._heard = True
-        sse = parse_sse(raw)
-        if sse.data is None:
-            return None if last else Received(raw)
-        if not sse.data.strip() and sse.name != "error":
-            return None
+    def _read_data(self, raw: bytes, sse: SSEEvent, *, last: bool) -> Received | None:
         try:
-            event = _decode(sse.data)
+            event = _decode(sse.data or b"")
         except msgspec.ValidationError:
-            return self._read_slowly(raw, sse.data, sse.name)
+            return self._read_untyped(raw, sse)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            if sse.name == "error":
-                self._fail(Failed(FailureKind.IN_BAND_ERROR), raw)
-            elif not last:
-                self._count_bad_line()
-            return None
-        self._bad_in_a_row = 0
+            return self._read_not_json(raw, sse, last=last)
         if sse.name == "error" or event.type == "error":
-            return self._read_slowly(raw, sse.data, sse.name)
+            return self._read_untyped(raw, sse)
+        self._bad_in_a_row = 0
         events = self._read_event(event, raw)
         return None if events is None else Received(raw, tuple(events))
 
@@ -246,7 +213,7 @@ class MessagesReader(FramedReader):
         if not word or self.finished:
             return events or [Other()]
         if not self._has_content and FINISHES.get(word) is FinishReason.STOP and word != "pause_turn":
-            self.outcome = _EMPTY
+            self.outcome = EMPTY
             return None
         self.finished = True
         return [*events, Finish(FINISHES.get(word, FinishReason.STOP), word)]
@@ -256,29 +223,5 @@ class MessagesReader(FramedReader):
             self.outcome = Completed()
             return [Done()]
         # The terminator without a reason: nobody has said that the answer is whole.
-        self._fail(Failed(FailureKind.EOF_EARLY) if self._has_content else _EMPTY, raw)
+        self._fail(Failed(FailureKind.EOF_EARLY) if self._has_content else EMPTY, raw)
         return None
-
-    def _read_slowly(self, raw: bytes, data: bytes, name: str) -> Received | None:
-        """Read an event that is an error, or whose fields are not of the usual types."""
-        self._bad_in_a_row = 0
-        value = decoded(data)
-        failed = find_error(value, name)
-        if failed is not None:
-            self._fail(failed, raw)
-            return None
-        self._has_content = True
-        return Received(raw, (Other(continuable=False),))
-
-    def _fail(self, failed: Failed, raw: bytes) -> None:
-        if self.finished:
-            # The answer is whole by its own word; what follows cannot unsay it.
-            self.outcome = Completed(terminated=False)
-        else:
-            self.outcome = evolve(failed, raw=raw)
-
-    def _count_bad_line(self) -> None:
-        self.bad_lines += 1
-        self._bad_in_a_row += 1
-        if self._bad_in_a_row >= MAX_BAD_LINES:
-            self.outcome = Completed(terminated=False) if self.finished else Failed(FailureKind.BAD_FRAME)

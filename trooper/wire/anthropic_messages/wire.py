@@ -19,6 +19,7 @@ from trooper.wire.anthropic_messages.voice import MessagesVoice, error_body
 from trooper.wire.anthropic_messages.whole import read_whole
 from trooper.wire.anthropic_messages.whole_voice import WholeMessagesVoice
 from trooper.wire.decoding import with_model
+from trooper.wire.routing import read_routing
 from trooper.wire.whole import WholeReader
 
 
@@ -31,7 +32,7 @@ class MessagesWire:
 
     def read_routing(self, body: bytes) -> Routing | Unreadable:
         """Read model and `stream`."""
-        return read_request.read_routing(body)
+        return read_routing(body)
 
     def read_conversation(self, body: bytes) -> Conversation | Unreadable:
         """Read a whole request."""

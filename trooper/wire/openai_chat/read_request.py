@@ -1,14 +1,9 @@
 """
-Reads OpenAI chat requests.
-
-Two readings of one body: `read_routing` looks at the few fields that decide
-where a request may go, for every request; `read_conversation` reads the whole
-of it, only when another wire has to say it.
+Reads OpenAI chat requests, only when another wire has to say them.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Final
 
@@ -26,7 +21,7 @@ from trooper.core.conversation import (
     ToolCall,
     UnknownPart,
 )
-from trooper.wire import Routing, Unreadable
+from trooper.wire import Unreadable
 
 _ROLES: Final = {
     "system": Role.SYSTEM,
@@ -36,47 +31,6 @@ _ROLES: Final = {
     "tool": Role.TOOL,
     "function": Role.TOOL,
 }
-
-
-class _StreamOptions(msgspec.Struct):
-    include_usage: bool | None = None
-
-
-class _Routing(msgspec.Struct):
-    model: str = ""
-    stream: bool | None = None
-    stream_options: _StreamOptions | None = None
-
-
-_decode_routing: Final = msgspec.json.Decoder(_Routing).decode
-
-
-def read_routing(body: bytes) -> Routing | Unreadable:
-    """Read the routing fields, or say why the body cannot be read."""
-    try:
-        routing = _decode_routing(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _read_routing_leniently(body)
-    options = routing.stream_options
-    return Routing(routing.model, bool(routing.stream), bool(options and options.include_usage))
-
-
-def _read_routing_leniently(body: bytes) -> Routing | Unreadable:
-    """
-    Read what can be read of a body that is not quite as it should be.
-
-    Clients that cut strings inside an emoji send half of a surrogate pair;
-    whether such a request streams still decides how its answer is read.
-    """
-    try:
-        value = json.loads(body.decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return Unreadable("not_json")
-    if not isinstance(value, dict):
-        return Unreadable("unexpected_shape")
-    model, options = value.get("model"), value.get("stream_options")
-    usage = isinstance(options, dict) and bool(options.get("include_usage"))
-    return Routing(model if isinstance(model, str) else "", bool(value.get("stream")), usage)
 
 
 def read_conversation(body: bytes) -> Conversation | Unreadable:

@@ -24,11 +24,10 @@ The reader also decides how the leg ends:
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
 import msgspec
-from attrs import define, evolve, field
+from attrs import define, field
 
 from trooper.core.events import (
     Begin,
@@ -44,14 +43,11 @@ from trooper.core.events import (
     ToolCallDelta,
     Usage,
 )
-from trooper.core.framing import SSEEvent, SSEFramer, parse_sse
-from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
+from trooper.core.framing import SSEEvent
+from trooper.core.outcome import Completed, Failed, FailureKind
 from trooper.core.tool_calls import ToolCalls
-from trooper.wire.faults import ERROR_FINISHES, find_error
-from trooper.wire.framed import FramedReader
-
-#: One bad line of sixty once cost a good stream; several in a row are noise.
-MAX_BAD_LINES: Final = 3
+from trooper.wire.faults import ERROR_FINISHES
+from trooper.wire.framed import EMPTY, EventReader
 
 _FINISHES: Final = {
     "stop": FinishReason.STOP,
@@ -124,11 +120,10 @@ class _Chunk(msgspec.Struct):
 
 
 _decode_chunk: Final = msgspec.json.Decoder(_Chunk).decode
-_EMPTY: Final = Failed(FailureKind.EMPTY_200)
 
 
 @define
-class ChatReader(FramedReader):
+class ChatReader(EventReader):
     """
     One answer's reader.
 
@@ -137,43 +132,18 @@ class ChatReader(FramedReader):
         choices: how many answers the client asked for (`n`).
     """
 
-    max_event_bytes: int
     choices: int = 1
-    bad_lines: int = field(default=0, init=False)
-    _bad_in_a_row: int = field(default=0, init=False)
-    _has_content: bool = field(default=False, init=False)
-    _heard: bool = field(default=False, init=False)
     _begun: bool = field(default=False, init=False)
     _calls: ToolCalls = field(factory=ToolCalls, init=False)
     _open_choices: set[int] = field(factory=set, init=False)
     _ended_choices: set[int] = field(factory=set, init=False)
 
-    def __attrs_post_init__(self) -> None:
-        self._framer = SSEFramer(self.max_event_bytes)
-
-    def _read_last(self, rest: bytes) -> Received | None:
-        # Some servers leave out the last empty line. The event is whole if it
-        # reads as one, and then the client gets it with its empty line.
-        return self._read(rest.rstrip(b"\r\n") + b"\n\n", last=True)
-
-    def _early_end(self) -> Outcome:
-        if self.finished:
-            return Completed(terminated=False)
-        return Failed(FailureKind.EOF_EARLY) if self._heard else _EMPTY
-
-    def _read(self, raw: bytes, *, last: bool = False) -> Received | None:
-        self._heard = True
-        sse = parse_sse(raw)
-        if sse.data is None:
-            # A comment, or nothing. At the end of the body it is a torn one.
-            return None if last else Received(raw)
-        if not sse.data.strip() and sse.name != "error":
-            # It says nothing, and SDKs fail on it: `data:` must be JSON.
-            return None
-        if sse.data.strip() == b"[DONE]":
+    def _read_data(self, raw: bytes, sse: SSEEvent, *, last: bool) -> Received | None:
+        data = sse.data or b""
+        if data.strip() == b"[DONE]":
             return self._done(raw)
         try:
-            chunk = _decode_chunk(sse.data)
+            chunk = _decode_chunk(data)
         except msgspec.ValidationError:
             return self._read_slowly(raw, sse, last=last)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -222,7 +192,7 @@ class ChatReader(FramedReader):
         if self._open_choices or len(self._ended_choices) < self.choices or self.finished:
             return None
         if not self._has_content and word in ("stop", "eos"):
-            return _EMPTY
+            return EMPTY
         self.finished = True
         events.append(Finish(_FINISHES.get(word, FinishReason.STOP), word))
         return None
@@ -258,31 +228,6 @@ class ChatReader(FramedReader):
             return item
         return Received(raw, (*item.events, Other(continuable=False)))
 
-    def _read_not_json(self, raw: bytes, sse: SSEEvent, *, last: bool) -> Received | None:
-        """Read an event whose data is no JSON, or JSON only to lenient readers."""
-        try:
-            # NaN, and characters that were cut in two (half of a "\ud83d\udea2"):
-            # SDKs read them, so the client must get them; we cannot go on from them.
-            value = json.loads((sse.data or b"").decode())
-        except (ValueError, RecursionError):
-            if sse.name == "error":
-                self._fail(Failed(FailureKind.IN_BAND_ERROR), raw)
-            elif not last:
-                self._count_bad_line()
-            return None
-        if self._tells_of_failure(value, sse.name, raw):
-            return None
-        self._has_content = True
-        return Received(raw, (Other(continuable=False),))
-
-    def _tells_of_failure(self, value: object, name: str, raw: bytes) -> bool:
-        """It is JSON, so the line is not bad; is it an error?"""
-        self._bad_in_a_row = 0
-        failed = find_error(value, name)
-        if failed is not None:
-            self._fail(failed, raw)
-        return failed is not None
-
     def _done(self, raw: bytes) -> Received | None:
         if not self.finished and not self._calls.all_whole:
             # No finish reason and half a tool call: nobody finished that call.
@@ -292,21 +237,8 @@ class ChatReader(FramedReader):
             self.finished = True
             self.outcome = Completed()
             return Received(raw, (Done(),))
-        self._fail(_EMPTY, raw)
+        self._fail(EMPTY, raw)
         return None
-
-    def _fail(self, failed: Failed, raw: bytes) -> None:
-        if self.finished:
-            # The answer is whole by its own word; what follows cannot unsay it.
-            self.outcome = Completed(terminated=False)
-        else:
-            self.outcome = evolve(failed, raw=raw)
-
-    def _count_bad_line(self) -> None:
-        self.bad_lines += 1
-        self._bad_in_a_row += 1
-        if self._bad_in_a_row >= MAX_BAD_LINES:
-            self.outcome = Completed(terminated=False) if self.finished else Failed(FailureKind.BAD_FRAME)
 
 
 def _without_extensions(value: object) -> tuple[_Chunk | None, bool]:

@@ -18,6 +18,7 @@ from trooper.wire.openai_chat import ask, read_request
 from trooper.wire.openai_chat.reader import ChatReader
 from trooper.wire.openai_chat.voice import ChatVoice, WholeChatVoice, error_body
 from trooper.wire.openai_chat.whole import read_whole
+from trooper.wire.routing import read_routing
 from trooper.wire.whole import WholeReader
 
 
@@ -30,7 +31,7 @@ class ChatWire:
 
     def read_routing(self, body: bytes) -> Routing | Unreadable:
         """Read model, `stream` and `include_usage`."""
-        return read_request.read_routing(body)
+        return read_routing(body)
 
     def read_conversation(self, body: bytes) -> Conversation | Unreadable:
         """Read a whole request."""

@@ -25,7 +25,7 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
-from attrs import define, evolve, field
+from attrs import define, field
 
 from trooper.core.events import (
     Begin,
@@ -42,15 +42,9 @@ from trooper.core.events import (
     ToolCallDelta,
     Usage,
 )
-from trooper.core.framing import SSEFramer, parse_sse
-from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
-from trooper.wire.decoding import decoded
-from trooper.wire.faults import find_error
-from trooper.wire.framed import FramedReader
-
-#: One bad line of sixty once cost a good stream; several in a row are noise.
-MAX_BAD_LINES: Final = 3
-_EMPTY: Final = Failed(FailureKind.EMPTY_200)
+from trooper.core.framing import SSEEvent
+from trooper.core.outcome import Completed, Failed, FailureKind
+from trooper.wire.framed import EMPTY, EventReader
 
 
 class _Counts(msgspec.Struct):
@@ -116,50 +110,28 @@ _Place = tuple[int, str, int]
 
 
 @define
-class ResponsesReader(FramedReader):
+class ResponsesReader(EventReader):
     """One answer's reader; `max_event_bytes` is the bound on one event."""
 
-    max_event_bytes: int
-    bad_lines: int = field(default=0, init=False)
-    _bad_in_a_row: int = field(default=0, init=False)
-    _heard: bool = field(default=False, init=False)
-    _has_content: bool = field(default=False, init=False)
     # Parts that said something; calls by their output index: which one, and whether its arguments ended.
     _said: set[_Place] = field(factory=set, init=False)
     _calls: dict[int, int] = field(factory=dict, init=False)
     _open_calls: set[int] = field(factory=set, init=False)
 
-    def __attrs_post_init__(self) -> None:
-        self._framer = SSEFramer(self.max_event_bytes)
-
-    def _read_last(self, rest: bytes) -> Received | None:
-        # Some servers leave out the last empty line; the client gets it all the same.
-        return self._read(rest.rstrip(b"\r\n") + b"\n\n", last=True)
-
-    def _early_end(self) -> Outcome:
-        return Failed(FailureKind.EOF_EARLY) if self._heard else _EMPTY
-
-    def _read(self, raw: bytes, *, last: bool = False) -> Received | None:
-        self._heard = True
-        sse = parse_sse(raw)
-        if sse.data is None:
-            return None if last else Received(raw)
-        if sse.data.strip() in (b"", b"[DONE]") and sse.name != "error":
+    def _read_data(self, raw: bytes, sse: SSEEvent, *, last: bool) -> Received | None:
+        data = sse.data or b""
+        if data.strip() == b"[DONE]" and sse.name != "error":
             # Imitations of the API end in the chat wire's terminator.
             return None
         try:
-            event = _decode(sse.data)
+            event = _decode(data)
         except msgspec.ValidationError:
-            return self._read_slowly(raw, sse.data, sse.name)
+            return self._read_untyped(raw, sse)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            if sse.name == "error":
-                self.outcome = Failed(FailureKind.IN_BAND_ERROR, raw=raw)
-            elif not last:
-                self._count_bad_line()
-            return None
-        self._bad_in_a_row = 0
+            return self._read_not_json(raw, sse, last=last)
         if sse.name == "error" or event.type in ("error", "response.failed"):
-            return self._read_slowly(raw, sse.data, sse.name)
+            return self._read_untyped(raw, sse)
+        self._bad_in_a_row = 0
         events = self._read_event(event)
         return None if events is None else Received(raw, tuple(events))
 
@@ -276,29 +248,13 @@ class ResponsesReader(FramedReader):
                 events += self._missed_parts(output_index, item)
         reason, raw = finish_of(response, has_calls=bool(self._calls))
         if not self._has_content and reason is FinishReason.STOP:
-            self.outcome = _EMPTY
+            self.outcome = EMPTY
             return None
         self.finished = True
         self.outcome = Completed()
         if response.usage is not None:
             events.append(Usage(response.usage.input_tokens, response.usage.output_tokens))
         return [*events, Finish(reason, raw), Done()]
-
-    def _read_slowly(self, raw: bytes, data: bytes, name: str) -> Received | None:
-        """Read an event that is an error, or whose fields are not of the usual types."""
-        self._bad_in_a_row = 0
-        failed = find_error(decoded(data), name)
-        if failed is not None:
-            self.outcome = evolve(failed, raw=raw)
-            return None
-        self._has_content = True
-        return Received(raw, (Other(continuable=False),))
-
-    def _count_bad_line(self) -> None:
-        self.bad_lines += 1
-        self._bad_in_a_row += 1
-        if self._bad_in_a_row >= MAX_BAD_LINES:
-            self.outcome = Failed(FailureKind.BAD_FRAME)
 
 
 def _place(event: _Event, kind: str) -> _Place:

@@ -20,6 +20,7 @@ from trooper.wire.openai_responses.response import begun, error_value
 from trooper.wire.openai_responses.voice import ResponsesVoice
 from trooper.wire.openai_responses.whole import read_whole
 from trooper.wire.openai_responses.whole_voice import WholeResponsesVoice
+from trooper.wire.routing import read_routing
 from trooper.wire.whole import WholeReader
 
 
@@ -32,7 +33,7 @@ class ResponsesWire:
 
     def read_routing(self, body: bytes) -> Routing | Unreadable:
         """Read model and `stream`."""
-        return read_request.read_routing(body)
+        return read_routing(body)
 
     def read_conversation(self, body: bytes) -> Conversation | Unreadable:
         """Read a whole request."""

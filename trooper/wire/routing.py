@@ -1,0 +1,55 @@
+"""
+Reads the few fields that route a request; cheap, since it is done for every one.
+
+They are the same on all wires of providers.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+import msgspec
+
+from trooper.wire import Routing, Unreadable
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class _Routing(msgspec.Struct):
+    model: str = ""
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+
+
+_decode_routing: Final = msgspec.json.Decoder(_Routing).decode
+
+
+def read_routing(body: bytes) -> Routing | Unreadable:
+    """Read the routing fields, or say why the body cannot be read."""
+    try:
+        routing = _decode_routing(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _read_routing_leniently(body)
+    options = routing.stream_options
+    return Routing(routing.model, bool(routing.stream), bool(options and options.include_usage))
+
+
+def _read_routing_leniently(body: bytes) -> Routing | Unreadable:
+    """
+    Read what can be read of a body that is not quite as it should be.
+
+    Clients that cut strings inside an emoji send half of a surrogate pair;
+    whether such a request streams still decides how its answer is read.
+    """
+    try:
+        value = json.loads(body.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return Unreadable("not_json")
+    if not isinstance(value, dict):
+        return Unreadable("unexpected_shape")
+    model, options = value.get("model"), value.get("stream_options")
+    usage = isinstance(options, dict) and bool(options.get("include_usage"))
+    return Routing(model if isinstance(model, str) else "", bool(value.get("stream")), usage)
