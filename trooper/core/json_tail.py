@@ -39,7 +39,7 @@ number ::= "-"? whole fraction? exponent?
 whole ::= "0" | [1-9] digits
 fraction ::= "." [0-9] digits
 exponent ::= [eE] [+-]? [0-9] digits
-digits ::= [0-9]{0,15}
+digits ::= [0-9]{0,24}
 ws ::= " "?
 """.strip()
 
