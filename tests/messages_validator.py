@@ -14,7 +14,16 @@ from typing import Any
 
 from attrs import Factory, define, field
 
-from wire_validator import CallSeen, ChatResult, ErrorSeen, SseEvent, WireViolation, parse_sse
+from wire_validator import (
+    CallSeen,
+    ChatResult,
+    ErrorSeen,
+    SseEvent,
+    WireViolation,
+    json_object,
+    must,
+    parse_sse,
+)
 
 _REASONS = {
     "end_turn": "stop",
@@ -59,13 +68,13 @@ class _Reader:
         if event.event == ":":
             self.comments.append(event.data)
             return
-        _must(not self.done, "something follows message_stop")
-        _must(self.error is None, "something follows an error")
-        value = _object(event.data)
+        must(not self.done, "something follows message_stop")
+        must(self.error is None, "something follows an error")
+        value = json_object(event.data)
         kind = value.get("type")
-        _must(event.event == kind, f"the event is called {event.event!r}, its type is {kind!r}")
+        must(event.event == kind, f"the event is called {event.event!r}, its type is {kind!r}")
         if "trooper" in value:
-            _must(kind == "message_delta" and self.trooper is None, "the key trooper is at the wrong place")
+            must(kind == "message_delta" and self.trooper is None, "the key trooper is at the wrong place")
             self.trooper = value["trooper"]
         match kind:
             case "message_start":
@@ -75,25 +84,25 @@ class _Reader:
             case "error":
                 self._error(value)
             case _:
-                _must(self.message is not None, f"{kind} before message_start")
+                must(self.message is not None, f"{kind} before message_start")
                 self._take_rest(str(kind), value)
 
     def _start(self, message: Mapping[str, Any]) -> None:
-        _must(self.message is None, "message_start comes twice")
+        must(self.message is None, "message_start comes twice")
         for name in ("id", "model"):
-            _must(isinstance(message.get(name), str) and bool(message[name]), f"the message has no {name}")
-        _must((message.get("type"), message.get("role")) == ("message", "assistant"), "type or role is wrong")
-        _must(message.get("content") == [], "the message begins with content")
-        _must("stop_reason" in message and message["stop_reason"] is None, "it begins with a stop_reason")
+            must(isinstance(message.get(name), str) and bool(message[name]), f"the message has no {name}")
+        must((message.get("type"), message.get("role")) == ("message", "assistant"), "type or role is wrong")
+        must(message.get("content") == [], "the message begins with content")
+        must("stop_reason" in message and message["stop_reason"] is None, "it begins with a stop_reason")
         usage = message.get("usage")
-        _must(isinstance(usage, dict) and isinstance(usage.get("input_tokens"), int), "no usage at the start")
+        must(isinstance(usage, dict) and isinstance(usage.get("input_tokens"), int), "no usage at the start")
         self.message = message
 
     def _error(self, value: Mapping[str, Any]) -> None:
         error = value.get("error")
-        _must(isinstance(error, dict), "an error event without an error object")
+        must(isinstance(error, dict), "an error event without an error object")
         assert isinstance(error, dict)
-        _must(isinstance(error.get("type"), str) and isinstance(error.get("message"), str), "half an error")
+        must(isinstance(error.get("type"), str) and isinstance(error.get("message"), str), "half an error")
         self.error = ErrorSeen(
             error["message"], error["type"], (error.get("details") or {}).get("error_code")
         )
@@ -101,23 +110,23 @@ class _Reader:
     def _take_rest(self, kind: str, value: Mapping[str, Any]) -> None:
         match kind:
             case "content_block_start":
-                _must(not self.is_open, "a block starts inside another one")
-                _must(self.stop_reason is None, "a block behind the stop reason")
-                _must(value.get("index") == len(self.blocks), f"the block's index is {value.get('index')}")
+                must(not self.is_open, "a block starts inside another one")
+                must(self.stop_reason is None, "a block behind the stop reason")
+                must(value.get("index") == len(self.blocks), f"the block's index is {value.get('index')}")
                 self._open(value["content_block"])
             case "content_block_delta":
-                _must(self.is_open, "a delta outside a block")
-                _must(value.get("index") == len(self.blocks) - 1, f"a delta for block {value.get('index')}")
+                must(self.is_open, "a delta outside a block")
+                must(value.get("index") == len(self.blocks) - 1, f"a delta for block {value.get('index')}")
                 self._delta(value["delta"])
             case "content_block_stop":
-                _must(self.is_open, "a stop outside a block")
-                _must(value.get("index") == len(self.blocks) - 1, f"a stop of block {value.get('index')}")
+                must(self.is_open, "a stop outside a block")
+                must(value.get("index") == len(self.blocks) - 1, f"a stop of block {value.get('index')}")
                 self._close()
             case "message_delta":
                 self._end(value)
             case "message_stop":
-                _must(self.stop_reason is not None, "message_stop without a stop_reason")
-                _must(not self.is_open, "message_stop inside a block")
+                must(self.stop_reason is not None, "message_stop without a stop_reason")
+                must(not self.is_open, "message_stop inside a block")
                 self.done = True
             case _:
                 raise WireViolation(f"an unknown event: {kind}")
@@ -126,18 +135,18 @@ class _Reader:
         kind = block.get("type")
         match kind:
             case "text":
-                _must(block.get("text") == "", "a text block starts with text")
+                must(block.get("text") == "", "a text block starts with text")
             case "thinking":
-                _must((block.get("thinking"), block.get("signature")) == ("", ""), "half a thinking block")
+                must((block.get("thinking"), block.get("signature")) == ("", ""), "half a thinking block")
             case "tool_use":
                 named = isinstance(block.get("id"), str) and isinstance(block.get("name"), str)
-                _must(named and bool(block["id"]) and bool(block["name"]), "a call without id or name")
+                must(named and bool(block["id"]) and bool(block["name"]), "a call without id or name")
                 allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
-                _must(set(block["id"]) <= allowed, f"the API refuses this id: {block['id']!r}")
-                _must(block.get("input") == {}, "a call starts with input")
-                _must(block["id"] not in [b.start.get("id") for b in self.blocks], "an id comes twice")
+                must(set(block["id"]) <= allowed, f"the API refuses this id: {block['id']!r}")
+                must(block.get("input") == {}, "a call starts with input")
+                must(block["id"] not in [b.start.get("id") for b in self.blocks], "an id comes twice")
             case "fallback":
-                _must(isinstance(block["from"]["model"], str) and isinstance(block["to"]["model"], str), "?")
+                must(isinstance(block["from"]["model"], str) and isinstance(block["to"]["model"], str), "?")
             case "redacted_thinking":
                 pass
             case _:
@@ -147,12 +156,12 @@ class _Reader:
 
     def _delta(self, delta: Mapping[str, Any]) -> None:
         kind, block = delta.get("type"), self.blocks[-1]
-        _must(kind in _DELTAS, f"an unknown delta: {kind}")
+        must(kind in _DELTAS, f"an unknown delta: {kind}")
         in_block, key = _DELTAS[str(kind)]
-        _must(block.kind == in_block, f"a {kind} in a block of {block.kind}")
-        _must(isinstance(delta.get(key), str), f"{key} is no string")
+        must(block.kind == in_block, f"a {kind} in a block of {block.kind}")
+        must(isinstance(delta.get(key), str), f"{key} is no string")
         if key == "signature":
-            _must(bool(delta[key]), "an empty signature")
+            must(bool(delta[key]), "an empty signature")
             block.signed = True
         else:
             block.said += delta[key]
@@ -161,28 +170,26 @@ class _Reader:
         self.is_open = False
         block = self.blocks[-1]
         if block.kind == "tool_use" and block.said:
-            _object(block.said)
+            json_object(block.said)
 
     def _end(self, value: Mapping[str, Any]) -> None:
         delta, usage = value.get("delta"), value.get("usage")
-        _must(isinstance(delta, dict), "message_delta without a delta")
+        must(isinstance(delta, dict), "message_delta without a delta")
         assert isinstance(delta, dict)
-        _must(not self.is_open, "message_delta inside a block")
-        _must(self.stop_reason is None, "message_delta comes twice")
-        _must(delta.get("stop_reason") in _REASONS, f"the stop_reason is {delta.get('stop_reason')!r}")
-        _must(isinstance(usage, dict) and isinstance(usage.get("output_tokens"), int), "no usage at the end")
+        must(not self.is_open, "message_delta inside a block")
+        must(self.stop_reason is None, "message_delta comes twice")
+        must(delta.get("stop_reason") in _REASONS, f"the stop_reason is {delta.get('stop_reason')!r}")
+        must(isinstance(usage, dict) and isinstance(usage.get("output_tokens"), int), "no usage at the end")
         self.stop_reason, self.usage = delta["stop_reason"], usage
         calls = [block for block in self.blocks if block.kind == "tool_use"]
         if self.stop_reason == "tool_use":
-            _must(bool(calls), "tool_use, but there is none")
+            must(bool(calls), "tool_use, but there is none")
         if self.stop_reason not in ("max_tokens", "model_context_window_exceeded"):
             for block in calls:
-                _object(block.said or "{}")
+                json_object(block.said or "{}")
 
     def result(self) -> ChatResult:
-        _must(
-            self.done or self.error is not None, "the stream ends without message_stop and without an error"
-        )
+        must(self.done or self.error is not None, "the stream ends without message_stop and without an error")
         message = self.message or {}
         refused = self.stop_reason == "refusal"
         text = "".join(block.said for block in self.blocks if block.kind == "text")
@@ -218,15 +225,15 @@ def validate_messages(body: bytes) -> ChatResult:
 
 def validate_whole_message(body: bytes) -> ChatResult:
     """The same for an answer that is not streamed: a message, or an error object."""
-    whole = _object(body.decode("utf-8"))
+    whole = json_object(body.decode("utf-8"))
     if whole.get("type") == "error":
         error = whole["error"]
         code = (error.get("details") or {}).get("error_code")
         return ChatResult(error=ErrorSeen(error["message"], error["type"], code))
-    _must((whole.get("type"), whole.get("role")) == ("message", "assistant"), "it is no message")
-    _must(whole.get("stop_reason") in _REASONS, f"the stop_reason is {whole.get('stop_reason')!r}")
+    must((whole.get("type"), whole.get("role")) == ("message", "assistant"), "it is no message")
+    must(whole.get("stop_reason") in _REASONS, f"the stop_reason is {whole.get('stop_reason')!r}")
     usage = whole.get("usage")
-    _must(isinstance(usage, dict) and isinstance(usage.get("output_tokens"), int), "there is no usage")
+    must(isinstance(usage, dict) and isinstance(usage.get("output_tokens"), int), "there is no usage")
     blocks = whole["content"]
     texts = tuple(block["text"] for block in blocks if block["type"] == "text")
     refused = whole["stop_reason"] == "refusal"
@@ -247,18 +254,3 @@ def validate_whole_message(body: bytes) -> ChatResult:
         done=True,
         trooper=whole.get("trooper"),
     )
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise WireViolation(f"not JSON: {text[:80]!r}") from error
-    _must(isinstance(value, dict), f"not an object: {text[:80]!r}")
-    assert isinstance(value, dict)
-    return value
-
-
-def _must(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise WireViolation(otherwise)

@@ -9,13 +9,21 @@ reasons are told in the chat wire's words.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from attrs import Factory, define
 
-from wire_validator import CallSeen, ChatResult, ErrorSeen, SseEvent, WireViolation, parse_sse
+from wire_validator import (
+    CallSeen,
+    ChatResult,
+    ErrorSeen,
+    SseEvent,
+    WireViolation,
+    json_object,
+    must,
+    parse_sse,
+)
 
 _CONSTANT = ("id", "object", "created_at", "model")
 
@@ -57,47 +65,47 @@ class _Reader:
         if event.event == ":":
             self.comments.append(event.data)
             return
-        _must(self.ended is None, "something follows the end")
-        _must(self.error is None, "something follows an error")
-        value = _object(event.data)
+        must(self.ended is None, "something follows the end")
+        must(self.error is None, "something follows an error")
+        value = json_object(event.data)
         kind = value.get("type")
-        _must(event.event == kind, f"the event is called {event.event!r}, its type is {kind!r}")
+        must(event.event == kind, f"the event is called {event.event!r}, its type is {kind!r}")
         number = value.get("sequence_number")
-        _must(number == self.number, f"sequence_number is {number}, and not {self.number}")
+        must(number == self.number, f"sequence_number is {number}, and not {self.number}")
         self.number += 1
         if kind == "error":
             self._error(value)
             return
-        _must(not self.failed, "something but an error follows response.failed")
+        must(not self.failed, "something but an error follows response.failed")
         if "trooper" in value:
-            _must(kind in _ENDS and self.trooper is None, "the key trooper is at the wrong place")
+            must(kind in _ENDS and self.trooper is None, "the key trooper is at the wrong place")
             self.trooper = value["trooper"]
         self._take(str(kind).removeprefix("response."), value)
 
     def _error(self, value: Mapping[str, Any]) -> None:
         error = value.get("error")
         # The flat form is silent in raw iteration, so it is none.
-        _must(isinstance(error, dict) and isinstance(error.get("message"), str), "an error nobody raises on")
+        must(isinstance(error, dict) and isinstance(error.get("message"), str), "an error nobody raises on")
         assert isinstance(error, dict)
         self.error = ErrorSeen(error["message"], error.get("type"), error.get("code"))
 
     def _take(self, kind: str, value: Mapping[str, Any]) -> None:
         match kind:
             case "created":
-                _must(self.response is None, "response.created comes twice")
-                _must(value["response"]["status"] == "in_progress", "it begins with another status")
-                _must(value["response"]["output"] == [], "it begins with output")
+                must(self.response is None, "response.created comes twice")
+                must(value["response"]["status"] == "in_progress", "it begins with another status")
+                must(value["response"]["output"] == [], "it begins with output")
                 self.response = value["response"]
             case "in_progress":
-                _must(self.response is not None, "in_progress before created")
+                must(self.response is not None, "in_progress before created")
                 self._same(value["response"])
                 self.in_progress = True
             case "completed" | "incomplete":
                 self._end(kind, value["response"])
             case "failed":
-                _must(self.response is not None, "failed before created")
+                must(self.response is not None, "failed before created")
                 self._same(value["response"])
-                _must(isinstance(value["response"]["error"]["message"], str), "failed without a message")
+                must(isinstance(value["response"]["error"]["message"], str), "failed without a message")
                 self.failed = True
             case "output_item.added":
                 self._begin_item(value)
@@ -112,29 +120,29 @@ class _Reader:
         begun = self.response
         assert begun is not None
         for key in _CONSTANT:
-            _must(begun.get(key) == response.get(key), f"{key} changed")
+            must(begun.get(key) == response.get(key), f"{key} changed")
 
     def _begin_item(self, value: Mapping[str, Any]) -> None:
-        _must(self.response is not None, "an item before response.created")
-        _must(value["output_index"] == len(self.items), f"output_index is {value['output_index']}")
-        _must(not self.items or self.items[-1].value is not None, "an item begins inside another one")
+        must(self.response is not None, "an item before response.created")
+        must(value["output_index"] == len(self.items), f"output_index is {value['output_index']}")
+        must(not self.items or self.items[-1].value is not None, "an item begins inside another one")
         item = value["item"]
-        _must(isinstance(item.get("id"), str) and bool(item["id"]), "an item without an id")
-        _must(item["id"] not in [other.begun["id"] for other in self.items], "an item's id comes twice")
+        must(isinstance(item.get("id"), str) and bool(item["id"]), "an item without an id")
+        must(item["id"] not in [other.begun["id"] for other in self.items], "an item's id comes twice")
         if item["type"] == "message":
-            _must((item["role"], item["content"]) == ("assistant", []), "a message begins with content")
+            must((item["role"], item["content"]) == ("assistant", []), "a message begins with content")
         if item["type"] == "function_call":
-            _must(bool(item["call_id"]) and bool(item["name"]), "a call without id or name")
-            _must(item["arguments"] == "", "a call begins with arguments")
+            must(bool(item["call_id"]) and bool(item["name"]), "a call without id or name")
+            must(item["arguments"] == "", "a call begins with arguments")
         self.items.append(_Item(item))
 
     def _item(self, value: Mapping[str, Any]) -> _Item:
-        _must(bool(self.items), "a part outside an item")
+        must(bool(self.items), "a part outside an item")
         item = self.items[-1]
-        _must(value["output_index"] == len(self.items) - 1, f"output_index is {value['output_index']}")
-        _must(item.value is None, "something for an item that is done")
+        must(value["output_index"] == len(self.items) - 1, f"output_index is {value['output_index']}")
+        must(item.value is None, "something for an item that is done")
         if "item_id" in value:
-            _must(value["item_id"] == item.begun["id"], "item_id changed")
+            must(value["item_id"] == item.begun["id"], "item_id changed")
         return item
 
     def _take_part(self, kind: str, value: Mapping[str, Any]) -> None:
@@ -143,82 +151,80 @@ class _Reader:
         index = value[index_name]
         match kind.rpartition("."):
             case ("content_part" | "reasoning_summary_part", _, "added"):
-                _must(not item.parts or item.parts[-1].done, "a part begins inside another one")
-                _must(index == len(item.parts), f"{index_name} is {index}")
+                must(not item.parts or item.parts[-1].done, "a part begins inside another one")
+                must(index == len(item.parts), f"{index_name} is {index}")
                 part = value["part"]
-                _must(part.get("text", part.get("refusal")) == "", "a part begins with text")
+                must(part.get("text", part.get("refusal")) == "", "a part begins with text")
                 item.parts.append(_Part(part["type"]))
                 return
             case _:
                 pass
-        _must(bool(item.parts) and index == len(item.parts) - 1, f"{kind} for part {index}")
+        must(bool(item.parts) and index == len(item.parts) - 1, f"{kind} for part {index}")
         open_part = item.parts[-1]
-        _must(not open_part.done, f"{kind} for a part that is done")
+        must(not open_part.done, f"{kind} for a part that is done")
         names = {"output_text": "output_text", "refusal": "refusal", "summary_text": "reasoning_summary_text"}
         name, _, verb = kind.rpartition(".")
         match verb:
             case "delta":
-                _must(name == names[open_part.kind], f"{kind} in a part of {open_part.kind}")
-                _must(open_part.told is None, "a delta behind its done")
-                _must(isinstance(value["delta"], str) and bool(value["delta"]), "an empty delta")
+                must(name == names[open_part.kind], f"{kind} in a part of {open_part.kind}")
+                must(open_part.told is None, "a delta behind its done")
+                must(isinstance(value["delta"], str) and bool(value["delta"]), "an empty delta")
                 open_part.said += value["delta"]
             case "done" if name in ("content_part", "reasoning_summary_part"):
-                _must(open_part.told is not None, "a part is done before its text")
+                must(open_part.told is not None, "a part is done before its text")
                 part = value["part"]
-                _must(part["type"] == open_part.kind, "a part changed its type")
-                _must(part.get("text", part.get("refusal")) == open_part.said, "a part is not its deltas")
+                must(part["type"] == open_part.kind, "a part changed its type")
+                must(part.get("text", part.get("refusal")) == open_part.said, "a part is not its deltas")
                 open_part.done = True
             case "done":
-                _must(name == names[open_part.kind], f"{kind} in a part of {open_part.kind}")
+                must(name == names[open_part.kind], f"{kind} in a part of {open_part.kind}")
                 open_part.told = value["refusal" if name == "refusal" else "text"]
-                _must(open_part.told == open_part.said, f"{kind} is not its deltas")
+                must(open_part.told == open_part.said, f"{kind} is not its deltas")
             case _:
                 raise WireViolation(f"an unknown event: {kind}")
 
     def _take_arguments(self, kind: str, value: Mapping[str, Any]) -> None:
         item = self._item(value)
-        _must(item.kind == "function_call" and not item.arguments_done, f"{kind} at the wrong place")
+        must(item.kind == "function_call" and not item.arguments_done, f"{kind} at the wrong place")
         if kind.endswith("delta"):
             item.arguments += value["delta"]
         else:
-            _must(item.arguments in ("", value["arguments"]), "the arguments are not their deltas")
+            must(item.arguments in ("", value["arguments"]), "the arguments are not their deltas")
             item.arguments, item.arguments_done = value["arguments"], True
 
     def _end_item(self, value: Mapping[str, Any]) -> None:
         item = self._item(value)
         told = value["item"]
         for key in ("id", "type", "call_id", "name", "role"):
-            _must(told.get(key) == item.begun.get(key), f"an item changed its {key}")
+            must(told.get(key) == item.begun.get(key), f"an item changed its {key}")
         match item.kind:
             case "function_call":
-                _must(item.arguments_done, "a call is done before its arguments")
-                _must(told["arguments"] == item.arguments, "a call is not its deltas")
-                _object(told["arguments"])
+                must(item.arguments_done, "a call is done before its arguments")
+                must(told["arguments"] == item.arguments, "a call is not its deltas")
+                json_object(told["arguments"])
             case kind:
                 parts = told["content" if kind == "message" else "summary"]
-                _must(all(part.done for part in item.parts), "an item is done before its parts")
+                must(all(part.done for part in item.parts), "an item is done before its parts")
                 told_parts = [part.get("text", part.get("refusal")) for part in parts]
-                _must(told_parts == [part.said for part in item.parts], "an item is not its parts")
+                must(told_parts == [part.said for part in item.parts], "an item is not its parts")
         item.value = told
 
     def _end(self, kind: str, response: Mapping[str, Any]) -> None:
-        _must(self.response is not None, "the end before response.created")
+        must(self.response is not None, "the end before response.created")
         self._same(response)
-        _must(response["status"] == kind, f"the status is {response['status']!r}")
-        _must(all(item.value is not None for item in self.items), "the end inside an item")
-        _must(response["output"] == [item.value for item in self.items], "the output is not its items")
+        must(response["status"] == kind, f"the status is {response['status']!r}")
+        must(all(item.value is not None for item in self.items), "the end inside an item")
+        must(response["output"] == [item.value for item in self.items], "the output is not its items")
         usage = response.get("usage")
-        _must(isinstance(usage, dict), "there is no usage")
+        must(isinstance(usage, dict), "there is no usage")
         assert isinstance(usage, dict)
-        _must(
-            usage["input_tokens"] + usage["output_tokens"] == usage["total_tokens"], "usage does not add up"
-        )
+        must(usage["input_tokens"] + usage["output_tokens"] == usage["total_tokens"], "usage does not add up")
         if kind == "incomplete":
-            _must(bool(response["incomplete_details"]["reason"]), "incomplete without a reason")
+            must(bool(response["incomplete_details"]["reason"]), "incomplete without a reason")
         self.ended = response
 
     def result(self) -> ChatResult:
-        _must(self.ended is not None or self.error is not None, "the stream ends without an end or an error")
+        must(self.ended is not None or self.error is not None, "the stream ends without an end or an error")
         first = self.response or {}
         parts = [part for item in self.items for part in item.parts]
         return ChatResult(
@@ -267,12 +273,12 @@ def validate_responses(body: bytes) -> ChatResult:
 
 def validate_whole_response(body: bytes) -> ChatResult:
     """The same for an answer that is not streamed: a response, or an error object."""
-    whole = _object(body.decode("utf-8"))
+    whole = json_object(body.decode("utf-8"))
     if whole.get("error"):
         error = whole["error"]
         return ChatResult(error=ErrorSeen(error["message"], error.get("type"), error.get("code")))
-    _must(whole.get("object") == "response", f"object is {whole.get('object')!r}")
-    _must(whole["status"] in ("completed", "incomplete"), f"the status is {whole['status']!r}")
+    must(whole.get("object") == "response", f"object is {whole.get('object')!r}")
+    must(whole["status"] in ("completed", "incomplete"), f"the status is {whole['status']!r}")
     parts = [
         part
         for item in whole["output"]
@@ -293,18 +299,3 @@ def validate_whole_response(body: bytes) -> ChatResult:
         done=True,
         trooper=whole.get("trooper"),
     )
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise WireViolation(f"not JSON: {text[:80]!r}") from error
-    _must(isinstance(value, dict), f"not an object: {text[:80]!r}")
-    assert isinstance(value, dict)
-    return value
-
-
-def _must(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise WireViolation(otherwise)

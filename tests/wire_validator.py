@@ -145,69 +145,69 @@ class _Reader:
         if event.event == ":":
             self.comments.append(event.data)
             return
-        _must(not self.done, "something follows [DONE]")
-        _must(self.error is None, "something follows an in-band error")
+        must(not self.done, "something follows [DONE]")
+        must(self.error is None, "something follows an in-band error")
         if event.data == "[DONE]":
             self._take_done()
             return
-        chunk = _json(event.data)
+        chunk = json_object(event.data)
         if chunk.get("error"):
             self.error = _error(chunk["error"])
             return
-        _must(event.event == "message", f"a chunk has the event name {event.event!r}")
+        must(event.event == "message", f"a chunk has the event name {event.event!r}")
         self._take_chunk(chunk)
 
     def _take_done(self) -> None:
-        _must(bool(self.choices), "[DONE] without any chunk")
+        must(bool(self.choices), "[DONE] without any chunk")
         for index, choice in self.choices.items():
-            _must(choice.finish_reason is not None, f"[DONE], but choice {index} has no finish_reason")
+            must(choice.finish_reason is not None, f"[DONE], but choice {index} has no finish_reason")
         self.done = True
 
     def _take_chunk(self, chunk: dict[str, Any]) -> None:
-        _must(chunk.get("object") == "chat.completion.chunk", f"object is {chunk.get('object')!r}")
+        must(chunk.get("object") == "chat.completion.chunk", f"object is {chunk.get('object')!r}")
         identity = (chunk.get("id"), chunk.get("created"), chunk.get("model"))
-        _must(_typed(identity, (str, int, str)), f"id, created or model is missing: {identity}")
-        _must(self.identity in (None, identity), f"identity changed: {self.identity} → {identity}")
+        must(_typed(identity, (str, int, str)), f"id, created or model is missing: {identity}")
+        must(self.identity in (None, identity), f"identity changed: {self.identity} → {identity}")
         self.identity = identity  # type: ignore[assignment]  # checked by `_typed`
         if "trooper" in chunk:
-            _must(self.trooper is None, "the key trooper comes twice")
-            _must(isinstance(chunk["trooper"], dict), "the key trooper is not an object")
+            must(self.trooper is None, "the key trooper comes twice")
+            must(isinstance(chunk["trooper"], dict), "the key trooper is not an object")
             self.trooper = chunk["trooper"]
         choices = chunk.get("choices")
-        _must(isinstance(choices, list), "choices is not a list")
+        must(isinstance(choices, list), "choices is not a list")
         assert isinstance(choices, list)
-        _must(self.usage is None, "a chunk follows the usage chunk")
+        must(self.usage is None, "a chunk follows the usage chunk")
         if chunk.get("usage") is not None:
             self._take_usage(chunk["usage"], choices)
             return
-        _must(bool(choices), "a chunk has neither choice nor usage")
+        must(bool(choices), "a chunk has neither choice nor usage")
         for choice in choices:
             self._take_choice(choice)
 
     def _take_usage(self, usage: Any, choices: list[Any]) -> None:
-        _must(self.include_usage, "usage that nobody asked for")
-        _must(choices == [], "the usage chunk has choices")
+        must(self.include_usage, "usage that nobody asked for")
+        must(choices == [], "the usage chunk has choices")
         finished = bool(self.choices) and all(c.finish_reason is not None for c in self.choices.values())
-        _must(finished, "usage before the finish")
-        _must(isinstance(usage, dict), "usage is not an object")
+        must(finished, "usage before the finish")
+        must(isinstance(usage, dict), "usage is not an object")
         counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")]
-        _must(_typed(counts, (int, int, int)), f"usage is incomplete: {counts}")
-        _must(counts[0] + counts[1] == counts[2], f"usage does not add up: {counts}")
+        must(_typed(counts, (int, int, int)), f"usage is incomplete: {counts}")
+        must(counts[0] + counts[1] == counts[2], f"usage does not add up: {counts}")
         self.usage = usage
 
     def _take_choice(self, choice: dict[str, Any]) -> None:
         index, delta = choice.get("index"), choice.get("delta")
-        _must(isinstance(index, int), "a choice has no index")
-        _must(isinstance(delta, dict), "a choice has no delta")
+        must(isinstance(index, int), "a choice has no index")
+        must(isinstance(delta, dict), "a choice has no delta")
         assert isinstance(index, int)
         assert isinstance(delta, dict)
         state = self.choices.setdefault(index, _Choice())
-        _must(state.finish_reason is None, f"choice {index} goes on after its finish_reason")
+        must(state.finish_reason is None, f"choice {index} goes on after its finish_reason")
         if delta.get("role") is not None:
-            _must(not state.began, f"choice {index} has its role again, or not first")
-            _must(delta["role"] == "assistant", f"the role is {delta['role']!r}")
+            must(not state.began, f"choice {index} has its role again, or not first")
+            must(delta["role"] == "assistant", f"the role is {delta['role']!r}")
         else:
-            _must(state.began, f"choice {index} begins without a role")
+            must(state.began, f"choice {index} begins without a role")
         state.began = True
         state.text += _text(delta, "content")
         state.refusal += _text(delta, "refusal")
@@ -215,14 +215,14 @@ class _Reader:
         for piece in delta.get("tool_calls") or ():
             _take_call(state, piece)
         if choice.get("finish_reason") is not None:
-            _must(isinstance(choice["finish_reason"], str), "finish_reason is not a string")
-            _must(choice["finish_reason"] in _REASONS, f"finish_reason is {choice['finish_reason']!r}")
+            must(isinstance(choice["finish_reason"], str), "finish_reason is not a string")
+            must(choice["finish_reason"] in _REASONS, f"finish_reason is {choice['finish_reason']!r}")
             state.finish_reason = choice["finish_reason"]
             _check_calls(state)
 
     def result(self) -> ChatResult:
-        _must(self.done or self.error is not None, "the stream ends without [DONE] and without an error")
-        _must(not (self.done and self.include_usage and self.usage is None), "the usage chunk is missing")
+        must(self.done or self.error is not None, "the stream ends without [DONE] and without an error")
+        must(not (self.done and self.include_usage and self.usage is None), "the usage chunk is missing")
         first = self.choices.get(0, _Choice())
         identity = self.identity or ("", 0, "")
         return ChatResult(
@@ -254,19 +254,19 @@ def validate_chat(body: bytes, *, include_usage: bool = False) -> ChatResult:
 
 def validate_whole(body: bytes) -> ChatResult:
     """The same for an answer that is not streamed: a completion, or an error object."""
-    whole = _json(_utf8(body))
+    whole = json_object(_utf8(body))
     if whole.get("error"):
         return ChatResult(error=_error(whole["error"]))
-    _must(whole.get("object") == "chat.completion", f"object is {whole.get('object')!r}")
+    must(whole.get("object") == "chat.completion", f"object is {whole.get('object')!r}")
     identity = (whole.get("id"), whole.get("created"), whole.get("model"))
-    _must(_typed(identity, (str, int, str)), f"id, created or model is missing: {identity}")
+    must(_typed(identity, (str, int, str)), f"id, created or model is missing: {identity}")
     choices = whole.get("choices")
-    _must(isinstance(choices, list) and bool(choices), "there is no choice")
+    must(isinstance(choices, list) and bool(choices), "there is no choice")
     assert isinstance(choices, list)
-    _must([c.get("index") for c in choices] == list(range(len(choices))), "the choices are not in order")
+    must([c.get("index") for c in choices] == list(range(len(choices))), "the choices are not in order")
     states = [_whole_choice(choice) for choice in choices]
     usage = whole.get("usage")
-    _must(usage is None or isinstance(usage, dict), "usage is not an object")
+    must(usage is None or isinstance(usage, dict), "usage is not an object")
     first = states[0]
     return ChatResult(
         *identity,  # type: ignore[arg-type]  # checked by `_typed`
@@ -284,10 +284,10 @@ def validate_whole(body: bytes) -> ChatResult:
 
 def _whole_choice(choice: dict[str, Any]) -> _Choice:
     message, reason = choice.get("message"), choice.get("finish_reason")
-    _must(isinstance(message, dict), "a choice has no message")
+    must(isinstance(message, dict), "a choice has no message")
     assert isinstance(message, dict)
-    _must(message.get("role") == "assistant", f"the role is {message.get('role')!r}")
-    _must(reason in _REASONS, f"finish_reason is {reason!r}")
+    must(message.get("role") == "assistant", f"the role is {message.get('role')!r}")
+    must(reason in _REASONS, f"finish_reason is {reason!r}")
     state = _Choice(True, _text(message, "content"), finish_reason=reason)
     state.refusal = _text(message, "refusal")
     state.reasoning = _text(message, "reasoning_content") or _text(message, "reasoning")
@@ -300,22 +300,20 @@ def _whole_choice(choice: dict[str, Any]) -> _Choice:
 def _take_call(state: _Choice, piece: Mapping[str, Any]) -> None:
     index, function = piece.get("index"), piece.get("function") or {}
     known = len(state.calls)
-    _must(isinstance(index, int) and 0 <= index <= known, f"tool call index {index} is not the next one")
+    must(isinstance(index, int) and 0 <= index <= known, f"tool call index {index} is not the next one")
     assert isinstance(index, int)
     if index == known:
-        _must(
+        must(
             _typed((piece.get("id"), function.get("name")), (str, str)),
             f"tool call {index} has no id or name",
         )
-        _must(bool(piece["id"]) and bool(function["name"]), f"tool call {index} has an empty id or name")
-        _must(
-            piece.get("type", "function") == "function", f"tool call {index} has type {piece.get('type')!r}"
-        )
-        _must(piece["id"] not in [c.id for c in state.calls], f"the tool call id {piece['id']} comes twice")
+        must(bool(piece["id"]) and bool(function["name"]), f"tool call {index} has an empty id or name")
+        must(piece.get("type", "function") == "function", f"tool call {index} has type {piece.get('type')!r}")
+        must(piece["id"] not in [c.id for c in state.calls], f"the tool call id {piece['id']} comes twice")
         state.calls.append(_Call(piece["id"], function["name"]))
     else:
         again = piece.get("id") is not None or function.get("name") is not None
-        _must(not again, f"tool call {index} has its id or name again")
+        must(not again, f"tool call {index} has its id or name again")
     state.calls[index].arguments += _text(function, "arguments")
 
 
@@ -328,29 +326,30 @@ def _check_calls(state: _Choice) -> None:
             value = json.loads(call.arguments)
         except json.JSONDecodeError as error:
             raise WireViolation(f"the arguments of {call.name} do not parse: {call.arguments!r}") from error
-        _must(isinstance(value, dict), f"the arguments of {call.name} are not an object")
+        must(isinstance(value, dict), f"the arguments of {call.name} are not an object")
     if state.finish_reason == "tool_calls":
-        _must(bool(state.calls), "the finish_reason is tool_calls, but there is none")
+        must(bool(state.calls), "the finish_reason is tool_calls, but there is none")
 
 
 def _text(value: Mapping[str, Any], name: str) -> str:
     text = value.get(name)
-    _must(text is None or isinstance(text, str), f"{name} is not a string: {text!r}")
+    must(text is None or isinstance(text, str), f"{name} is not a string: {text!r}")
     return text or ""
 
 
 def _error(error: Any) -> ErrorSeen:
-    _must(isinstance(error, dict), f"an error is not an object: {error!r}")
-    _must(isinstance(error.get("message"), str), "an error has no message")
+    must(isinstance(error, dict), f"an error is not an object: {error!r}")
+    must(isinstance(error.get("message"), str), "an error has no message")
     return ErrorSeen(error["message"], error.get("type"), error.get("code"))
 
 
-def _json(text: str) -> dict[str, Any]:
+def json_object(text: str) -> dict[str, Any]:
+    """The object that a text is."""
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         raise WireViolation(f"not JSON: {text[:80]!r}") from error
-    _must(isinstance(value, dict), f"not an object: {text[:80]!r}")
+    must(isinstance(value, dict), f"not an object: {text[:80]!r}")
     assert isinstance(value, dict)
     return value
 
@@ -366,6 +365,7 @@ def _typed(values: Any, types: tuple[type, ...]) -> bool:
     return all(isinstance(v, t) and not isinstance(v, bool) for v, t in zip(values, types, strict=True))
 
 
-def _must(holds: bool, otherwise: str) -> None:
+def must(holds: bool, otherwise: str) -> None:
+    """A rule of the wire."""
     if not holds:
         raise WireViolation(otherwise)

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from trooper.core.conversation import ImagePart
+
 
 def decoded(body: bytes | str) -> object:
     """The value that `body` is, or `None`: for what is no JSON, and for null."""
@@ -21,6 +23,26 @@ def decoded_object(body: bytes | str) -> Mapping[str, object]:
     """The object that `body` is; an empty one for everything else."""
     value = decoded(body)
     return value if isinstance(value, dict) else {}
+
+
+def number(value: object) -> float | None:
+    """A number, and nothing that only looks like one."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def arguments_text(value: object) -> str:
+    """A call's arguments as JSON text, also where a client sends them as an object."""
+    if isinstance(value, str):
+        return value
+    return msgspec.json.encode(value if value is not None else {}).decode()
+
+
+def image_at(url: str) -> ImagePart:
+    """An image behind a URL, or inside one."""
+    if not url.startswith("data:") or ";base64," not in url:
+        return ImagePart(url=url)
+    head, _, data = url.partition(";base64,")
+    return ImagePart(media_type=head[len("data:") :].partition(";")[0], base64=data)
 
 
 def with_model(body: bytes, model: str) -> bytes:

@@ -25,6 +25,7 @@ from trooper.core.conversation import (
     UnknownPart,
 )
 from trooper.wire import Unreadable
+from trooper.wire.decoding import number
 
 
 def read_conversation(body: bytes) -> Conversation | Unreadable:
@@ -188,15 +189,11 @@ def _sampling(value: Mapping[str, object]) -> Sampling:
     stop = value.get("stop_sequences") or ()
     return Sampling(
         max_tokens=limit if isinstance(limit, int) else None,
-        temperature=_number(value.get("temperature")),
-        top_p=_number(value.get("top_p")),
+        temperature=number(value.get("temperature")),
+        top_p=number(value.get("top_p")),
         top_k=top_k if isinstance(top_k, int) else None,
         stop=tuple(str(s) for s in stop) if isinstance(stop, list) else (),
     )
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _unsaid(value: Mapping[str, object]) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ import msgspec
 
 from trooper.core.conversation import (
     Conversation,
-    ImagePart,
     Message,
     Part,
     Role,
@@ -22,6 +21,7 @@ from trooper.core.conversation import (
     UnknownPart,
 )
 from trooper.wire import Unreadable
+from trooper.wire.decoding import arguments_text, image_at, number
 
 _ROLES: Final = {
     "system": Role.SYSTEM,
@@ -109,10 +109,7 @@ def _part(raw: object) -> Part:
     if kind == "image_url":
         image = raw.get("image_url")
         url = str(image.get("url") if isinstance(image, dict) else image)
-        if url.startswith("data:") and ";base64," in url:
-            head, _, data = url.partition(";base64,")
-            return ImagePart(media_type=head[len("data:") :].partition(";")[0], base64=data)
-        return ImagePart(url=url)
+        return image_at(url)
     return UnknownPart(kind)
 
 
@@ -125,9 +122,7 @@ def read_tool_call(raw: object) -> ToolCall:
     if not isinstance(raw, dict) or not isinstance(raw.get("function"), dict):
         raise TypeError("tool call")
     function = raw["function"]
-    arguments = function.get("arguments")
-    if not isinstance(arguments, str):
-        arguments = msgspec.json.encode(arguments if arguments is not None else {}).decode()
+    arguments = arguments_text(function.get("arguments"))
     return ToolCall(str(raw.get("id") or ""), str(function["name"]), arguments)
 
 
@@ -171,17 +166,13 @@ def _sampling(value: Mapping[str, object]) -> Sampling:
     limit = value.get("max_completion_tokens") or value.get("max_tokens")
     return Sampling(
         max_tokens=limit if isinstance(limit, int) else None,
-        temperature=_number(value.get("temperature")),
-        top_p=_number(value.get("top_p")),
+        temperature=number(value.get("temperature")),
+        top_p=number(value.get("top_p")),
         seed=seed if isinstance(seed := value.get("seed"), int) else None,
-        frequency_penalty=_number(value.get("frequency_penalty")),
-        presence_penalty=_number(value.get("presence_penalty")),
+        frequency_penalty=number(value.get("frequency_penalty")),
+        presence_penalty=number(value.get("presence_penalty")),
         stop=(stop,) if isinstance(stop, str) else tuple(str(s) for s in stop),  # type: ignore[attr-defined]
     )
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _unsaid(value: Mapping[str, object]) -> tuple[str, ...]:

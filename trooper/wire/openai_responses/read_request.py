@@ -16,7 +16,6 @@ import msgspec
 
 from trooper.core.conversation import (
     Conversation,
-    ImagePart,
     Message,
     Part,
     Role,
@@ -27,6 +26,7 @@ from trooper.core.conversation import (
     UnknownPart,
 )
 from trooper.wire import Unreadable
+from trooper.wire.decoding import arguments_text, image_at, number
 
 _ROLES: Final = {
     "system": Role.SYSTEM,
@@ -111,9 +111,7 @@ def _item(kind: str, item: Mapping[str, object]) -> Message | None:
         case "message":
             return Message(_ROLES[str(item["role"])], _parts(item.get("content")))
         case "function_call":
-            arguments = item.get("arguments")
-            if not isinstance(arguments, str):
-                arguments = msgspec.json.encode(arguments if arguments is not None else {}).decode()
+            arguments = arguments_text(item.get("arguments"))
             call = ToolCall(str(item["call_id"]), str(item["name"]), arguments)
             return Message(Role.ASSISTANT, tool_calls=(call,))
         case "function_call_output":
@@ -158,10 +156,7 @@ def _part(raw: object) -> Part:
             url = str((image.get("url") if isinstance(image, dict) else image) or "")
             if not url:
                 return UnknownPart("image_file")
-            if url.startswith("data:") and ";base64," in url:
-                head, _, data = url.partition(";base64,")
-                return ImagePart(media_type=head[len("data:") :].partition(";")[0], base64=data)
-            return ImagePart(url=url)
+            return image_at(url)
         case _:
             return UnknownPart(kind)
 
@@ -209,13 +204,9 @@ def _sampling(value: Mapping[str, object]) -> Sampling:
     limit = value.get("max_output_tokens")
     return Sampling(
         max_tokens=limit if isinstance(limit, int) else None,
-        temperature=_number(value.get("temperature")),
-        top_p=_number(value.get("top_p")),
+        temperature=number(value.get("temperature")),
+        top_p=number(value.get("top_p")),
     )
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _unsaid(value: Mapping[str, object], items: list[Mapping[str, object]]) -> tuple[str, ...]:
