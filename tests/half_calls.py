@@ -69,6 +69,13 @@ class Tally:
     grammars: int = 0
 
 
+async def llama_ready(s: Stage) -> None:
+    """Wait until the standby of the llama.cpp server has looked at it."""
+    standby = s.services.standbys["llama"]
+    while standby.state is not State.READY:  # noqa: ASYNC110  # virtual time: costs nothing
+        await trio.sleep(0.1)
+
+
 def with_llama(wire: str, **server: Any) -> Config:
     """The client's provider, and a llama.cpp server behind it."""
     config = configured(**server)
@@ -84,9 +91,7 @@ async def opened(wire: str, calls: str) -> AsyncIterator[tuple[Stage, FakeLlamaS
     config = configured(tool_calls=calls) if calls == "hold" else with_llama(wire, tool_calls=calls)
     async with stage(config=config, ollama=FakeOllama(tool_calls=USES), llama=llama) as s:
         if calls == "stream":
-            standby = s.services.standbys["llama"]
-            while standby.state is not State.READY:  # noqa: ASYNC110  # virtual time: costs nothing
-                await trio.sleep(0.1)
+            await llama_ready(s)
             llama.mismatches.clear()
         yield s, llama
 

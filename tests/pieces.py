@@ -31,6 +31,18 @@ def two_pieces(whole: Cut) -> Iterator[tuple[Cut, Cut]]:
     return ((whole[:at], whole[at:]) for at in range(len(whole) + 1))
 
 
+def places_that_hurt(events: Sequence[bytes]) -> list[int]:
+    """Every event boundary and its neighbours, and every place inside a character."""
+    stream = b"".join(events)
+    places, at = set[int](), 0
+    for event in events:
+        places.update(range(at - 2, at + 3))
+        at += len(event)
+    places.update(range(at - 2, at + 1))
+    places.update(place for place, byte in enumerate(stream) if byte & 0xC0 == 0x80)
+    return sorted(place for place in places if 0 <= place <= len(stream))
+
+
 def singles(whole: Cut) -> list[Cut]:
     """Byte by byte, or character by character."""
     return [whole[at : at + 1] for at in range(len(whole))]

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from attrs import Factory, define, evolve, field, frozen
 
+from pieces import places_that_hurt
 from scenes import Exchange, Stage, configured, stage
 from trooper.testing import (
     Call,
@@ -184,18 +185,6 @@ def goldens() -> Iterator[Golden]:
     )
 
 
-def cuts(events: list[bytes]) -> list[int]:
-    """Every event boundary and its neighbours, and every place inside a character."""
-    stream = b"".join(events)
-    places, at = set[int](), 0
-    for event in events:
-        places.update(range(at - 2, at + 3))
-        at += len(event)
-    places.update(range(at - 2, at + 1))
-    places.update(place for place, byte in enumerate(stream) if byte & 0xC0 == 0x80)
-    return sorted(place for place in places if 0 <= place <= len(stream))
-
-
 @define
 class Tally:
     """What has come of all the cuts."""
@@ -231,7 +220,7 @@ async def play_all(s: Stage, golden: Golden, tally: Tally) -> None:
     for usage in (False, True):
         events = golden.events(usage=usage)
         stream = b"".join(events)
-        places = range(len(stream) + 1) if golden.every_byte else cuts(events)
+        places = range(len(stream) + 1) if golden.every_byte else places_that_hurt(events)
         asked = {**golden.asked, "stream_options": {"include_usage": True}} if usage else golden.asked
         for at in places:
             for end in (Reset(), End()):

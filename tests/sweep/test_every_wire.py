@@ -18,13 +18,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import trio
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from clouds import GoingOn, going_on
+from half_calls import llama_ready, with_llama
+from pieces import places_that_hurt
 from scenes import WIRES, Exchange, Stage, configured, stage, with_second
-from trooper.config import Chain, Config, Target, Wire
-from trooper.standby import State
+from trooper.config import Config
 from trooper.testing import (
     Call,
     ChatAnswer,
@@ -164,18 +164,6 @@ def stream_of(wire: str, golden: Golden) -> list[bytes]:
     return events
 
 
-def cuts(events: list[bytes]) -> list[int]:
-    """Every event boundary and its neighbours, and every place inside a character."""
-    stream = b"".join(events)
-    places, at = set[int](), 0
-    for event in events:
-        places.update(range(at - 2, at + 3))
-        at += len(event)
-    places.update(range(at - 2, at + 1))
-    places.update(place for place, byte in enumerate(stream) if byte & 0xC0 == 0x80)
-    return sorted(place for place in places if 0 <= place <= len(stream))
-
-
 @define
 class Tally:
     """What has come of all the cuts."""
@@ -210,14 +198,10 @@ class Tally:
 
 
 def configuration(client: str, target: str, **server: Any) -> Config:
+    if target == "llama-server":
+        return with_llama(client, **server)
     config = configured(**server)
-    if target in WIRES:
-        return with_second(config, target, continues=TARGETS[target])
-    if target == "ollama":
-        return config
-    local = Target("llama", Wire.LLAMA_SERVER, "http://127.0.0.1:8080")
-    first = config.target(WIRES[client].target)
-    return evolve(config, targets=(first, local), chains=(Chain("*", (first.name, local.name)),))
+    return config if target == "ollama" else with_second(config, target, continues=TARGETS[target])
 
 
 @asynccontextmanager
@@ -235,9 +219,7 @@ async def opened(client: str, target: str, golden: Golden, **server: Any) -> Any
     config = configuration(client, target, **server)
     async with stage(config=config, ollama=ollama, llama=llama, second=second) as s:
         if target == "llama-server":
-            standby = s.services.standbys["llama"]
-            while standby.state is not State.READY:  # noqa: ASYNC110  # virtual time: costs nothing
-                await trio.sleep(0.1)
+            await llama_ready(s)
             llama.mismatches.clear()
         yield s
 
@@ -246,7 +228,7 @@ async def play(s: Stage, client: str, golden: Golden, tally: Tally) -> None:
     asked = asks(client, tools=bool(golden.answer.calls), structured=golden.structured)
     events = stream_of(client, golden)
     stream = b"".join(events)
-    for number, at in enumerate(cuts(events)):
+    for number, at in enumerate(places_that_hurt(events)):
         end = (Reset(), End())[number % 2]
         s.cloud.script = Script((Head(), Send(stream[:at]), end) if at else (Head(), end))
         exchange = await s.ask(wire=client, **asked)

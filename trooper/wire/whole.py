@@ -1,17 +1,18 @@
 """
-Reads a whole answer (`stream: false`): the same for every wire but for what
-its body says.
+Whole answers (`stream: false`), read and spoken: what is the same for every
+wire but for what its body says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from attrs import define, evolve, field
 
 from trooper.core.events import Received
 from trooper.core.outcome import Answer, Failed, FailureKind, Outcome
+from trooper.wire import LegNote, Trouble
 
 #: One wire's reading of a body. A failed answer is not to be shown; its event is empty.
 ReadWhole: TypeAlias = Callable[[bytes], tuple[Received, Outcome]]
@@ -58,3 +59,37 @@ class WholeReader:
             return []
         self.finished = True
         return [evolve(item, raw=b"") if self.for_stream else item]
+
+
+@define
+class WholeVoice:
+    """What the voices of answers in one piece share: they cannot say anything on the way."""
+
+    content_type: bytes = field(default=b"application/json", init=False)
+    _legs: Sequence[LegNote] = field(default=(), init=False)
+    _forwarded: bool = field(default=False, init=False)
+
+    @property
+    def lacks_usage(self) -> bool:
+        """Whether the counts are ours to give: a forwarded answer has its own."""
+        return not self._forwarded
+
+    def error(self, trouble: Trouble) -> bytes:
+        """The error body; the status line says the rest."""
+        raise NotImplementedError
+
+    def own_error(self, raw: bytes, trouble: Trouble) -> bytes:
+        """A whole answer has no in-band error of its own; ours is the body."""
+        return self.error(trouble)
+
+    def comment(self, words: str) -> bytes:
+        """JSON has no comments."""
+        return b""
+
+    def hand_over(self, words: str, said: str, next_said: str) -> bytes:
+        """JSON has no comments."""
+        return b""
+
+    def keep_alive(self) -> bytes:
+        """Nothing can come before a whole answer."""
+        return b""

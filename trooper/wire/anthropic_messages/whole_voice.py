@@ -15,24 +15,22 @@ from trooper.wire import LegNote, Trouble
 from trooper.wire.anthropic_messages.voice import STOP_REASONS, call_id, error_body, usage_body
 from trooper.wire.decoding import decoded
 from trooper.wire.notes import legs_note
+from trooper.wire.whole import WholeVoice
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
 @define
-class WholeMessagesVoice:
+class WholeMessagesVoice(WholeVoice):
     """It says nothing until the end; then the whole message."""
 
     id: str
     model: str
-    content_type: bytes = b"application/json"
     _blocks: list[dict[str, object]] = field(factory=list, init=False)
     _pieces: list[str] = field(factory=list, init=False)
     _call: int = field(default=-1, init=False)
     _reason: FinishReason | None = field(default=None, init=False)
     _usage: Usage = field(default=Usage(0, 0), init=False)
-    _legs: Sequence[LegNote] = field(default=(), init=False)
-    _forwarded: bool = field(default=False, init=False)
 
     def forward(self, received: Received, legs: Sequence[LegNote] = ()) -> bytes:
         """Pass on a provider's whole answer; with a note if it is not the first target's."""
@@ -90,11 +88,6 @@ class WholeMessagesVoice:
         self._legs = legs or self._legs
         return b""
 
-    @property
-    def lacks_usage(self) -> bool:
-        """Whether the counts are ours to give: a forwarded answer has its own."""
-        return not self._forwarded
-
     def usage(self, usage: Usage) -> bytes:
         """Note the token counts."""
         self._usage = usage
@@ -117,22 +110,6 @@ class WholeMessagesVoice:
         }
         return _encode(body | {"trooper": legs_note(self._legs)} if self._legs else body)
 
-    def hand_over(self, words: str, said: str, next_said: str) -> bytes:
-        """JSON has no comments."""
-        return b""
-
     def error(self, trouble: Trouble) -> bytes:
         """The error body; the status line says the rest."""
         return _encode(error_body(trouble))
-
-    def own_error(self, raw: bytes, trouble: Trouble) -> bytes:
-        """A whole answer has no in-band error of its own; ours is the body."""
-        return self.error(trouble)
-
-    def comment(self, words: str) -> bytes:
-        """JSON has no comments."""
-        return b""
-
-    def keep_alive(self) -> bytes:
-        """Nothing can come before a whole answer."""
-        return b""

@@ -38,6 +38,7 @@ from trooper.core.framing import parse_sse
 from trooper.wire import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
 from trooper.wire.notes import legs_note
+from trooper.wire.whole import WholeVoice
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -230,7 +231,7 @@ class ChatVoice:
 
 
 @define
-class WholeChatVoice:
+class WholeChatVoice(WholeVoice):
     """
     The voice of an answer in one piece (`stream: false`).
 
@@ -240,7 +241,6 @@ class WholeChatVoice:
     id: str
     created: int
     model: str
-    content_type: bytes = b"application/json"
     _texts: dict[int, list[str]] = field(factory=dict, init=False)
     _reasoning: dict[int, list[str]] = field(factory=dict, init=False)
     _refusals: dict[int, list[str]] = field(factory=dict, init=False)
@@ -248,8 +248,6 @@ class WholeChatVoice:
     _finishes: dict[int, str] = field(factory=dict, init=False)
     _choice: int = field(default=0, init=False)
     _usage: Usage | None = field(default=None, init=False)
-    _legs: Sequence[LegNote] = field(default=(), init=False)
-    _forwarded: bool = field(default=False, init=False)
 
     def forward(self, received: Received, legs: Sequence[LegNote] = ()) -> bytes:
         """Pass on a provider's whole answer; with a note if it is not the first target's."""
@@ -286,11 +284,6 @@ class WholeChatVoice:
         self._finishes.setdefault(self._choice, reason.value)
         self._legs = legs or self._legs
         return b""
-
-    @property
-    def lacks_usage(self) -> bool:
-        """Whether the counts are ours to give: a forwarded answer has its own."""
-        return not self._forwarded
 
     def usage(self, usage: Usage) -> bytes:
         """Note the token counts; a whole answer always carries them."""
@@ -342,19 +335,3 @@ class WholeChatVoice:
     def error(self, trouble: Trouble) -> bytes:
         """The error body; the status line says the rest."""
         return _encode(error_body(trouble))
-
-    def own_error(self, raw: bytes, trouble: Trouble) -> bytes:
-        """A whole answer has no in-band error of its own; ours is the body."""
-        return self.error(trouble)
-
-    def comment(self, words: str) -> bytes:
-        """JSON has no comments."""
-        return b""
-
-    def hand_over(self, words: str, said: str, next_said: str) -> bytes:
-        """JSON has no comments."""
-        return b""
-
-    def keep_alive(self) -> bytes:
-        """Nothing can come before a whole answer."""
-        return b""

@@ -16,19 +16,17 @@ from trooper.wire.decoding import decoded_object
 from trooper.wire.notes import legs_note
 from trooper.wire.openai_responses.response import error_value
 from trooper.wire.openai_responses.voice import ResponsesVoice
+from trooper.wire.whole import WholeVoice
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
 @define
-class WholeResponsesVoice:
+class WholeResponsesVoice(WholeVoice):
     """It says nothing until the end. What it would have streamed is kept by a voice that nobody hears."""
 
     _unheard: ResponsesVoice
-    content_type: bytes = b"application/json"
     answer: Mapping[str, object] | None = field(default=None, init=False)
-    _legs: Sequence[LegNote] = field(default=(), init=False)
-    _forwarded: bool = field(default=False, init=False)
 
     def forward(self, received: Received, legs: Sequence[LegNote] = ()) -> bytes:
         """Pass on a provider's whole answer; with a note if it is not the first target's."""
@@ -49,11 +47,6 @@ class WholeResponsesVoice:
         self._legs = legs or self._legs
         return b""
 
-    @property
-    def lacks_usage(self) -> bool:
-        """Whether the counts are ours to give: a forwarded answer has its own."""
-        return not self._forwarded
-
     def usage(self, usage: Usage) -> bytes:
         """Note the token counts."""
         self._unheard.usage(usage)
@@ -70,19 +63,3 @@ class WholeResponsesVoice:
     def error(self, trouble: Trouble) -> bytes:
         """The error body; the status line says the rest."""
         return _encode({"error": error_value(trouble)})
-
-    def own_error(self, raw: bytes, trouble: Trouble) -> bytes:
-        """A whole answer has no in-band error of its own; ours is the body."""
-        return self.error(trouble)
-
-    def comment(self, words: str) -> bytes:
-        """JSON has no comments."""
-        return b""
-
-    def hand_over(self, words: str, said: str, next_said: str) -> bytes:
-        """JSON has no comments."""
-        return b""
-
-    def keep_alive(self) -> bytes:
-        """Nothing can come before a whole answer."""
-        return b""
