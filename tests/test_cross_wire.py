@@ -218,3 +218,19 @@ async def test_the_prompt_is_counted_by_who_has_read_it(autojump_clock: Any) -> 
         assert usage["input_tokens"] == 12
         legs = x.report["legs"]
         assert usage["output_tokens"] == sum(leg["tokens"] for leg in legs)
+
+
+async def test_text_goes_on_in_the_same_block(autojump_clock: Any) -> None:
+    cloud = ScriptedProvider(TEXT, script=FaultAt(FAULTS["reset"], "middle"))
+    async with stage(cloud, FakeOllama(answer=TEXT)) as s:
+        assert (await s.ask(wire="messages")).told().texts == (TEXT,)
+
+
+async def test_a_second_thought_is_not_joined_to_half_a_first(autojump_clock: Any) -> None:
+    cloud = ScriptedProvider(script=FaultAt(FAULTS["reset"], 2, SAYS["reasoning"]))
+    async with stage(
+        cloud, config=with_second(configured(), "chat"), second=going_on(SAYS["reasoning"])
+    ) as s:
+        result = (await s.ask()).told()
+        assert result.text == TEXT
+        assert "".join(SAYS["reasoning"].reasoning).startswith(result.reasoning)
