@@ -17,7 +17,7 @@ from attrs import define, evolve, field
 from gbnf import Grammar
 from scenes import WIRES, Stage, configured, stage
 from trooper.config import Chain, Config, Target, Wire
-from trooper.standby import State
+from trooper.targets.standby import State
 from trooper.testing import (
     Call,
     ChatAnswer,

@@ -19,11 +19,11 @@ from structlog.testing import capture_logs
 
 from messages_validator import validate_messages, validate_whole_message
 from responses_validator import validate_responses, validate_whole_response
-from trooper.answer import answer
 from trooper.config import Chain, Config, Key, Target, Wire, load
-from trooper.request import ClientRequest
+from trooper.relay.dispatch import answer
+from trooper.relay.request import ClientRequest
 from trooper.services import Services, open_services
-from trooper.standby import State
+from trooper.targets.standby import State
 from trooper.testing import (
     FAULTS,
     ChatAnswer,

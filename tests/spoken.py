@@ -19,7 +19,7 @@ from trooper.core.events import (
     ToolCallDelta,
 )
 from trooper.core.outcome import FailureKind
-from trooper.wire import LegNote, Trouble
+from trooper.wire.client_side import LegNote, Trouble
 from wire_validator import CallSeen
 
 LEGS = (

@@ -14,12 +14,12 @@ import pytest
 import structlog
 import trio
 
-from trooper.check import Finding, _print_table, ask_all, check, judge_cloud
+from trooper.commands.check import Finding, _print_table, ask_all, check, judge_cloud
 from trooper.config import Config, Key, Target, Wire, load
 from trooper.core.continuing import CloudWay
 from trooper.core.outcome import Answer, Failed, FailureKind
-from trooper.surfaces import KnownWay
 from trooper.testing import FakeOllama, Model, OllamaFault, ScriptedProvider, serve_tcp
+from trooper.wires import KnownWay
 
 SECRET = "sk-do-not-show"
 NOBODY = "http://127.0.0.1:9"

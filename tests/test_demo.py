@@ -19,6 +19,7 @@ from attrs import evolve
 from rich.console import Console
 
 from trooper import demo as package
+from trooper.commands.terminal import open_console
 from trooper.config import Target, Wire
 from trooper.demo import demo
 from trooper.demo.local import NAME, NoModel, RealModel, find_ollama
@@ -26,7 +27,6 @@ from trooper.demo.proof import Claim, prove, split_at_seam, text_of
 from trooper.demo.screen import Screen
 from trooper.demo.stage import Act, NotPerformed, Performance, Records, perform, recording
 from trooper.demo.times import gap, moments
-from trooper.terminal import open_console
 from trooper.testing import DEFAULT_ANSWER, FAULTS, FakeOllama, Model, OllamaFault, chat_events, serve_tcp
 from trooper.testing.client import Heard, Splitter, ask
 

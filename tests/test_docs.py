@@ -22,13 +22,14 @@ import pytest
 from attrs import fields
 
 from scenes import stage
-from trooper import cli, demo
-from trooper.check import check
+from trooper import demo
+from trooper.commands import cli
+from trooper.commands.check import check
+from trooper.commands.fetch_model import fetch_model
 from trooper.config import Server, Target, load
 from trooper.config.environment import VARIABLES
 from trooper.core.outcome import FailureKind
 from trooper.demo.lines import PLAIN
-from trooper.fetch_model import fetch_model
 from trooper.testing import FAULTS, FakeOllama, FaultAt, OllamaFault, ScriptedProvider
 
 ROOT = Path(__file__).parent.parent

@@ -22,7 +22,7 @@ from scenes import configured
 from trooper.config import Config, Target, Wire
 from trooper.core.outcome import Failed, FailureKind
 from trooper.services import Services, open_services
-from trooper.standby import EmbeddedStandby, State
+from trooper.targets.standby import EmbeddedStandby, State
 from trooper.testing import FakeOllama, MemoryNetwork
 
 NAME = "own"

@@ -15,8 +15,8 @@ import trio
 from attrs import evolve
 
 from trooper.config import load
-from trooper.embedded.fetch import NotFetched, _not_installed, fetch
-from trooper.embedded.model import MODEL, Packaged, alias_of, cache_folder, cached, with_embedded
+from trooper.targets.embedded.fetch import NotFetched, _not_installed, fetch
+from trooper.targets.embedded.model import MODEL, Packaged, alias_of, cache_folder, cached, with_embedded
 
 CONTENT = b"GGUF" + bytes(range(256)) * 64
 TINY = Packaged(

@@ -21,29 +21,27 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 
 def part_of(file: Path) -> str:
-    """`trooper/core/gate.py` → `core`; `trooper/relay.py` → `relay`."""
+    """`trooper/core/gate.py` → `core`; `trooper/wires.py` → `wires`."""
     return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 #: Values that every layer above `wire` may know; they know nothing of it.
 LEAVES = {"config", "errors", "store", "telemetry"}
-TOP = {"app", "cli", "demo", "check", "fetch_model", "bench", "__main__"}
+TOP = {"app", "commands", "demo", "bench", "__main__"}
 #: From the bottom to the top. A module may import what stands below it, and its
 #: own row; that a row has no circle is a test of its own.
 LAYERS = (
     {"core"},
     {"wire"},
-    {"upstream", "network"},
-    # Relay, standby, health and every file that was split off from them.
-    {part_of(file) for file in FILES}
-    - {"core", "wire", "upstream", "network", "web", "testing", "__init__"}
-    - LEAVES
-    - TOP,
+    {"targets"},
+    {"wires"},
+    {"services"},
+    {"relay"},
     {"web"},
     TOP,
 )
 #: Imported by tests and bench, and in the package by the demo alone.
-MAY_IMPORT_TESTING = {"testing", "cli", "demo", "bench"}
+MAY_IMPORT_TESTING = {"testing", "demo", "bench"}
 
 SANS_IO = {"core", "wire"}
 BANNED_IN_SANS_IO = {
@@ -52,11 +50,11 @@ BANNED_IN_SANS_IO = {
 }
 #: Library → where it may be imported: module paths, or folders with a slash.
 HOMES = {
-    "httpx": ("trooper/upstream.py",),
+    "httpx": ("trooper/targets/upstream.py",),
     # In services.py it is the type of the network that tests pass in.
     "httpcore": (
-        "trooper/upstream.py",
-        "trooper/network.py",
+        "trooper/targets/upstream.py",
+        "trooper/targets/network.py",
         "trooper/services.py",
         "trooper/testing/network.py",
     ),

@@ -14,7 +14,7 @@ from scenes import TOOLS, Stage, configured, dies, stage
 from trooper.config import Config, Key, Target, Wire
 from trooper.core.local_model import PROBE_TEXT, Way
 from trooper.core.outcome import Failed, FailureKind
-from trooper.standby import State
+from trooper.targets.standby import State
 from trooper.testing import DEFAULT_ANSWER, FakeLlamaServer
 
 KEY = "a-key-of-its-own"

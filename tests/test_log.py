@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from trooper.telemetry import set_up_logging
+from trooper.telemetry.log import set_up_logging
 
 
 class Writes(io.StringIO):

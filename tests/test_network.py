@@ -11,7 +11,7 @@ import httpcore
 import pytest
 import trio
 
-from trooper.network import UntimedNetwork, UntimedStream
+from trooper.targets.network import UntimedNetwork, UntimedStream
 
 
 async def pair(nursery: trio.Nursery) -> tuple[httpcore.AsyncNetworkStream, trio.SocketStream]:

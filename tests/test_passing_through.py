@@ -12,8 +12,8 @@ import trio
 from attrs import evolve
 
 from scenes import SECRET, Exchange, Stage, configured, stage, with_target
-from trooper.answer import is_ours
 from trooper.config import Key
+from trooper.relay.dispatch import is_ours
 from trooper.testing import Hang, Head, Reset, Script, ScriptedProvider, Send, Status
 
 VERSION = (b"anthropic-version", b"2023-06-01")

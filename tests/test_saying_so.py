@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 from scenes import configured, dies, stage
-from trooper.telemetry import set_up_logging
+from trooper.telemetry.log import set_up_logging
 from trooper.testing import DEFAULT_ANSWER, FAULTS, FaultAt, OllamaFault
 
 

@@ -19,10 +19,10 @@ from shapes.walking import calls_in, results_in, schemas_in, texts_in
 from trooper.core import local_model
 from trooper.core.conversation import Conversation, ImagePart, Message, Role
 from trooper.core.local_model import LocalModel
-from trooper.surfaces import SURFACES
-from trooper.wire import Unreadable
-from trooper.wire.llama_server.request import LlamaAsking
-from trooper.wire.ollama_chat.request import Loading, OllamaAsking
+from trooper.wire.client_side import Unreadable
+from trooper.wire.llama_server.ask import LlamaAsking
+from trooper.wire.ollama_chat.ask import Loading, OllamaAsking
+from trooper.wires import SURFACES
 
 SHAPES = sorted((Path(__file__).parent / "shapes").glob("*.json"))
 MODEL = LocalModel("m", capabilities=frozenset({"completion", "tools", "vision"}), window_tokens=8192)

@@ -1,4 +1,4 @@
-"""What the memory network cannot show of `trooper.upstream`: TLS and proxies."""
+"""What the memory network cannot show of `trooper.targets.upstream`: TLS and proxies."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import trio
 from attrs import evolve
 
 from scenes import configured
-from trooper import upstream
 from trooper.core.outcome import Failed, FailureKind
+from trooper.targets import upstream
 from trooper.testing import MemoryNetwork
 
 

@@ -19,10 +19,10 @@ import trio
 import trio.testing
 from attrs import define, evolve, field
 
-from trooper import cli
+from trooper.commands import cli
 from trooper.config import Config
 from trooper.errors import ConfigError
-from trooper.request import ClientRequest
+from trooper.relay.request import ClientRequest
 from trooper.web.asgi import Application, this_machine
 from trooper.web.front_door import hop_name
 from trooper.web.hang_up import hang_up

@@ -25,7 +25,7 @@ from hypercorn.config import Config as HypercornConfig
 from hypercorn.typing import Framework
 
 from trooper.config import Config, load
-from trooper.request import ClientRequest
+from trooper.relay.request import ClientRequest
 from trooper.web.asgi import Application
 from trooper.web.protocol import Cut, Headers, Message, Receive, Scope, Send
 

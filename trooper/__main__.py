@@ -1,6 +1,6 @@
 """`python -m trooper`."""
 
-from trooper.cli import main
+from trooper.commands.cli import main
 
 if __name__ == "__main__":
     main()

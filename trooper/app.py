@@ -12,12 +12,12 @@ import os
 import sys
 from pathlib import Path
 
-from trooper.answer import answer
 from trooper.config import Config, load
-from trooper.embedded.model import with_embedded
 from trooper.errors import ConfigError
+from trooper.relay.dispatch import answer
 from trooper.services import open_services
-from trooper.telemetry import set_up_logging
+from trooper.targets.embedded.model import with_embedded
+from trooper.telemetry.log import set_up_logging
 from trooper.web.asgi import Application
 
 

@@ -18,10 +18,11 @@ from trooper.core import headers as http
 from trooper.core.cooldown import Cooldowns
 from trooper.core.local_model import LocalModel
 from trooper.core.outcome import Answer, Failed, FailureKind
-from trooper.standby import EmbeddedStandby, LlamaServerStandby, OllamaStandby, Standby, State
-from trooper.standby.embedded import nowhere
 from trooper.store import Answers, UnknownIds
-from trooper.upstream import Call, Upstream, open_upstream
+from trooper.targets.credentials import headers_for
+from trooper.targets.standby import EmbeddedStandby, LlamaServerStandby, OllamaStandby, Standby, State
+from trooper.targets.standby.embedded import nowhere
+from trooper.targets.upstream import Call, Upstream, open_upstream
 from trooper.wire.decoding import decoded_object
 
 if TYPE_CHECKING:
@@ -118,27 +119,6 @@ class Services:
         if isinstance(standby, EmbeddedStandby):
             words |= {"restarts": standby.restarts, "why": standby.why or None}
         return words
-
-
-def headers_for(
-    target: Target, headers: http.Headers, *, hop: str, client_key_used: bool = False
-) -> http.Headers:
-    """The headers of a request to `target`: its own key, or the client's if it is the one that gets it."""
-    return http.to_target(
-        headers,
-        key=_credential(target),
-        client_credentials=target.key.kind == "client" and not client_key_used,
-        hop=hop,
-    )
-
-
-def _credential(target: Target) -> tuple[bytes, bytes] | None:
-    if target.key.kind != "value":
-        return None
-    value = target.key.value.encode("latin-1")
-    if target.wire is Wire.ANTHROPIC_MESSAGES:
-        return (b"x-api-key", value)
-    return (b"authorization", b"Bearer " + value)
 
 
 def _listed(model: LocalModel, standby: Standby) -> dict[str, object]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import trio
 
-from trooper.embedded.fetch import NotFetched, fetch
+from trooper.targets.embedded.fetch import NotFetched, fetch
 
 BENCH = "import sys; from trooper.bench.commands import bench_app; sys.exit(bench_app(sys.argv[1:]))"
 

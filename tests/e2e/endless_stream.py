@@ -17,7 +17,7 @@ import trio
 from attrs import evolve
 
 from trooper.config import Config, load
-from trooper.request import ClientRequest
+from trooper.relay.request import ClientRequest
 from trooper.web.asgi import Application
 from trooper.web.protocol import Cut, Headers, Receive, Send
 from trooper.web.serve import Server, open_listeners

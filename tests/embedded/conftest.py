@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from trooper.embedded.fetch import NotFetched, fetch
-from trooper.embedded.model import is_installed
+from trooper.targets.embedded.fetch import NotFetched, fetch
+from trooper.targets.embedded.model import is_installed
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from trooper.embedded import child
+from trooper.targets.embedded import child
 
 LONG_S = 60
 KEY = "not-a-secret"

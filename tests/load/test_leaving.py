@@ -28,7 +28,7 @@ from chat_client import ChatClient
 from deployed import deployed
 from figures import Figures, open_sockets, percentile, resident_bytes
 from trooper.config import load
-from trooper.relay import relay
+from trooper.relay.conductor import relay
 from trooper.services import open_services
 from trooper.testing import FakeOllama, Request, Response, ScriptedProvider, serve_tcp
 from trooper.testing.http import ClosedByPeer, Handler, Server

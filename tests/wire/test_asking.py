@@ -27,8 +27,8 @@ from trooper.core.conversation import (
     ToolCall,
     UnknownPart,
 )
-from trooper.surfaces import SURFACES, BothSides
-from trooper.wire import Unreadable
+from trooper.wire.client_side import Unreadable
+from trooper.wires import SURFACES, BothSides
 
 NAMES = tuple(WIRES)
 PNG = ImagePart(media_type="image/png", base64="iVBORw0KGgo=")

@@ -20,7 +20,7 @@ from trooper.core.conversation import (
     ToolCall,
     UnknownPart,
 )
-from trooper.wire import Routing, Unreadable
+from trooper.wire.client_side import Routing, Unreadable
 from trooper.wire.decoding import with_model
 from trooper.wire.openai_chat.read_request import read_conversation, read_tool_call
 from trooper.wire.routing import read_routing

@@ -28,7 +28,7 @@ from trooper.core.events import (
 )
 from trooper.core.outcome import Completed
 from trooper.testing import ANSWERS, DEFAULT_ANSWER, FAULTS, chat_events
-from trooper.wire import Voice
+from trooper.wire.client_side import Voice
 from trooper.wire.openai_chat.reader import ChatReader
 from trooper.wire.openai_chat.voice import ChatVoice, WholeChatVoice
 from trooper.wire.openai_chat.whole import read_whole

@@ -27,10 +27,10 @@ from trooper.core.conversation import (
 from trooper.core.events import Done, Event, Finish, FinishReason, Reasoning, Text, ToolCallDelta, Usage
 from trooper.core.local_model import PROBE_BLANK, PROBE_TEXT, LocalModel
 from trooper.core.outcome import Completed, Failed, FailureKind
-from trooper.wire import Post
+from trooper.wire.llama_server.ask import LlamaAsking, echo_probe, render_probe
 from trooper.wire.llama_server.models import read_props, read_render, read_trained, read_version
 from trooper.wire.llama_server.reader import LlamaReader
-from trooper.wire.llama_server.request import LlamaAsking, echo_probe, render_probe
+from trooper.wire.target_side import Post
 
 MODEL = LocalModel("smol")
 ASKING = LlamaAsking(MODEL)

@@ -14,9 +14,9 @@ import pytest
 from scenes import WIRES
 from trooper.core.conversation import Conversation, Role
 from trooper.core.local_model import LocalModel
-from trooper.surfaces import SURFACES
-from trooper.wire import Unreadable
-from trooper.wire.llama_server.request import LlamaAsking
+from trooper.wire.client_side import Unreadable
+from trooper.wire.llama_server.ask import LlamaAsking
+from trooper.wires import SURFACES
 
 SHAPES = Path(__file__).parents[1] / "shapes"
 FUNCTION = {"name": "f", "parameters": {"type": "object", "properties": {}}}

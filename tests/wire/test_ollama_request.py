@@ -23,8 +23,7 @@ from trooper.core.conversation import (
     UnknownPart,
 )
 from trooper.core.local_model import PROBE_BLANK, PROBE_TEXT, LocalModel
-from trooper.wire import Post
-from trooper.wire.ollama_chat.request import (
+from trooper.wire.ollama_chat.ask import (
     Loading,
     OllamaAsking,
     echo_probe,
@@ -34,6 +33,7 @@ from trooper.wire.ollama_chat.request import (
     render_probe,
     show,
 )
+from trooper.wire.target_side import Post
 
 MODEL = LocalModel("qwen2.5:3b", stop=("<|im_end|>",))
 LOADING = Loading(4096, "30m")

@@ -9,8 +9,8 @@ import pytest
 
 from scenes import WIRES
 from trooper.core.conversation import Conversation, ImagePart, Role, TextPart, UnknownPart
-from trooper.surfaces import SURFACES, BothSides
-from trooper.wire import Routing, Unreadable
+from trooper.wire.client_side import Routing, Unreadable
+from trooper.wires import SURFACES, BothSides
 
 OTHERS = ("messages", "responses")
 USER = {"role": "user", "content": "Hi"}

@@ -34,10 +34,10 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.outcome import Completed, Failed
-from trooper.surfaces import SURFACES, BothSides
 from trooper.testing import ANSWERS, DEFAULT_ANSWER
 from trooper.testing.provider import WIRES as SPOKEN
-from trooper.wire import Naming, Routing, Voice
+from trooper.wire.client_side import Naming, Routing, Voice
+from trooper.wires import SURFACES, BothSides
 from wire_validator import ChatResult
 
 BIG = 1 << 20

@@ -20,8 +20,8 @@ from trooper.bench import facts, report
 from trooper.bench.progress import Progress
 from trooper.bench.result import Asked, Compare, Mode, NotRun, Result
 from trooper.bench.rig import NotStarted, Serving, run, why
-from trooper.cli import FAILED, MISUSED
-from trooper.terminal import open_console
+from trooper.commands.cli import FAILED, MISUSED
+from trooper.commands.terminal import open_console
 
 Measure: TypeAlias = Callable[[Asked, Progress], Awaitable[Result | NotRun]]
 

@@ -9,8 +9,8 @@ import re
 from urllib.parse import urlsplit
 
 from trooper.config.limits import split_url
-from trooper.config.told import CLOUD_WIRES
 from trooper.config.values import Wire
+from trooper.config.wires import CLOUD_WIRES
 from trooper.errors import ConfigError
 
 _VERSION = re.compile(r"v\d+[a-z0-9]*")

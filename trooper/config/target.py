@@ -14,7 +14,8 @@ from typing import Literal
 from attrs import Attribute, field, frozen
 
 from trooper.config import limits
-from trooper.config.told import CLOUD_WIRES, LOCAL_WIRES, Wire, told
+from trooper.config.told import told
+from trooper.config.wires import CLOUD_WIRES, LOCAL_WIRES, Wire
 from trooper.core.continuing import CloudWay
 from trooper.errors import ConfigError
 

@@ -16,7 +16,7 @@ from attrs import frozen
 
 from trooper.config.server import Server
 from trooper.config.target import Key, Target
-from trooper.config.told import CLOUD_WIRES, Wire
+from trooper.config.wires import CLOUD_WIRES, Wire
 
 __all__ = ["Chain", "Config", "Key", "Server", "Target", "Wire"]
 

@@ -20,7 +20,7 @@ import msgspec
 from attrs import evolve
 
 from trooper.core.conversation import Conversation, ImagePart, Message, Role, TextPart
-from trooper.core.seam import estimate_tokens
+from trooper.core.tokens import estimate_tokens
 
 #: What templates add around each message; on the safe side.
 _TOKENS_PER_MESSAGE = 6

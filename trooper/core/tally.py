@@ -13,7 +13,7 @@ import math
 from attrs import define, field
 
 from trooper.core.events import Usage
-from trooper.core.seam import token_weight
+from trooper.core.tokens import token_weight
 
 
 @define

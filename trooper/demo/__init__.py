@@ -23,7 +23,8 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from trooper import __version__
-from trooper.cli import FAILED, MISUSED
+from trooper.commands.cli import FAILED, MISUSED
+from trooper.commands.terminal import open_console
 from trooper.demo.local import NAME as LOCAL
 from trooper.demo.local import NoModel, RealModel, find_local
 from trooper.demo.proof import SEAM, prove, split_at_seam, text_of
@@ -31,7 +32,6 @@ from trooper.demo.screen import Screen
 from trooper.demo.stage import CLOUD, Act, NotPerformed, Performance, Records, perform, recording
 from trooper.demo.times import gap, moments
 from trooper.errors import ConfigError
-from trooper.terminal import open_console
 from trooper.testing import FAULTS, Fault
 from trooper.testing.client import Heard
 

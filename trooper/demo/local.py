@@ -13,14 +13,14 @@ import trio
 from attrs import evolve, frozen
 from rich.console import Console
 
+from trooper.commands.fetch_model import fetch_saying_so
 from trooper.config import Target, Wire, load
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Failed
-from trooper.embedded.fetch import NotFetched
-from trooper.embedded.model import EXTRA, MODEL, is_installed
-from trooper.fetch_model import fetch_saying_so
-from trooper.standby import OllamaStandby, Standby
-from trooper.upstream import Call, open_upstream
+from trooper.targets.embedded.fetch import NotFetched
+from trooper.targets.embedded.model import EXTRA, MODEL, is_installed
+from trooper.targets.standby import OllamaStandby, Standby
+from trooper.targets.upstream import Call, open_upstream
 
 NAME = "local"
 _VARIABLES = ("OLLAMA_HOST", "TROOPER_OLLAMA_URL", "TROOPER_LOCAL_MODEL")

@@ -24,10 +24,10 @@ from trooper.core.outcome import Failed
 from trooper.demo.lines import PLAIN, SCRIPTED, Lines
 from trooper.demo.local import NAME as LOCAL
 from trooper.demo.local import RealModel
-from trooper.relay import relay
-from trooper.request import ClientRequest
+from trooper.relay.conductor import relay
+from trooper.relay.request import ClientRequest
 from trooper.services import Services, open_services
-from trooper.telemetry import set_up_logging
+from trooper.telemetry.log import set_up_logging
 from trooper.testing import (
     ChatAnswer,
     FakeOllama,

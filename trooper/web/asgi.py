@@ -28,10 +28,10 @@ import sniffio
 import trio
 from attrs import define, field
 
-from trooper.answer import is_ours
 from trooper.config import Config
 from trooper.errors import RequestRejected, TrooperError
-from trooper.request import ClientRequest
+from trooper.relay.dispatch import is_ours
+from trooper.relay.request import ClientRequest
 from trooper.web.answers import answer_error, answer_preflight, answer_rejection
 from trooper.web.body import read_body
 from trooper.web.front_door import (

@@ -11,10 +11,10 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 import trio
 
-from trooper.client import Message, Receive, Send
 from trooper.config import Config
 from trooper.core.headers import Headers
-from trooper.request import ClientRequest
+from trooper.relay.client import Message, Receive, Send
+from trooper.relay.request import ClientRequest
 
 __all__ = [
     "Answering",

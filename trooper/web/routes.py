@@ -15,9 +15,9 @@ from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from trooper.surfaces import SURFACES
 from trooper.web.answers import error_body
 from trooper.web.protocol import Scope, Serving
+from trooper.wires import SURFACES
 
 #: Where the scope carries the running services.
 SERVICES_KEY = "trooper.services"

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trooper.wire import LegNote
+from trooper.wire.client_side import LegNote
 
 
 def legs_note(legs: Sequence[LegNote]) -> dict[str, object]:

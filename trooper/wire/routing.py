@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from trooper.wire import Routing, Unreadable
+from trooper.wire.client_side import Routing, Unreadable
 
 
 class _StreamOptions(msgspec.Struct):

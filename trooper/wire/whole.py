@@ -12,7 +12,7 @@ from attrs import define, evolve, field
 
 from trooper.core.events import Received
 from trooper.core.outcome import Answer, Failed, FailureKind, Outcome
-from trooper.wire import LegNote, Trouble
+from trooper.wire.client_side import LegNote, Trouble
 
 #: One wire's reading of a body. A failed answer is not to be shown; its event is empty.
 ReadWhole: TypeAlias = Callable[[bytes], tuple[Received, Outcome]]

@@ -27,7 +27,7 @@ from trooper.bench.rig import Running, Serving, open_rig
 from trooper.bench.seam.cuts import Cut, Kind, Prompt, choose, prompts
 from trooper.bench.seam.judge import IsWord, Verdict, judge
 from trooper.bench.table import Table, figure
-from trooper.embedded.model import EXTRA, MODEL, cached, is_installed
+from trooper.targets.embedded.model import EXTRA, MODEL, cached, is_installed
 from trooper.testing import ChatAnswer, End, Head, Script, ScriptedProvider, Send, serve_tcp, tokens
 from trooper.testing.client import Heard, ask
 

@@ -37,7 +37,7 @@ from trooper.core.events import (
 )
 from trooper.core.framing import parse_sse
 from trooper.core.outcome import FailureKind
-from trooper.wire import LegNote, Trouble
+from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
 from trooper.wire.notes import legs_note
 

@@ -12,14 +12,15 @@ from attrs import frozen
 from trooper.core.continuing import Half
 from trooper.core.conversation import Conversation
 from trooper.core.headers import Headers
-from trooper.wire import Naming, Reader, Routing, Trouble, Unreadable, Voice
 from trooper.wire.anthropic_messages import ask, homecoming, read_request
 from trooper.wire.anthropic_messages.reader import MessagesReader
 from trooper.wire.anthropic_messages.voice import MessagesVoice, error_body
 from trooper.wire.anthropic_messages.whole import read_whole
 from trooper.wire.anthropic_messages.whole_voice import WholeMessagesVoice
+from trooper.wire.client_side import Naming, Routing, Trouble, Unreadable, Voice
 from trooper.wire.decoding import with_model
 from trooper.wire.routing import read_routing
+from trooper.wire.target_side import Reader
 from trooper.wire.whole import WholeReader
 
 

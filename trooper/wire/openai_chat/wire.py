@@ -12,13 +12,14 @@ from attrs import frozen
 from trooper.core.continuing import Half
 from trooper.core.conversation import Conversation
 from trooper.core.headers import Headers
-from trooper.wire import Naming, Reader, Routing, Trouble, Unreadable, Voice
+from trooper.wire.client_side import Naming, Routing, Trouble, Unreadable, Voice
 from trooper.wire.decoding import with_model
 from trooper.wire.openai_chat import ask, read_request
 from trooper.wire.openai_chat.reader import ChatReader
 from trooper.wire.openai_chat.voice import ChatVoice, WholeChatVoice, error_body
 from trooper.wire.openai_chat.whole import read_whole
 from trooper.wire.routing import read_routing
+from trooper.wire.target_side import Reader
 from trooper.wire.whole import WholeReader
 
 

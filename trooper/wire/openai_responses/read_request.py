@@ -25,7 +25,7 @@ from trooper.core.conversation import (
     ToolCall,
     UnknownPart,
 )
-from trooper.wire import Unreadable
+from trooper.wire.client_side import Unreadable
 from trooper.wire.decoding import arguments_text, image_at, number
 
 _ROLES: Final = {

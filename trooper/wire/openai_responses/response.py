@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from trooper.core.events import FinishReason, Usage
-from trooper.wire import Naming, Trouble
+from trooper.wire.client_side import Naming, Trouble
 from trooper.wire.decoding import decoded_object
 
 #: What a response repeats of its request, and what stands there when nothing was said.

@@ -33,7 +33,7 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.framing import parse_sse
-from trooper.wire import LegNote, Trouble
+from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
 from trooper.wire.notes import legs_note
 from trooper.wire.openai_responses.items import Items, OpenItem

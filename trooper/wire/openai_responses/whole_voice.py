@@ -11,7 +11,7 @@ import msgspec
 from attrs import define, field
 
 from trooper.core.events import Event, FinishReason, Received, Usage
-from trooper.wire import LegNote, Trouble
+from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
 from trooper.wire.notes import legs_note
 from trooper.wire.openai_responses.response import error_value

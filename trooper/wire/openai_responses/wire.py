@@ -12,7 +12,7 @@ from attrs import frozen
 from trooper.core.continuing import Half
 from trooper.core.conversation import Conversation
 from trooper.core.headers import Headers
-from trooper.wire import Naming, Reader, Routing, Trouble, Unreadable, Voice
+from trooper.wire.client_side import Naming, Routing, Trouble, Unreadable, Voice
 from trooper.wire.decoding import with_model
 from trooper.wire.openai_responses import ask, homecoming, read_request
 from trooper.wire.openai_responses.reader import ResponsesReader
@@ -21,6 +21,7 @@ from trooper.wire.openai_responses.voice import ResponsesVoice
 from trooper.wire.openai_responses.whole import read_whole
 from trooper.wire.openai_responses.whole_voice import WholeResponsesVoice
 from trooper.wire.routing import read_routing
+from trooper.wire.target_side import Reader
 from trooper.wire.whole import WholeReader
 
 

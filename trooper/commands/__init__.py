@@ -1,0 +1,1 @@
+"""What people type: `trooper serve`, `check`, `fetch-model`."""

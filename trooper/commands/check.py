@@ -1,0 +1,298 @@
+"""
+`trooper check`: asks every target what a request would need of it, and says
+what is not usable, what that means, and how to mend it.
+
+Nothing that is printed can be a key: it is made of names from the
+configuration, numbers and enumerated words.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import trio
+from attrs import asdict, field, frozen
+from cyclopts import Parameter
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from trooper import __version__
+from trooper.commands.cli import FAILED, MISUSED
+from trooper.commands.terminal import open_console
+from trooper.config import Config, Target, load
+from trooper.core.continuing import CloudWay
+from trooper.core.local_model import LocalModel, Way
+from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.errors import ConfigError
+from trooper.services import Services, open_services
+from trooper.targets.credentials import headers_for
+from trooper.targets.embedded.model import with_embedded
+from trooper.targets.standby import EmbeddedStandby, OllamaStandby, Standby, State
+from trooper.targets.upstream import Call
+from trooper.telemetry.log import set_up_logging
+from trooper.wire.decoding import decoded_object
+from trooper.wires import KnownWay, cloud_way, cloud_wire
+
+#: For the answer, after the connection; a list of models is small.
+_ANSWER_S = 10.0
+_ANSWER_BYTES = 8_388_608
+
+_WAIT = "Wait, or look at the provider's own status page."
+_PLACE = "Check its base_url, the network, and a proxy."
+_WAYS: Mapping[Way, str] = {
+    Way.PREFILL: "goes on from a half answer",
+    Way.RAW: "goes on from a half answer by a raw prompt: not with tools or images",
+    Way.NONE: "cannot go on from a half answer, only answer from the beginning",
+}
+_CLOUD_WAYS: Mapping[CloudWay, str] = {
+    CloudWay.PREFILL: "goes on from a half answer by a trailing assistant turn",
+    CloudWay.PREFIX: "goes on from a half answer by `prefix`",
+    CloudWay.CONTINUE_FINAL: "goes on from a half answer by `continue_final_message`",
+    CloudWay.INSTRUCTION: "goes on from a half answer by an instruction",
+    CloudWay.NONE: "cannot go on from a half answer, only answer from the beginning",
+}
+
+
+@frozen
+class Finding:
+    """
+    What a target said.
+
+    Attributes:
+        words: what was found, in lines for a person.
+        mend: what to do about it; empty when all is well.
+        facts: the same for programs.
+    """
+
+    name: str
+    place: str
+    url: str
+    usable: bool
+    words: tuple[str, ...]
+    mend: str = ""
+    facts: Mapping[str, Any] = field(factory=dict)
+
+
+def check(
+    *,
+    config: Annotated[
+        Path | None, Parameter(help="The TOML file; ./trooper.toml is found by itself.")
+    ] = None,
+    as_json: Annotated[bool, Parameter(name="--json", help="Print JSON instead.", negative="")] = False,
+) -> int:
+    """Ask every target, and say what is not usable; 0, or 1 if something is not, or 2."""
+    environ = dict(os.environ)
+    if config is not None:
+        environ["TROOPER_CONFIG"] = str(config)
+    try:
+        settings = with_embedded(load(environ, Path.cwd()), environ)
+    except ConfigError as error:
+        sys.stderr.write(f"trooper: configuration error: {error}\n")
+        return MISUSED
+    # The standby's warnings say what the table says; its errors are bugs.
+    set_up_logging(level=logging.ERROR)
+    if sys.stderr.isatty():
+        sys.stderr.write("asking the targets; a local model may have to be loaded first …\n")
+    findings = trio.run(ask_all, settings)
+    (_print_json if as_json else _print_table)(settings, findings)
+    return 0 if all(finding.usable for finding in findings) else FAILED
+
+
+async def ask_all(config: Config) -> list[Finding]:
+    """Ask all targets at once; the findings are in the order of the configuration."""
+    found: dict[str, Finding] = {}
+
+    async def note(services: Services, target: Target) -> None:
+        standby = services.standbys.get(target.name)
+        found[target.name] = await (_ask_local(standby) if standby else _ask_cloud(services, target))
+
+    async with trio.open_nursery() as standbys:
+        async with open_services(config, standbys) as services, trio.open_nursery() as asking:
+            for target in config.targets:
+                asking.start_soon(note, services, target)
+        standbys.cancel_scope.cancel(reason="everything was asked")
+    return [found[target.name] for target in config.targets]
+
+
+async def _ask_cloud(services: Services, target: Target) -> Finding:
+    headers = (*headers_for(target, (), hop="trooper-check"), *cloud_wire(target).headers)
+    call = Call("GET", "/models", headers)
+    answer: Answer | Failed | None = None
+    with trio.move_on_after(target.connect_timeout_s + _ANSWER_S):
+        answer = await services.upstreams[target.name].fetch(call, _ANSWER_BYTES)
+    known = cloud_way(target, target.model or "", services.config.server.continue_instruction)
+    return judge_cloud(target, answer, known)
+
+
+def judge_cloud(target: Target, answer: Answer | Failed | None, known: KnownWay) -> Finding:
+    """
+    What a cloud's answer to a question for its models means; `None`: there was
+    none in time. `known` is how it goes on from a half answer.
+    """
+    key = target.key.kind
+    whole = answer.answer if isinstance(answer, Failed) else answer
+    facts: dict[str, Any] = {
+        "key": key,
+        "status": whole.status if whole else None,
+        "continues": known.way.value,
+        "because": known.because,
+    }
+    if isinstance(answer, Failed):
+        facts["failure"] = answer.kind.value
+    usable, words, mend = False, "", ""
+    match answer:
+        case None:
+            words, mend = "takes a connection, but does not answer", _WAIT
+        case Answer(body=body) if (count := _count_models(body)) is not None:
+            usable, words = True, f"lists {count} models"
+            facts["models"] = count
+        case Answer():
+            words, mend = "answers, but not as a provider: a captive portal, perhaps", _PLACE
+        case Failed(kind=FailureKind.AUTH) if key == "client":
+            usable, words = True, "can be reached; whether a key is good, only a client's request can tell"
+        case Failed(kind=FailureKind.AUTH) if key == "value":
+            words, mend = "refuses the configured key", "Check the variable that holds it."
+        case Failed(kind=FailureKind.AUTH):
+            words, mend = "wants a key, and the configuration gives it none", "Set its `key`."
+        case Failed(kind=FailureKind.NOT_FOUND):
+            usable, words = True, "can be reached, but has no list of models: is its base_url right?"
+        case Failed(kind=kind, answer=Answer(status=status)):
+            words, mend = f"can be reached, but answers with status {status} ({kind.value})", _WAIT
+        case Failed(kind=kind):
+            words, mend = f"cannot be reached ({kind.value}): requests go on to the next target", _PLACE
+    continues = f"{_CLOUD_WAYS[known.way]} ({known.because})"
+    said = (words, continues) if usable else (words,)
+    return Finding(target.name, "cloud", target.place, usable, said, mend, facts)
+
+
+def _count_models(body: bytes) -> int | None:
+    models = decoded_object(body).get("data")
+    return len(models) if isinstance(models, list) else None
+
+
+async def _ask_local(standby: Standby) -> Finding:
+    model: LocalModel | Failed | None = None
+    with trio.move_on_after(standby.target.load_timeout_s):
+        model = await standby.ready(None)
+    return judge_local(standby, model)
+
+
+def judge_local(standby: Standby, model: LocalModel | Failed | None) -> Finding:
+    """What a standby has become, and what that means; `None`: it was not ready in time."""
+    target = standby.target
+    missing = [name for name in target.models.values() if standby.find(name) is None]
+    facts: dict[str, Any] = {
+        "version": standby.version or None,
+        "models": len(standby.models),
+        "standby": standby.state.value,
+    }
+    usable, mend = False, ""
+    is_ollama = isinstance(standby, OllamaStandby)
+    words: tuple[str, ...]
+    match model:
+        case LocalModel(way=way):
+            facts |= _facts(standby, model)
+            usable, words = way is not Way.NONE, _describe(standby, model)
+            mend = "" if usable else "Choose another model with `model` or TROOPER_LOCAL_MODEL."
+        case _ if standby.state is State.ABSENT:
+            words, mend = _absent(standby)
+        case _ if standby.state is State.NO_MODEL and target.model:
+            words = (f"{standby.software} {standby.version} does not have the model {target.model}",)
+            mend = (
+                f"Run: ollama pull {target.model}" if is_ollama else "Leave `model` out, or write its name."
+            )
+        case _ if standby.state is State.NO_MODEL:
+            words = (f"Ollama {standby.version} has no model that can chat",)
+            mend = "Run, for example: ollama pull llama3.2:3b"
+        case Failed(kind=kind):
+            words = (f"{standby.chosen} does not load ({kind.value})",)
+            mend = f"{standby.software}'s own log says why; a smaller model may fit."
+        case None:
+            words = (f"the model did not load within {target.load_timeout_s:g} s",)
+            mend = f"{standby.software}'s own log says why; `load_timeout_s` is the limit."
+    if missing and standby.models:
+        usable, words = False, (*words, f"missing: {', '.join(missing)}")
+        mend = f"{mend} Run: ollama pull {missing[0]}".strip()
+    return Finding(target.name, "local", target.place, usable, words, mend, facts)
+
+
+def _absent(standby: Standby) -> tuple[tuple[str, ...], str]:
+    match standby:
+        case EmbeddedStandby(why=why):
+            return (
+                f"it does not run: {why}",
+            ), "Check the model file, and: pip install 'trooper-proxy[embedded]'"
+        case OllamaStandby():
+            mend = "Start Ollama, or say with OLLAMA_HOST or `base_url` where it is."
+        case _:
+            mend = "Start it, or say with `base_url` where it is, and with `key` if it wants one."
+    return (f"no {standby.software} answers here: a broken answer ends in an error",), mend
+
+
+def _facts(standby: Standby, model: LocalModel) -> dict[str, Any]:
+    return {
+        "model": model.name,
+        "because": standby.chosen_because,
+        "window_tokens": model.window_tokens or None,
+        "trained_tokens": model.trained_tokens or None,
+        "continues": model.way.value,
+        "echoes": model.echoes,
+        "tools": "tools" in model.capabilities,
+        "images": "vision" in model.capabilities,
+    }
+
+
+def _describe(standby: Standby, model: LocalModel) -> tuple[str, ...]:
+    window = f"window: {model.window_tokens or 'not known'}"
+    if model.trained_tokens > model.window_tokens > 0:
+        window += f" tokens; it was trained for {model.trained_tokens}"
+    can = [word for word, name in (("tools", "tools"), ("images", "vision")) if name in model.capabilities]
+    echo = ("repeats what it is given first; that is cut",) if model.echoes else ()
+    return (
+        f"{standby.software} {standby.version}, model {model.name} ({standby.chosen_because})",
+        window,
+        f"takes {' and '.join(can) or 'neither tools nor images'}",
+        _WAYS[model.way],
+        *echo,
+    )
+
+
+def _row(targets: Sequence[Target]) -> str:
+    row = " → ".join(target.name for target in targets)
+    helped = any(target.is_local for target in targets)
+    return row if helped else f"{row}  (no local target)"
+
+
+def _print_table(config: Config, findings: Sequence[Finding]) -> None:
+    console = open_console()
+    console.print(f"Trooper {__version__}, configuration from {config.source}")
+    table = Table(box=box.SIMPLE_HEAD, width=min(console.width, 80), pad_edge=False)
+    for heading in ("target", "kind", "usable", "what it says"):
+        table.add_column(heading, overflow="fold")
+    for finding in findings:
+        usable = Text("yes", "green") if finding.usable else Text("no", "red")
+        lines = [finding.url, *finding.words, *([finding.mend] if finding.mend else [])]
+        table.add_row(finding.name, finding.place, usable, "\n".join(lines))
+    console.print(table)
+    for name, targets in config.told_chains().items():
+        console.print(f"chain {name}: {_row(targets)}")
+    bad = [finding.name for finding in findings if not finding.usable]
+    console.print(f"Not usable: {', '.join(bad)}." if bad else "Everything is usable.")
+
+
+def _print_json(config: Config, findings: Sequence[Finding]) -> None:
+    told = {
+        "version": __version__,
+        "config": config.source,
+        "usable": all(finding.usable for finding in findings),
+        "targets": [asdict(finding) for finding in findings],
+        "chains": {n: [t.name for t in targets] for n, targets in config.told_chains().items()},
+    }
+    sys.stdout.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")

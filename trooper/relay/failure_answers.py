@@ -1,0 +1,98 @@
+"""
+How a request ends when nobody could finish it: what the client is told.
+
+Pure functions. Words are ours or the provider's own whole answer, never a
+mixture: an upstream's text in our mouth would carry whatever it carries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from trooper.core.headers import Headers, find, to_client
+from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.wire.client_side import Trouble
+
+K = FailureKind
+
+_STATUS: Final[Mapping[FailureKind, int]] = {
+    K.TIMEOUT_CONNECT: 504,
+    K.TIMEOUT_TTFT: 504,
+    K.TIMEOUT_TOTAL: 504,
+    K.TIMEOUT_LOAD: 504,
+    K.STALL: 504,
+    K.NOT_FOUND: 404,
+    K.CONTEXT_LENGTH: 400,
+    K.INVALID_REQUEST: 400,
+    K.UNFIT: 400,
+    K.AUTH: 401,
+    K.RATE_LIMIT: 429,
+    K.QUOTA: 429,
+    K.OVERLOADED: 503,
+}
+
+_MEANING: Final[Mapping[FailureKind, str]] = {
+    K.RATE_LIMIT: "is rate limiting",
+    K.QUOTA: "refused for lack of quota",
+    K.OVERLOADED: "is overloaded",
+    K.SERVER_ERROR: "had a server error",
+    K.CONNECT: "could not be reached",
+    K.TIMEOUT_CONNECT: "did not accept a connection in time",
+    K.TIMEOUT_TTFT: "did not begin to answer in time",
+    K.TIMEOUT_TOTAL: "took too long",
+    K.TIMEOUT_LOAD: "did not load its model in time",
+    K.STALL: "fell silent",
+    K.CONN_RESET: "reset the connection",
+    K.CONN_TRUNCATED: "closed the connection in the middle of its answer",
+    K.EOF_EARLY: "ended its answer without finishing it",
+    K.IN_BAND_ERROR: "reported an error inside its answer",
+    K.BAD_FRAME: "sent something that is not an answer",
+    K.EMPTY_200: "sent an empty answer",
+    K.NOT_FOUND: "does not have the model",
+    K.CONTEXT_LENGTH: "says that the conversation does not fit its window",
+    K.UNFIT: "cannot take this request",
+}
+
+
+def trouble(failed: Failed, target: str, *, midway: bool) -> Trouble:
+    """The failure in our own words."""
+    meaning = _MEANING.get(failed.kind, "failed")
+    if failed.unfit_reason:
+        meaning += f" ({failed.unfit_reason})"
+    if failed.window_tokens is not None:
+        meaning += f" ({failed.prompt_tokens or 'too many'} tokens for {failed.window_tokens})"
+    rest = "and no other target could go on from here" if midway else "and no other target could answer"
+    return Trouble(failed.kind, f"{target} {meaning}, {rest}.")
+
+
+def http_answer(failed: Failed, our_body: bytes, *, own: bool) -> Answer:
+    """
+    The HTTP answer before anything was sent: the provider's, unchanged, or
+    one of ours around `our_body` where it gave none.
+
+    An error inside a 200 is handed on as it is only where the provider's
+    `own` words are wanted: an SDK would take it for a success. A redirect is
+    never followed and never handed on.
+    """
+    given = failed.answer
+    if given is not None and given.is_foreign and given.status >= 400:
+        kind: Headers = ((b"content-type", b"application/json"),)
+        return Answer(given.status, (*kind, *to_client(given.headers)), our_body)
+    if given is None or given.is_foreign or 300 <= given.status < 400 or (given.status < 300 and not own):
+        headers: Headers = ((b"content-type", b"application/json"),)
+        if failed.retry_after_s is not None:
+            headers += ((b"retry-after", str(round(failed.retry_after_s)).encode()),)
+        return Answer(_STATUS.get(failed.kind, 502), headers, our_body)
+    content_type = find(given.headers, b"content-type") or b"application/octet-stream"
+    headers = (
+        *to_client(given.headers),
+        (b"content-type", content_type),
+        (b"x-content-type-options", b"nosniff"),
+    )
+    return Answer(given.status, headers, given.body)
+
+
+def seam_words(seam_from: str, seam_to: str, reason: str, phase: str) -> str:
+    """The seam comment: enumerated values and configured names, nothing else."""
+    return f"trooper seam from={seam_from} to={seam_to} reason={reason} phase={phase}"

@@ -1,0 +1,106 @@
+"""
+Feeds one answer's bytes to a reader, and its events to a leg's inbox.
+"""
+
+from __future__ import annotations
+
+from attrs import define, evolve, field
+
+from trooper.core.events import Event, Finish, FinishReason, Received, Text, ToolCallDelta
+from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
+from trooper.targets.inbox import Ended, Inbox, Opened
+from trooper.targets.upstream import Headers
+from trooper.wire.target_side import Reader
+
+
+@define
+class Reading:
+    """Feeds one answer's bytes to a reader and its events to the inbox."""
+
+    inbox: Inbox
+    reader: Reader
+    #: Reads what came whole although a stream was asked for; `None` where that cannot be.
+    reader_of_whole: Reader | None = None
+    #: Whether the bytes are in the client's own wire.
+    is_native: bool = True
+    #: Whether this reading's outcome is the leg's: false between the choices of one leg.
+    ends_leg: bool = True
+    #: The tool call that the text is the rest of.
+    call: int | None = None
+    ended: bool = field(default=False, init=False)
+
+    async def head(self, status: int, headers: Headers) -> Failed | None:
+        """An answer begins; one that is a page and no answer is refused."""
+        kind = next((v for n, v in headers if n == b"content-type"), b"").lower()
+        if b"html" in kind or b"xml" in kind:
+            # A captive portal or an edge's own page, with a friendly status.
+            return Failed(FailureKind.BAD_FRAME)
+        if self.reader_of_whole is not None and kind.startswith(b"application/json"):
+            self.reader = self.reader_of_whole
+        await self.inbox.put(Opened(headers))
+        return None
+
+    async def chunk(self, data: bytes) -> bool:
+        """Read a piece of it; false once its outcome is decided."""
+        for item in self.reader.feed(data):
+            await self._put(item)
+        return not self._decided()
+
+    async def _put(self, item: Received) -> None:
+        # The bytes of another wire are of no use to the client, only what they say.
+        item = item if self.is_native else Received(b"", item.events)
+        await self.inbox.put(item if self.call is None else as_call(item, self.call))
+
+    async def finish(self, failed: Failed | None) -> Outcome:
+        """The exchange is over: settle the outcome and tell it, if it was not told before."""
+        if failed is None and self.reader.outcome is None:
+            for item in self.reader.end():
+                await self._put(item)
+        outcome = self.reader.outcome
+        if outcome is None and self.reader.finished:
+            # The transport failed behind the finish reason: the answer is whole.
+            outcome = Completed(terminated=False)
+        outcome = outcome or failed or Failed(FailureKind.EOF_EARLY)
+        if isinstance(outcome, Failed) and not self.is_native:
+            outcome = foreign(outcome)
+        self._tell(outcome)
+        return outcome
+
+    def _decided(self) -> bool:
+        if self.reader.outcome is None:
+            return False
+        outcome = self.reader.outcome
+        if isinstance(outcome, Failed) and not self.is_native:
+            outcome = foreign(outcome)
+        self._tell(outcome)
+        return True
+
+    def _tell(self, outcome: Outcome) -> None:
+        if (self.ends_leg or isinstance(outcome, Failed)) and not self.ended:
+            self.ended = True
+            self.inbox.put_nowait(Ended(outcome))
+
+
+def as_call(item: Received, index: int) -> Received:
+    """What a model says whose text is the rest of a tool call."""
+    events: list[Event] = []
+    for event in item.events:
+        match event:
+            case Text(text):
+                events.append(ToolCallDelta(index, arguments=text))
+            case Finish(FinishReason.STOP):
+                events.append(Finish(FinishReason.TOOL_CALLS))
+            case _:
+                events.append(event)
+    return Received(b"", tuple(events))
+
+
+def foreign(failed: Failed) -> Failed:
+    """A failure in another wire: of the target's own answer the client may see the status alone."""
+    answer = None if failed.answer is None else evolve(failed.answer, is_foreign=True)
+    return evolve(failed, answer=answer, raw=b"")
+
+
+def without_answer(failed: Failed | None) -> Failed | None:
+    """The local server's own HTTP answer is in another wire: the client must not get it."""
+    return None if failed is None else evolve(failed, answer=None, raw=b"")

@@ -1,0 +1,220 @@
+"""
+Keeps the local models of one server loaded, known and ready.
+
+Theory of operation
+-------------------
+A model's load belongs to the standby, never to a request: hanging up on a
+load kills it for everybody, and a request that fails over has no time for it.
+One task per server looks after it (`_look`, a kind of server each), and then
+sleeps until it is time to look again or a leg pokes it. A leg calls `ready`,
+which returns at once for a model that is loaded and probed.
+"""
+
+from __future__ import annotations
+
+import abc
+import enum
+from typing import Final
+
+import structlog
+import trio
+from attrs import define, evolve, field
+
+from trooper.config import Target
+from trooper.core.local_model import LocalModel
+from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.targets.upstream import Call, Headers, Upstream
+from trooper.wire.target_side import Asking, Post
+
+log = structlog.get_logger("trooper.standby")
+
+_LOOK_EVERY_S: Final = 30.0
+#: While there is no server, or no model: somebody may just be starting one.
+_LOOK_AGAIN_S: Final = 5.0
+_LOADING_S: Final = 0.2
+LOOK_S: Final = 10.0
+PROBE_S: Final = 60.0
+_MAX_BODY_BYTES: Final = 8_388_608
+_JSON: Final = ((b"content-type", b"application/json"),)
+
+
+class State(enum.Enum):
+    """What the standby can do now."""
+
+    UNKNOWN = "unknown"
+    ABSENT = "absent"
+    RESTING = "resting"
+    NO_MODEL = "no_model"
+    LOADING = "loading"
+    READY = "ready"
+
+
+@define
+class Standby(abc.ABC):
+    """
+    The local models of one target.
+
+    Attributes:
+        slots: one request per slot; a second one would wait inside the
+            server, in silence, where nobody can tell it from a stall.
+        models: what the server has, as of the last look.
+        chosen: the model for requests that name none, and why that one.
+    """
+
+    target: Target
+    upstream: Upstream
+    #: What the server is called in words for people.
+    software = "a local server"
+    slots: trio.CapacityLimiter = field(init=False)
+    state: State = field(default=State.UNKNOWN, init=False)
+    models: tuple[LocalModel, ...] = field(default=(), init=False)
+    chosen: str = field(default="", init=False)
+    chosen_because: str = field(default="", init=False)
+    version: str = field(default="", init=False)
+    _ready: dict[str, LocalModel] = field(factory=dict, init=False)
+    _failures: dict[str, Failed] = field(factory=dict, init=False)
+    _wanted: set[str] = field(factory=set, init=False)
+    _probed: dict[tuple[str, str], LocalModel] = field(factory=dict, init=False)
+    _ratios: dict[str, float] = field(factory=dict, init=False)
+    _poked: trio.Event = field(factory=trio.Event, init=False)
+    #: Woken after each look.
+    settled: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.slots = trio.CapacityLimiter(self.target.slots)
+
+    async def run(self) -> None:
+        """Look after the server, for ever."""
+        while True:
+            self._poked = trio.Event()
+            before = (self.state, self.chosen)
+            try:
+                await self._look()
+            except Exception:
+                # Whatever a strange server makes us trip over, requests must
+                # go on; without this the standby would vanish in silence.
+                log.exception("standby_look_failed", target=self.target.name)
+                self._lose(Failed(FailureKind.SERVER_ERROR))
+            if (self.state, self.chosen) != before:
+                self._tell()
+            self.settled.unpark_all()
+            if self.state is State.LOADING:
+                # A leg that waits pokes at once; the server has work to do.
+                await trio.sleep(_LOADING_S)
+            pause = _LOOK_EVERY_S if self.state is State.READY else _LOOK_AGAIN_S
+            with trio.move_on_after(pause):
+                await self._poked.wait()
+
+    async def ready(self, name: str | None) -> LocalModel | Failed:
+        """
+        Wait until a model is loaded and probed, and return it.
+
+        Args:
+            name: the model; `None` for the standby's own choice.
+
+        Waits as long as the load takes; the caller decides when it has lost
+        patience, and the load goes on without it.
+        """
+        self._failures.pop(self._full_name(name), None)
+        while (wanted := self._full_name(name)) not in self._ready:
+            if wanted in self._failures:
+                return self._failures[wanted]
+            if name:
+                self._wanted.add(name)
+            self._poked.set()
+            await self.settled.park()
+            if self.state is State.NO_MODEL:
+                return Failed(FailureKind.NOT_FOUND)
+        return self._ready[wanted]
+
+    def _full_name(self, name: str | None) -> str:
+        """The server's own name for a model: with its tag."""
+        found = self.find(name) if name else None
+        return found.name if found else name or self.chosen
+
+    def known(self, name: str | None) -> LocalModel | None:
+        """What is known of a model now, without waiting."""
+        wanted = self._full_name(name)
+        return self._ready.get(wanted) or self.find(wanted)
+
+    def is_probed(self, name: str | None) -> bool:
+        """Whether the model's way to continue has been found out."""
+        return self._full_name(name) in self._ready
+
+    def ratio(self, model: LocalModel) -> float:
+        """Real tokens per estimated token, as far as this model has taught us."""
+        return self._ratios.get(model.name, 1.0)
+
+    def learn(self, model: LocalModel, estimated: int, counted: int) -> None:
+        """Compare an estimate with the server's own count. Only shortfalls matter."""
+        if estimated > 0 and counted > 0:
+            self._ratios[model.name] = max(0.5, min(4.0, counted / estimated))
+
+    def forget(self, name: str) -> None:
+        """A request found the model or its server gone: look again before the next one."""
+        self._ready.pop(name, None)
+        self._poked.set()
+
+    @abc.abstractmethod
+    def find(self, name: str) -> LocalModel | None:
+        """The model that the server means by `name`, as of the last look."""
+
+    @abc.abstractmethod
+    def asking(self, model: LocalModel) -> Asking:
+        """How `model` is asked for answers."""
+
+    @abc.abstractmethod
+    async def _look(self) -> None:
+        """See what is there, load and probe what is wanted, and set `state`."""
+
+    def call(self, post: Post) -> Call:
+        """`post` as a call to this server."""
+        return Call("POST", post.path, self._headers(_JSON), post.body)
+
+    def _headers(self, headers: Headers = ()) -> Headers:
+        # The upstream's: that of a server of our own is made when it starts.
+        key = self.upstream.target.key.value
+        return (*headers, (b"authorization", b"Bearer " + key.encode())) if key else headers
+
+    def _lose(self, failed: Failed) -> None:
+        self.state = State.ABSENT
+        self.models = ()
+        self._ready.clear()
+        for name in ("", self.chosen, *self._wanted):
+            self._failures[name] = evolve(failed, answer=None)
+        self._wanted.clear()
+
+    async def _fetch(self, method: str, path: str) -> bytes | Failed:
+        return await self._within(Call(method, path, self._headers()), LOOK_S)
+
+    async def _post(self, post: Post, within_s: float = LOOK_S) -> bytes | Failed:
+        return await self._within(self.call(post), within_s)
+
+    async def _within(self, call: Call, within_s: float) -> bytes | Failed:
+        with trio.move_on_after(within_s):
+            answer = await self.upstream.fetch(call, _MAX_BODY_BYTES)
+            return answer.body if isinstance(answer, Answer) else answer
+        return Failed(FailureKind.TIMEOUT_TTFT)
+
+    def _tell(self) -> None:
+        name = self.target.name
+        match self.state:
+            case State.READY:
+                model = self._ready[self.chosen]
+                log.info(
+                    "standby_ready",
+                    target=name,
+                    model=model.name,
+                    because=self.chosen_because,
+                    window_tokens=model.window_tokens,
+                    way=model.way.value,
+                    echoes=model.echoes,
+                )
+            case State.ABSENT:
+                log.warning(
+                    "standby_absent", target=name, place=self.target.place, effect="no failover to it"
+                )
+            case State.NO_MODEL:
+                log.warning("standby_has_no_model", target=name, wanted=self.target.model or "any local one")
+            case _:
+                log.info("standby_not_ready", target=name, state=self.state.value, model=self.chosen)

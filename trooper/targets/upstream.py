@@ -1,0 +1,354 @@
+"""
+One HTTP exchange with a target. The only file that imports the HTTP client,
+and the only place where a transport's symptoms become a `Failed`.
+
+Reads are never put under a timer that is expected to resume: a cancelled read
+is the end of that connection (after one the client reports an end of stream,
+which looks like an early EOF). Whoever has lost patience cancels the whole
+exchange; the connection closes with it.
+
+Does not know that failover exists, nor that there is a client.
+"""
+
+from __future__ import annotations
+
+import functools
+import ssl
+import time
+import urllib.request
+import zlib
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import urlsplit
+
+import httpx
+import trio
+from attrs import define, field, frozen
+
+from trooper.config import Target
+from trooper.config.addresses import is_loopback
+from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.targets.network import UntimedNetwork
+from trooper.wire.faults import read_answer
+
+if TYPE_CHECKING:
+    import httpcore
+
+#: Error bodies are read for their reason and passed on; more than this is no reason.
+MAX_ERROR_BODY_BYTES: Final = 1_048_576
+#: How long an error body may take once its status is known.
+_ERROR_BODY_S: Final = 5.0
+#: How long a finished answer may take to end its body, so that its connection can be used again.
+_DRAIN_S: Final = 0.25
+#: How much decompressed text is handed on at once, however small it came in.
+_INFLATE_BYTES: Final = 65_536
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+@frozen
+class Call:
+    """
+    One request to a target. `path` begins behind the base URL, or, `at_root`,
+    behind its host; `query` has no question mark.
+    """
+
+    method: str
+    path: str
+    headers: Headers = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
+    query: bytes = b""
+    at_root: bool = False
+
+
+class Sink(Protocol):
+    """Who takes what an exchange reads."""
+
+    async def head(self, status: int, headers: Headers) -> Failed | None:
+        """A success begins; a `Failed` says that it is none after all."""
+
+    async def chunk(self, data: bytes) -> bool:
+        """A piece of the decoded body; false when enough has been read."""
+
+
+@define
+class _Collected:
+    """A sink that keeps a whole small answer."""
+
+    max_bytes: int
+    status: int = 0
+    headers: Headers = ()
+    body: bytearray = field(factory=bytearray)
+
+    async def head(self, status: int, headers: Headers) -> Failed | None:
+        self.status, self.headers = status, headers
+        return None
+
+    async def chunk(self, data: bytes) -> bool:
+        self.body += data
+        return len(self.body) <= self.max_bytes
+
+
+class _Body(httpx.AsyncByteStream):
+    """
+    A request's body, in one piece.
+
+    The client's own class has an async generator, and a request that is
+    cancelled while it is sent leaves that to the garbage collector.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        self._left = [body]
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop()
+
+
+class _Stale:
+    """A kept connection that turned out to be dead."""
+
+
+@define
+class Upstream:
+    """A target's connections."""
+
+    target: Target
+    _client: httpx.AsyncClient
+    # Never keeps a connection: for the second try after a stale one.
+    _fresh: httpx.AsyncClient
+
+    async def exchange(self, call: Call, sink: Sink) -> Failed | None:
+        """
+        Send `call` and feed the body of a successful answer to `sink`.
+
+        Returns `None` when the body ended cleanly or the sink had enough, else
+        how the exchange failed. A connection kept from earlier may be dead
+        before any header came; then the target is asked once more on a fresh
+        one, which is no failure of the target.
+        """
+        opened = await self._open(self._client, call)
+        if isinstance(opened, _Stale):
+            opened = await self._open(self._fresh, call)
+        match opened:
+            case _Stale():
+                return Failed(FailureKind.CONN_RESET)
+            case Failed():
+                return opened
+            case response:
+                try:
+                    return await self._read(response, sink)
+                finally:
+                    # Shielded and bounded: closing is cleanup, and a TLS
+                    # goodbye must not hold up a cancellation.
+                    with trio.move_on_after(1, shield=True):
+                        await response.aclose()
+
+    async def fetch(self, call: Call, max_bytes: int) -> Answer | Failed:
+        """Send `call` and return its whole answer, if that is a success of at most `max_bytes`."""
+        collected = _Collected(max_bytes)
+        failed = await self.exchange(call, collected)
+        if failed is None and len(collected.body) > max_bytes:
+            failed = Failed(FailureKind.BAD_FRAME)
+        return failed or Answer(collected.status, collected.headers, bytes(collected.body))
+
+    async def _open(self, client: httpx.AsyncClient, call: Call) -> httpx.Response | Failed | _Stale:
+        fresh = False
+
+        async def trace(event_name: str, info: Mapping[str, object]) -> None:
+            nonlocal fresh
+            fresh = fresh or event_name == "connection.connect_tcp.started"
+
+        timeout = httpx.Timeout(None, connect=self.target.connect_timeout_s)
+        request = httpx.Request(
+            call.method,
+            self._url(call),
+            headers=list(call.headers),
+            content=call.body or None,
+            extensions={"timeout": timeout.as_dict(), "trace": trace},
+        )
+        if call.body:
+            request.stream = _Body(call.body)
+        if client.is_closed:
+            # A server of our own has ended, while this request waited for a slot.
+            return Failed(FailureKind.CONNECT)
+        try:
+            return await client.send(request, stream=True)
+        except httpx.ConnectTimeout:
+            return Failed(FailureKind.TIMEOUT_CONNECT)
+        except (httpx.ConnectError, httpx.ProxyError):
+            return Failed(FailureKind.CONNECT)
+        except httpx.TransportError as error:
+            return _Stale() if not fresh else _transport_failure(error)
+
+    def _url(self, call: Call) -> httpx.URL:
+        base = httpx.URL(self.target.base_url)
+        below = b"" if call.at_root else base.raw_path.rstrip(b"/")
+        path = below + call.path.encode("ascii")
+        return base.copy_with(raw_path=path + b"?" + call.query if call.query else path)
+
+    async def _read(self, response: httpx.Response, sink: Sink) -> Failed | None:
+        headers = tuple((name.lower(), value) for name, value in response.headers.raw)
+        if not response.is_success:
+            body = await _read_error_body(response)
+            return read_answer(Answer(response.status_code, headers, body), time.time())
+        inflater = _inflater(response.headers.get("content-encoding", "identity"))
+        if isinstance(inflater, Failed):
+            return inflater
+        failed = await sink.head(response.status_code, headers)
+        if failed is not None:
+            return failed
+        async with _raw_chunks(response) as chunks:
+            try:
+                async for chunk in chunks:
+                    for piece in inflater(chunk):
+                        if not await sink.chunk(piece):
+                            await _drain(chunks)
+                            return None
+            except httpx.TransportError as error:
+                return _transport_failure(error)
+            except zlib.error:
+                return Failed(FailureKind.BAD_FRAME)
+        return None
+
+
+class _Inflate(Protocol):
+    def __call__(self, chunk: bytes) -> Iterator[bytes]: ...
+
+
+def _inflater(encoding: str) -> _Inflate | Failed:
+    """
+    Undo a compression we did not ask for.
+
+    In bounded pieces, so that a small body that swells is counted by its
+    decoded size wherever sizes are capped.
+    """
+    match encoding.strip().lower():
+        case "" | "identity":
+            return lambda chunk: iter((chunk,))
+        case "gzip" | "x-gzip" | "deflate":
+            return functools.partial(_inflate, zlib.decompressobj(wbits=47))
+        case _:
+            return Failed(FailureKind.BAD_FRAME)
+
+
+def _inflate(state: zlib._Decompress, chunk: bytes) -> Iterator[bytes]:
+    while chunk:
+        piece = state.decompress(chunk, _INFLATE_BYTES)
+        chunk = state.unconsumed_tail
+        if piece:
+            yield piece
+
+
+async def _read_error_body(response: httpx.Response) -> bytes:
+    body = bytearray()
+    with trio.move_on_after(_ERROR_BODY_S):
+        try:
+            inflater = _inflater(response.headers.get("content-encoding", "identity"))
+            async with _raw_chunks(response) as chunks:
+                async for chunk in chunks:
+                    for piece in inflater(chunk) if not isinstance(inflater, Failed) else ():
+                        body += piece
+                        if len(body) > MAX_ERROR_BODY_BYTES:
+                            return bytes(body[:MAX_ERROR_BODY_BYTES])
+        except (httpx.TransportError, zlib.error):
+            pass  # The status alone says enough.
+    return bytes(body)
+
+
+@asynccontextmanager
+async def _raw_chunks(response: httpx.Response) -> AsyncIterator[AsyncIterator[bytes]]:
+    """
+    The body's chunks, and a clean way out of them.
+
+    The client's iterator is four generators inside each other. Closing the
+    outer one leaves the inner ones to the garbage collector, which closes
+    sockets later and elsewhere. A cancellation unwinds them from the inside.
+    """
+    chunks = response.aiter_raw()
+    try:
+        yield chunks
+    finally:
+        with trio.CancelScope(shield=True) as scope:
+            scope.cancel(reason="enough of this body was read")
+            while await anext(chunks, None) is not None:
+                pass  # What was in its buffers already; then it needs the network.
+
+
+async def _drain(chunks: AsyncIterator[bytes]) -> None:
+    with trio.move_on_after(_DRAIN_S):
+        while await anext(chunks, None) is not None:
+            pass
+
+
+def _transport_failure(error: httpx.TransportError) -> Failed:
+    match error:
+        case httpx.RemoteProtocolError():
+            # An incomplete body, a bad chunk header, or no headers at all.
+            return Failed(FailureKind.CONN_TRUNCATED)
+        case httpx.ReadError() | httpx.WriteError() | httpx.CloseError():
+            return Failed(FailureKind.CONN_RESET)
+        case _:
+            return Failed(FailureKind.CONNECT)
+
+
+@asynccontextmanager
+async def open_upstream(
+    target: Target, network: httpcore.AsyncNetworkBackend | None = None
+) -> AsyncIterator[Upstream]:
+    """
+    Open a target's connections. Building the TLS context costs about 50 ms,
+    so this is done at the start, never per request.
+
+    Args:
+        target: the configured target.
+        network: another network than the real one, for tests.
+    """
+    async with (
+        httpx.AsyncClient(transport=_transport(target, network, kept=64), trust_env=False) as client,
+        httpx.AsyncClient(transport=_transport(target, network, kept=0), trust_env=False) as fresh,
+    ):
+        yield Upstream(target, client, fresh)
+
+
+def _transport(
+    target: Target, network: httpcore.AsyncNetworkBackend | None, *, kept: int
+) -> httpx.AsyncHTTPTransport:
+    transport = httpx.AsyncHTTPTransport(
+        verify=_tls(target.ca_file) if target.base_url.startswith("https") else False,
+        proxy=target.proxy or _environment_proxy(target),
+        # A bounded pool loses its slots for good when requests are cancelled
+        # under contention (httpcore#1093). Concurrency is limited in front.
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=kept, keepalive_expiry=30),
+        # HTTP/2 stays off: its cancellation tests are expected failures upstream.
+        http2=False,
+        # Not only proxies: it would also read credentials from ~/.netrc.
+        trust_env=False,
+    )
+    # The client has no public way to another network; the memory one is for tests.
+    transport._pool._network_backend = network or UntimedNetwork()  # noqa: SLF001
+    return transport
+
+
+@functools.cache
+def _tls(ca_file: str | None) -> ssl.SSLContext:
+    if ca_file is None:
+        return httpx.create_ssl_context()
+    return ssl.create_default_context(cafile=ca_file)
+
+
+def _environment_proxy(target: Target) -> str | None:
+    """The proxy that the environment names for a cloud; never for this machine's own servers."""
+    url = urlsplit(target.base_url)
+    host = url.hostname or ""
+    if target.is_local or is_loopback(host):
+        return None
+    if urllib.request.proxy_bypass(host):
+        return None
+    proxies = urllib.request.getproxies()
+    return proxies.get(url.scheme) or proxies.get("all")

@@ -1,0 +1,1 @@
+"""What is told about requests: frozen reports, and the log that writes them."""

@@ -1,0 +1,48 @@
+"""
+Writes reports as one JSON object a line, to standard error.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+from attrs import asdict
+
+from trooper.telemetry.report import PassedReport, RequestReport
+
+
+def log_request(report: RequestReport) -> None:
+    """Write the report's one line."""
+    fields = asdict(report, filter=lambda _, value: value not in (None, "", {}))
+    log = structlog.get_logger("trooper.request")
+    if report.outcome == "failed":
+        log.warning("request", **fields)
+    else:
+        log.info("request", **fields)
+
+
+def log_passed(report: PassedReport) -> None:
+    """Write the report's one line."""
+    structlog.get_logger("trooper.request").info(
+        "passed_through", **asdict(report, filter=lambda _, value: value is not None)
+    )
+
+
+def set_up_logging(stream: TextIO | None = None, level: int = logging.INFO) -> None:
+    """Log as one JSON object a line, to standard error: standard output belongs to commands."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        # One write a line: worker processes share the stream, and `print` writes
+        # the newline apart where the output is unbuffered, as in many containers.
+        logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
+        cache_logger_on_first_use=False,
+    )
