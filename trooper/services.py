@@ -35,8 +35,8 @@ _MODELS_BYTES: Final = 8_388_608
 
 
 @frozen
-class Seat:
-    """A target's place in a request's chain, and its model for this request."""
+class Link:
+    """One link of a request's chain: a target, and the model that it is asked for."""
 
     target: Target
     model: str | None
@@ -58,7 +58,7 @@ class Services:
     def __attrs_post_init__(self) -> None:
         self.answers = Answers(self.config.server.remember_bytes)
 
-    def chain(self, model: str, wire: Wire) -> tuple[Seat, ...]:
+    def chain(self, model: str, wire: Wire) -> tuple[Link, ...]:
         """
         Where a request for `model` in `wire` may go, in order.
 
@@ -69,8 +69,8 @@ class Services:
         for target in targets:
             standby = self.standbys.get(target.name)
             if standby is not None and model not in target.models and standby.find(model):
-                return (Seat(target, model),)
-        return tuple(Seat(t, t.model_for(model)) for t in targets)
+                return (Link(target, model),)
+        return tuple(Link(t, t.model_for(model)) for t in targets)
 
     async def models(self, headers: http.Headers, hop: str) -> tuple[int, http.Headers, bytes]:
         """

@@ -20,23 +20,28 @@ from trooper.core.outcome import PASSING, Completed, Failed, FailureKind
 from trooper.core.plan import (
     Candidate,
     Continue,
+    FinishCall,
     FinishTurn,
     GiveUp,
     PassOn,
     Restart,
-    Retry,
     Step,
     Terminate,
     could_go_on,
+    could_start_over,
+    first_step,
+    is_retry,
     next_step,
+    passed_by,
 )
 from trooper.core.transcript import Transcript
 
 RESET = Failed(FailureKind.CONN_RESET)
 EMPTY = Failed(FailureKind.EMPTY_200)
-FIT = Candidate("local")
-ONLY_RESTARTS = Candidate("cloud2", go_on="no_continuation")
-UNFIT = Candidate("blind", restart="vision", go_on="vision")
+FIT = Candidate("local", "local")
+ONLY_RESTARTS = Candidate("cloud2", "cloud2", cannot_go_on="no_continuation")
+UNFIT = Candidate("blind", "blind", cannot_restart="vision", cannot_go_on="vision")
+COOLING = Candidate("busy", "busy", is_cooling=True)
 WHOLE_CALL = ToolCallDelta(0, "c", "f", "{}")
 OPEN_CALL = ToolCallDelta(0, "c", "f", '{"a"')
 
@@ -50,13 +55,13 @@ def given(*events: Event, cap_bytes: int = 10_000) -> Transcript:
 def step(
     outcome: Completed | Failed = RESET,
     *events: Event,
-    candidates: tuple[Candidate, ...] = (FIT,),
+    candidates: tuple[Candidate[str], ...] = (FIT,),
     first: Failed | None = None,
     may_retry: bool = True,
     failover: bool = True,
     tokens_left: int | None = None,
     cap_bytes: int = 10_000,
-) -> Step:
+) -> Step[str]:
     return next_step(
         outcome,
         given(*events, cap_bytes=cap_bytes),
@@ -95,7 +100,7 @@ FINISHED = Finish(FinishReason.STOP)
         ((Text("a"), FINISHED, NextChoice(1)), GiveUp(RESET)),
     ],
 )
-def test_where_the_answer_ends_decides(events: tuple[Event, ...], expected: Step) -> None:
+def test_where_the_answer_ends_decides(events: tuple[Event, ...], expected: Step[str]) -> None:
     assert step(RESET, *events) == expected
 
 
@@ -136,8 +141,8 @@ def test_the_first_failure_is_the_one_that_is_told() -> None:
 
 def test_an_empty_answer_is_asked_for_once_more() -> None:
     """Once a request, before content or as a continuation; then the next target."""
-    assert step(EMPTY) == Retry("cloud")
-    assert step(EMPTY, Text("a")) == Retry("cloud")
+    assert step(EMPTY) == Restart("cloud", again=True)
+    assert step(EMPTY, Text("a")) == Continue("cloud", other_way=True)
     assert step(EMPTY, may_retry=False) == Restart("local")
     assert step(EMPTY, Text("a"), may_retry=False) == Continue("local")
     assert step(RESET) == Restart("local")
@@ -158,3 +163,60 @@ def test_holding_pays_only_for_somebody_who_can_go_on() -> None:
     assert could_go_on([UNFIT, FIT])
     assert not could_go_on([UNFIT, ONLY_RESTARTS])
     assert not could_go_on([])
+
+
+def test_who_is_left_could_start_over() -> None:
+    assert could_start_over([UNFIT, ONLY_RESTARTS])
+    assert not could_start_over([UNFIT])
+
+
+def test_who_asked_to_be_left_alone_is_passed_over_while_another_is_fit() -> None:
+    """It was so for the first target of a chain only: a second cloud was asked in each failover."""
+    assert step(RESET, candidates=(COOLING, FIT)) == Restart("local")
+    assert step(RESET, Text("a"), candidates=(COOLING, FIT)) == Continue("local")
+    assert step(RESET, candidates=(COOLING, UNFIT)) == Restart("busy")
+    assert first_step((COOLING, UNFIT, FIT), otherwise="busy") == Restart("local")
+    assert first_step((UNFIT,), otherwise="blind") == Restart("blind")
+
+
+def test_a_call_is_finished_by_whoever_a_grammar_can_bind() -> None:
+    bound = Candidate("llama", "llama", cannot_finish_call="")
+    assert step(RESET, OPEN_CALL, candidates=(FIT, bound)) == FinishCall("llama")
+    assert step(RESET, OPEN_CALL, candidates=(FIT,)) == GiveUp(RESET)
+
+
+def test_what_is_not_as_asked_nobody_can_make_right() -> None:
+    """Neither a document of several that breaks its schema nor a call that does."""
+    broken = Failed(FailureKind.UNFIT, unfit_reason="schema")
+    for events in ((Text("{"),), (WHOLE_CALL,)):
+        assert step(broken, *events, first=RESET) == GiveUp(RESET)
+
+
+def test_a_refusal_that_can_be_healed_is_asked_once_more() -> None:
+    refused = Failed(FailureKind.INVALID_REQUEST)
+    asked = {"tried": "cloud", "first": None, "failover": True, "can_heal": True}
+    assert next_step(refused, given(), (FIT,), may_retry=True, **asked) == Restart("cloud", again=True)
+    assert next_step(refused, given(), (FIT,), may_retry=False, **asked) == PassOn(refused)
+
+
+def test_each_step_knows_whether_it_is_the_retry() -> None:
+    assert is_retry(Restart("cloud", again=True))
+    assert is_retry(Continue("cloud", other_way=True))
+    assert not any(map(is_retry, (Restart("cloud"), Continue("cloud"), FinishCall("cloud"))))
+
+
+def test_who_was_passed_by_and_why() -> None:
+    chain = (COOLING, UNFIT, ONLY_RESTARTS, FIT)
+    before = {"busy": "cooling_down", "blind": "vision"}
+    assert passed_by(Restart("cloud2"), chain, given()) == before
+    assert passed_by(Continue("local"), chain, given()) == before | {"cloud2": "no_continuation"}
+    assert passed_by(FinishCall("local"), chain, given())["cloud2"] == "no_grammar"
+    assert passed_by(GiveUp(RESET), chain, given()) == before
+    assert passed_by(GiveUp(RESET), chain, given(Text("a")))["cloud2"] == "no_continuation"
+    for step_ in (
+        Restart("cloud", again=True),
+        Continue("cloud", other_way=True),
+        Terminate(),
+        PassOn(RESET),
+    ):
+        assert passed_by(step_, chain, given(Text("a"))) == {}

@@ -87,6 +87,22 @@ class Server:
             "It bounds what a client that stops reading costs.",
         ),
     )
+    hold_bytes: int = field(
+        default=256 * KIB,
+        validator=limits.size,
+        metadata=told(
+            "How many bytes may wait for the end of a word; past it everything goes out.",
+            "Events that say nothing wait behind a word, and a provider can send them without end.",
+        ),
+    )
+    hold_call_bytes: int = field(
+        default=4 * MIB,
+        validator=limits.size,
+        metadata=told(
+            "The longest tool call or structured answer that waits until it is whole; past it its pieces go out.",
+            "Large enough for a file that an agent writes in one call.",
+        ),
+    )
     hold_chars: int = field(
         default=32,
         validator=limits.whole(1, 4096),

@@ -9,11 +9,14 @@ file may not know any wire's field names.
 from __future__ import annotations
 
 import enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from trooper.core.outcome import Failed
+
+#: How a frozen value fills in what follows from its other attributes.
+_set: Final = object.__setattr__
 
 
 class FinishReason(enum.Enum):
@@ -156,15 +159,36 @@ Event: TypeAlias = (
 
 @frozen
 class Received:
-    """One whole upstream event: its bytes, untouched, and what they say."""
+    """
+    One whole upstream event: its bytes, untouched, and what they say.
+
+    The rest is read off `events` once, since several layers ask for it.
+
+    Attributes:
+        text: the visible text, joined.
+        has_content: whether it says something that a client waits for.
+        has_finish: whether its target says that the answer is complete.
+    """
 
     raw: bytes
     events: tuple[Event, ...] = ()
+    text: str = field(default="", init=False)
+    has_content: bool = field(default=False, init=False)
+    has_finish: bool = field(default=False, init=False)
 
-    @property
-    def text(self) -> str:
-        """The visible text of this event, joined."""
-        return "".join(e.text for e in self.events if isinstance(e, Text))
+    def __attrs_post_init__(self) -> None:
+        for event in self.events:
+            match event:
+                case Text(text):
+                    _set(self, "text", self.text + text)
+                    _set(self, "has_content", True)
+                case Finish():
+                    _set(self, "has_finish", True)
+                    _set(self, "has_content", True)
+                case _ if is_content(event):
+                    _set(self, "has_content", True)
+                case _:
+                    pass
 
 
 def is_content(event: Event) -> bool:

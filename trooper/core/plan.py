@@ -2,8 +2,9 @@
 What comes next when a leg has ended.
 
 One function decides. It is given the outcome, what the client has, and the
-targets that are left with their fitness; it returns a step. It waits for
-nothing and asks nobody.
+links of the chain that are left with their fitness; it returns a step, which
+says everything that is needed to carry it out. It waits for nothing and asks
+nobody.
 
 The rules, in the order in which they are tried:
 
@@ -13,21 +14,27 @@ The rules, in the order in which they are tried:
    asked once more without that.
 4. The first target failed in a way that another must not paper over: pass
    its own words on.
-5. The client has whole tool calls and none open: finish the turn with those.
+5. What several targets have written is not what the client asked for, and the
+   client has a part of it: give up, since nobody can make it right.
+6. The client has whole tool calls and none open: finish the turn with those.
    The agent runs them and its next turn goes on. Or it has as much text as it
    asked for: that is a finish, too.
-6. Nothing has been given that a restart would repeat: the next fit target
+7. Nothing has been given that a restart would repeat: the next fit target
    starts from the beginning. Reasoning alone may be followed by an answer.
-7. Text has been given: the next target that is fit to continue does. A part of
+8. Text has been given: the next target that is fit to continue does. A part of
    a tool call has been given: the next target that a grammar can bind to the
    rest of it.
-8. Nobody is left: give up, and say so.
+9. Nobody is left: give up, and say so.
+
+A target that asked to be left alone is passed over while another one is fit;
+where none is, asking it beats a lost answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Generic, TypeAlias, TypeVar, assert_never
 
 from attrs import frozen
 
@@ -37,43 +44,65 @@ from trooper.core.transcript import Transcript
 
 #: A target was believed to go on from a half answer, and began another one.
 STARTS_ANEW: Final = "starts_anew"
+#: What several targets have written is not the document or the call that was asked for.
+SCHEMA: Final = "schema"
+#: The target said when it may be asked again, and that is not yet.
+COOLING_DOWN: Final = "cooling_down"
+
+#: One link of a request's chain: a target, and the model it is asked for. The plan only passes it on.
+L = TypeVar("L")
 
 
 @frozen
-class Candidate:
+class Candidate(Generic[L]):
     """
-    A target that has not been tried yet, and whether it can take the request.
+    A link of the chain that has not been tried yet, and whether it can take the request.
 
-    `restart`, `go_on` and `finish_call` say why it cannot start from the
-    beginning, cannot continue from here, or cannot write the rest of a tool
-    call; empty means that it can.
+    Attributes:
+        name: its target's name, for the log.
+        cannot_restart: why it cannot answer from the beginning; empty if it can.
+        cannot_go_on: why it cannot continue from what the client has.
+        cannot_finish_call: why it cannot write the rest of a tool call.
+        is_cooling: it asked to be left alone for a while.
     """
 
+    link: L
     name: str
-    restart: str = ""
-    go_on: str = ""
-    finish_call: str = "no_grammar"
+    cannot_restart: str = ""
+    cannot_go_on: str = ""
+    cannot_finish_call: str = "no_grammar"
+    is_cooling: bool = False
 
 
 @frozen
-class Restart:
-    """Ask `target` for the whole answer; the client has nothing of it yet."""
+class Restart(Generic[L]):
+    """
+    Ask `link` for the whole answer; the client has nothing of it yet.
 
-    target: str
+    `again`: it was asked before, and this is the request's one retry.
+    """
 
-
-@frozen
-class Continue:
-    """Ask `target` for the rest of the answer."""
-
-    target: str
+    link: L
+    again: bool = False
 
 
 @frozen
-class FinishCall:
-    """Ask `target` for the rest of the tool call that the client has a part of."""
+class Continue(Generic[L]):
+    """
+    Ask `link` for the rest of the answer.
 
-    target: str
+    `other_way`: its first way to go on did not do, and this is the request's one retry.
+    """
+
+    link: L
+    other_way: bool = False
+
+
+@frozen
+class FinishCall(Generic[L]):
+    """Ask `link` for the rest of the tool call that the client has a part of."""
+
+    link: L
 
 
 @frozen
@@ -102,36 +131,31 @@ class GiveUp:
     failed: Failed
 
 
-@frozen
-class Retry:
-    """Ask `target` once more; for a continuation by another way."""
-
-    target: str
-
-
-Step: TypeAlias = Restart | Continue | FinishCall | Terminate | FinishTurn | PassOn | GiveUp | Retry
+#: Somebody is asked.
+Ask: TypeAlias = Restart[L] | Continue[L] | FinishCall[L]
+Step: TypeAlias = Ask[L] | Terminate | FinishTurn | PassOn | GiveUp
 
 
 def next_step(
     outcome: Outcome,
     transcript: Transcript,
-    candidates: Sequence[Candidate],
+    candidates: Sequence[Candidate[L]],
     *,
-    tried: str,
+    tried: L,
     first: Failed | None,
     may_retry: bool,
     failover: bool,
     tokens_left: int | None = None,
     can_heal: bool = False,
-) -> Step:
+) -> Step[L]:
     """
     Decide what happens after a leg.
 
     Args:
         outcome: how the leg ended.
         transcript: what the client has been given.
-        candidates: the targets that are left, in the chain's order.
-        tried: the target whose leg has ended.
+        candidates: the links that are left, in the chain's order.
+        tried: the link whose leg has ended.
         first: how the request's first leg failed, when an earlier one did.
         may_retry: whether this request still has its one retry.
         failover: whether the client wants another target to take over.
@@ -143,9 +167,11 @@ def next_step(
         return Terminate()
     told = first or outcome
     if can_heal and may_retry:
-        return Retry(tried)
+        return Restart(tried, again=True)
     if not failover or (first is None and outcome.kind in PASSING):
         return PassOn(outcome)
+    if outcome.unfit_reason == SCHEMA:
+        return GiveUp(told)
     if transcript.tool_calls() and transcript.calls_are_whole and transcript.continuable:
         return FinishTurn(FinishReason.TOOL_CALLS)
     did_not_go_on = outcome.unfit_reason == STARTS_ANEW or (
@@ -154,45 +180,91 @@ def next_step(
     retry = may_retry and (outcome.kind is FailureKind.EMPTY_200 or did_not_go_on)
     if not transcript.has_content:
         if retry:
-            return Retry(tried)
-        return next((Restart(c.name) for c in candidates if not c.restart), GiveUp(told))
+            return Restart(tried, again=True)
+        fit = _first_fit(candidates, _cannot_restart)
+        return GiveUp(told) if fit is None else Restart(fit)
     if transcript.has_a_net and transcript.open_call() is not None:
-        return next((FinishCall(c.name) for c in candidates if not c.finish_call), GiveUp(told))
+        fit = _first_fit(candidates, _cannot_finish_call)
+        return GiveUp(told) if fit is None else FinishCall(fit)
     if not _can_go_on(transcript):
         return GiveUp(told)
     if tokens_left is not None and tokens_left <= 0:
         return FinishTurn(FinishReason.LENGTH)
     if retry:
-        return Retry(tried)
-    return next((Continue(c.name) for c in candidates if not c.go_on), GiveUp(told))
+        return Continue(tried, other_way=True)
+    fit = _first_fit(candidates, _cannot_go_on)
+    return GiveUp(told) if fit is None else Continue(fit)
 
 
-def passed_by(step: Step, candidates: Sequence[Candidate], transcript: Transcript) -> Mapping[str, str]:
-    """Which of `candidates` were left out on the way to `step`, and why each."""
-    left_out: dict[str, str] = {}
-    for candidate in candidates:
-        match step:
-            case Restart(target) | Continue(target) | FinishCall(target) if target == candidate.name:
-                break
-            case Restart():
-                left_out[candidate.name] = candidate.restart
-            case FinishCall():
-                left_out[candidate.name] = candidate.finish_call
-            case Continue():
-                left_out[candidate.name] = candidate.go_on
-            case GiveUp() if transcript.has_content:
-                left_out[candidate.name] = candidate.go_on
-            case GiveUp():
-                left_out[candidate.name] = candidate.restart
-            case _:
-                break
-    return {name: reason for name, reason in left_out.items() if reason}
+def first_step(candidates: Sequence[Candidate[L]], otherwise: L) -> Restart[L]:
+    """Where a request goes first; to `otherwise` where nobody is fit: its own words say why."""
+    fit = _first_fit(candidates, _cannot_restart)
+    return Restart(otherwise if fit is None else fit)
+
+
+def _first_fit(candidates: Sequence[Candidate[L]], why_not: Callable[[Candidate[L]], str]) -> L | None:
+    fit = [candidate for candidate in candidates if not why_not(candidate)]
+    return next((c.link for c in sorted(fit, key=lambda c: c.is_cooling)), None)
+
+
+def passed_by(step: Step[L], candidates: Sequence[Candidate[L]], transcript: Transcript) -> Mapping[str, str]:
+    """Which of `candidates` were left out on the way to `step`, by name, and why each."""
+    match step:
+        case Restart(link, again=False):
+            return _left_out(candidates, link, _cannot_restart)
+        case Continue(link, other_way=False):
+            return _left_out(candidates, link, _cannot_go_on)
+        case FinishCall(link):
+            return _left_out(candidates, link, _cannot_finish_call)
+        case GiveUp():
+            why_not = _cannot_go_on if transcript.has_content else _cannot_restart
+            return _left_out(candidates, None, why_not)
+        case Restart() | Continue() | Terminate() | FinishTurn() | PassOn():
+            return {}
+        case _ as never:
+            assert_never(never)
+
+
+def _left_out(
+    candidates: Sequence[Candidate[L]], asked: L | None, why_not: Callable[[Candidate[L]], str]
+) -> Mapping[str, str]:
+    before = itertools.takewhile(lambda candidate: candidate.link != asked, candidates)
+    reasons = {c.name: why_not(c) or (COOLING_DOWN if c.is_cooling else "") for c in before}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def _cannot_restart(candidate: Candidate[L]) -> str:
+    return candidate.cannot_restart
+
+
+def _cannot_go_on(candidate: Candidate[L]) -> str:
+    return candidate.cannot_go_on
+
+
+def _cannot_finish_call(candidate: Candidate[L]) -> str:
+    return candidate.cannot_finish_call
 
 
 def _can_go_on(transcript: Transcript) -> bool:
     return transcript.has_text and transcript.calls_are_whole and transcript.has_a_net
 
 
-def could_go_on(candidates: Sequence[Candidate]) -> bool:
+def is_retry(step: Ask[L]) -> bool:
+    """Whether the step is the one retry that a request has."""
+    match step:
+        case Restart(again=retry) | Continue(other_way=retry):
+            return retry
+        case FinishCall():
+            return False
+        case _ as never:
+            assert_never(never)
+
+
+def could_go_on(candidates: Sequence[Candidate[L]]) -> bool:
     """Whether holding anything back can pay: somebody is left who could continue."""
-    return any(not c.go_on for c in candidates)
+    return any(not candidate.cannot_go_on for candidate in candidates)
+
+
+def could_start_over(candidates: Sequence[Candidate[L]]) -> bool:
+    """Whether somebody is left who could give the whole answer."""
+    return any(not candidate.cannot_restart for candidate in candidates)

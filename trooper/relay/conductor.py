@@ -5,25 +5,25 @@ Theory of operation
 -------------------
 `relay` opens one nursery. In it run two watchers of the client, one alarm,
 and the legs, each of which only reads into its inbox. The nursery's body is
-the conductor. It alone owns what the client sees: voice, gate, transcript,
-the join, and every `send`.
+the conductor. It alone owns what the client sees: the delivery, the response,
+and every `send`.
 
-    leg ── Inbox ──▶ conductor ── gate ──▶ voice ──▶ client
+    leg ── Inbox ──▶ conductor ── splice ──▶ delivery ──▶ response ──▶ client
                         │  ▲
                 outcome ▼  │ step
                       core.plan
 
-The conductor loops: run a leg, hear it to its end, ask the plan for the next
-step. It waits in one place, on its bell, for any inbox or the alarm. A stall
-can only be found there: when events wait in an inbox it is we who are slow.
+The conductor obeys the plan's steps until one of them is an end: it runs a
+leg, hears it to its end, and asks for the next step. It waits in one place,
+on its bell, for any inbox or the alarm. A stall can only be found there: when
+events wait in an inbox it is we who are slow.
 
-The status goes out with the first whole good event and not before; until
-then a failure can still become another leg or a true status.
+What belongs to a leg is in a `RunningLeg`, made when it starts and dropped
+when it ends.
 """
 
 from __future__ import annotations
 
-import math
 import secrets
 import time
 from collections.abc import Callable
@@ -32,31 +32,34 @@ from typing import Final, assert_never
 import trio
 from attrs import define, field
 
-from trooper.core import headers as http
-from trooper.core.events import Finish, FinishReason, Received, is_content
-from trooper.core.outcome import Answer, Completed, Failed, FailureKind, Outcome
+from trooper.core.events import FinishReason, Received
+from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
+from trooper.core.pacing import Pacing
 from trooper.core.plan import (
+    Ask,
     Continue,
     FinishCall,
     FinishTurn,
     GiveUp,
     PassOn,
     Restart,
-    Retry,
     Step,
     Terminate,
-    next_step,
-    passed_by,
+    is_retry,
 )
+from trooper.core.tally import LegTally, Tally
 from trooper.relay import past_answers
+from trooper.relay.asking import Asking
 from trooper.relay.client import Client, Receive, Send
 from trooper.relay.delivery import Delivery
 from trooper.relay.failure_answers import seam_words
 from trooper.relay.request import ClientRequest, Incoming
+from trooper.relay.response import Response
 from trooper.relay.route import Route
-from trooper.relay.running_leg import Playing, leg_report
-from trooper.services import Seat, Services
-from trooper.targets.inbox import Alarm, Bell, Ended, Granted, Opened
+from trooper.relay.running_leg import How, RunningLeg, patience_with
+from trooper.relay.splice import Splice
+from trooper.services import Link, Services
+from trooper.targets.inbox import Alarm, Bell, Ended, Granted, Inbox, Opened
 from trooper.telemetry.log import log_request
 from trooper.telemetry.report import LegReport, RequestReport
 
@@ -82,7 +85,7 @@ async def relay(
     client = Client(send, hang_up, services.config.server.drain_timeout_s)
     conductor = Conductor(services, past_answers.incoming(services, request), client)
     try:
-        if not conductor.route.seats:
+        if not conductor.route.links:
             await conductor.refuse()
             return
         async with trio.open_nursery() as nursery:
@@ -105,295 +108,227 @@ class Conductor:
     request_id: str = field(factory=lambda: secrets.token_hex(12), init=False)
     alarm: Alarm = field(init=False)
     route: Route = field(init=False)
-    delivery: Delivery = field(init=False)
+    _asking: Asking = field(init=False)
+    _response: Response = field(init=False)
+    _delivery: Delivery = field(init=False)
+    _tally: Tally = field(factory=Tally, init=False)
     _bell: Bell = field(factory=Bell, init=False)
     _began: float = field(factory=trio.current_time, init=False)
+    _created: int = field(factory=lambda: int(time.time()), init=False)
+    #: The leg that is being heard; the lines of those before it.
+    _leg: RunningLeg | None = field(default=None, init=False)
     _legs: list[LegReport] = field(factory=list, init=False)
-    _playing: Playing | None = field(default=None, init=False)
+    #: The failure that is told if nobody can go on, and whose it is.
     _first: tuple[Failed, str] | None = field(default=None, init=False)
     _may_retry: bool = field(default=True, init=False)
-    _preamble_since: float | None = field(default=None, init=False)
     _ending: str = field(default="broken", init=False)
-    # When the client last got content; from where on a gap is open; the last gap.
-    _content_sent: float | None = field(default=None, init=False)
-    _gap_since: float | None = field(default=None, init=False)
-    _gap_s: float | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
+        server, streams = self.services.config.server, self.incoming.routing.stream
         self.alarm = Alarm(self._bell)
-        self.route = Route(self.services, self.incoming, self.request_id)
-        self.delivery = Delivery(
-            self.incoming,
-            self.services.config.server,
-            self.request_id,
-            int(time.time()),
-            self.route.could_go_on,
-            self.route.could_start_over,
+        self.route = Route(self.services, self.incoming)
+        self._asking = Asking(self.services, self.incoming, self.route, self.request_id)
+        pacing = Pacing(
+            self._began, server.commit_after_s, server.preamble_hold_s, server.keepalive_s, streams
         )
+        self._response = Response(self.client, pacing, self.request_id)
+        self._delivery = self._new_delivery()
+
+    def _new_delivery(self) -> Delivery:
+        server = self.services.config.server
+        return Delivery.begin(self.incoming, server, self._tally, self.request_id, self._created)
 
     async def run(self, nursery: trio.Nursery) -> None:
-        """Play legs until the answer is whole or nobody is left."""
-        playing = self._start(nursery, self.route.first(trio.current_time()))
+        """Obey the plan until the answer is whole or nobody is left."""
+        leg = self._start(nursery, self.route.first(trio.current_time()))
         while True:
-            outcome = await self._hear_out(playing)
-            step = self._next(outcome)
-            if isinstance(step, Terminate | FinishTurn | PassOn | GiveUp):
-                break
-            playing = self._start(nursery, step)
-        await self._close(step, playing)
+            step = self._next(leg, await self._hear_out(leg))
+            match step:
+                case Restart() | Continue() | FinishCall():
+                    leg = self._start(nursery, step)
+                    continue
+                case Terminate():
+                    await self._complete(leg, FinishReason.STOP)
+                case FinishTurn(reason):
+                    await self._complete(leg, reason)
+                case PassOn(failed):
+                    await self._fail(leg, failed, own=True)
+                case GiveUp(failed):
+                    await self._fail(leg, failed, own=False)
+                case _ as never:
+                    assert_never(never)
+            break
         with trio.move_on_after(_GOODBYE_S):
-            await playing.closed.wait()
+            await leg.closed.wait()
 
     async def refuse(self) -> None:
         """Nobody in the configuration takes requests of this wire with these credentials."""
         failed = Failed(FailureKind.UNFIT, unfit_reason="no_target")
         wire = self.incoming.surface.wire.value
         self._ending = "failed"
-        await self._answer(self.delivery.fail(failed, f"the chain for {wire}", own=False), "none")
+        answer = self._delivery.fail(failed, f"the chain for {wire}", own=False)
+        await self._response.answer(answer, "none")
 
-    def _start(self, nursery: trio.Nursery, step: Restart | Continue | FinishCall | Retry) -> Playing:
+    # -- a leg -------------------------------------------------------------------
+
+    def _start(self, nursery: trio.Nursery, step: Ask[Link]) -> RunningLeg:
         """Start the leg that the plan has asked for."""
-        if isinstance(step, Retry):
-            self._may_retry = False
-            seat = self.route.take_again(step.target)
-        else:
-            seat = self.route.take(step.target)
-        delivery = self.delivery
-        going_on = delivery.transcript.has_text or delivery.transcript.open_call() is not None
-        if not self.client.started and not going_on:
-            delivery.begin_anew()
-            self._preamble_since = None
-        leg = self.route.leg(
-            seat,
-            delivery.transcript,
-            tokens_left=delivery.tokens_left(),
-            other_way=isinstance(step, Retry),
+        link = step.link
+        self.route.take(link)
+        self._may_retry = self._may_retry and not is_retry(step)
+        how = How.RESTART if isinstance(step, Restart) else How.CONTINUE
+        if how is How.RESTART and self._legs and not self.client.started:
+            # Whatever a failed leg has said, nobody has seen it.
+            self._delivery = self._new_delivery()
+            self._response.pacing.preamble_dropped()
+        asked = self._asking.leg(step, self._delivery.transcript)
+        leg = self._leg = RunningLeg(
+            link,
+            how,
+            self._new_splice(link, goes_on=how is How.CONTINUE),
+            patience_with(link.target),
+            Inbox(self._bell, self.services.config.server.channel_bytes),
         )
-        delivery.begin_leg(seat.target.name, seat.model or "", seam=self._seam_words(seat))
-        self._gap_since = self._content_sent
-        how = "continue" if going_on else "restart"
-        playing = Playing.at(seat, how, self._bell, self.services.config.server.channel_bytes)
-        nursery.start_soon(playing.run, leg)
-        self._playing = playing
-        return playing
+        self._delivery.switch(self._seam_words(link))
+        self._response.leg_begins(is_first=not self._legs)
+        nursery.start_soon(leg.run, asked)
+        return leg
 
-    def _seam_words(self, seat: Seat) -> str:
+    def _new_splice(self, link: Link, *, goes_on: bool) -> Splice:
+        tally = LegTally(link.target.name, link.model or "")
+        self._tally.legs.append(tally)
+        return Splice(
+            tally,
+            self._delivery.transcript,
+            self.services.config.server,
+            goes_on=goes_on,
+            is_first=not self._legs,
+            streams=self.incoming.routing.stream,
+            conversation=lambda: self.incoming.readable,
+            could_go_on=self.route.could_go_on,
+            could_start_over=self.route.could_start_over,
+        )
+
+    def _seam_words(self, link: Link) -> str:
         if not self._legs:
             return ""
         last = self._legs[-1]
-        return seam_words(last.target, seat.target.name, last.outcome, last.phase)
+        return seam_words(last.target, link.target.name, last.outcome, last.phase)
 
-    async def _hear_out(self, playing: Playing) -> Outcome:
+    async def _hear_out(self, leg: RunningLeg) -> Outcome:
         """Hear one leg to its end; returns how it ended."""
-        inbox, patience, delivery = playing.inbox, playing.patience, self.delivery
+        inbox, patience, splice, delivery = leg.inbox, leg.patience, leg.splice, self._delivery
         while True:
             item = inbox.take()
             if item is None:
-                await self._flush(playing)
+                await self._response.flush(delivery, leg)
                 item = inbox.take()
             match item:
                 case None:
                     now = trio.current_time()
                     if patience.over(now):
-                        return self._conclude(playing, Completed(terminated=False))
+                        return self._conclude(leg, Completed(terminated=False))
                     if (kind := patience.lost(now)) is not None:
-                        return self._conclude(playing, Failed(kind))
-                    await self._do_duties(playing, now)
-                    self.alarm.set(min(patience.due, self._next_duty()))
+                        return self._conclude(leg, Failed(kind))
+                    await self._response.do_duties(delivery, leg, now)
+                    self.alarm.set(min(patience.due, self._response.pacing.due))
                     await self._bell.wait()
-                case Received(events=events):
-                    if any(map(is_content, events)):
+                case Received():
+                    if item.has_content:
                         patience.content(trio.current_time())
-                    if any(isinstance(e, Finish) for e in events):
+                    if item.has_finish:
                         patience.finish(trio.current_time())
-                    delivery.hear(item)
-                    if delivery.stopped:
-                        return self._conclude(playing, Completed())
-                    if delivery.unfit:
-                        return self._conclude(playing, Failed(FailureKind.UNFIT, unfit_reason=delivery.unfit))
+                    delivery.hear(splice, item)
+                    if splice.stopped:
+                        return self._conclude(leg, Completed())
+                    if splice.unfit:
+                        return self._conclude(leg, Failed(FailureKind.UNFIT, unfit_reason=splice.unfit))
                     if len(delivery.out) > _WRITE_BYTES:
-                        await self._flush(playing)
+                        await self._response.flush(delivery, leg)
                 case Opened(headers):
-                    playing.opened = headers
+                    leg.opened = headers
                 case Granted(model, prefill, echoes, overlaps):
                     patience.granted(trio.current_time())
-                    delivery.granted(model, prefill, echoes=echoes, overlaps=overlaps)
+                    splice.granted(model, prefill, echoes=echoes, overlaps=overlaps)
                 case Ended(outcome):
-                    return self._conclude(playing, outcome)
+                    return self._conclude(leg, outcome)
                 case _ as never:
                     assert_never(never)
 
-    def _conclude(self, playing: Playing, outcome: Outcome) -> Outcome:
+    def _conclude(self, leg: RunningLeg, outcome: Outcome) -> Outcome:
         """The leg is over for us, whether or not it knows."""
-        delivery = self.delivery
-        outcome = delivery.conclude(outcome, going_on=playing.how == "continue")
+        outcome = self._delivery.conclude(leg.splice, outcome)
         failed = outcome if isinstance(outcome, Failed) else None
         if failed is not None:
-            playing.scope.cancel(reason="the leg has failed")
-            self.route.observe(playing.seat, failed, trio.current_time())
+            leg.scope.cancel(reason="the leg has failed")
+            self.route.observe(leg.link, failed, trio.current_time())
             if self._first is None:
-                self._first = (failed, playing.seat.target.name)
-        self._legs.append(leg_report(playing, delivery, self._began, delivery.leg.outcome, failed))
-        self._playing = None
+                self._first = (failed, leg.link.target.name)
+        word = leg.splice.tally.outcome = "completed" if failed is None else failed.kind.value
+        self._legs.append(leg.report(self._began, self._delivery.transcript.phase, word, failed))
+        self._leg = None
         return outcome
 
-    def _next(self, outcome: Outcome) -> Step:
-        # A healthy answer needs no second look at the request it answers.
-        failed = isinstance(outcome, Failed)
+    def _next(self, leg: RunningLeg, outcome: Outcome) -> Step[Link]:
         first = self._first
-        healed = failed and self._can_heal(outcome)
-        if healed:
+        transcript, failed = self._delivery.transcript, isinstance(outcome, Failed)
+        heals = (
+            isinstance(outcome, Failed)
+            and not transcript.has_content
+            and self._may_retry
+            and self._asking.heal(leg.link, outcome)
+        )
+        if heals:
             # The refusal was for what somebody else had said: it is no failure to be told.
             self._first = None
-        transcript, candidates = self.delivery.transcript, self.route.candidates() if failed else ()
-        step = next_step(
+        return self.route.after(
             outcome,
             transcript,
-            candidates,
-            tried=self._legs[-1].target,
+            now=trio.current_time(),
+            tried=leg.link,
             first=None if first is None or first[0] is outcome else first[0],
             may_retry=self._may_retry,
-            failover=self.incoming.wants_failover,
-            tokens_left=self.delivery.tokens_left() if failed else None,
-            can_heal=healed,
+            can_heal=heals,
+            tokens_left=self._asking.tokens_left(transcript) if failed else None,
         )
-        self.route.passed_by.update(passed_by(step, candidates, transcript))
-        return step
 
-    def _can_heal(self, outcome: Outcome) -> bool:
-        untouched = not self.delivery.transcript.has_content and self._may_retry
-        return untouched and isinstance(outcome, Failed) and self.route.heal(self._legs[-1].target, outcome)
+    # -- the end -----------------------------------------------------------------
 
-    async def _flush(self, playing: Playing) -> None:
-        """Send what may go out; a preamble waits a little for the content it announces."""
-        delivery = self.delivery
-        if not delivery.out:
+    async def _complete(self, leg: RunningLeg, reason: FinishReason) -> None:
+        """The answer is whole: say what is missing of its end, and remember it."""
+        delivery = self._delivery
+        delivery.end_turn(reason)
+        self._ending = "completed"
+        provider_knows = leg.link is self.route.links[0] and delivery.is_forwarded
+        past_answers.keep(self.services, self.incoming, delivery.voice, provider_knows=provider_knows)
+        await self._response.end(delivery, leg)
+
+    async def _fail(self, leg: RunningLeg, failed: Failed, *, own: bool) -> None:
+        """Tell the failure; `own`: in the provider's words, if it had any."""
+        delivery = self._delivery
+        self._ending = "passed_on" if own else "failed"
+        target = self._first[1] if self._first else leg.link.target.name
+        if not self.client.started and not delivery.shown and not (own and failed.raw):
+            await self._response.answer(delivery.fail(failed, target, own=own), target)
             return
-        if not self.client.started:
-            if not self.incoming.routing.stream:
-                return
-            now = trio.current_time()
-            if not delivery.shown:
-                if self._preamble_since is None:
-                    self._preamble_since = now
-                if now < self._preamble_since + self.services.config.server.preamble_hold_s:
-                    return
-            await self._open(playing)
-        body = bytes(delivery.out)
-        delivery.out.clear()
-        before = trio.current_time()
-        await self.client.write(body)
-        now = trio.current_time()
-        # Whoever waits for a slow client must not blame the provider for it.
-        playing.patience.excuse(now - before)
-        if delivery.shown:
-            if self._gap_since is not None and playing.patience.first_content is not None:
-                self._gap_s, self._gap_since = round(now - self._gap_since, 6), None
-            self._content_sent = now
-
-    async def _open(self, playing: Playing) -> None:
-        voice = self.delivery.voice
-        await self.client.start(
-            200,
-            (
-                (b"content-type", voice.content_type),
-                (b"cache-control", b"no-cache"),
-                # Re-buffering front ends make a stream look stalled.
-                (b"x-accel-buffering", b"no"),
-                *self._own_headers(playing.seat.target.name),
-                *http.to_client(playing.opened),
-            ),
-        )
-
-    def _own_headers(self, speaker: str) -> http.Headers:
-        return (
-            (b"x-trooper-request-id", self.request_id.encode()),
-            (b"x-trooper-target", speaker.encode()),
-            (b"x-trooper-fallbacks", str(max(0, len(self.delivery.tally.legs) - 1)).encode()),
-        )
-
-    def _next_duty(self) -> float:
-        """When something has to be sent although no event comes."""
-        server = self.services.config.server
-        if not self.incoming.routing.stream:
-            return math.inf
-        if self.client.started:
-            return self.client.last_sent + server.keepalive_s
-        commit = self._began + server.commit_after_s
-        if self._preamble_since is None or self.delivery.shown:
-            return commit
-        return min(commit, self._preamble_since + server.preamble_hold_s)
-
-    async def _do_duties(self, playing: Playing, now: float) -> None:
-        """Commit to a 200 when it is time, and keep the connection alive."""
-        if now < self._next_duty():
-            return
-        if not self.client.started and self._preamble_since is None:
-            await self._open(playing)
-        if self.client.started:
-            # Past the gate: what waits there may wait for seconds.
-            await self.client.write(self.delivery.voice.keep_alive())
-
-    async def _close(self, step: Terminate | FinishTurn | PassOn | GiveUp, playing: Playing) -> None:
-        """Say the end, whatever it is."""
-        delivery = self.delivery
-        match step:
-            case Terminate() | FinishTurn():
-                delivery.end_turn(step.reason if isinstance(step, FinishTurn) else FinishReason.STOP)
-                self._ending = "completed"
-                past_answers.keep(
-                    self.services,
-                    self.incoming,
-                    delivery.voice,
-                    provider_knows=self._is_providers_own(playing),
-                )
-            case PassOn(failed) | GiveUp(failed):
-                self._ending = "passed_on" if isinstance(step, PassOn) else "failed"
-                target = self._first[1] if self._first else playing.seat.target.name
-                own = isinstance(step, PassOn)
-                if not self.client.started and not delivery.shown and not (own and failed.raw):
-                    await self._answer(delivery.fail(failed, target, own=own), target)
-                    return
-                delivery.fail_in_band(failed, target, own=own)
-            case _ as never:
-                assert_never(never)
-        if not self.client.started:
-            if not self.incoming.routing.stream:
-                await self._answer(self._whole_answer(playing), playing.seat.target.name)
-                return
-            await self._open(playing)
-        body = bytes(delivery.out)
-        delivery.out.clear()
-        await self.client.finish(body)
-
-    def _is_providers_own(self, playing: Playing) -> bool:
-        """Whether the client's own provider made the whole of the answer."""
-        return playing.seat is self.route.seats[0] and self.delivery.is_forwarded
-
-    def _whole_answer(self, playing: Playing) -> Answer:
-        headers = ((b"content-type", self.delivery.voice.content_type), *http.to_client(playing.opened))
-        return Answer(200, headers, bytes(self.delivery.out))
-
-    async def _answer(self, answer: Answer, speaker: str) -> None:
-        """Send a whole HTTP answer: `speaker`'s words, or ours about it."""
-        length = (b"content-length", str(len(answer.body)).encode())
-        await self.client.start(answer.status, (*answer.headers, length, *self._own_headers(speaker)))
-        await self.client.finish(answer.body)
+        delivery.fail_in_band(failed, target, own=own)
+        await self._response.end(delivery, leg)
 
     def report(self) -> RequestReport:
         """The request in numbers and enumerated words, the leg that is still open included."""
         outcome = FailureKind.CLIENT_CANCELLED.value if self.client.gone else self._ending
-        still = self._playing
-        open_leg = () if still is None else (leg_report(still, self.delivery, self._began, outcome),)
+        legs = list(self._legs)
+        if self._leg is not None:
+            legs.append(self._leg.report(self._began, self._delivery.transcript.phase, outcome))
         return RequestReport(
             request_id=self.request_id,
-            model=self.route.model_for_log(),
+            model=self.incoming.model_for_log(),
             stream=self.incoming.routing.stream,
             outcome=outcome,
             status=self.client.status,
             duration_s=round(trio.current_time() - self._began, 6),
             sent_bytes=self.client.sent_bytes,
-            gap_s=self._gap_s,
-            legs=(*self._legs, *open_leg),
+            gap_s=self._response.gap.seconds,
+            legs=tuple(legs),
             passed_by=dict(self.route.passed_by),
         )

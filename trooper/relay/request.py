@@ -81,6 +81,17 @@ class Incoming:
         return self._conversation
 
     @property
+    def readable(self) -> Conversation | None:
+        """The whole request, where it could be read."""
+        conversation = self.conversation
+        return None if isinstance(conversation, Unreadable) else conversation
+
+    def model_for_log(self) -> str:
+        """The model's name as far as it is a name: it comes from the client."""
+        name = self.routing.model
+        return name if len(name) <= 128 and name.isprintable() else "unprintable"
+
+    @property
     def wants_failover(self) -> bool:
         """Whether another target may answer: `x-trooper-failover: off` says no."""
         return http.find(self.request.headers, b"x-trooper-failover").strip().lower() != b"off"

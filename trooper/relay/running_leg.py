@@ -1,74 +1,90 @@
 """
-The leg that is being heard: its task, its inbox, our patience with it, and
-its line in the report.
+One leg while it runs: its task, its inbox, our patience with it, its splice,
+and its line in the report.
+
+Made when the leg starts and dropped when it ends.
 """
 
 from __future__ import annotations
 
+import enum
+
 import trio
 from attrs import define, field
 
+from trooper.config import Target
 from trooper.core import headers as http
-from trooper.core.outcome import Failed
+from trooper.core.outcome import Failed, Phase
 from trooper.core.patience import Patience
-from trooper.relay.delivery import Delivery
-from trooper.services import Seat
-from trooper.targets.inbox import Bell, Inbox
+from trooper.relay.splice import Splice
+from trooper.services import Link
+from trooper.targets.inbox import Inbox
 from trooper.targets.leg import Leg, run_leg
 from trooper.telemetry.report import LegReport
 
 
-@define
-class Playing:
-    """One leg at one target; owned by the conductor."""
+class How(enum.Enum):
+    """What a leg was asked for, as the log says it."""
 
-    seat: Seat
-    how: str
+    RESTART = "restart"
+    CONTINUE = "continue"
+
+
+@define
+class RunningLeg:
+    """One attempt at one target; owned by the conductor."""
+
+    link: Link
+    how: How
+    splice: Splice
     patience: Patience
     inbox: Inbox
+    #: Cancelled when the conductor has lost patience with the leg.
     scope: trio.CancelScope = field(factory=trio.CancelScope)
     closed: trio.Event = field(factory=trio.Event)
+    #: The headers of the target's answer, once it has accepted.
     opened: http.Headers = ()
 
-    @classmethod
-    def at(cls, seat: Seat, how: str, bell: Bell, channel_bytes: int) -> Playing:
-        """A leg that begins now, with the budgets of its target."""
-        target = seat.target
-        patience = Patience(
-            trio.current_time(),
-            ttft_s=target.ttft_timeout_s,
-            stall_s=target.stall_timeout_s,
-            terminator_s=target.terminator_timeout_s,
-            total_s=target.total_timeout_s,
-            load_s=target.load_timeout_s if target.is_local else None,
-        )
-        return cls(seat, how, patience, Inbox(bell, channel_bytes))
-
     async def run(self, leg: Leg) -> None:
-        """The leg's task. Cancelled by its scope when the conductor has lost patience with it."""
+        """The leg's task."""
         try:
             with self.scope:
                 await run_leg(leg, self.inbox)
         finally:
             self.closed.set()
 
+    def report(self, began: float, phase: Phase, outcome: str, failed: Failed | None = None) -> LegReport:
+        """
+        The leg in numbers and enumerated words.
 
-def leg_report(
-    playing: Playing, delivery: Delivery, began: float, outcome: str, failed: Failed | None = None
-) -> LegReport:
-    """The leg in numbers and enumerated words; `began` is when the request did."""
-    first = playing.patience.first_content
-    return LegReport(
-        target=playing.seat.target.name,
-        model=delivery.leg.model,
-        how=playing.how,
-        outcome=outcome,
-        phase=delivery.transcript.phase.value,
-        started_s=round(playing.patience.started - began, 6),
-        first_content_s=None if first is None else round(first - began, 6),
-        ended_s=round(trio.current_time() - began, 6),
-        tokens=delivery.leg.tokens,
-        estimated=delivery.leg.estimated,
-        status=failed.answer.status if failed and failed.answer else None,
-        unfit_reason=failed.unfit_reason if failed else "",
+        Args:
+            began: when the request did.
+            phase: how far the client's stream has got.
+        """
+        first, tally = self.patience.first_content, self.splice.tally
+        return LegReport(
+            target=self.link.target.name,
+            model=tally.model,
+            how=self.how.value,
+            outcome=outcome,
+            phase=phase.value,
+            started_s=round(self.patience.started - began, 6),
+            first_content_s=None if first is None else round(first - began, 6),
+            ended_s=round(trio.current_time() - began, 6),
+            tokens=tally.tokens,
+            estimated=tally.estimated,
+            status=failed.answer.status if failed and failed.answer else None,
+            unfit_reason=failed.unfit_reason if failed else "",
+        )
+
+
+def patience_with(target: Target) -> Patience:
+    """Our patience with a leg that begins now, with the budgets of its target."""
+    return Patience(
+        trio.current_time(),
+        ttft_s=target.ttft_timeout_s,
+        stall_s=target.stall_timeout_s,
+        terminator_s=target.terminator_timeout_s,
+        total_s=target.total_timeout_s,
+        load_s=target.load_timeout_s if target.is_local else None,
     )

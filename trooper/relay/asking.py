@@ -1,0 +1,198 @@
+"""
+What each target of one request is asked: the client's own request, the same
+said anew in another wire, or the rest of an answer.
+
+Pure: the plan's step, the request and what the client has go in, a leg comes out.
+"""
+
+from __future__ import annotations
+
+from typing import Final, assert_never
+
+from attrs import define, field
+
+from trooper.config import Wire
+from trooper.core import history
+from trooper.core.continuing import CloudWay, Half, other_cloud_way, unfit_to_go_on
+from trooper.core.conversation import Conversation
+from trooper.core.outcome import Failed, FailureKind
+from trooper.core.plan import Ask, Continue, FinishCall, Restart
+from trooper.core.seam import NOTHING, Prefill, prefill
+from trooper.core.tokens import tokens_left
+from trooper.core.transcript import Transcript
+from trooper.relay.request import Incoming
+from trooper.relay.route import Route
+from trooper.services import Link, Services
+from trooper.targets.cloud import CloudLeg
+from trooper.targets.credentials import headers_for
+from trooper.targets.leg import Leg, NoLeg
+from trooper.targets.local import LocalLeg
+from trooper.targets.standby import Standby
+from trooper.targets.upstream import Call
+from trooper.wire.client_side import Unreadable
+from trooper.wires import cloud_way, cloud_wire
+
+#: How a provider says that it did not write what it is said to have written.
+_REFUSALS: Final = (FailureKind.INVALID_REQUEST, FailureKind.NOT_FOUND)
+
+
+@define
+class Asking:
+    """How one request is put to each target."""
+
+    services: Services
+    incoming: Incoming
+    route: Route
+    request_id: str
+    # The client's request without what its provider has refused.
+    _healed: bytes | None = field(default=None, init=False)
+
+    def leg(self, step: Ask[Link], given: Transcript) -> Leg:
+        """What the step's target is asked, where the client has `given` of the answer."""
+        standby = self.services.standbys.get(step.link.target.name)
+        if standby is not None:
+            return self._local_leg(standby, step, given)
+        match step:
+            case Restart(link):
+                return self._whole_from_cloud(link)
+            case Continue(link, other_way):
+                return self._rest_from_cloud(link, given, other_way=other_way)
+            case FinishCall():
+                return NoLeg("no_grammar")
+            case _ as never:
+                assert_never(never)
+
+    def tokens_left(self, given: Transcript) -> int | None:
+        """What remains of the client's limit; `None` without one, or while nothing was said."""
+        conversation = self.incoming.readable
+        if not given.has_text or conversation is None:
+            return None
+        return tokens_left(conversation.sampling.max_tokens, given.text)
+
+    def heal(self, link: Link, failed: Failed) -> bool:
+        """Whether a refusal was for what another target has said, and that could be taken out."""
+        if failed.kind not in _REFUSALS or failed.answer is None or failed.answer.is_foreign:
+            return False
+        if not self.route.is_native(link):
+            return False
+        self._healed = self.incoming.surface.spoken.sanitised(
+            self.incoming.native, failed.answer.body, self._instruction
+        )
+        return self._healed is not None
+
+    @property
+    def _instruction(self) -> str:
+        return self.services.config.server.continue_instruction
+
+    def _local_leg(self, standby: Standby, step: Ask[Link], given: Transcript) -> LocalLeg:
+        conversation = self.incoming.conversation
+        if isinstance(conversation, Unreadable):
+            conversation = Conversation(self.incoming.routing.model, (), unsaid=(conversation.reason,))
+        text, server = given.text if given.has_text else "", self.services.config.server
+        return LocalLeg(
+            standby=standby,
+            model=step.link.model,
+            conversation=conversation,
+            request_id=self.request_id,
+            given=text,
+            max_tokens=self.tokens_left(given) if text else conversation.sampling.max_tokens,
+            max_line_bytes=server.max_event_bytes,
+            note=server.omission_note,
+            calls=given.tool_calls(),
+            half_call=given.open_call(),
+            other_way=isinstance(step, Continue) and step.other_way,
+        )
+
+    def _whole_from_cloud(self, link: Link) -> Leg:
+        if self.route.is_native(link):
+            return self._cloud_leg(link, self._native_call(link), is_native=True)
+        conversation = self._sayable(link)
+        if isinstance(conversation, NoLeg):
+            return conversation
+        limit = conversation.sampling.max_tokens
+        body = cloud_wire(link.target).ask(conversation, model=link.model or "", max_tokens=limit)
+        return self._cloud_leg(link, self._call(link, body))
+
+    def _rest_from_cloud(self, link: Link, given: Transcript, *, other_way: bool) -> Leg:
+        conversation = self._sayable(link)
+        if isinstance(conversation, NoLeg):
+            return conversation
+        way = cloud_way(link.target, link.model or "", self._instruction).way
+        if other_way:
+            way = other_cloud_way(way, self._instruction)
+        if reason := unfit_to_go_on(conversation, way):
+            return NoLeg(reason)
+        plain, own_prefill = history.split_prefill(conversation)
+        # Anthropic refuses white space at the end of a prefill, newlines included.
+        trims = link.target.wire is Wire.ANTHROPIC_MESSAGES
+        shown = prefill(own_prefill + given.text, trims=trims)
+        half = Half(shown.text, way, self._instruction)
+        body = cloud_wire(link.target).ask(
+            plain, model=link.model or "", half=half, max_tokens=self.tokens_left(given)
+        )
+        overlaps = way is CloudWay.INSTRUCTION
+        return self._cloud_leg(link, self._call(link, body), given=shown, overlaps=overlaps)
+
+    def _sayable(self, link: Link) -> Conversation | NoLeg:
+        """The request, where it can be said to a cloud; one that cannot take it is asked where nobody can."""
+        conversation = self.incoming.conversation
+        if isinstance(conversation, Unreadable):
+            return NoLeg(conversation.reason)
+        reason = self.route.unsayable(link, conversation)
+        return NoLeg(reason) if reason else conversation
+
+    def _cloud_leg(
+        self,
+        link: Link,
+        call: Call,
+        *,
+        is_native: bool = False,
+        given: Prefill = NOTHING,
+        overlaps: bool = False,
+    ) -> CloudLeg:
+        server = self.services.config.server
+        return CloudLeg(
+            upstream=self.services.upstreams[link.target.name],
+            call=call,
+            wire=cloud_wire(link.target),
+            is_native=is_native,
+            # What we say ourselves is always asked for as a stream: a stall is seen then.
+            stream=self.incoming.routing.stream or not is_native,
+            choices=self._choices() if is_native else 1,
+            max_event_bytes=server.max_event_bytes,
+            max_answer_bytes=server.max_answer_bytes,
+            model=link.model or "",
+            given=given,
+            overlaps=overlaps,
+        )
+
+    def _choices(self) -> int:
+        # Only a body that mentions it is worth parsing for it.
+        if b'"n"' not in self.incoming.request.body:
+            return 1
+        conversation = self.incoming.readable
+        return 1 if conversation is None else conversation.choices
+
+    def _native_call(self, link: Link) -> Call:
+        """The client's own request, as it came but for the model's name."""
+        request, wire = self.incoming.request, cloud_wire(link.target)
+        body = self._healed or self.incoming.surface.spoken.cleaned(
+            self.incoming.native, self.services.unknown_ids
+        )
+        asked = self.incoming.routing.model
+        if asked and link.model is not None and link.model != asked:
+            body = wire.with_model(body, link.model)
+        headers = headers_for(
+            link.target, request.headers, hop=request.hop, client_key_used=request.client_key_used
+        )
+        return Call("POST", wire.path, headers, body, request.query)
+
+    def _call(self, link: Link, body: bytes) -> Call:
+        """A request of ours. The client's headers and query speak of another wire, or of the whole answer."""
+        request, wire = self.incoming.request, cloud_wire(link.target)
+        kept = request.headers if self.route.is_native(link) else ()
+        headers = headers_for(link.target, kept, hop=request.hop, client_key_used=request.client_key_used)
+        said = {name for name, _ in headers}
+        ours = ((b"content-type", b"application/json"), (b"accept", b"text/event-stream"), *wire.headers)
+        headers += tuple((name, value) for name, value in ours if name not in said)
+        return Call("POST", wire.path, headers, body)

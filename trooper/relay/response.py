@@ -1,0 +1,113 @@
+"""
+The client's HTTP response to one request: its status, its headers, and when
+what goes out.
+
+The status goes out with the first content and not before; until then a failure
+can still become another leg or a true status. `core.pacing` says what is due
+where no content comes.
+"""
+
+from __future__ import annotations
+
+import trio
+from attrs import define, field
+
+from trooper.core import headers as http
+from trooper.core.outcome import Answer
+from trooper.core.pacing import Gap, Owed, Pacing
+from trooper.relay.client import Client
+from trooper.relay.delivery import Delivery
+from trooper.relay.running_leg import RunningLeg
+
+
+@define
+class Response:
+    """What one client is sent. Owned by the conductor."""
+
+    client: Client
+    pacing: Pacing
+    request_id: str
+    gap: Gap = field(factory=Gap)
+    #: How many legs came before the one that speaks.
+    fallbacks: int = field(default=0, init=False)
+
+    def leg_begins(self, *, is_first: bool) -> None:
+        """Another leg is asked."""
+        self.gap.leg_begins()
+        if not is_first:
+            self.fallbacks += 1
+
+    async def flush(self, delivery: Delivery, leg: RunningLeg) -> None:
+        """Send what may go out now; a preamble waits a little for the content it announces."""
+        if not delivery.out:
+            return
+        if not self.client.started:
+            if not self.pacing.streams:
+                return
+            if not delivery.shown:
+                self.pacing.preamble(trio.current_time())
+                return
+            await self._open(delivery, leg)
+        await self._write(delivery, leg)
+
+    async def do_duties(self, delivery: Delivery, leg: RunningLeg, now: float) -> None:
+        """Send what the client is owed although no content has come."""
+        owed = self.pacing.owed(now)
+        if owed is Owed.NOTHING:
+            return
+        if owed is Owed.OPEN:
+            await self._open(delivery, leg)
+            if delivery.out:
+                await self._write(delivery, leg)
+                return
+        # Past the gate: what waits there may wait for seconds.
+        await self.client.write(delivery.voice.keep_alive())
+        self.pacing.sent(trio.current_time())
+
+    async def end(self, delivery: Delivery, leg: RunningLeg) -> None:
+        """Send what is left, and that it was all."""
+        if not self.client.started:
+            if not self.pacing.streams:
+                kind = (b"content-type", delivery.voice.content_type)
+                whole = Answer(200, (kind, *http.to_client(leg.opened)), delivery.take())
+                await self.answer(whole, leg.link.target.name)
+                return
+            await self._open(delivery, leg)
+        await self.client.finish(delivery.take())
+
+    async def answer(self, answer: Answer, speaker: str) -> None:
+        """Send a whole HTTP answer: `speaker`'s words, or ours about it."""
+        length = (b"content-length", str(len(answer.body)).encode())
+        await self.client.start(answer.status, (*answer.headers, length, *self._own_headers(speaker)))
+        await self.client.finish(answer.body)
+
+    async def _open(self, delivery: Delivery, leg: RunningLeg) -> None:
+        await self.client.start(
+            200,
+            (
+                (b"content-type", delivery.voice.content_type),
+                (b"cache-control", b"no-cache"),
+                # Re-buffering front ends make a stream look stalled.
+                (b"x-accel-buffering", b"no"),
+                *self._own_headers(leg.link.target.name),
+                *http.to_client(leg.opened),
+            ),
+        )
+        self.pacing.sent(trio.current_time())
+
+    async def _write(self, delivery: Delivery, leg: RunningLeg) -> None:
+        before = trio.current_time()
+        await self.client.write(delivery.take())
+        now = trio.current_time()
+        self.pacing.sent(now)
+        # Whoever waits for a slow client must not blame the provider for it.
+        leg.patience.excuse(now - before)
+        if delivery.shown:
+            self.gap.content(now, of_this_leg=leg.patience.first_content is not None)
+
+    def _own_headers(self, speaker: str) -> http.Headers:
+        return (
+            (b"x-trooper-request-id", self.request_id.encode()),
+            (b"x-trooper-target", speaker.encode()),
+            (b"x-trooper-fallbacks", str(self.fallbacks).encode()),
+        )
