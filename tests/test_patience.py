@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import trio
+from attrs import define
 
 from scenes import Exchange, configured, stage, with_target
 from trooper.testing import (
@@ -124,6 +125,35 @@ async def test_the_preamble_waits_a_second(autojump_clock: Any) -> None:
             x = await s.ask()
             assert bytes(x.body) == b"".join(EVENTS)
             assert x.arrivals[0][0] - began == sent_s
+
+
+@define(eq=False)
+class Steps(trio.abc.Instrument):
+    """Ends `scope` when tasks take more steps than anybody needs who waits."""
+
+    scope: trio.CancelScope
+    steps: int = 0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.steps += 1
+        if self.steps > 5_000:
+            self.scope.cancel()
+
+
+@pytest.mark.parametrize("comes_s", [9.0, 9.5, 9.999])
+async def test_a_preamble_that_waits_does_not_hold_up_the_200(autojump_clock: Any, comes_s: float) -> None:
+    """It comes shortly before the status is due: alarm and conductor rang each other until its hold was over."""
+    silence = (Head(), Pause(comes_s), Send(EVENTS[0]), Pause(4.0), *map(Send, EVENTS[1:]), End())
+    async with stage(plays(*silence)) as s:
+        began = trio.current_time()
+        with trio.CancelScope() as scope:
+            counter = Steps(scope)
+            trio.lowlevel.add_instrument(counter)
+            x = await s.ask()
+            trio.lowlevel.remove_instrument(counter)
+        assert not scope.cancelled_caught
+        assert bytes(x.body) == b"".join(EVENTS)
+        assert x.arrivals[0] == (pytest.approx(began + 10.0), EVENTS[0])
 
 
 async def test_a_held_preamble_can_be_taken_back(autojump_clock: Any) -> None:
