@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 import trio
-from attrs import define
+from attrs import define, evolve
 
-from scenes import Exchange, configured, stage, with_target
+from scenes import Exchange, configured, stage, with_second, with_target
+from trooper.config import Chain
 from trooper.testing import (
     ANSWERS,
     DEFAULT_ANSWER,
@@ -232,6 +233,25 @@ async def test_retry_after_is_kept_to_the_second(autojump_clock: Any) -> None:
         x = await s.ask()
         assert len(s.cloud.chats) == 4
         assert x.legs == [("openai", "completed")]
+
+
+@pytest.mark.parametrize("position", [0, "middle"], ids=["from the beginning", "from here"])
+async def test_a_second_cloud_is_left_alone_too(autojump_clock: Any, position: int | str) -> None:
+    """Its wish held for the chain's first target only: it was asked in every failover."""
+    limited = Status(429, b'{"error":{"code":"rate_limit_exceeded"}}', (("retry-after", "300"),))
+    config = with_second(configured(), "chat")
+    config = evolve(config, chains=(Chain("*", ("openai", "second", "ollama")),))
+    cloud = ScriptedProvider(script=FaultAt(FAULTS["reset"], position))
+    async with stage(cloud, config=config, second=ScriptedProvider(script=Script((limited,)))) as s:
+        began = trio.current_time()
+        asked = [await s.ask() for _ in range(3)]
+        assert [x.chat().text for x in asked] == [DEFAULT_ANSWER] * 3
+        assert len(s.second.chats) == 1
+        assert asked[0].legs[1] == ("second", "rate_limit")
+        assert [x.report.get("passed_by") for x in asked[1:]] == [{"second": "cooling_down"}] * 2
+        await trio.sleep_until(began + 301)
+        await s.ask()
+        assert len(s.second.chats) == 2
 
 
 async def test_without_retry_after_nothing_is_remembered(autojump_clock: Any) -> None:
