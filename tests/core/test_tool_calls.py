@@ -12,7 +12,7 @@ from pieces import cuts, singles
 from trooper.core import tool_calls
 from trooper.core.conversation import ToolCall
 from trooper.core.events import ToolCallDelta
-from trooper.core.tool_calls import ToolCalls, is_object
+from trooper.core.tool_calls import OpenCalls, ToolCalls, is_object
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.sampled_from('ab"\\{}[]\n é🚢'), max_size=8),
@@ -177,3 +177,20 @@ def test_arguments_are_parsed_once(arguments: str, monkeypatch: pytest.MonkeyPat
     calls = fed(*singles(arguments))
     assert len(parsed) == 1
     assert calls.all_whole is is_object(arguments)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.text(st.sampled_from('{}[]" ,:a1'), max_size=6) | st.just('{"a": 1}'))
+    )
+)
+def test_who_only_knows_what_is_open_agrees_and_keeps_no_whole_call(pieces: list[tuple[int, str]]) -> None:
+    """A call was kept three times: by the reader, by the gate and by the transcript."""
+    knows, keeps = OpenCalls(), ToolCalls()
+    for index, arguments in pieces:
+        delta = ToolCallDelta(index, f"c{index}", "f", arguments)
+        knows.add(delta)
+        keeps.add(delta)
+        assert knows.all_whole == keeps.all_whole
+        assert len(knows) == len(keeps)
+        assert all(not call.pieces for call in knows._calls.values() if call.whole and call.closed)

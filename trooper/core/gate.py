@@ -55,7 +55,7 @@ from trooper.core.events import (
     ToolCallDelta,
     Usage,
 )
-from trooper.core.tool_calls import ToolCalls
+from trooper.core.tool_calls import OpenCalls
 
 
 def _says_nothing(item: Received) -> bool:
@@ -81,7 +81,7 @@ class Gate:
     # The text length of each held event, in step with `_held`.
     _lengths: deque[int] = field(factory=deque, init=False)
     _running: bool = field(default=False, init=False)
-    _calls: ToolCalls = field(factory=ToolCalls, init=False)
+    _calls: OpenCalls = field(factory=OpenCalls, init=False)
 
     def push(self, item: Received) -> list[Received]:
         """Take the next event; return the events that may go out now, in order."""
@@ -105,7 +105,7 @@ class Gate:
 
     def flush(self) -> list[Received]:
         """Return everything that is held: the leg has completed, nothing can follow."""
-        self._calls = ToolCalls()
+        self._calls = OpenCalls()
         return self._release_all()
 
     def open_up(self) -> list[Received]:
@@ -128,7 +128,7 @@ class Gate:
         self._text = ""
         self._sent_chars = 0
         self._running = False
-        self._calls = ToolCalls()
+        self._calls = OpenCalls()
         return spoken
 
     @property

@@ -5,6 +5,9 @@ A call is whole when its arguments are a closed JSON object that parses. That
 is decided by a scan that looks at each character once, and by one parse when
 the object closes: parsing at every delta would be quadratic.
 
+A call is kept in one place, the client's transcript (`ToolCalls`). Whoever only
+has to know whether one is open (`OpenCalls`) forgets its text when it is whole.
+
 Arguments are never repaired. A prefix of a shell command, closed by force, is
 a different command.
 """
@@ -38,6 +41,10 @@ class _Call:
     @property
     def arguments(self) -> str:
         return "".join(self.pieces)
+
+    @property
+    def is_blank(self) -> bool:
+        return not self.arguments.strip(_BLANKS)
 
     def add(self, piece: str) -> None:
         self.pieces.append(piece)
@@ -78,9 +85,9 @@ def is_object(arguments: str) -> bool:
 
 
 @define
-class ToolCalls:
+class OpenCalls:
     """
-    The calls of one answer, in the order they began.
+    Which calls of one answer are open. The text of one that is whole is forgotten.
 
     Past `max_bytes` of arguments nothing more is collected, and the calls
     count as open for good: what we do not have we cannot call whole.
@@ -103,12 +110,17 @@ class ToolCalls:
             # Ollama, Gemini and others send calls without arguments as "";
             # the start of the next call is then the only sign of their end.
             for earlier in self._calls.values():
-                earlier.whole = earlier.whole or not earlier.arguments.strip(_BLANKS)
+                earlier.whole = earlier.whole or (not earlier.closed and earlier.is_blank)
             call = self._calls[delta.index] = _Call()
         call.id = call.id or delta.id
         call.name = call.name or delta.name
         if delta.arguments:
             call.add(delta.arguments)
+            if call.whole:
+                self._became_whole(call)
+
+    def _became_whole(self, call: _Call) -> None:
+        call.pieces.clear()
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -117,6 +129,14 @@ class ToolCalls:
     def all_whole(self) -> bool:
         """Whether no call is open; true when there are none."""
         return not self.overflowed and all(call.whole for call in self._calls.values())
+
+
+@define
+class ToolCalls(OpenCalls):
+    """The calls of one answer, in the order they began, and what they say."""
+
+    def _became_whole(self, call: _Call) -> None:
+        """It is kept."""
 
     def open_call(self) -> tuple[int, ToolCall] | None:
         """The index and the half of the one call that is open, if it is the last one."""

@@ -45,7 +45,7 @@ from trooper.core.events import (
 )
 from trooper.core.framing import SSEEvent
 from trooper.core.outcome import Completed, Failed, FailureKind
-from trooper.core.tool_calls import ToolCalls
+from trooper.core.tool_calls import OpenCalls
 from trooper.wire.faults import ERROR_FINISHES
 from trooper.wire.framed import EMPTY, EventReader
 
@@ -134,7 +134,7 @@ class ChatReader(EventReader):
 
     choices: int = 1
     _begun: bool = field(default=False, init=False)
-    _calls: ToolCalls = field(factory=ToolCalls, init=False)
+    _calls: OpenCalls = field(factory=OpenCalls, init=False)
     _open_choices: set[int] = field(factory=set, init=False)
     _ended_choices: set[int] = field(factory=set, init=False)
 
