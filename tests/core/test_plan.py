@@ -31,12 +31,13 @@ from trooper.core.plan import (
     next_step,
 )
 from trooper.core.transcript import Transcript
+from trooper.core.unfit import Unfit
 
 RESET = Failed(FailureKind.CONN_RESET)
 EMPTY = Failed(FailureKind.EMPTY_200)
 FIT = Candidate("local")
-ONLY_RESTARTS = Candidate("cloud2", go_on="no_continuation")
-UNFIT = Candidate("blind", restart="vision", go_on="vision")
+ONLY_RESTARTS = Candidate("cloud2", cannot_go_on=Unfit.NO_CONTINUATION)
+UNFIT = Candidate("blind", cannot_restart=Unfit.VISION, cannot_go_on=Unfit.VISION)
 WHOLE_CALL = ToolCallDelta(0, "c", "f", "{}")
 OPEN_CALL = ToolCallDelta(0, "c", "f", '{"a"')
 

@@ -27,6 +27,7 @@ from trooper.core.conversation import (
     ToolCall,
     UnknownPart,
 )
+from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Unreadable
 from trooper.wires import SURFACES, BothSides
 
@@ -107,7 +108,7 @@ def shape(conversation: Conversation) -> Any:
 @pytest.mark.parametrize("name", NAMES)
 @given(conversation=conversations())
 def test_what_is_asked_reads_as_the_same(name: str, conversation: Conversation) -> None:
-    assert wire_of(name).unfit(conversation) == ""
+    assert wire_of(name).unfit(conversation) is None
     limit = conversation.sampling.max_tokens
     read = read_back(name, conversation, max_tokens=limit)
     assert shape(read) == shape(conversation)
@@ -135,20 +136,20 @@ def test_results_with_images(name: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "reasons"),
     [
-        ({"unsaid": ("audio",)}, {"chat": "audio", "messages": "audio", "responses": "audio"}),
-        ({"choices": 2}, {"chat": "", "messages": "n", "responses": "n"}),
-        ({"json_mode": True}, {"chat": "", "messages": "json_mode", "responses": ""}),
-        ({"json_schema": {"type": "object"}}, {"chat": "", "messages": "", "responses": ""}),
-        ({"sampling": Sampling(stop=("END",))}, {"chat": "", "messages": "", "responses": "stop"}),
+        ({"unsaid": (Unfit.AUDIO,)}, dict.fromkeys(NAMES, Unfit.AUDIO)),
+        ({"choices": 2}, {"chat": None, "messages": Unfit.CHOICES, "responses": Unfit.CHOICES}),
+        ({"json_mode": True}, {"chat": None, "messages": Unfit.JSON_MODE, "responses": None}),
+        ({"json_schema": {"type": "object"}}, {"chat": None, "messages": None, "responses": None}),
+        ({"sampling": Sampling(stop=("END",))}, {"chat": None, "messages": None, "responses": Unfit.STOP}),
         (
             {"messages": (Message(Role.USER, (UnknownPart("input_audio"),)),)},
-            dict.fromkeys(NAMES, "content_part"),
+            dict.fromkeys(NAMES, Unfit.CONTENT_PART),
         ),
     ],
 )
-def test_what_cannot_be_said(name: str, changes: dict[str, Any], reasons: dict[str, str]) -> None:
+def test_what_cannot_be_said(name: str, changes: dict[str, Any], reasons: dict[str, Unfit | None]) -> None:
     conversation = evolve(Conversation("m", (Message(Role.USER, (TextPart("Hi"),)),)), **changes)
-    assert wire_of(name).unfit(conversation) == reasons[name]
+    assert wire_of(name).unfit(conversation) is reasons[name]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -14,6 +14,8 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
+from trooper.core.unfit import Unfit
+
 
 class FailureKind(enum.Enum):
     """What went wrong, whichever target and wire it went wrong on."""
@@ -94,8 +96,7 @@ class Failed:
             shown to the client only where the kind is in `PASSING` or
             failover is off.
         retry_after_s: seconds the provider asked us to stay away, if it did.
-        unfit_reason: for `UNFIT`, which property of the request ruled the
-            target out; an enumerated word.
+        unfit_reason: for `UNFIT`, what ruled the target out.
         prompt_tokens, window_tokens: for `CONTEXT_LENGTH`, the two numbers
             when the target names them.
     """
@@ -104,7 +105,7 @@ class Failed:
     answer: Answer | None = None
     raw: bytes = b""
     retry_after_s: float | None = None
-    unfit_reason: str = ""
+    unfit_reason: Unfit | None = None
     prompt_tokens: int | None = field(default=None, kw_only=True)
     window_tokens: int | None = field(default=None, kw_only=True)
 

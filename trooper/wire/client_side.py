@@ -12,13 +12,14 @@ from attrs import frozen
 from trooper.core.conversation import Conversation
 from trooper.core.events import Event, FinishReason, Received, Usage
 from trooper.core.outcome import FailureKind
+from trooper.core.unfit import Unfit
 
 
 @frozen
 class Unreadable:
     """A request that only its own provider can judge; it is passed through, with no net."""
 
-    reason: str
+    reason: Unfit
 
 
 @frozen

@@ -14,6 +14,7 @@ import msgspec
 from trooper.core.continuing import CloudWay, Half
 from trooper.core.conversation import Conversation, ImagePart, Message, Part, Role, TextPart, UnknownPart
 from trooper.core.history import paired
+from trooper.core.unfit import Unfit
 
 #: The API wants a limit; this one every current model can keep.
 _DEFAULT_MAX_TOKENS: Final = 8192
@@ -22,17 +23,17 @@ _OPENING: Final = "(The conversation goes on.)"
 _NOT_IN_IDS: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
 
-def unfit(conversation: Conversation) -> str:
-    """Why `conversation` cannot be said in this wire; empty if it can."""
+def unfit(conversation: Conversation) -> Unfit | None:
+    """Why `conversation` cannot be said in this wire; `None` if it can."""
     if conversation.unsaid:
         return conversation.unsaid[0]
     if conversation.choices > 1:
-        return "n"
+        return Unfit.CHOICES
     if conversation.json_mode and not conversation.json_schema:
-        return "json_mode"
+        return Unfit.JSON_MODE
     if any(isinstance(p, UnknownPart) for m in conversation.messages for p in m.parts):
-        return "content_part"
-    return ""
+        return Unfit.CONTENT_PART
+    return None
 
 
 def ask(conversation: Conversation, *, model: str, half: Half | None, max_tokens: int | None) -> bytes:

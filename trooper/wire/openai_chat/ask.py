@@ -14,19 +14,20 @@ import msgspec
 from trooper.core.continuing import CloudWay, Half
 from trooper.core.conversation import Conversation, ImagePart, Message, Part, Role, TextPart, UnknownPart
 from trooper.core.history import paired
+from trooper.core.unfit import Unfit
 
 #: OpenAI's reasoning models refuse `max_tokens`; most other servers of this
 #: wire know no other name for it.
 _NEW_LIMIT: Final = re.compile(r"(?:.*/)?(?:o\d|gpt-[5-9])")
 
 
-def unfit(conversation: Conversation) -> str:
-    """Why `conversation` cannot be said in this wire; empty if it can."""
+def unfit(conversation: Conversation) -> Unfit | None:
+    """Why `conversation` cannot be said in this wire; `None` if it can."""
     if conversation.unsaid:
         return conversation.unsaid[0]
     if any(isinstance(p, UnknownPart) for m in conversation.messages for p in m.parts):
-        return "content_part"
-    return ""
+        return Unfit.CONTENT_PART
+    return None
 
 
 def ask(conversation: Conversation, *, model: str, half: Half | None, max_tokens: int | None) -> bytes:

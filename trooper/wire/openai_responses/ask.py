@@ -13,23 +13,24 @@ import msgspec
 from trooper.core.continuing import CloudWay, Half
 from trooper.core.conversation import Conversation, ImagePart, Message, Part, Role, TextPart, UnknownPart
 from trooper.core.history import paired
+from trooper.core.unfit import Unfit
 
 #: The API takes no smaller limit.
 _LEAST_TOKENS: Final = 16
 
 
-def unfit(conversation: Conversation) -> str:
-    """Why `conversation` cannot be said in this wire; empty if it can."""
+def unfit(conversation: Conversation) -> Unfit | None:
+    """Why `conversation` cannot be said in this wire; `None` if it can."""
     if conversation.unsaid:
         return conversation.unsaid[0]
     if conversation.choices > 1:
-        return "n"
+        return Unfit.CHOICES
     if conversation.sampling.stop:
         # The API has no stop sequences, and a client that sent some relies on them.
-        return "stop"
+        return Unfit.STOP
     if any(isinstance(p, UnknownPart) for m in conversation.messages for p in m.parts):
-        return "content_part"
-    return ""
+        return Unfit.CONTENT_PART
+    return None
 
 
 def ask(conversation: Conversation, *, model: str, half: Half | None, max_tokens: int | None) -> bytes:
