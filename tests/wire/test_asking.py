@@ -209,11 +209,14 @@ def test_the_half_answer_comes_last(name: str, way: CloudWay, marks: dict[str, b
     assert read.sampling.max_tokens == 99
 
 
-@pytest.mark.parametrize("name", ["messages", "responses"])
-def test_a_way_that_the_wire_has_not(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [("messages", CloudWay.PREFIX), ("responses", CloudWay.PREFIX), ("chat", CloudWay.NONE)],
+)
+def test_a_way_that_the_wire_has_not(name: str, way: CloudWay) -> None:
     asked = Conversation("m", (Message(Role.USER, (TextPart("Hi"),)),))
-    with pytest.raises(ValueError, match="PREFIX"):
-        wire_of(name).ask(asked, model="m", half=Half("x", CloudWay.PREFIX))
+    with pytest.raises(ValueError, match=way.name):
+        wire_of(name).ask(asked, model="m", half=Half("x", way))
 
 
 def test_limits_of_the_wires() -> None:

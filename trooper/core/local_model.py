@@ -11,11 +11,11 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Container, Sequence
-from typing import Final
+from typing import Final, assert_never
 
 from attrs import evolve, frozen
 
-from trooper.core.conversation import Conversation, ImagePart, UnknownPart
+from trooper.core.conversation import Conversation, ImagePart, TextPart, UnknownPart
 from trooper.core.unfit import Unfit
 
 #: What the probe asks a model to go on from. Nothing a template would strip or change.
@@ -158,8 +158,10 @@ def unfit(model: LocalModel, conversation: Conversation) -> Unfit | None:
                     return Unfit.VISION
                 case UnknownPart():
                     return Unfit.CONTENT_PART
-                case _:
+                case TextPart() | ImagePart():
                     pass
+                case _ as never:
+                    assert_never(never)
     return None
 
 
@@ -181,8 +183,10 @@ def unfit_to_go_on(model: LocalModel, conversation: Conversation) -> Unfit | Non
             return Unfit.IMAGES_RAW
         case Way.RAW:
             return None
-        case _:
+        case Way.NONE:
             return Unfit.CLOSES_TURN
+        case _ as never:
+            assert_never(never)
 
 
 def unfit_to_finish_call(model: LocalModel, conversation: Conversation) -> Unfit | None:

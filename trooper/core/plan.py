@@ -27,7 +27,7 @@ The rules, in the order in which they are tried:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from attrs import frozen
 
@@ -182,8 +182,10 @@ def passed_by(step: Step, candidates: Sequence[Candidate], transcript: Transcrip
                 left_out[candidate.name] = candidate.cannot_go_on
             case GiveUp():
                 left_out[candidate.name] = candidate.cannot_restart
-            case _:
+            case Terminate() | FinishTurn() | PassOn() | Retry():
                 break
+            case _ as never:
+                assert_never(never)
     return {name: reason for name, reason in left_out.items() if reason is not None}
 
 

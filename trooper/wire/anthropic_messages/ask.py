@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 
@@ -72,8 +72,10 @@ def _half(half: Half) -> list[dict[str, object]]:
             return [said]
         case CloudWay.INSTRUCTION:
             return [said, {"role": "user", "content": half.instruction}]
-        case way:
-            raise ValueError(way)
+        case CloudWay.PREFIX | CloudWay.CONTINUE_FINAL | CloudWay.NONE:
+            raise ValueError(half.way)
+        case _ as never:
+            assert_never(never)
 
 
 def _turns(messages: Sequence[Message]) -> list[dict[str, object]]:
@@ -119,11 +121,13 @@ def _part(part: Part) -> dict[str, object] | None:
             return {"type": "text", "text": text} if text.strip() else None
         case ImagePart(url=url) if url:
             return {"type": "image", "source": {"type": "url", "url": url}}
-        case ImagePart(media_type=kind, base64=data):
-            return {"type": "image", "source": {"type": "base64", "media_type": kind, "data": data}}
-        case _:
+        case ImagePart(media_type=media_type, base64=data):
+            return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}
+        case UnknownPart(kind):
             # Such a request is unfit, so it never comes here.
-            raise ValueError(part.kind)
+            raise ValueError(kind)
+        case _ as never:
+            assert_never(never)
 
 
 def _sampling(conversation: Conversation) -> Mapping[str, object]:

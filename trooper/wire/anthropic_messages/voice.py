@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 from attrs import define, field
@@ -28,6 +28,9 @@ from trooper.core.events import (
     Event,
     Finish,
     FinishReason,
+    NextChoice,
+    Other,
+    PartEnd,
     Reasoning,
     Received,
     Refusal,
@@ -138,8 +141,12 @@ class MessagesVoice:
                     self._finish_said = True
                 case Done():
                     self._terminated = True
-                case _:
+                case Text() | Reasoning() | Refusal() | ToolCallDelta():
                     pass
+                case PartEnd() | Usage() | NextChoice() | Other():
+                    pass
+                case _ as never:
+                    assert_never(never)
         if b"content_block_st" not in received.raw:
             return
         value = decoded_object(parse_sse(received.raw).data or b"")
@@ -165,8 +172,10 @@ class MessagesVoice:
                     out += self._delta({"type": "thinking_delta", "thinking": text})
                 case ToolCallDelta():
                     out += self._speak_call(event)
-                case _:
-                    pass
+                case Begin() | PartEnd() | Finish() | Usage() | Done() | NextChoice() | Other():
+                    pass  # Nothing to say, or said by a verb of its own.
+                case _ as never:
+                    assert_never(never)
         return bytes(out)
 
     def _speak_call(self, delta: ToolCallDelta) -> bytes:

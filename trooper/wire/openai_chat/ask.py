@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 
@@ -68,8 +68,12 @@ def _half(half: Half | None) -> Sequence[Mapping[str, object]]:
             return (said | {"prefix": True},)
         case CloudWay.INSTRUCTION:
             return (said, {"role": "user", "content": half.instruction})
-        case _:
+        case CloudWay.PREFILL | CloudWay.CONTINUE_FINAL:
             return (said,)
+        case CloudWay.NONE:
+            raise ValueError(half.way)
+        case _ as never:
+            assert_never(never)
 
 
 def _messages(messages: Sequence[Message]) -> list[dict[str, object]]:
@@ -107,11 +111,13 @@ def _part(part: Part) -> dict[str, object]:
     match part:
         case TextPart(text):
             return {"type": "text", "text": text}
-        case ImagePart(media_type=kind, base64=data, url=url):
-            return {"type": "image_url", "image_url": {"url": url or f"data:{kind};base64,{data}"}}
-        case _:
+        case ImagePart(media_type=media_type, base64=data, url=url):
+            return {"type": "image_url", "image_url": {"url": url or f"data:{media_type};base64,{data}"}}
+        case UnknownPart(kind):
             # Such a request is unfit, so it never comes here.
-            raise ValueError(part.kind)
+            raise ValueError(kind)
+        case _ as never:
+            assert_never(never)
 
 
 def _sampling(conversation: Conversation) -> Mapping[str, object]:

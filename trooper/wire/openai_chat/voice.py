@@ -15,7 +15,7 @@ Role, finish and terminator are each said once, whoever asks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 from attrs import define, field
@@ -27,6 +27,8 @@ from trooper.core.events import (
     Finish,
     FinishReason,
     NextChoice,
+    Other,
+    PartEnd,
     Reasoning,
     Received,
     Refusal,
@@ -102,6 +104,8 @@ class ChatVoice:
         """
         for event in received.events:
             match event:
+                case Text() | Reasoning() | Refusal() | ToolCallDelta():
+                    pass  # Nearly every event.
                 case Begin():
                     self._learn(event)
                 case Finish():
@@ -110,8 +114,10 @@ class ChatVoice:
                     self._usage_said = True
                 case Done():
                     self._terminated = True
-                case _:
+                case Usage() | PartEnd() | NextChoice() | Other():
                     pass
+                case _ as never:
+                    assert_never(never)
         if legs and any(isinstance(e, Finish) for e in received.events):
             return _with_note(received.raw, legs)
         return received.raw
@@ -140,8 +146,10 @@ class ChatVoice:
                 case NextChoice(index):
                     self._choice = index
                     self._role_said = self._finished = False
-                case _:
-                    pass
+                case Begin() | PartEnd() | Finish() | Usage() | Done() | Other():
+                    pass  # Nothing to say, or said by a verb of its own.
+                case _ as never:
+                    assert_never(never)
         return bytes(out)
 
     def _call(self, delta: ToolCallDelta) -> dict[str, object]:
@@ -275,8 +283,10 @@ class WholeChatVoice(WholeVoice):
                     call["arguments"] += arguments
                 case NextChoice(index):
                     self._choice = index
-                case _:
-                    pass
+                case Begin() | PartEnd() | Finish() | Usage() | Done() | Other():
+                    pass  # Nothing to say, or said by a verb of its own.
+                case _ as never:
+                    assert_never(never)
         return b""
 
     def finish(self, reason: FinishReason, legs: Sequence[LegNote]) -> bytes:

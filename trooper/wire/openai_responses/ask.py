@@ -6,7 +6,7 @@ rest of an answer.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 
@@ -73,8 +73,10 @@ def _half(half: Half | None) -> Sequence[Mapping[str, object]]:
             return (said,)
         case CloudWay.INSTRUCTION:
             return (said, _message("user", "input_text", half.instruction))
-        case way:
-            raise ValueError(way)
+        case CloudWay.PREFIX | CloudWay.CONTINUE_FINAL | CloudWay.NONE:
+            raise ValueError(half.way)
+        case _ as never:
+            assert_never(never)
 
 
 def _message(role: str, kind: str, text: str) -> Mapping[str, object]:
@@ -106,12 +108,14 @@ def _part(part: Part, text_kind: str) -> Mapping[str, object]:
     match part:
         case TextPart(text):
             return {"type": text_kind, "text": text}
-        case ImagePart(media_type=kind, base64=data, url=url):
-            shown = url or f"data:{kind};base64,{data}"
+        case ImagePart(media_type=media_type, base64=data, url=url):
+            shown = url or f"data:{media_type};base64,{data}"
             return {"type": "input_image", "image_url": shown, "detail": "auto"}
-        case _:
+        case UnknownPart(kind):
             # Such a request is unfit, so it never comes here.
-            raise ValueError(part.kind)
+            raise ValueError(kind)
+        case _ as never:
+            assert_never(never)
 
 
 def _tools(conversation: Conversation) -> Mapping[str, object]:

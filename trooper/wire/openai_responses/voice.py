@@ -16,15 +16,20 @@ the voice waits with it until `terminate`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 from attrs import define, field
 
 from trooper.core.events import (
+    Begin,
+    Done,
     Event,
     Finish,
     FinishReason,
+    NextChoice,
+    Other,
+    PartEnd,
     Reasoning,
     Received,
     Refusal,
@@ -89,8 +94,19 @@ class ResponsesVoice:
                 case ToolCallDelta() if not events[0].name:
                     self._items.open.pieces.append(events[0].arguments)
                     return raw
-                case _:
-                    pass
+                case (
+                    ToolCallDelta()
+                    | PartEnd()
+                    | Begin()
+                    | Usage()
+                    | Finish()
+                    | Done()
+                    | NextChoice()
+                    | Other()
+                ):
+                    pass  # Only the bytes tell what it means for the items.
+                case _ as never:
+                    assert_never(never)
         value = decoded_object(parse_sse(raw).data or b"")
         self._learn(value, events)
         if legs and any(isinstance(e, Finish) for e in events):
@@ -125,8 +141,10 @@ class ResponsesVoice:
                     out += self._say("reasoning", "summary_text", text)
                 case ToolCallDelta():
                     out += self._say_call(event)
-                case _:
-                    pass
+                case Begin() | PartEnd() | Finish() | Usage() | Done() | NextChoice() | Other():
+                    pass  # Nothing to say, or said by a verb of its own.
+                case _ as never:
+                    assert_never(never)
         return bytes(out)
 
     def _say(self, kind: str, part: str, text: str) -> bytes:
