@@ -74,7 +74,7 @@ What is still possible depends on how far the client's stream has got. Trooper c
 
 | phase | the client has | what can follow |
 |---|---|---|
-| P0 `before_headers`, P1 `preamble` | nothing that counts | another target answers from the beginning |
+| P0 and P1 `preamble` | nothing that counts | another target answers from the beginning |
 | P2 `text` | a piece of the answer | another target goes on from there, or an in-band error |
 | P3 `tool_call` | tool calls | whole ones end the turn; an open one is held back, so it was never seen, or finished under a grammar |
 | P4 `reasoning` | reasoning, no answer yet | another target begins the answer |

@@ -20,7 +20,7 @@ from trooper.core import local_model
 from trooper.core.conversation import Conversation, ImagePart, Message, Role
 from trooper.core.local_model import LocalModel
 from trooper.core.unfit import Unfit
-from trooper.wire.client_side import Unreadable
+from trooper.wire.client_side import Routing, Unreadable
 from trooper.wire.llama_server.ask import LlamaAsking
 from trooper.wire.ollama_chat.ask import Loading, OllamaAsking
 from trooper.wires import SURFACES
@@ -129,7 +129,9 @@ def test_it_is_read_without_loss(path: Path) -> None:
     assert conversation.unsaid == ()
     wants_document = any(word in json.dumps(body) for word in ('"json_schema"', '"json_object"'))
     assert conversation.is_structured == wants_document
-    assert conversation.stream == bool(body.get("stream"))
+    routing = SURFACES[surface].spoken.read_routing(json.dumps(body).encode())
+    assert isinstance(routing, Routing)
+    assert routing.stream == bool(body.get("stream"))
 
 
 @pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from trooper.core.conversation import ImagePart, Message, Role, TextPart, UnknownPart
-from trooper.core.outcome import PASSING, Completed, Failed, FailureKind, Phase
+from trooper.core.outcome import PASSING, Failed, FailureKind, Phase
 from trooper.core.unfit import Unfit
 
 
@@ -29,7 +29,6 @@ def test_a_failure_says_no_more_than_it_knows() -> None:
     assert Failed(FailureKind.STALL) == Failed(FailureKind.STALL, None, b"", None, None)
     assert Failed(FailureKind.STALL).prompt_tokens is None
     assert Failed(FailureKind.STALL).window_tokens is None
-    assert Completed().terminated
 
 
 def test_the_text_of_a_message_is_all_its_text() -> None:

@@ -103,7 +103,6 @@ def test_where_the_answer_ends_decides(events: tuple[Event, ...], expected: Step
 @pytest.mark.parametrize("events", [(), (Text("a"),), (OPEN_CALL,)])
 def test_a_completed_leg_is_the_end(events: tuple[Event, ...]) -> None:
     assert step(Completed(), *events) == Terminate()
-    assert step(Completed(terminated=False), *events) == Terminate()
 
 
 @pytest.mark.parametrize("kind", FailureKind)

@@ -28,7 +28,7 @@ from trooper.core.conversation import (
     UnknownPart,
 )
 from trooper.core.unfit import Unfit
-from trooper.wire.client_side import Unreadable
+from trooper.wire.client_side import Routing, Unreadable
 from trooper.wires import SURFACES, BothSides
 
 NAMES = tuple(WIRES)
@@ -112,8 +112,9 @@ def test_what_is_asked_reads_as_the_same(name: str, conversation: Conversation) 
     limit = conversation.sampling.max_tokens
     read = read_back(name, conversation, max_tokens=limit)
     assert shape(read) == shape(conversation)
-    assert read.stream
     assert read.unsaid == ()
+    body = wire_of(name).ask(conversation, model="m", max_tokens=limit)
+    assert wire_of(name).read_routing(body) == Routing("m", stream=True, include_usage=name == "chat")
 
 
 @pytest.mark.parametrize("name", NAMES)

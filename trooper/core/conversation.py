@@ -134,8 +134,6 @@ class Conversation:
     json_strict: bool = False
     parallel_tool_calls: bool | None = None
     choices: int = 1
-    stream: bool = False
-    include_usage: bool = False
     unsaid: tuple[Unfit, ...] = ()
 
     def without_foreign_tools(self) -> Conversation:

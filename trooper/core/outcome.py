@@ -59,9 +59,8 @@ PASSING: frozenset[FailureKind] = frozenset(
 
 
 class Phase(enum.Enum):
-    """How far the client's stream has got; P0 to P5 of the failure table."""
+    """How far the client's stream has got; P1 to P5 of the failure table. P0, nothing sent, counts as `PREAMBLE`."""
 
-    BEFORE_HEADERS = "before_headers"
     PREAMBLE = "preamble"
     TEXT = "text"
     TOOL_CALL = "tool_call"
@@ -112,9 +111,7 @@ class Failed:
 
 @frozen
 class Completed:
-    """A leg said all it had to say, and said so."""
-
-    terminated: bool = True
+    """A leg said all it had to say, and said so; its terminator may be missing."""
 
 
 Outcome: TypeAlias = Completed | Failed

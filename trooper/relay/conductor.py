@@ -196,7 +196,7 @@ class Conductor:
                 case None:
                     now = trio.current_time()
                     if patience.over(now):
-                        return self._conclude(playing, Completed(terminated=False))
+                        return self._conclude(playing, Completed())
                     if (kind := patience.lost(now)) is not None:
                         return self._conclude(playing, Failed(kind))
                     await self._do_duties(playing, now)

@@ -113,9 +113,6 @@ class Voice(Protocol):
     def own_error(self, raw: bytes, trouble: Trouble) -> bytes:
         """Pass on a provider's own in-band error; `trouble` is added where SDKs would miss it."""
 
-    def comment(self, words: str) -> bytes:
-        """Say something that every client ignores; nothing where the wire has no such thing."""
-
     def hand_over(self, words: str, said: str, next_said: str) -> bytes:
         """
         Mark the seam: `words` as a comment, or what the wire has of its own.

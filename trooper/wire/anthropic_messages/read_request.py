@@ -47,7 +47,6 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
             json_schema=schema,
             json_strict=schema is not None,
             parallel_tool_calls=_parallel(value.get("tool_choice")),
-            stream=bool(value.get("stream")),
             unsaid=_unsaid(value),
         )
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

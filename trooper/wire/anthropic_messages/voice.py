@@ -42,7 +42,7 @@ from trooper.core.framing import parse_sse
 from trooper.core.outcome import FailureKind
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
-from trooper.wire.notes import legs_note
+from trooper.wire.notes import comment_line, legs_note
 
 _encode: Final = msgspec.json.Encoder().encode
 #: The API takes no other characters in the id of a call.
@@ -232,7 +232,7 @@ class MessagesVoice:
 
     def hand_over(self, words: str, said: str, next_said: str) -> bytes:
         """Tell of the seam: a comment, and the API's own block if that is wanted."""
-        out = self.comment(words)
+        out = comment_line(words)
         # A call that is open must not be closed by it: a closed one is run.
         if not self.fallback_block or not said or not next_said or self._open == "tool_use":
             return out
@@ -286,14 +286,10 @@ class MessagesVoice:
         self._terminated = True
         return raw if parse_sse(raw).name == "error" else raw + self.error(trouble)
 
-    def comment(self, words: str) -> bytes:
-        """A comment line; every SSE client ignores it."""
-        return f": {words}\n\n".encode()
-
     def keep_alive(self) -> bytes:
         """The wire's own `ping`, once the message has begun."""
         if not self._started:
-            return self.comment("trooper keep-alive")
+            return comment_line("trooper keep-alive")
         return _event("ping", {"type": "ping"})
 
 

@@ -43,6 +43,7 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
         response_format = value.get("response_format") or {}
         schema = response_format.get("json_schema") or {}
         parallel = value.get("parallel_tool_calls")
+        _check_stream_options(value.get("stream_options"))
         return Conversation(
             model=str(value.get("model") or ""),
             messages=messages,
@@ -56,8 +57,6 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
             json_strict=bool(schema.get("strict")),
             parallel_tool_calls=parallel if isinstance(parallel, bool) else None,
             choices=int(value.get("n") or 1),
-            stream=bool(value.get("stream")),
-            include_usage=bool((value.get("stream_options") or {}).get("include_usage")),
             unsaid=_unsaid(value),
         )
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -66,6 +65,12 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
         # One net under all field access: whatever does not have the shape of
         # a chat request is the provider's to refuse, not ours to guess at.
         return Unreadable(Unfit.UNEXPECTED_SHAPE)
+
+
+def _check_stream_options(options: object) -> None:
+    """They are read when the request is routed; here it is only seen whether they have their shape."""
+    if options and not isinstance(options, dict):
+        raise TypeError("stream_options")
 
 
 def _message(raw: Mapping[str, object]) -> Message | None:

@@ -39,7 +39,7 @@ from trooper.core.events import (
 from trooper.core.framing import parse_sse
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
-from trooper.wire.notes import legs_note
+from trooper.wire.notes import comment_line, legs_note
 from trooper.wire.whole import WholeVoice
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -225,17 +225,13 @@ class ChatVoice:
         raised_on = decoded_object(parse_sse(raw).data or b"").get("error")
         return raw if raised_on else raw + self.error(trouble)
 
-    def comment(self, words: str) -> bytes:
-        """A comment line; every SSE client ignores it."""
-        return f": {words}\n\n".encode()
-
     def hand_over(self, words: str, said: str, next_said: str) -> bytes:
         """A comment; who said what is told with the finish."""
-        return self.comment(words)
+        return comment_line(words)
 
     def keep_alive(self) -> bytes:
         """A comment: this wire has nothing else that says nothing."""
-        return self.comment("trooper keep-alive")
+        return comment_line("trooper keep-alive")
 
 
 @define

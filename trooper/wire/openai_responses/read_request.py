@@ -65,7 +65,6 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
             json_schema=(format_.get("schema") or {}) if kind == "json_schema" else None,
             json_strict=bool(format_.get("strict")),
             parallel_tool_calls=parallel if isinstance(parallel, bool) else None,
-            stream=bool(value.get("stream")),
             unsaid=_unsaid(value, items),
         )
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -40,7 +40,7 @@ from trooper.core.events import (
 from trooper.core.framing import parse_sse
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
-from trooper.wire.notes import legs_note
+from trooper.wire.notes import comment_line, legs_note
 from trooper.wire.openai_responses.items import Items, OpenItem
 from trooper.wire.openai_responses.response import ended, error_value
 
@@ -292,17 +292,13 @@ class ResponsesVoice:
         raised_on = isinstance(decoded_object(parse_sse(raw).data or b"").get("error"), dict)
         return raw if raised_on else raw + self.error(trouble)
 
-    def comment(self, words: str) -> bytes:
-        """A comment line; every SSE client ignores it."""
-        return f": {words}\n\n".encode()
-
     def hand_over(self, words: str, said: str, next_said: str) -> bytes:
         """A comment; who said what is told with the finish."""
-        return self.comment(words)
+        return comment_line(words)
 
     def keep_alive(self) -> bytes:
         """A comment: an event would need a number, and clients know none that says nothing."""
-        return self.comment("trooper keep-alive")
+        return comment_line("trooper keep-alive")
 
 
 #: What the events of a part are called, by its kind.
