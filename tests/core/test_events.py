@@ -8,20 +8,18 @@ from trooper.core.events import (
     Begin,
     Done,
     Event,
-    Fault,
     Finish,
     FinishReason,
     NextChoice,
     Other,
+    PartEnd,
     Reasoning,
     Received,
     Refusal,
     Text,
     ToolCallDelta,
     Usage,
-    is_content,
 )
-from trooper.core.outcome import Failed, FailureKind
 
 
 @pytest.mark.parametrize(
@@ -38,11 +36,13 @@ from trooper.core.outcome import Failed, FailureKind
         (Usage(1, 2), False),
         (Done(), False),
         (NextChoice(1), False),
-        (Fault(Failed(FailureKind.STALL)), False),
+        (PartEnd(), False),
     ],
 )
 def test_what_breaks_a_silence(event: Event, expected: bool) -> None:
-    assert is_content(event) is expected
+    assert Received(b"raw", (event,)).has_content is expected
+    assert Received(b"raw", (Begin("x"), event, Usage(1, 2))).has_content is expected
+    assert Received(b"raw", (event,)).has_finish is isinstance(event, Finish)
 
 
 def test_the_text_of_an_event_is_what_is_visible() -> None:

@@ -30,6 +30,7 @@ from trooper.core.outcome import Completed, Failed, FailureKind
 from trooper.core.seam import Prefill
 from trooper.core.tally import LegTally
 from trooper.core.transcript import Transcript
+from trooper.core.unfit import Unfit
 from trooper.relay.splice import Splice
 
 ASKED = Conversation("m", (Message(Role.USER, (TextPart("Why?"),)),))
@@ -258,20 +259,20 @@ def test_an_answer_that_starts_anew_is_of_no_use() -> None:
     made = going_on(half, prefill=Prefill(half, ""))
     made.granted("local", Prefill(half, ""), echoes=None, overlaps=False)
     heard(made, said(Text("The keeper writes down nothing at all.")))
-    assert made.unfit == "starts_anew"
+    assert made.unfit is Unfit.STARTS_ANEW
     # The same, found out only when the leg is over.
     made = going_on(half)
     made.granted("local", Prefill(half, ""), echoes=None, overlaps=False)
     assert heard(made, said(Text(half[:30]))) == []
     assert ended(made, Completed(), given(Text(half)))[0] == Failed(
-        FailureKind.UNFIT, unfit_reason="starts_anew"
+        FailureKind.UNFIT, unfit_reason=Unfit.STARTS_ANEW
     )
 
 
 def test_a_voice_has_no_words_for_what_nobody_understands() -> None:
     made = going_on("One")
     assert heard(made, said(Other(continuable=False))) == []
-    assert made.unfit == "content"
+    assert made.unfit is Unfit.CONTENT
 
 
 def test_what_says_nothing_is_dropped() -> None:
@@ -311,7 +312,7 @@ def test_a_restart_without_a_word_is_a_failure() -> None:
     ("rest", "finish", "outcome"),
     [
         ("1}", STOP, Completed()),
-        ('"b"}', STOP, Failed(FailureKind.UNFIT, unfit_reason="schema")),
+        ('"b"}', STOP, Failed(FailureKind.UNFIT, unfit_reason=Unfit.SCHEMA)),
         ("", Finish(FinishReason.LENGTH), EMPTY),
         ("[", Finish(FinishReason.LENGTH), Completed()),
     ],
@@ -339,8 +340,8 @@ def test_a_document_ends_where_it_closes() -> None:
     ("rest", "outcome"),
     [
         (" 1}", Completed()),
-        (' "x"}', Failed(FailureKind.UNFIT, unfit_reason="schema")),
-        (" ", Failed(FailureKind.UNFIT, unfit_reason="schema")),
+        (' "x"}', Failed(FailureKind.UNFIT, unfit_reason=Unfit.SCHEMA)),
+        (" ", Failed(FailureKind.UNFIT, unfit_reason=Unfit.SCHEMA)),
     ],
 )
 def test_a_call_of_several_is_checked(rest: str, outcome: Completed | Failed) -> None:

@@ -34,20 +34,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Generic, TypeAlias, TypeVar, assert_never
+from typing import Generic, TypeAlias, TypeVar, assert_never
 
 from attrs import frozen
 
 from trooper.core.events import FinishReason
 from trooper.core.outcome import PASSING, Completed, Failed, FailureKind, Outcome
 from trooper.core.transcript import Transcript
-
-#: A target was believed to go on from a half answer, and began another one.
-STARTS_ANEW: Final = "starts_anew"
-#: What several targets have written is not the document or the call that was asked for.
-SCHEMA: Final = "schema"
-#: The target said when it may be asked again, and that is not yet.
-COOLING_DOWN: Final = "cooling_down"
+from trooper.core.unfit import Unfit
 
 #: One link of a request's chain: a target, and the model it is asked for. The plan only passes it on.
 L = TypeVar("L")
@@ -60,7 +54,7 @@ class Candidate(Generic[L]):
 
     Attributes:
         name: its target's name, for the log.
-        cannot_restart: why it cannot answer from the beginning; empty if it can.
+        cannot_restart: why it cannot answer from the beginning; `None` if it can.
         cannot_go_on: why it cannot continue from what the client has.
         cannot_finish_call: why it cannot write the rest of a tool call.
         is_cooling: it asked to be left alone for a while.
@@ -68,9 +62,9 @@ class Candidate(Generic[L]):
 
     link: L
     name: str
-    cannot_restart: str = ""
-    cannot_go_on: str = ""
-    cannot_finish_call: str = "no_grammar"
+    cannot_restart: Unfit | None = None
+    cannot_go_on: Unfit | None = None
+    cannot_finish_call: Unfit | None = Unfit.NO_GRAMMAR
     is_cooling: bool = False
 
 
@@ -170,11 +164,11 @@ def next_step(
         return Restart(tried, again=True)
     if not failover or (first is None and outcome.kind in PASSING):
         return PassOn(outcome)
-    if outcome.unfit_reason == SCHEMA:
+    if outcome.unfit_reason is Unfit.SCHEMA:
         return GiveUp(told)
     if transcript.tool_calls() and transcript.calls_are_whole and transcript.continuable:
         return FinishTurn(FinishReason.TOOL_CALLS)
-    did_not_go_on = outcome.unfit_reason == STARTS_ANEW or (
+    did_not_go_on = outcome.unfit_reason is Unfit.STARTS_ANEW or (
         transcript.has_text and outcome.kind is FailureKind.INVALID_REQUEST
     )
     retry = may_retry and (outcome.kind is FailureKind.EMPTY_200 or did_not_go_on)
@@ -202,12 +196,16 @@ def first_step(candidates: Sequence[Candidate[L]], otherwise: L) -> Restart[L]:
     return Restart(otherwise if fit is None else fit)
 
 
-def _first_fit(candidates: Sequence[Candidate[L]], why_not: Callable[[Candidate[L]], str]) -> L | None:
+def _first_fit(
+    candidates: Sequence[Candidate[L]], why_not: Callable[[Candidate[L]], Unfit | None]
+) -> L | None:
     fit = [candidate for candidate in candidates if not why_not(candidate)]
     return next((c.link for c in sorted(fit, key=lambda c: c.is_cooling)), None)
 
 
-def passed_by(step: Step[L], candidates: Sequence[Candidate[L]], transcript: Transcript) -> Mapping[str, str]:
+def passed_by(
+    step: Step[L], candidates: Sequence[Candidate[L]], transcript: Transcript
+) -> Mapping[str, Unfit]:
     """Which of `candidates` were left out on the way to `step`, by name, and why each."""
     match step:
         case Restart(link, again=False):
@@ -226,22 +224,22 @@ def passed_by(step: Step[L], candidates: Sequence[Candidate[L]], transcript: Tra
 
 
 def _left_out(
-    candidates: Sequence[Candidate[L]], asked: L | None, why_not: Callable[[Candidate[L]], str]
-) -> Mapping[str, str]:
+    candidates: Sequence[Candidate[L]], asked: L | None, why_not: Callable[[Candidate[L]], Unfit | None]
+) -> Mapping[str, Unfit]:
     before = itertools.takewhile(lambda candidate: candidate.link != asked, candidates)
-    reasons = {c.name: why_not(c) or (COOLING_DOWN if c.is_cooling else "") for c in before}
-    return {name: reason for name, reason in reasons.items() if reason}
+    reasons = {c.name: why_not(c) or (Unfit.COOLING_DOWN if c.is_cooling else None) for c in before}
+    return {name: reason for name, reason in reasons.items() if reason is not None}
 
 
-def _cannot_restart(candidate: Candidate[L]) -> str:
+def _cannot_restart(candidate: Candidate[L]) -> Unfit | None:
     return candidate.cannot_restart
 
 
-def _cannot_go_on(candidate: Candidate[L]) -> str:
+def _cannot_go_on(candidate: Candidate[L]) -> Unfit | None:
     return candidate.cannot_go_on
 
 
-def _cannot_finish_call(candidate: Candidate[L]) -> str:
+def _cannot_finish_call(candidate: Candidate[L]) -> Unfit | None:
     return candidate.cannot_finish_call
 
 

@@ -20,6 +20,7 @@ from trooper.core.plan import Ask, Continue, FinishCall, Restart
 from trooper.core.seam import NOTHING, Prefill, prefill
 from trooper.core.tokens import tokens_left
 from trooper.core.transcript import Transcript
+from trooper.core.unfit import Unfit
 from trooper.relay.request import Incoming
 from trooper.relay.route import Route
 from trooper.services import Link, Services
@@ -58,7 +59,7 @@ class Asking:
             case Continue(link, other_way):
                 return self._rest_from_cloud(link, given, other_way=other_way)
             case FinishCall():
-                return NoLeg("no_grammar")
+                return NoLeg(Unfit.NO_GRAMMAR)
             case _ as never:
                 assert_never(never)
 

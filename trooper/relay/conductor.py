@@ -48,6 +48,7 @@ from trooper.core.plan import (
     is_retry,
 )
 from trooper.core.tally import LegTally, Tally
+from trooper.core.unfit import Unfit
 from trooper.relay import past_answers
 from trooper.relay.asking import Asking
 from trooper.relay.client import Client, Receive, Send
@@ -163,7 +164,7 @@ class Conductor:
 
     async def refuse(self) -> None:
         """Nobody in the configuration takes requests of this wire with these credentials."""
-        failed = Failed(FailureKind.UNFIT, unfit_reason="no_target")
+        failed = Failed(FailureKind.UNFIT, unfit_reason=Unfit.NO_TARGET)
         wire = self.incoming.surface.wire.value
         self._ending = "failed"
         answer = self._delivery.fail(failed, f"the chain for {wire}", own=False)
@@ -227,7 +228,7 @@ class Conductor:
                 case None:
                     now = trio.current_time()
                     if patience.over(now):
-                        return self._conclude(leg, Completed(terminated=False))
+                        return self._conclude(leg, Completed())
                     if (kind := patience.lost(now)) is not None:
                         return self._conclude(leg, Failed(kind))
                     await self._response.do_duties(delivery, leg, now)

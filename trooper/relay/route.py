@@ -23,6 +23,7 @@ from trooper.core.plan import (
     passed_by,
 )
 from trooper.core.transcript import Transcript
+from trooper.core.unfit import Unfit
 from trooper.relay.request import Incoming
 from trooper.services import Link, Services
 from trooper.targets.standby import State
@@ -38,7 +39,7 @@ class Route:
     incoming: Incoming
     links: tuple[Link, ...] = field(init=False)
     #: Targets that were not asked, and why they could not have taken it.
-    passed_by: dict[str, str] = field(factory=dict, init=False)
+    passed_by: dict[str, Unfit] = field(factory=dict, init=False)
     _left: list[Link] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -112,12 +113,12 @@ class Route:
         """Whether the target speaks the client's wire, so that it can have the client's own request."""
         return link.target.wire is self.incoming.surface.wire
 
-    def unsayable(self, link: Link, conversation: Conversation) -> str:
-        """Why `conversation` cannot be asked anew of a cloud; empty if it can."""
+    def unsayable(self, link: Link, conversation: Conversation) -> Unfit | None:
+        """Why `conversation` cannot be asked anew of a cloud; `None` if it can."""
         named = link.target.model is not None or self.incoming.routing.model in link.target.models
         if not named and not self.is_native(link):
             # A provider of another wire does not know the client's name for a model.
-            return "no_model"
+            return Unfit.NO_MODEL
         return cloud_wire(link.target).unfit(conversation)
 
     def _candidates(self, now: float) -> tuple[Candidate[Link], ...]:
@@ -135,7 +136,7 @@ class Route:
         conversation = self.incoming.conversation
         if isinstance(conversation, Unreadable):
             # In its own wire a provider can say for itself what is wrong.
-            restart = "" if self.is_native(link) else conversation.reason
+            restart = None if self.is_native(link) else conversation.reason
             return Candidate(link, name, restart, conversation.reason, is_cooling=is_cooling)
         standby = self.services.standbys.get(name)
         if standby is None:
@@ -145,7 +146,7 @@ class Route:
             return Candidate(
                 link,
                 name,
-                cannot_restart="" if self.is_native(link) else unsayable,
+                cannot_restart=None if self.is_native(link) else unsayable,
                 cannot_go_on=unsayable or unfit_to_go_on(conversation, way),
                 is_cooling=is_cooling,
             )

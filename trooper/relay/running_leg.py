@@ -74,7 +74,7 @@ class RunningLeg:
             tokens=tally.tokens,
             estimated=tally.estimated,
             status=failed.answer.status if failed and failed.answer else None,
-            unfit_reason=failed.unfit_reason if failed else "",
+            unfit_reason=failed.unfit_reason if failed else None,
         )
 
 

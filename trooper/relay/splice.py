@@ -25,31 +25,35 @@ Waits for nothing, reads no clock, speaks no wire.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, assert_never
 
 from attrs import define, field
 
 from trooper.config import Server
 from trooper.core.conversation import Conversation, ToolCall
 from trooper.core.events import (
+    Begin,
+    Done,
     Event,
     Finish,
     FinishReason,
     NextChoice,
     Other,
+    PartEnd,
     Reasoning,
     Received,
+    Refusal,
     Text,
+    ToolCallDelta,
     Usage,
-    is_content,
 )
 from trooper.core.gate import Gate
 from trooper.core.outcome import PASSING, Completed, Failed, FailureKind, Outcome
-from trooper.core.plan import SCHEMA, STARTS_ANEW
 from trooper.core.seam import Join, Prefill, says_it_all
 from trooper.core.structured import DocumentEnd, is_valid
 from trooper.core.tally import LegTally
 from trooper.core.transcript import Transcript
+from trooper.core.unfit import Unfit
 
 #: To a reader an answer without a word is a failure; to a whole answer nothing is to be added.
 _SILENCE: Final = Failed(FailureKind.EMPTY_200)
@@ -86,8 +90,8 @@ class Splice:
     forwards: bool = field(init=False)
     #: The leg has said all it may: a stop sequence or a document was completed across the join.
     stopped: bool = field(default=False, init=False)
-    #: Why nothing the leg says can be used any more; empty while it can.
-    unfit: str = field(default="", init=False)
+    #: Why nothing the leg says can be used any more; `None` while it can.
+    unfit: Unfit | None = field(default=None, init=False)
     _thinks: bool = field(init=False)
     _half_call: tuple[int, ToolCall] | None = field(init=False)
     _gate: Gate | None = field(default=None, init=False)
@@ -139,7 +143,7 @@ class Splice:
         if self._join is not None:
             rest = self._new(self._join.finish())
             if self._join.anew:
-                outcome = Failed(FailureKind.UNFIT, unfit_reason=STARTS_ANEW)
+                outcome = Failed(FailureKind.UNFIT, unfit_reason=Unfit.STARTS_ANEW)
             if rest:
                 self._gate = self._gate or self._new_gate()
                 released += self._gate.push(Received(b"", tuple(rest)))
@@ -167,7 +171,7 @@ class Splice:
             said_all = given.part_ended or says_it_all(given.text)
             outcome = outcome if self.goes_on and said_all else _SILENCE
         if isinstance(outcome, Completed) and not self._is_as_asked(given):
-            outcome = Failed(FailureKind.UNFIT, unfit_reason=SCHEMA)
+            outcome = Failed(FailureKind.UNFIT, unfit_reason=Unfit.SCHEMA)
         if isinstance(outcome, Completed) and self._finish is not None:
             return outcome, self._released([Received(b"", (self._finish,))])
         return outcome, ()
@@ -188,10 +192,12 @@ class Splice:
                         self.tally.reported = event
                     case NextChoice():
                         self.tally.next_choice()
-                    case Finish():
+                    case Reasoning() | Refusal() | ToolCallDelta() | Other(continuable=False):
+                        self._said = True
+                    case Begin() | PartEnd() | Finish() | Done() | Other():
                         pass
-                    case _:
-                        self._said = self._said or is_content(event)
+                    case _ as never:
+                        assert_never(never)
         return items
 
     # -- what is spoken anew -----------------------------------------------------
@@ -200,7 +206,7 @@ class Splice:
         """The event without its bytes, and of what it says that which is new; empty where nothing is."""
         if any(e == Other(continuable=False) for e in item.events):
             # No voice has words for it.
-            self.unfit = "content"
+            self.unfit = Unfit.CONTENT
             return _AS_IT_CAME
         return Received(b"", self._withheld(self._joined(item.events)))
 
@@ -236,7 +242,7 @@ class Splice:
             else:
                 joined.append(event)
         if join.anew:
-            self.unfit = STARTS_ANEW
+            self.unfit = Unfit.STARTS_ANEW
             return ()
         closed = self._document is not None and self._document.closed
         if (join.stopped or closed) and not self.stopped:

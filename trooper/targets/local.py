@@ -14,6 +14,7 @@ from trooper.core.events import NextChoice, Received
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Failed, FailureKind
 from trooper.core.seam import prefill as split_blanks
+from trooper.core.unfit import Unfit
 from trooper.targets.inbox import Ended, Granted, Inbox
 from trooper.targets.reading import Reading, without_answer
 from trooper.targets.standby import Standby
@@ -70,7 +71,7 @@ async def run_local(leg: LocalLeg, inbox: Inbox) -> None:
     reason = (local_model.unfit_to_go_on if going_on else local_model.unfit)(model, leg.conversation)
     way = _way(model, leg) if not reason else Way.NONE
     if reason or (going_on and way is Way.NONE):
-        inbox.put_nowait(Ended(Failed(FailureKind.UNFIT, unfit_reason=reason or "no_other_way")))
+        inbox.put_nowait(Ended(Failed(FailureKind.UNFIT, unfit_reason=reason or Unfit.NO_OTHER_WAY)))
         return
     async with leg.standby.slots:
         await _ask_local(leg, inbox, model, way)
@@ -97,7 +98,7 @@ async def _finish_call(leg: LocalLeg, inbox: Inbox, model: LocalModel, index: in
         if not isinstance(prompt, Failed):
             post = asking.finish_call(prompt, conversation, call, max_tokens=limit)
         if post is None:
-            failed = Failed(FailureKind.UNFIT, unfit_reason="no_grammar")
+            failed = Failed(FailureKind.UNFIT, unfit_reason=Unfit.NO_GRAMMAR)
             inbox.put_nowait(Ended(prompt if isinstance(prompt, Failed) else failed))
             return
         reader = asking.reader(post, leg.max_line_bytes, f"call_{leg.request_id}")
@@ -193,4 +194,4 @@ async def _rendered(leg: LocalLeg, model: LocalModel, conversation: Conversation
     if isinstance(answer, Failed):
         return without_answer(answer) or answer
     prompt = asking.read_render(answer.body)
-    return Failed(FailureKind.UNFIT, unfit_reason="no_render") if prompt is None else prompt
+    return Failed(FailureKind.UNFIT, unfit_reason=Unfit.NO_RENDER) if prompt is None else prompt

@@ -59,7 +59,7 @@ class Reading:
         outcome = self.reader.outcome
         if outcome is None and self.reader.finished:
             # The transport failed behind the finish reason: the answer is whole.
-            outcome = Completed(terminated=False)
+            outcome = Completed()
         outcome = outcome or failed or Failed(FailureKind.EOF_EARLY)
         if isinstance(outcome, Failed) and not self.is_native:
             outcome = foreign(outcome)
