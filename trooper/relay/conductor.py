@@ -48,11 +48,10 @@ from trooper.core.plan import (
     next_step,
     passed_by,
 )
-from trooper.relay import past_answers
 from trooper.relay.client import Client, Receive, Send
 from trooper.relay.delivery import Delivery
 from trooper.relay.failure_answers import seam_words
-from trooper.relay.request import ClientRequest, Incoming
+from trooper.relay.request import ClientRequest, Incoming, read
 from trooper.relay.route import Route
 from trooper.relay.running_leg import Playing, leg_report
 from trooper.services import Seat, Services
@@ -80,7 +79,7 @@ async def relay(
     an honest error, or is gone.
     """
     client = Client(send, hang_up, services.config.server.drain_timeout_s)
-    conductor = Conductor(services, past_answers.incoming(services, request), client)
+    conductor = Conductor(services, read(services, request), client)
     try:
         if not conductor.route.seats:
             await conductor.refuse()
@@ -147,7 +146,7 @@ class Conductor:
     async def refuse(self) -> None:
         """Nobody in the configuration takes requests of this wire with these credentials."""
         failed = Failed(FailureKind.UNFIT, unfit_reason="no_target")
-        wire = self.incoming.surface.wire.value
+        wire = self.incoming.wire.name
         self._ending = "failed"
         await self._answer(self.delivery.fail(failed, f"the chain for {wire}", own=False), "none")
 
@@ -341,11 +340,8 @@ class Conductor:
             case Terminate() | FinishTurn():
                 delivery.end_turn(step.reason if isinstance(step, FinishTurn) else FinishReason.STOP)
                 self._ending = "completed"
-                past_answers.keep(
-                    self.services,
-                    self.incoming,
-                    delivery.voice,
-                    provider_knows=self._is_providers_own(playing),
+                self.incoming.remember(
+                    self.services, delivery.voice, provider_knows=self._is_providers_own(playing)
                 )
             case PassOn(failed) | GiveUp(failed):
                 self._ending = "passed_on" if isinstance(step, PassOn) else "failed"

@@ -9,9 +9,8 @@ from typing import Final
 
 from attrs import define, field
 
-from trooper.config import Wire
+from trooper.core import digest, history, local_model
 from trooper.core import headers as http
-from trooper.core import history, local_model
 from trooper.core.continuing import CloudWay, Half, other_cloud_way, unfit_to_go_on
 from trooper.core.conversation import Conversation
 from trooper.core.outcome import Failed, FailureKind
@@ -21,13 +20,13 @@ from trooper.core.transcript import Transcript
 from trooper.relay.request import Incoming
 from trooper.services import Seat, Services
 from trooper.targets.cloud import CloudLeg
-from trooper.targets.credentials import headers_for
 from trooper.targets.leg import Leg, NoLeg
 from trooper.targets.local import LocalLeg
 from trooper.targets.standby import State
 from trooper.targets.upstream import Call
+from trooper.targets.ways import cloud_way
 from trooper.wire.client_side import Unreadable
-from trooper.wires import cloud_way, cloud_wire
+from trooper.wire.target_side import TargetSide
 
 #: How a provider says that it did not write what it is said to have written.
 _REFUSALS: Final = (FailureKind.INVALID_REQUEST, FailureKind.NOT_FOUND)
@@ -48,7 +47,7 @@ class Route:
     _healed: bytes | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.seats = self.services.chain(self.incoming.routing.model, self.incoming.surface.wire)
+        self.seats = self.services.chain(self.incoming.routing.model, self.incoming.wire)
         if not self.incoming.wants_failover:
             self.seats = self.seats[:1]
         self._left = list(self.seats)
@@ -135,7 +134,7 @@ class Route:
         )
 
     def _is_native(self, seat: Seat) -> bool:
-        return seat.target.wire is self.incoming.surface.wire
+        return seat.target.wire == self.incoming.wire
 
     def _no_model(self, seat: Seat) -> str:
         """A provider of another wire does not know the client's name for a model."""
@@ -144,11 +143,14 @@ class Route:
 
     def _unsayable(self, seat: Seat, conversation: Conversation) -> str:
         """Why the request cannot be asked anew of a cloud; empty if it can."""
-        return self._no_model(seat) or cloud_wire(seat.target).unfit(conversation)
+        return self._no_model(seat) or self._side(seat).unfit(conversation)
+
+    def _side(self, seat: Seat) -> TargetSide:
+        return self.services.wires.target_side(seat.target.wire)
 
     def _way(self, seat: Seat) -> CloudWay:
         instruction = self.services.config.server.continue_instruction
-        return cloud_way(seat.target, seat.model or "", instruction).way
+        return cloud_way(seat.target, self._side(seat), seat.model or "", instruction).way
 
     def leg(self, seat: Seat, given: Transcript, *, tokens_left: int | None, other_way: bool) -> Leg:
         """What `seat` is asked: the whole answer, or the rest after what is `given`, within `tokens_left`."""
@@ -183,7 +185,7 @@ class Route:
         if reason := self._unsayable(seat, conversation):
             # Chosen although it is not fit: nobody is.
             return NoLeg(reason)
-        wire, model = cloud_wire(seat.target), seat.model or ""
+        wire, model = self._side(seat), seat.model or ""
         if not given:
             limit = conversation.sampling.max_tokens
             return self._new_cloud_leg(
@@ -195,9 +197,7 @@ class Route:
         if reason := unfit_to_go_on(conversation, way):
             return NoLeg(reason)
         plain, own_prefill = history.split_prefill(conversation)
-        # Anthropic refuses white space at the end of a prefill, newlines included.
-        trims = seat.target.wire is Wire.ANTHROPIC_MESSAGES
-        shown = prefill(own_prefill + given, trims=trims)
+        shown = prefill(own_prefill + given, trims=wire.trims_prefill)
         half = Half(shown.text, way, self.services.config.server.continue_instruction)
         body = wire.ask(plain, model=model, half=half, max_tokens=tokens_left)
         return self._new_cloud_leg(
@@ -212,7 +212,7 @@ class Route:
         return CloudLeg(
             upstream=self.services.upstreams[seat.target.name],
             call=call,
-            wire=cloud_wire(seat.target),
+            wire=self._side(seat),
             is_native=is_native,
             # What we say ourselves is always asked for as a stream: a stall is seen then.
             stream=self.incoming.routing.stream or not is_native,
@@ -238,23 +238,25 @@ class Route:
 
     def _native_call(self, seat: Seat) -> Call:
         """The client's own request, as it came but for the model's name."""
-        request, wire = self.incoming.request, cloud_wire(seat.target)
-        body = self._healed or self.incoming.surface.spoken.cleaned(
+        request, wire = self.incoming.request, self._side(seat)
+        body = self._healed or self.incoming.client_side.cleaned(
             self.incoming.native, self.services.unknown_ids
         )
         asked = self.incoming.routing.model
         if asked and seat.model is not None and seat.model != asked:
             body = wire.with_model(body, seat.model)
-        headers = headers_for(
+        headers = self.services.headers_for(
             seat.target, request.headers, hop=request.hop, client_key_used=request.client_key_used
         )
         return Call("POST", wire.path, headers, body, request.query)
 
     def _call(self, seat: Seat, body: bytes) -> Call:
         """A request of ours. The client's headers and query speak of another wire, or of the whole answer."""
-        request, wire = self.incoming.request, cloud_wire(seat.target)
+        request, wire = self.incoming.request, self._side(seat)
         kept = request.headers if self._is_native(seat) else ()
-        headers = headers_for(seat.target, kept, hop=request.hop, client_key_used=request.client_key_used)
+        headers = self.services.headers_for(
+            seat.target, kept, hop=request.hop, client_key_used=request.client_key_used
+        )
         said = {name for name, _ in headers}
         ours = ((b"content-type", b"application/json"), (b"accept", b"text/event-stream"), *wire.headers)
         headers += tuple((name, value) for name, value in ours if name not in said)
@@ -266,7 +268,7 @@ class Route:
             return False
         if not self._is_native(self.take_again(name)):
             return False
-        self._healed = self.incoming.surface.spoken.sanitised(
+        self._healed = self.incoming.client_side.sanitised(
             self.incoming.native,
             failed.answer.body,
             self.services.config.server.continue_instruction,
@@ -281,11 +283,11 @@ class Route:
     def _is_cooling(self, seat: Seat, now: float) -> bool:
         return self.services.cooldowns.is_cooling(self._cooldown_key(seat), now)
 
-    def _cooldown_key(self, seat: Seat) -> tuple[str, str, int]:
+    def _cooldown_key(self, seat: Seat) -> tuple[str, str, str]:
         """One target, one model, one credential: a limit on one says nothing of another."""
-        credential = b""
+        credential = ""
         if seat.target.key.kind == "client":
             headers = self.incoming.request.headers
-            credential = http.find(headers, b"authorization") + b"\0" + http.find(headers, b"x-api-key")
-        # The hash is salted per process, so the credential cannot be found from it.
-        return (seat.target.name, seat.model or "", hash(credential))
+            names = self.services.wires.credential_headers
+            credential = digest.owner(self.services.digest_key, [http.find(headers, name) for name in names])
+        return (seat.target.name, seat.model or "", credential)

@@ -29,7 +29,9 @@ def unfit(conversation: Conversation) -> str:
     return ""
 
 
-def ask(conversation: Conversation, *, model: str, half: Half | None, max_tokens: int | None) -> bytes:
+def ask(
+    conversation: Conversation, *, model: str, half: Half | None = None, max_tokens: int | None = None
+) -> bytes:
     """
     A streaming request.
 
