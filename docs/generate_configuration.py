@@ -13,9 +13,11 @@ from pathlib import Path
 import attrs
 from generated import write_or_check
 
-from trooper.config import Server, Target, Wire
-from trooper.config.environment import VARIABLES
+from trooper.config import Server, Target
+from trooper.config.environment import variables
+from trooper.config.told import filled
 from trooper.config.typed import words_for
+from trooper.wires import WIRES
 
 DOCS = Path(__file__).parent
 PAGE = DOCS / "configuration.md"
@@ -88,7 +90,7 @@ An empty variable counts as unset.
 def default_of(attribute: attrs.Attribute[object]) -> str:
     """The default in the words of the file."""
     if attribute.metadata["default"]:
-        return str(attribute.metadata["default"])
+        return filled(str(attribute.metadata["default"]), WIRES.known)
     match attribute.default:
         case attrs.NOTHING:
             return "required"
@@ -116,11 +118,11 @@ def keys_table(cls: type[Server | Target]) -> str:
     rows = ["| key | type | default | meaning |", "|---|---|---|---|"]
     for attribute in attrs.fields(cls):
         name = "client_keys_env" if attribute.name == "client_keys" else attribute.name
-        kind = TYPES.get(attribute.name) or words_for(attribute.type)[0]
-        only = attribute.metadata["only"]
-        names = " and ".join(f"`{wire.value}`" for wire in only)
-        belongs = "" if len(only) == len(Wire) else f" Only for {names}."
-        meaning = f"{attribute.metadata['doc']}{belongs} *{attribute.metadata['reason']}*"
+        kind = TYPES.get(attribute.name) or words_for(attribute.type, WIRES.known)[0]
+        names = " and ".join(f"`{wire.name}`" for wire in WIRES.known if name in wire.settings)
+        belongs = f" Only for {names}." if attribute.metadata["is_selective"] else ""
+        doc = filled(attribute.metadata["doc"], WIRES.known)
+        meaning = f"{doc}{belongs} *{attribute.metadata['reason']}*"
         rows.append(f"| `{name}` | {kind} | {default_of(attribute)} | {meaning} |")
     return "\n".join(rows)
 
@@ -128,7 +130,7 @@ def keys_table(cls: type[Server | Target]) -> str:
 def variables_table() -> str:
     """One row for each environment variable."""
     rows = ["| variable | meaning |", "|---|---|"]
-    rows += [f"| `{name}` | {meaning} |" for name, meaning in VARIABLES.items()]
+    rows += [f"| `{name}` | {meaning} |" for name, meaning in variables(WIRES.known).items()]
     return "\n".join(rows)
 
 

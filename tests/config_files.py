@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trooper.config import Config, load
+from trooper.wires import WIRES
 
 SECRET = "sk-do-not-print-me"
 
@@ -17,11 +18,11 @@ BOTH = OPENAI + OLLAMA
 
 def from_toml(folder: Path, text: str, **environ: str) -> Config:
     (folder / "trooper.toml").write_text(text, encoding="utf-8")
-    return load(environ, folder)
+    return load(environ, folder, WIRES.known)
 
 
 def from_environment(**environ: str) -> Config:
-    return load(environ, Path("/nowhere"))
+    return load(environ, Path("/nowhere"), WIRES.known)
 
 
 #: What is wrong → the file, the key that is blamed, words of the message.

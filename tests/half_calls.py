@@ -16,7 +16,7 @@ from attrs import define, evolve, field
 
 from gbnf import Grammar
 from scenes import WIRES, Stage, configured, stage
-from trooper.config import Chain, Config, Target, Wire
+from trooper.config import Chain, Config, Target
 from trooper.targets.standby import State
 from trooper.testing import (
     Call,
@@ -31,6 +31,7 @@ from trooper.testing import (
     ToolUse,
 )
 from trooper.testing.provider import WIRES as SPOKEN
+from trooper.wires import LLAMA_SERVER
 
 NOTE = {
     "path": "src/ünï/灯台.py",
@@ -80,7 +81,7 @@ def with_llama(wire: str, **server: Any) -> Config:
     """The client's provider, and a llama.cpp server behind it."""
     config = configured(**server)
     first = config.target(WIRES[wire].target)
-    local = Target("llama", Wire.LLAMA_SERVER, "http://127.0.0.1:8080")
+    local = Target("llama", LLAMA_SERVER.wire, "http://127.0.0.1:8080")
     return evolve(config, targets=(first, local), chains=(Chain("*", (first.name, local.name)),))
 
 

@@ -33,6 +33,10 @@ from trooper.testing import (
     MemoryNetwork,
     ScriptedProvider,
 )
+from trooper.wire.client_side import ClientSide
+from trooper.wire.target_side import TargetSide
+from trooper.wires import ANTHROPIC_MESSAGES, OPENAI_CHAT, OPENAI_RESPONSES
+from trooper.wires import WIRES as TABLE
 from wire_validator import ChatResult, validate_chat, validate_whole
 
 CLOUD = ("api.openai.com", 80)
@@ -65,10 +69,18 @@ class Spoken:
     read_whole: Callable[[bytes], ChatResult]
     target: str
 
+    @property
+    def client_side(self) -> ClientSide:
+        return TABLE.client_side(self.wire)
+
+    @property
+    def target_side(self) -> TargetSide:
+        return TABLE.target_side(self.wire)
+
 
 WIRES: Mapping[str, Spoken] = {
     "chat": Spoken(
-        Wire.OPENAI_CHAT,
+        OPENAI_CHAT.wire,
         "/v1/chat/completions",
         {"messages": [QUESTION]},
         validate_chat,
@@ -76,7 +88,7 @@ WIRES: Mapping[str, Spoken] = {
         "openai",
     ),
     "messages": Spoken(
-        Wire.ANTHROPIC_MESSAGES,
+        ANTHROPIC_MESSAGES.wire,
         "/v1/messages",
         {"max_tokens": 4096, "messages": [QUESTION]},
         validate_messages,
@@ -84,7 +96,7 @@ WIRES: Mapping[str, Spoken] = {
         "anthropic",
     ),
     "responses": Spoken(
-        Wire.OPENAI_RESPONSES,
+        OPENAI_RESPONSES.wire,
         "/v1/responses",
         {"input": [QUESTION]},
         validate_responses,
@@ -110,7 +122,7 @@ def dies(
 
 def configured(environ: Mapping[str, str] | None = None, **server: Any) -> Config:
     """Zero configuration with the cloud in reach of the memory network."""
-    config = load({**ENVIRON, **(environ or {})}, Path("/nonexistent"))
+    config = load({**ENVIRON, **(environ or {})}, Path("/nonexistent"), TABLE.known)
     return evolve(config, server=evolve(config.server, **server))
 
 
@@ -221,7 +233,7 @@ class Stage:
         wire: str = "chat",
         method: str = "POST",
         path: str | None = None,
-        owner: int = 0,
+        owner: str = "",
         model: str = "gpt-4o",
         stream: bool = True,
         headers: tuple[tuple[bytes, bytes], ...] = (),

@@ -50,6 +50,7 @@ from trooper.bench.table import Table
 from trooper.config import load
 from trooper.testing import FAULTS, chat_events, tokens
 from trooper.testing.client import Heard
+from trooper.wires import WIRES
 
 MIDDLE = POSITIONS[1]
 SHORT = HISTORIES[0]
@@ -403,7 +404,7 @@ def test_the_configuration_is_one_that_trooper_reads(tmp_path: Path) -> None:
         local={"model": 'a"b', "num_ctx": 7},
     )
     file.write_text(text, encoding="utf-8")
-    config = load({"TROOPER_CONFIG": str(file)}, tmp_path)
+    config = load({"TROOPER_CONFIG": str(file)}, tmp_path, WIRES.known)
     cloud, local = config.targets
 
     assert (cloud.base_url, cloud.stall_timeout_s, cloud.key.kind) == ("http://127.0.0.1:1/v1", 0.2, "none")

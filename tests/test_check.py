@@ -15,11 +15,12 @@ import structlog
 import trio
 
 from trooper.commands.check import Finding, _print_table, ask_all, check, judge_cloud
-from trooper.config import Config, Key, Target, Wire, load
+from trooper.config import Config, Key, Target, load
 from trooper.core.continuing import CloudWay
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.testing import FakeOllama, Model, OllamaFault, ScriptedProvider, serve_tcp
-from trooper.wires import KnownWay
+from trooper.wire.target_side import KnownWay
+from trooper.wires import OPENAI_CHAT, WIRES
 
 SECRET = "sk-do-not-show"
 NOBODY = "http://127.0.0.1:9"
@@ -42,7 +43,7 @@ async def findings(
             "TROOPER_ANTHROPIC_BASE_URL": f"http://127.0.0.1:{cloud_port}",
             "TROOPER_OLLAMA_URL": f"http://127.0.0.1:{local_port}",
         }
-        found = await ask_all(load(addresses | environ, Path("/nonexistent")))
+        found = await ask_all(load(addresses | environ, Path("/nonexistent"), WIRES.known))
         nursery.cancel_scope.cancel()
     return {finding.name: finding for finding in found}
 
@@ -133,7 +134,7 @@ async def test_a_model_of_the_map_that_is_missing(tmp_path: Path) -> None:
             f'[[targets]]\nname = "mine"\nwire = "ollama-chat"\nbase_url = "http://127.0.0.1:{port}"\n'
             'models = { "gpt-4o" = "qwen2.5:3b", "gpt-4o-mini" = "tiny:1b" }\n'
         )
-        (finding,) = await ask_all(load({}, tmp_path))
+        (finding,) = await ask_all(load({}, tmp_path, WIRES.known))
         nursery.cancel_scope.cancel()
 
     assert not finding.usable
@@ -143,7 +144,7 @@ async def test_a_model_of_the_map_that_is_missing(tmp_path: Path) -> None:
 
 def cloud(kind: str) -> Target:
     value = SECRET if kind == "value" else ""
-    return Target("cloud", Wire.OPENAI_CHAT, "https://api.example/v1", key=Key(kind, value))  # type: ignore[arg-type]
+    return Target("cloud", OPENAI_CHAT.wire, "https://api.example/v1", key=Key(kind, value))  # type: ignore[arg-type]
 
 
 def failed(kind: FailureKind, status: int | None = None) -> Failed:
@@ -247,10 +248,10 @@ def test_a_configuration_that_cannot_be_read(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_chain_without_a_local_target_is_pointed_out(capsys: pytest.CaptureFixture[str]) -> None:
-    config: Config = load({}, Path("/nonexistent"))
+    config: Config = load({}, Path("/nonexistent"), WIRES.known)
 
     _print_table(
-        Config(config.server, config.targets, (type(config.chains[0])("gpt-*", ("openai",)),)),
+        Config(config.server, config.targets, (type(config.chains[0])("gpt-*", ("openai",)),), WIRES.known),
         [Finding("openai", "cloud", "https://api.example/v1", True, ("lists 3 models",))],
     )
 

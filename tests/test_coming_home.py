@@ -277,9 +277,9 @@ async def test_one_that_only_the_cloud_knows(autojump_clock: Any) -> None:
 
 async def test_an_answer_belongs_to_who_asked_for_it(autojump_clock: Any) -> None:
     async with stage(ScriptedProvider("The first answer.")) as s:
-        first = await s.ask(wire="responses", input="Hi", owner=1)
+        first = await s.ask(wire="responses", input="Hi", owner="1")
         s.cloud.play_next(FAULT_503)
-        x = await s.ask(wire="responses", input=[ASK], previous_response_id=id_of(first), owner=2)
+        x = await s.ask(wire="responses", input=[ASK], previous_response_id=id_of(first), owner="2")
         assert x.status == 503
         assert s.ollama.requests == []
 
@@ -343,7 +343,7 @@ async def test_coming_back_to_an_answer_of_ours(autojump_clock: Any) -> None:
         assert got.whole()["output"] == output_of(bytes(first.body))
         items = await s.ask(method="GET", path=f"{path}/input_items", body=b"")
         assert [item["content"][0]["text"] for item in items.whole()["data"]] == ["Hi"]
-        other = await s.ask(method="GET", path=path, body=b"", owner=5)
+        other = await s.ask(method="GET", path=path, body=b"", owner="5")
         assert other.status == 404
         deleted = await s.ask(method="DELETE", path=path, body=b"")
         assert deleted.whole() == {"id": id_of(first), "object": "response", "deleted": True}

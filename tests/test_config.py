@@ -11,8 +11,9 @@ import attrs
 import pytest
 
 from config_files import OLLAMA, OPENAI, SECRET, from_environment, from_toml
-from trooper.config import Chain, Config, Key, Server, Target, Wire, load
-from trooper.config.environment import VARIABLES
+from trooper.config import Chain, Config, Key, Server, Target, load
+from trooper.config.environment import variables
+from trooper.wires import ANTHROPIC_MESSAGES, OLLAMA_CHAT, OPENAI_CHAT, OPENAI_RESPONSES, WIRES
 
 # --- without a word -----------------------------------------------------------------
 
@@ -23,15 +24,15 @@ def test_zero_configuration_is_openai_with_the_clients_key_and_ollama() -> None:
     assert config.source == "environment"
     assert config.server == Server()
     assert config.targets == (
-        Target("openai", Wire.OPENAI_CHAT, "https://api.openai.com/v1", key=Key("client")),
-        Target("openai-responses", Wire.OPENAI_RESPONSES, "https://api.openai.com/v1", key=Key("client")),
-        Target("anthropic", Wire.ANTHROPIC_MESSAGES, "https://api.anthropic.com/v1", key=Key("client")),
-        Target("ollama", Wire.OLLAMA_CHAT, "http://127.0.0.1:11434"),
+        Target("openai", OPENAI_CHAT.wire, "https://api.openai.com/v1", key=Key("client")),
+        Target("openai-responses", OPENAI_RESPONSES.wire, "https://api.openai.com/v1", key=Key("client")),
+        Target("anthropic", ANTHROPIC_MESSAGES.wire, "https://api.anthropic.com/v1", key=Key("client")),
+        Target("ollama", OLLAMA_CHAT.wire, "http://127.0.0.1:11434"),
     )
     for wire, cloud in (
-        (Wire.OPENAI_CHAT, "openai"),
-        (Wire.OPENAI_RESPONSES, "openai-responses"),
-        (Wire.ANTHROPIC_MESSAGES, "anthropic"),
+        (OPENAI_CHAT.wire, "openai"),
+        (OPENAI_RESPONSES.wire, "openai-responses"),
+        (ANTHROPIC_MESSAGES.wire, "anthropic"),
     ):
         # A client's key goes to the provider whose wire the client speaks, and to nobody else.
         assert [target.name for target in config.chain_for("gpt-4o", wire)] == [cloud, "ollama"]
@@ -45,7 +46,7 @@ def test_defaults_that_depend_on_the_wire() -> None:
 
 
 def test_an_empty_variable_is_not_set() -> None:
-    assert from_environment(**dict.fromkeys(VARIABLES, " ")) == from_environment()
+    assert from_environment(**dict.fromkeys(variables(WIRES.known), " ")) == from_environment()
 
 
 def test_every_variable_of_trooper_is_documented_and_read() -> None:
@@ -63,20 +64,20 @@ def test_every_variable_of_trooper_is_documented_and_read() -> None:
     }
     config = from_environment(**values)
 
-    assert set(VARIABLES) == {*values, "TROOPER_CONFIG", "OLLAMA_HOST", "TROOPER_CACHE"}
+    assert set(variables(WIRES.known)) == {*values, "TROOPER_CONFIG", "OLLAMA_HOST", "TROOPER_CACHE"}
     cloud, responses, anthropic, local = config.targets
     assert (responses.base_url, responses.key) == ("https://cloud.example/v1", Key("value", SECRET))
     assert (anthropic.base_url, anthropic.key) == ("https://other.example/v1", Key("value", "sk-ant"))
     assert cloud == Target(
         "openai",
-        Wire.OPENAI_CHAT,
+        OPENAI_CHAT.wire,
         "https://cloud.example/v1",
         key=Key("value", SECRET),
         connect_timeout_s=1.5,
         ttft_timeout_s=2.0,
         stall_timeout_s=3.0,
     )
-    assert local == Target("ollama", Wire.OLLAMA_CHAT, "http://box:1234", model="llama3.2:3b")
+    assert local == Target("ollama", OLLAMA_CHAT.wire, "http://box:1234", model="llama3.2:3b")
     assert config.server.memory is False
 
 
@@ -201,17 +202,17 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
     assert config.targets == (
         Target(
             "groq",
-            Wire.OPENAI_CHAT,
+            OPENAI_CHAT.wire,
             "https://api.groq.example/openai/v1",
             models={"gpt-4o": "llama-70b"},
             key=Key("value", "g"),
             total_timeout_s=600.0,
             proxy="http://me:word@proxy.example:3128",
         ),
-        Target("openai", Wire.OPENAI_CHAT, "https://api.openai.com/v1", "gpt-4o-mini", key=Key("value", "o")),
+        Target("openai", OPENAI_CHAT.wire, "https://api.openai.com/v1", "gpt-4o-mini", key=Key("value", "o")),
         Target(
             "box",
-            Wire.OLLAMA_CHAT,
+            OLLAMA_CHAT.wire,
             "http://box:11434",
             "llama3.2",
             load_timeout_s=100.0,
@@ -221,16 +222,18 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
         ),
     )
     assert config.chains == (Chain("gpt-*", ("groq", "box")), Chain("*", ("openai", "box")))
-    assert [target.name for target in config.chain_for("gpt-4o", Wire.OPENAI_CHAT)] == ["groq", "box"]
-    assert [target.name for target in config.chain_for("o3", Wire.OPENAI_CHAT)] == ["openai", "box"]
+    assert [target.name for target in config.chain_for("gpt-4o", OPENAI_CHAT.wire)] == ["groq", "box"]
+    assert [target.name for target in config.chain_for("o3", OPENAI_CHAT.wire)] == ["openai", "box"]
 
 
 def test_trooper_config_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "trooper.toml").write_text("nonsense that is not read")
     (tmp_path / "other.toml").write_text("[server]\nport = 1")
 
-    assert load({"TROOPER_CONFIG": "other.toml"}, tmp_path).server.port == 1
-    assert load({"TROOPER_CONFIG": str(tmp_path / "other.toml")}, Path("/nowhere")).server.port == 1
+    assert load({"TROOPER_CONFIG": "other.toml"}, tmp_path, WIRES.known).server.port == 1
+    assert (
+        load({"TROOPER_CONFIG": str(tmp_path / "other.toml")}, Path("/nowhere"), WIRES.known).server.port == 1
+    )
 
 
 def test_a_file_without_targets_keeps_the_two_of_zero_configuration(tmp_path: Path) -> None:
@@ -291,7 +294,7 @@ def test_the_default_chain_has_clouds_first_in_file_order(tmp_path: Path) -> Non
 def test_a_byte_order_mark_is_not_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "trooper.toml").write_bytes(b"\xef\xbb\xbf[server]\nport = 1\n")
 
-    assert load({}, tmp_path).server.port == 1
+    assert load({}, tmp_path, WIRES.known).server.port == 1
 
 
 @pytest.mark.parametrize(
@@ -322,13 +325,14 @@ def test_nothing_secret_is_shown() -> None:
         (
             Target(
                 "openai",
-                Wire.OPENAI_CHAT,
+                OPENAI_CHAT.wire,
                 "https://api.openai.com/v1",
                 key=Key("value", SECRET),
                 proxy=f"http://me:{SECRET}@proxy.example:1",
             ),
         ),
         (),
+        WIRES.known,
     )
 
     assert SECRET not in repr(config)
@@ -338,9 +342,9 @@ def test_nothing_secret_is_shown() -> None:
 
 def test_equal_configurations_hash_alike_and_cannot_be_changed() -> None:
     models = {"a": "b"}
-    one = Target("a", Wire.OPENAI_CHAT, "https://a.example/v1", models=models)
+    one = Target("a", OPENAI_CHAT.wire, "https://a.example/v1", models=models)
     models["a"] = "c"
-    config = Config(Server(), (one,), ())
+    config = Config(Server(), (one,), (), WIRES.known)
 
     assert one.models == {"a": "b"}
     assert hash(config) == hash(attrs.evolve(config))
@@ -353,8 +357,8 @@ def test_equal_configurations_hash_alike_and_cannot_be_changed() -> None:
 
 
 def test_which_model_a_target_is_asked_for() -> None:
-    cloud = Target("a", Wire.OPENAI_CHAT, "https://a.example/v1", models={"gpt-4o": "big"})
-    local = Target("b", Wire.OLLAMA_CHAT, "http://b:1", models={"gpt-4o": "big"})
+    cloud = Target("a", OPENAI_CHAT.wire, "https://a.example/v1", models={"gpt-4o": "big"})
+    local = Target("b", OLLAMA_CHAT.wire, "http://b:1", models={"gpt-4o": "big"})
 
     assert cloud.model_for("gpt-4o") == "big"
     assert cloud.model_for("o3") == "o3"
@@ -370,8 +374,10 @@ def test_targets_and_chains_are_found() -> None:
     assert config.target("ollama").is_local
     with pytest.raises(KeyError):
         config.target("nobody")
-    assert Config(Server(), config.targets, ()).chain_for("gpt-4o", Wire.OPENAI_CHAT) == ()
+    assert Config(Server(), config.targets, (), WIRES.known).chain_for("gpt-4o", OPENAI_CHAT.wire) == ()
     assert (
-        Config(Server(), config.targets, (Chain("GPT-*", ("openai",)),)).chain_for("gpt-4o", Wire.OPENAI_CHAT)
+        Config(Server(), config.targets, (Chain("GPT-*", ("openai",)),), WIRES.known).chain_for(
+            "gpt-4o", OPENAI_CHAT.wire
+        )
         == ()
     )

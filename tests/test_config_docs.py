@@ -11,7 +11,8 @@ from pathlib import Path
 import attrs
 
 from config_files import from_toml
-from trooper.config import Server, Target, Wire
+from trooper.config import Server, Target
+from trooper.wires import OPENAI_CHAT
 
 ROOT = Path(__file__).parent.parent
 
@@ -43,7 +44,7 @@ def test_the_example_loads(tmp_path: Path) -> None:
     config = from_toml(tmp_path, example, GROQ_API_KEY="g")
 
     assert [target.name for target in config.targets] == ["openai", "groq", "ollama"]
-    assert [target.name for target in config.chain_for("llama-3.3-70b", Wire.OPENAI_CHAT)] == [
+    assert [target.name for target in config.chain_for("llama-3.3-70b", OPENAI_CHAT.wire)] == [
         "groq",
         "ollama",
     ]

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from config_files import OLLAMA, OPENAI, SECRET, from_toml
-from trooper.config import Key, Target, Wire
+from trooper.config import Key, Target
 from trooper.errors import ConfigError
+from trooper.wires import LLAMA_SERVER
 
 LLAMA = '[[targets]]\nname = "own"\nwire = "llama-server"\n'
 
@@ -30,7 +31,7 @@ def refused(folder: Path, text: str, **environ: str) -> ConfigError:
 def test_somebody_elses_server_is_at_its_usual_place(tmp_path: Path) -> None:
     own = target(tmp_path)
 
-    assert own == Target("own", Wire.LLAMA_SERVER, "http://127.0.0.1:8080")
+    assert own == Target("own", LLAMA_SERVER.wire, "http://127.0.0.1:8080")
     assert (own.gguf, own.key, own.is_local, own.place) == (None, Key("none"), True, own.base_url)
 
 

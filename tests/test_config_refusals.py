@@ -13,8 +13,9 @@ import attrs
 import pytest
 
 from config_files import MISTAKES, OLLAMA, OPENAI, SECRET, from_environment, from_toml
-from trooper.config import Chain, Config, Key, Server, Target, Wire, checked, load
+from trooper.config import Chain, Config, Key, Server, Target, checked, load
 from trooper.errors import ConfigError
+from trooper.wires import OLLAMA_CHAT, OPENAI_CHAT, WIRES
 
 
 def refusal(folder: Path, text: str, **environ: str) -> ConfigError:
@@ -100,7 +101,7 @@ def test_a_syntax_error_names_the_line(tmp_path: Path) -> None:
 def test_a_file_that_is_not_utf8_names_the_line(tmp_path: Path) -> None:
     (tmp_path / "trooper.toml").write_bytes(b"[server]\n# caf\xe9\nport = 1")
     with pytest.raises(ConfigError, match=r"line 2 is not UTF-8\. Save") as caught:
-        load({}, tmp_path)
+        load({}, tmp_path, WIRES.known)
 
     assert caught.value.key == str(tmp_path / "trooper.toml")
 
@@ -113,7 +114,7 @@ def test_a_file_too_much_for_the_parser(tmp_path: Path, text: str) -> None:
 def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
     (tmp_path / "trooper.toml").mkdir()
     with pytest.raises(ConfigError, match="Is a directory"):
-        load({}, tmp_path)
+        load({}, tmp_path, WIRES.known)
 
 
 @pytest.mark.parametrize(
@@ -141,8 +142,9 @@ def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
 def test_trooper_sees_itself(url: str, host: str, port: int, same: bool) -> None:
     config = Config(
         Server(host=host, port=port),
-        (Target("openai", Wire.OPENAI_CHAT, f"{url}/v1"),),
+        (Target("openai", OPENAI_CHAT.wire, f"{url}/v1"),),
         (Chain("*", ("openai",)),),
+        WIRES.known,
     )
     if same:
         with pytest.raises(ConfigError, match="this Trooper itself"):
@@ -180,7 +182,7 @@ def test_ca_file_is_relative_to_the_file_and_needs_https(tmp_path: Path) -> None
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf" / "t.toml").write_text(OPENAI + 'ca_file = "../ca.pem"')
 
-    config = load({"TROOPER_CONFIG": "conf/t.toml"}, tmp_path)
+    config = load({"TROOPER_CONFIG": "conf/t.toml"}, tmp_path, WIRES.known)
 
     assert config.target("openai").ca_file == str(tmp_path / "conf" / "../ca.pem")
     error = refusal(tmp_path, OLLAMA + 'ca_file = "ca.pem"')
@@ -196,9 +198,9 @@ def test_ca_file_is_relative_to_the_file_and_needs_https(tmp_path: Path) -> None
     ],
 )
 def test_a_local_target_built_in_python_is_checked_too(changes: dict[str, Any], key: str) -> None:
-    target = Target("ollama", Wire.OLLAMA_CHAT, "http://127.0.0.1:11434", **changes)
+    target = Target("ollama", OLLAMA_CHAT.wire, "http://127.0.0.1:11434", **changes)
     with pytest.raises(ConfigError) as caught:
-        checked(Config(Server(), (target,), (Chain("*", ("ollama",)),)))
+        checked(Config(Server(), (target,), (Chain("*", ("ollama",)),), WIRES.known))
 
     assert caught.value.key == key
 
@@ -207,4 +209,4 @@ def test_values_built_in_python_are_checked() -> None:
     with pytest.raises(ConfigError, match=r"^port: 99999 is out of range\. "):
         Server(port=99999)
     with pytest.raises(ConfigError, match=r"^base_url: .* ends in a slash"):
-        Target("a", Wire.OPENAI_CHAT, "https://a.example/v1/")
+        Target("a", OPENAI_CHAT.wire, "https://a.example/v1/")

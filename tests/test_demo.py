@@ -20,7 +20,7 @@ from rich.console import Console
 
 from trooper import demo as package
 from trooper.commands.terminal import open_console
-from trooper.config import Target, Wire
+from trooper.config import Target
 from trooper.demo import demo
 from trooper.demo.local import NAME, NoModel, RealModel, find_ollama
 from trooper.demo.proof import Claim, prove, split_at_seam, text_of
@@ -29,6 +29,7 @@ from trooper.demo.stage import Act, NotPerformed, Performance, Records, perform,
 from trooper.demo.times import gap, moments
 from trooper.testing import DEFAULT_ANSWER, FAULTS, FakeOllama, Model, OllamaFault, chat_events, serve_tcp
 from trooper.testing.client import Heard, Splitter, ask
+from trooper.wires import OLLAMA_CHAT
 
 EVENTS = chat_events(DEFAULT_ANSWER)
 SEAM = b": trooper seam from=cloud to=local reason=conn_reset phase=text\n\n"
@@ -390,7 +391,7 @@ async def test_no_ollama_is_no_trouble() -> None:
 
 
 async def test_another_status_is_no_performance() -> None:
-    target = Target(NAME, Wire.OLLAMA_CHAT, "http://127.0.0.1:9")
+    target = Target(NAME, OLLAMA_CHAT.wire, "http://127.0.0.1:9")
     wanted = act("error-object", "start", real=RealModel("ollama", target, "m", "w"))
 
     with recording(Records(), log=False):

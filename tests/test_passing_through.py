@@ -15,6 +15,7 @@ from scenes import SECRET, Exchange, Stage, configured, stage, with_target
 from trooper.config import Key
 from trooper.relay.dispatch import is_ours
 from trooper.testing import Hang, Head, Reset, Script, ScriptedProvider, Send, Status
+from trooper.wires import WIRES
 
 VERSION = (b"anthropic-version", b"2023-06-01")
 ANSWER = Status(207, b'{"object": "list"}', (("x-request-id", "req_1"), ("set-cookie", "a=b")))
@@ -113,13 +114,13 @@ async def test_is_the_provider_there(autojump_clock: Any) -> None:
     ],
 )
 def test_what_is_nobody_elses(method: str, path: str) -> None:
-    assert not is_ours(configured(), method, path, ())
+    assert not is_ours(WIRES, configured(), method, path, ())
 
 
 def test_nothing_to_pass_on_to() -> None:
     config = configured()
     local = evolve(config, targets=tuple(t for t in config.targets if t.is_local))
-    assert not is_ours(local, "POST", "/v1/embeddings", ())
+    assert not is_ours(WIRES, local, "POST", "/v1/embeddings", ())
 
 
 async def test_counted_by_the_provider(autojump_clock: Any) -> None:

@@ -23,7 +23,7 @@ from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Routing, Unreadable
 from trooper.wire.llama_server.ask import LlamaAsking
 from trooper.wire.ollama_chat.ask import Loading, OllamaAsking
-from trooper.wires import SURFACES
+from trooper.wire.routing import read_routing
 
 SHAPES = sorted((Path(__file__).parent / "shapes").glob("*.json"))
 MODEL = LocalModel("m", capabilities=frozenset({"completion", "tools", "vision"}), window_tokens=8192)
@@ -63,7 +63,9 @@ def shape(path: Path) -> tuple[str, dict[str, Any]]:
 
 
 def read(path: str, body: dict[str, Any]) -> Conversation:
-    conversation = SURFACES[path].spoken.read_conversation(json.dumps(body).encode())
+    conversation = next(w for w in WIRES.values() if w.path == path).client_side.read_conversation(
+        json.dumps(body).encode()
+    )
     assert not isinstance(conversation, Unreadable), conversation
     return conversation
 
@@ -129,7 +131,7 @@ def test_it_is_read_without_loss(path: Path) -> None:
     assert conversation.unsaid == ()
     wants_document = any(word in json.dumps(body) for word in ('"json_schema"', '"json_object"'))
     assert conversation.is_structured == wants_document
-    routing = SURFACES[surface].spoken.read_routing(json.dumps(body).encode())
+    routing = read_routing(json.dumps(body).encode())
     assert isinstance(routing, Routing)
     assert routing.stream == bool(body.get("stream"))
 
@@ -157,13 +159,15 @@ def test_its_limits_are_read(path: Path) -> None:
 @pytest.mark.parametrize("other", WIRES)
 def test_it_is_asked_on_every_wire(path: Path, other: str) -> None:
     conversation = read(*shape(path))
-    spoken = SURFACES[WIRES[other].path].spoken
-    assert spoken.unfit(conversation) in (None, Unfit.STOP, Unfit.JSON_MODE)
-    if spoken.unfit(conversation) is Unfit.JSON_MODE:
+    spoken = WIRES[other]
+    assert spoken.target_side.unfit(conversation) in (None, Unfit.STOP, Unfit.JSON_MODE)
+    if spoken.target_side.unfit(conversation) is Unfit.JSON_MODE:
         conversation = evolve(conversation, json_mode=False)
     conversation = evolve(conversation, sampling=evolve(conversation.sampling, stop=()))
     limit = conversation.sampling.max_tokens
-    asked = spoken.read_conversation(spoken.ask(conversation, model="m", max_tokens=limit))
+    asked = spoken.client_side.read_conversation(
+        spoken.target_side.ask(conversation, model="m", max_tokens=limit)
+    )
     assert not isinstance(asked, Unreadable)
     for message in conversation.messages:
         assert message.text.strip() in said_by(asked)
@@ -231,8 +235,7 @@ def test_a_call_that_is_no_json_is_said_in_words(path: Path) -> None:
     conversation = read(*shape(path))
     assert [call.arguments for m in conversation.messages for call in m.tool_calls] == [SEEN]
     for wire in WIRES.values():
-        spoken = SURFACES[wire.path].spoken
-        asked = spoken.read_conversation(spoken.ask(conversation, model="m"))
+        asked = wire.client_side.read_conversation(wire.target_side.ask(conversation, model="m"))
         assert not isinstance(asked, Unreadable)
         assert roles(asked) == ["system", "user", "assistant", "user"]
         assert [m.text for m in asked.messages[2:]] == [f"get_weather({SEEN})", "Not JSON."]
@@ -291,7 +294,7 @@ def test_empty_content(content: Any) -> None:
     ]
     conversation = read("/v1/chat/completions", {"messages": messages})
     for name, spoken in WIRES.items():
-        asked = json.loads(SURFACES[spoken.path].spoken.ask(conversation, model="m"))
+        asked = json.loads(spoken.target_side.ask(conversation, model="m"))
         assert '"text": ""' not in json.dumps(asked), name
 
 
@@ -304,9 +307,9 @@ def test_a_result_without_a_call_and_a_call_without_a_result(target: str) -> Non
         {"role": "assistant", "content": "I look.", "tool_calls": [CALL]},
         {"role": "user", "content": "Stop. And now?"},
     ]
-    spoken = SURFACES[WIRES[target].path].spoken
+    spoken = WIRES[target]
     conversation = read("/v1/chat/completions", {"messages": messages})
-    asked = spoken.read_conversation(spoken.ask(conversation, model="m"))
+    asked = spoken.client_side.read_conversation(spoken.target_side.ask(conversation, model="m"))
     assert not isinstance(asked, Unreadable)
     assert all(not message.tool_calls and message.role is not Role.TOOL for message in asked.messages)
     for text in ("An old result.", "f({})", "Stop. And now?"):
@@ -325,9 +328,9 @@ def test_results_out_of_order_and_late(target: str) -> None:
         {"role": "user", "content": "Wait."},
         {"role": "tool", "tool_call_id": "c1", "content": "one"},
     ]
-    spoken = SURFACES[WIRES[target].path].spoken
+    spoken = WIRES[target]
     conversation = read("/v1/chat/completions", {"messages": messages})
-    asked = spoken.read_conversation(spoken.ask(conversation, model="m"))
+    asked = spoken.client_side.read_conversation(spoken.target_side.ask(conversation, model="m"))
     assert not isinstance(asked, Unreadable)
     assert roles(asked) == ["user", "assistant", "tool", "tool", "user"]
     assert results_of(asked.messages) == {"c1": "one", "c2": "two"}
@@ -384,8 +387,8 @@ def test_results_that_are_pictures_out_of_order(source: str, target: str) -> Non
     conversation = read(WIRES[source].path, {field: RESULTS[source]})
     assert roles(conversation) == ["user", "assistant", "tool", "tool", "user"]
     assert [m.text for m in conversation.messages] == ["Hi", "", "", "See:", "And now?"]
-    spoken = SURFACES[WIRES[target].path].spoken
-    asked = spoken.read_conversation(spoken.ask(conversation, model="m"))
+    spoken = WIRES[target]
+    asked = spoken.client_side.read_conversation(spoken.target_side.ask(conversation, model="m"))
     assert not isinstance(asked, Unreadable)
     assert list(results_of(asked.messages).items()) == [("c1", "See:"), ("c2", "")]
     assert images_of(asked) == 2

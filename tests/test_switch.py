@@ -223,6 +223,7 @@ async def test_a_second_cloud(autojump_clock: Any) -> None:
         server=config.server,
         targets=(first.target("openai"), second, first.target("ollama")),
         chains=(type(config.chains[0])("*", ("openai", "second", "ollama")),),
+        wires=config.wires,
     )
     async with stage(dies("status-529"), config=config) as s:
         other = ScriptedProvider()

@@ -146,7 +146,7 @@ class TestChat:
 
         assert (answer.status, answer.body, answer.whole) == (200, b"relayed", True)
         (request,) = relay.requests
-        assert [evolve(request, owner=0)] == [
+        assert [evolve(request, owner="")] == [
             ClientRequest(
                 path=CHAT,
                 raw_path=CHAT,

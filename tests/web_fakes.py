@@ -28,6 +28,7 @@ from trooper.config import Config, load
 from trooper.relay.request import ClientRequest
 from trooper.web.asgi import Application
 from trooper.web.protocol import Cut, Headers, Message, Receive, Scope, Send
+from trooper.wires import WIRES
 
 JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
 HOST: tuple[bytes, bytes] = (b"host", b"127.0.0.1:8642")
@@ -36,7 +37,7 @@ CHAT = "/v1/chat/completions"
 
 def configured(environ: Mapping[str, str] | None = None, **server: Any) -> Config:
     """Zero configuration, with some of `[server]` changed."""
-    config = load(environ or {}, Path("/nonexistent"))
+    config = load(environ or {}, Path("/nonexistent"), WIRES.known)
     return evolve(config, server=evolve(config.server, **server))
 
 
@@ -45,6 +46,7 @@ class FakeServices:
     ready: bool = True
     headers_seen: list[Headers] = field(factory=list)
     hops_seen: list[str] = field(factory=list)
+    digest_key: bytes = b"the key of a test"
 
     async def models(self, headers: Headers, hop: str) -> tuple[int, Headers, bytes]:
         await trio.lowlevel.checkpoint()

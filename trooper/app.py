@@ -19,6 +19,7 @@ from trooper.services import open_services
 from trooper.targets.embedded.model import with_embedded
 from trooper.telemetry.log import set_up_logging
 from trooper.web.asgi import Application
+from trooper.wires import WIRES
 
 
 def _load_or_exit() -> Config:
@@ -32,7 +33,7 @@ def _load_or_exit() -> Config:
     `trooper serve`, `trooper check` and `hypercorn --workers 0` keep it.
     """
     try:
-        return with_embedded(load(os.environ, Path.cwd()), os.environ)
+        return with_embedded(load(os.environ, Path.cwd(), WIRES.known), os.environ)
     except ConfigError as error:
         sys.stderr.write(f"trooper: configuration error: {error}\n")
         raise SystemExit(2) from None

@@ -5,8 +5,10 @@ remembered about targets. Opened once at the start, closed at the end.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -19,11 +21,12 @@ from trooper.core.cooldown import Cooldowns
 from trooper.core.local_model import LocalModel
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.store import Answers, UnknownIds
-from trooper.targets.credentials import headers_for
-from trooper.targets.standby import EmbeddedStandby, LlamaServerStandby, OllamaStandby, Standby, State
+from trooper.targets import credentials
+from trooper.targets.standby import Standby, State
 from trooper.targets.standby.embedded import nowhere
 from trooper.targets.upstream import Call, Upstream, open_upstream
 from trooper.wire.decoding import decoded_object
+from trooper.wires import WIRES, Wires
 
 if TYPE_CHECKING:
     import httpcore
@@ -54,6 +57,9 @@ class Services:
     answers: Answers = field(init=False)
     #: Ids of parts that a provider began and another target finished.
     unknown_ids: UnknownIds = field(factory=UnknownIds)
+    wires: Wires = WIRES
+    #: What owners and credentials are told apart by; another one in each process.
+    digest_key: bytes = field(factory=partial(secrets.token_bytes, 32), repr=False)
 
     def __attrs_post_init__(self) -> None:
         self.answers = Answers(self.config.server.remember_bytes)
@@ -71,6 +77,16 @@ class Services:
             if standby is not None and model not in target.models and standby.find(model):
                 return (Link(target, model),)
         return tuple(Link(t, t.model_for(model)) for t in targets)
+
+    def headers_for(
+        self, target: Target, headers: http.Headers, *, hop: str, client_key_used: bool = False
+    ) -> http.Headers:
+        """The headers of a request to `target`, with the credentials that it gets, as its wire takes them."""
+        credential = self.wires.of(target.wire).credential
+        secret = self.wires.credential_headers
+        return credentials.headers_for(
+            target, headers, credential, secret, hop=hop, client_key_used=client_key_used
+        )
 
     async def models(self, headers: http.Headers, hop: str) -> tuple[int, http.Headers, bytes]:
         """
@@ -94,7 +110,7 @@ class Services:
         return 200, (_JSON,), msgspec.json.encode(listed)
 
     async def _cloud_models(self, cloud: Target, headers: http.Headers, hop: str) -> Answer | Failed:
-        call = Call("GET", "/models", headers_for(cloud, headers, hop=hop))
+        call = Call("GET", "/models", self.headers_for(cloud, headers, hop=hop))
         answer: Answer | Failed = Failed(FailureKind.TIMEOUT_TTFT)
         with trio.move_on_after(_MODELS_S):
             answer = await self.upstreams[cloud.name].fetch(call, _MODELS_BYTES)
@@ -105,7 +121,7 @@ class Services:
         return {
             "status": "ready",
             "targets": [
-                {"name": t.name, "wire": t.wire.value, **self._standby_words(t)} for t in self.config.targets
+                {"name": t.name, "wire": t.wire.name, **self._standby_words(t)} for t in self.config.targets
             ],
         }
 
@@ -116,32 +132,31 @@ class Services:
         words: dict[str, object] = {"standby": standby.state.value, "model": standby.chosen or None}
         if standby.state is State.READY and (model := standby.known(None)) is not None:
             words |= {"window_tokens": model.window_tokens, "continues": model.way.value}
-        if isinstance(standby, EmbeddedStandby):
-            words |= {"restarts": standby.restarts, "why": standby.why or None}
-        return words
+        return {**words, **standby.more_facts()}
 
 
 def _listed(model: LocalModel, standby: Standby) -> dict[str, object]:
     return {"id": model.name, "object": "model", "created": 0, "owned_by": f"trooper:{standby.target.name}"}
 
 
-def _standbys(config: Config, upstreams: Mapping[str, Upstream]) -> dict[str, Standby]:
+def _standbys(config: Config, upstreams: Mapping[str, Upstream], wires: Wires) -> dict[str, Standby]:
     standbys: dict[str, Standby] = {}
-    for target in config.targets:
-        upstream = upstreams[target.name]
-        if target.wire is Wire.OLLAMA_CHAT:
-            standbys[target.name] = OllamaStandby(target, upstream)
-        elif target.wire is Wire.LLAMA_SERVER and target.gguf is None:
-            standbys[target.name] = LlamaServerStandby(target, upstream)
-    rivals = tuple(standbys.values())
-    embedded = [target for target in config.targets if target.gguf is not None]
-    standbys |= {t.name: EmbeddedStandby(t, upstreams[t.name], rivals) for t in embedded}
+    # Those that Trooper runs itself come last: they rest while one of the others is ready.
+    for target in sorted(config.targets, key=lambda target: target.gguf is not None):
+        new_standby = wires.of(target.wire).standby
+        if new_standby is not None:
+            others = tuple(s for s in standbys.values() if s.target.gguf is None)
+            standbys[target.name] = new_standby(target, upstreams[target.name], others)
     return standbys
 
 
 @asynccontextmanager
 async def open_services(
-    config: Config, nursery: trio.Nursery, *, network: httpcore.AsyncNetworkBackend | None = None
+    config: Config,
+    nursery: trio.Nursery,
+    *,
+    network: httpcore.AsyncNetworkBackend | None = None,
+    wires: Wires = WIRES,
 ) -> AsyncIterator[Services]:
     """
     Open the connections and start the standbys.
@@ -150,6 +165,7 @@ async def open_services(
         config: the checked configuration.
         nursery: where the standbys live; cancelled by the caller at the end.
         network: another network than the real one, for tests.
+        wires: the table that `config` was loaded with.
     """
     async with AsyncExitStack() as stack:
         upstreams = {
@@ -158,7 +174,7 @@ async def open_services(
             )
             for t in config.targets
         }
-        standbys = _standbys(config, upstreams)
+        standbys = _standbys(config, upstreams, wires)
         for standby in standbys.values():
             nursery.start_soon(standby.run)
-        yield Services(config, upstreams, standbys, Cooldowns(enabled=config.server.memory))
+        yield Services(config, upstreams, standbys, Cooldowns(enabled=config.server.memory), wires=wires)

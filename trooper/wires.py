@@ -1,95 +1,237 @@
 """
-What clients reach us by, and how each provider's wire is spoken: one table.
+The wires: one frozen table, one row a wire.
 
-A surface is a wire as clients use it: a path and the provider it belongs to.
+A new wire is a folder in `trooper.wire` and a row here. The row says what the
+configuration knows of it, how its clients are spoken with, how its targets are
+asked, and who looks after them. Nobody else names a wire.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Final, Protocol
-from urllib.parse import urlsplit
+from typing import Final
 
-from attrs import frozen
+from attrs import Factory, field, frozen
 
-from trooper.config import Target, Wire
-from trooper.core.continuing import CloudWay
-from trooper.wire.anthropic_messages.wire import MESSAGES
-from trooper.wire.client_side import ClientWire
-from trooper.wire.openai_chat.wire import CHAT
-from trooper.wire.openai_responses.wire import RESPONSES
-from trooper.wire.target_side import CloudWire
-
-
-@frozen
-class KnownWay:
-    """How a cloud goes on, and how that is known."""
-
-    way: CloudWay
-    because: str
-
-
-class BothSides(ClientWire, CloudWire, Protocol):
-    """Clients speak it, and so do providers."""
+from trooper.config import DefaultTarget, Wire
+from trooper.config.wires import LOCAL_SETTINGS
+from trooper.core.headers import Headers
+from trooper.targets.credentials import BEARER, Credential
+from trooper.targets.standby import NewStandby, embedded, ollama_chat
+from trooper.wire import anthropic_messages, openai_chat, openai_error, openai_responses
+from trooper.wire.client_side import ClientSide
+from trooper.wire.routing import read_routing
+from trooper.wire.target_side import TargetSide
 
 
 @frozen
-class Surface:
-    """One wire towards clients."""
+class Row:
+    """
+    One wire: all that is known of it.
+
+    Attributes:
+        wire: what the configuration knows of it.
+        client: how its clients are spoken with; `None` if no client speaks it.
+        target: how providers that speak it are asked; `None` for a local
+            wire, whose standby knows that.
+        credential: the header that a key of ours is sent in.
+        standby: makes who looks after a target; `None` for providers, which
+            nobody has to look after.
+        kin: the wire of the same provider whose target gets what is asked on
+            this wire's other paths, where no target speaks this one.
+    """
 
     wire: Wire
-    path: str
-    spoken: BothSides
+    client: ClientSide | None = None
+    target: TargetSide | None = None
+    credential: Credential = BEARER
+    standby: NewStandby | None = None
+    kin: str = ""
 
 
-CHAT_SURFACE: Final = Surface(Wire.OPENAI_CHAT, "/v1/chat/completions", CHAT)
-RESPONSES_SURFACE: Final = Surface(Wire.OPENAI_RESPONSES, "/v1/responses", RESPONSES)
-MESSAGES_SURFACE: Final = Surface(Wire.ANTHROPIC_MESSAGES, "/v1/messages", MESSAGES)
+def _by_name(wires: Wires) -> Mapping[str, Row]:
+    return {row.wire.name: row for row in wires.rows}
 
-#: Path → surface, of the requests that are relayed with a net.
-SURFACES: Final[Mapping[str, Surface]] = {
-    surface.path: surface for surface in (CHAT_SURFACE, RESPONSES_SURFACE, MESSAGES_SURFACE)
-}
 
-_CLOUDS: Final[Mapping[Wire, CloudWire]] = {s.wire: s.spoken for s in SURFACES.values()}
+def _by_path(wires: Wires) -> Mapping[str, Row]:
+    return {row.client.path: row for row in wires.rows if row.client is not None}
 
-#: Claude models that still take a trailing assistant turn; from 4.6 on it is a 400.
-_TAKES_PREFILL: Final = re.compile(
-    r"claude-(?:instant|2|3|(?:opus|sonnet)-4-(?:0|1|5|20\d{6})|haiku-4-5)(?:\b|-|@|$)", re.IGNORECASE
+
+@frozen
+class Wires:
+    """
+    The table. The first row that clients speak is the one of all paths that nobody owns.
+
+    Args:
+        rows: one for each wire, no two of one name or path.
+    """
+
+    rows: tuple[Row, ...]
+    _by_name: Mapping[str, Row] = field(default=Factory(_by_name, takes_self=True), init=False, repr=False)
+    _by_path: Mapping[str, Row] = field(default=Factory(_by_path, takes_self=True), init=False, repr=False)
+
+    @property
+    def known(self) -> tuple[Wire, ...]:
+        """What the configuration knows of each wire, in the order of the table."""
+        return tuple(row.wire for row in self.rows)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Where requests for answers come in."""
+        return tuple(self._by_path)
+
+    @property
+    def credential_headers(self) -> tuple[bytes, ...]:
+        """The headers that a client's own key may be in, each once."""
+        return tuple(dict.fromkeys(row.credential.header for row in self.rows))
+
+    @property
+    def default(self) -> Row:
+        """The wire of a client that does not say which one it speaks. `StopIteration`: clients speak none."""
+        return next(row for row in self.rows if row.client is not None)
+
+    def at(self, path: str) -> Row | None:
+        """The wire whose requests for answers come in at `path`, if it is such a path."""
+        return self._by_path.get(path)
+
+    def of(self, wire: Wire) -> Row:
+        """The row of `wire`; `KeyError` if the table has none."""
+        return self._by_name[wire.name]
+
+    def owner(self, path: str, headers: Headers) -> Row:
+        """Whose client asks for `path`: providers share paths like `/v1/models` and `/v1/files`."""
+        owners = (row for row in self.rows if row.client is not None and row.client.owns(path, headers))
+        return self.at(path) or next(owners, self.default)
+
+    def client_side(self, wire: Wire) -> ClientSide:
+        """How clients of `wire` are spoken with; `LookupError` if no client speaks it."""
+        side = self.of(wire).client
+        if side is None:
+            raise LookupError(wire.name)
+        return side
+
+    def target_side(self, wire: Wire) -> TargetSide:
+        """How providers that speak `wire` are asked; `LookupError` for a local wire."""
+        side = self.of(wire).target
+        if side is None:
+            raise LookupError(wire.name)
+        return side
+
+    def refusal_body(
+        self, path: str, headers: Headers, status: int, code: str, message: str
+    ) -> Mapping[str, object]:
+        """The JSON of a refusal, in the shape that whoever asked for `path` reads."""
+        return self.client_side(self.owner(path, headers).wire).refusal_body(status, code, message)
+
+
+_OPENAI_URL: Final = "https://api.openai.com/v1"
+
+OPENAI_CHAT: Final = Row(
+    wire=Wire(
+        "openai-chat",
+        default_url=_OPENAI_URL,
+        default_target=DefaultTarget("openai", "TROOPER_OPENAI_BASE_URL", "TROOPER_OPENAI_API_KEY"),
+    ),
+    client=ClientSide(
+        path="/v1/chat/completions",
+        read_routing=read_routing,
+        read_conversation=openai_chat.read_request.read_conversation,
+        new_voice=openai_chat.new_voice.new_voice,
+        error_body=openai_error.error_body,
+        refusal_body=openai_error.refusal_body,
+    ),
+    target=TargetSide(
+        path="/chat/completions",
+        unfit=openai_chat.ask.unfit,
+        ask=openai_chat.ask.ask,
+        reader=openai_chat.reader.ChatReader,
+        read_whole=openai_chat.whole.read_whole,
+        documented_way=openai_chat.ways.documented_way,
+    ),
 )
 
+OPENAI_RESPONSES: Final = Row(
+    wire=Wire(
+        "openai-responses",
+        default_url=_OPENAI_URL,
+        default_target=DefaultTarget("openai-responses", "TROOPER_OPENAI_BASE_URL", "TROOPER_OPENAI_API_KEY"),
+    ),
+    client=ClientSide(
+        path="/v1/responses",
+        read_routing=read_routing,
+        read_conversation=openai_responses.read_request.read_conversation,
+        new_voice=openai_responses.new_voice.new_voice,
+        error_body=openai_error.error_body,
+        refusal_body=openai_error.refusal_body,
+        owns=openai_responses.other_paths.owns,
+        cleaned=openai_responses.homecoming.cleaned,
+        sanitised=openai_responses.homecoming.sanitised,
+        past=openai_responses.past_answers.PAST_ANSWERS,
+    ),
+    target=TargetSide(
+        path="/responses",
+        unfit=openai_responses.ask.unfit,
+        ask=openai_responses.ask.ask,
+        reader=openai_responses.reader.new_reader,
+        read_whole=openai_responses.whole.read_whole,
+    ),
+    kin=OPENAI_CHAT.wire.name,
+)
 
-def cloud_wire(target: Target) -> CloudWire:
-    """How `target` is spoken to; a local target has no such wire."""
-    return _CLOUDS[target.wire]
+ANTHROPIC_MESSAGES: Final = Row(
+    wire=Wire(
+        "anthropic-messages",
+        default_url="https://api.anthropic.com/v1",
+        default_target=DefaultTarget("anthropic", "TROOPER_ANTHROPIC_BASE_URL", "TROOPER_ANTHROPIC_API_KEY"),
+    ),
+    client=ClientSide(
+        path="/v1/messages",
+        read_routing=read_routing,
+        read_conversation=anthropic_messages.read_request.read_conversation,
+        new_voice=anthropic_messages.new_voice.new_voice,
+        error_body=anthropic_messages.error.error_body,
+        refusal_body=anthropic_messages.error.refusal_body,
+        owns=anthropic_messages.other_paths.owns,
+        cleaned=anthropic_messages.homecoming.cleaned,
+        sanitised=anthropic_messages.homecoming.sanitised,
+        answered_for=anthropic_messages.other_paths.answered_for,
+    ),
+    target=TargetSide(
+        path="/messages",
+        unfit=anthropic_messages.ask.unfit,
+        ask=anthropic_messages.ask.ask,
+        reader=anthropic_messages.reader.new_reader,
+        read_whole=anthropic_messages.whole.read_whole,
+        headers=((b"anthropic-version", b"2023-06-01"),),
+        documented_way=anthropic_messages.ways.documented_way,
+        trims_prefill=True,
+    ),
+    credential=Credential(b"x-api-key"),
+)
 
+OLLAMA_CHAT: Final = Row(
+    wire=Wire(
+        "ollama-chat",
+        is_local=True,
+        default_url="http://127.0.0.1:11434",
+        settings=LOCAL_SETTINGS | {"keep_alive", "allow_remote"},
+        default_target=DefaultTarget("ollama", "TROOPER_OLLAMA_URL", model_variable="TROOPER_LOCAL_MODEL"),
+        host_variable="OLLAMA_HOST",
+        software="Ollama",
+        remote_domain="ollama.com",
+    ),
+    standby=ollama_chat.new_standby,
+)
 
-def cloud_way(target: Target, model: str, instruction: str) -> KnownWay:
-    """
-    How `model` at `target` goes on from a half answer, as far as is known.
+LLAMA_SERVER: Final = Row(
+    wire=Wire(
+        "llama-server",
+        is_local=True,
+        default_url="http://127.0.0.1:8080",
+        settings=LOCAL_SETTINGS | {"key", "gguf"},
+        software="llama-server",
+    ),
+    standby=embedded.new_standby,
+)
 
-    The configuration's word first; then what providers document of themselves;
-    last the instruction, where there is one.
-    """
-    if target.continues:
-        known = KnownWay(CloudWay(target.continues), "as configured")
-    else:
-        known = _documented_way(target, model)
-    if known.way is CloudWay.INSTRUCTION and not instruction:
-        return KnownWay(CloudWay.NONE, "continue_instruction is empty")
-    return known
-
-
-def _documented_way(target: Target, model: str) -> KnownWay:
-    parts = urlsplit(target.base_url)
-    host = parts.hostname or ""
-    match target.wire:
-        case Wire.ANTHROPIC_MESSAGES if _TAKES_PREFILL.search(model):
-            return KnownWay(CloudWay.PREFILL, "Claude models before 4.6 take it")
-        case Wire.OPENAI_CHAT if host.endswith("mistral.ai"):
-            return KnownWay(CloudWay.PREFIX, "Mistral documents it")
-        case Wire.OPENAI_CHAT if host.endswith("deepseek.com") and "beta" in parts.path:
-            return KnownWay(CloudWay.PREFIX, "DeepSeek documents it for its beta URL")
-        case _:
-            return KnownWay(CloudWay.INSTRUCTION, "nothing better is known of it")
+WIRES: Final = Wires((OPENAI_CHAT, OPENAI_RESPONSES, ANTHROPIC_MESSAGES, OLLAMA_CHAT, LLAMA_SERVER))

@@ -6,7 +6,7 @@ import pytest
 
 from trooper.core.cooldown import MAX_COOLDOWN_S, Cooldowns
 
-KEY = ("openai", "gpt-4o", 1)
+KEY = ("openai", "gpt-4o", "1")
 
 
 def test_a_target_is_left_alone_for_exactly_as_long_as_it_asked() -> None:
@@ -19,8 +19,10 @@ def test_a_target_is_left_alone_for_exactly_as_long_as_it_asked() -> None:
     assert not cooldowns.is_cooling(KEY, 105)
 
 
-@pytest.mark.parametrize("other", [("azure", "gpt-4o", 1), ("openai", "gpt-5", 1), ("openai", "gpt-4o", 2)])
-def test_others_are_not_concerned(other: tuple[str, str, int]) -> None:
+@pytest.mark.parametrize(
+    "other", [("azure", "gpt-4o", "1"), ("openai", "gpt-5", "1"), ("openai", "gpt-4o", "2")]
+)
+def test_others_are_not_concerned(other: tuple[str, str, str]) -> None:
     cooldowns = Cooldowns()
     cooldowns.observe(KEY, 10, now=100)
     assert not cooldowns.is_cooling(other, 101)
@@ -55,14 +57,14 @@ def test_switched_off() -> None:
 
 
 def cooling(cooldowns: Cooldowns) -> list[str]:
-    return [target for target in "abcd" if cooldowns.is_cooling((target, "m", 1), 1)]
+    return [target for target in "abcd" if cooldowns.is_cooling((target, "m", "1"), 1)]
 
 
 def test_the_oldest_leaves_when_there_are_too_many() -> None:
     cooldowns = Cooldowns(max_entries=3)
     # Heard again, `a` is younger than `b`; and nobody leaves for it.
     for target in "abacd":
-        cooldowns.observe((target, "m", 1), 10, now=0)
+        cooldowns.observe((target, "m", "1"), 10, now=0)
     assert cooling(cooldowns) == ["a", "c", "d"]
-    cooldowns.observe(("a", "m", 1), 10, now=0)
+    cooldowns.observe(("a", "m", "1"), 10, now=0)
     assert cooling(cooldowns) == ["a", "c", "d"]

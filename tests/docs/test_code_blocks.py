@@ -22,6 +22,7 @@ import pytest
 from attrs import frozen
 
 from trooper.config import load
+from trooper.wires import WIRES
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -135,7 +136,7 @@ def test_it_works(block: Block, address: str, tmp_path: Path) -> None:
         case "toml":
             (tmp_path / "trooper.toml").write_text(block.text, encoding="utf-8")
             named = re.findall(r'_?env = "([A-Z_]+)"', block.text)
-            load(dict.fromkeys(named, "sk-test"), tmp_path)
+            load(dict.fromkeys(named, "sk-test"), tmp_path, WIRES.known)
         case "json":
             json.loads(block.text)
         case _:

@@ -21,9 +21,12 @@ from trooper.relay.request import ClientRequest
 from trooper.web.asgi import Application
 from trooper.web.protocol import Cut, Headers, Receive, Send
 from trooper.web.serve import Server, open_listeners
+from trooper.wires import WIRES
 
 
 class NoServices:
+    digest_key = b""
+
     async def models(self, headers: Headers, hop: str) -> tuple[int, Headers, bytes]:
         return 200, (), b"{}"
 
@@ -61,7 +64,7 @@ async def relay(services: NoServices, request: ClientRequest, receive: Receive, 
 
 
 def main() -> int:
-    config = load({}, Path("/nonexistent"))
+    config = load({}, Path("/nonexistent"), WIRES.known)
     values = {
         name: float(value) for name, _, value in (word.partition("=") for word in sys.argv[1:]) if value
     }

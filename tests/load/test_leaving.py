@@ -33,6 +33,7 @@ from trooper.services import open_services
 from trooper.testing import FakeOllama, Request, Response, ScriptedProvider, serve_tcp
 from trooper.testing.http import ClosedByPeer, Handler, Server
 from trooper.web.asgi import Application
+from trooper.wires import WIRES
 
 STREAMS = 1000
 WARM_UP = 300
@@ -282,7 +283,7 @@ async def test_no_task_stays(figures: Figures, tmp_path: Path) -> None:
 
     async with scene() as there, trio.open_nursery() as nursery:
         (tmp_path / "trooper.toml").write_text(CONFIG.format(**there.urls))
-        app = Application(load({}, tmp_path), open_services, relay)
+        app = Application(load({}, tmp_path, WIRES.known), open_services, relay)
         settings = HypercornConfig()
         settings.bind = ["127.0.0.1:0"]
         settings.errorlog = None

@@ -13,7 +13,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenes import WIRES
+from scenes import WIRES, Spoken
 from trooper.core.continuing import CloudWay, Half
 from trooper.core.conversation import (
     Conversation,
@@ -29,20 +29,19 @@ from trooper.core.conversation import (
 )
 from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Routing, Unreadable
-from trooper.wires import SURFACES, BothSides
 
 NAMES = tuple(WIRES)
 PNG = ImagePart(media_type="image/png", base64="iVBORw0KGgo=")
 WEB = ImagePart(url="https://example.com/a.png")
 
 
-def wire_of(name: str) -> BothSides:
-    return SURFACES[WIRES[name].path].spoken
+def wire_of(name: str) -> Spoken:
+    return WIRES[name]
 
 
 def read_back(name: str, conversation: Conversation, **how: Any) -> Conversation:
-    body = wire_of(name).ask(conversation, model="m", **how)
-    read = wire_of(name).read_conversation(body)
+    body = wire_of(name).target_side.ask(conversation, model="m", **how)
+    read = wire_of(name).client_side.read_conversation(body)
     assert not isinstance(read, Unreadable), read
     return read
 
@@ -108,13 +107,15 @@ def shape(conversation: Conversation) -> Any:
 @pytest.mark.parametrize("name", NAMES)
 @given(conversation=conversations())
 def test_what_is_asked_reads_as_the_same(name: str, conversation: Conversation) -> None:
-    assert wire_of(name).unfit(conversation) is None
+    assert wire_of(name).target_side.unfit(conversation) is None
     limit = conversation.sampling.max_tokens
     read = read_back(name, conversation, max_tokens=limit)
     assert shape(read) == shape(conversation)
     assert read.unsaid == ()
-    body = wire_of(name).ask(conversation, model="m", max_tokens=limit)
-    assert wire_of(name).read_routing(body) == Routing("m", stream=True, include_usage=name == "chat")
+    body = wire_of(name).target_side.ask(conversation, model="m", max_tokens=limit)
+    assert wire_of(name).client_side.read_routing(body) == Routing(
+        "m", stream=True, include_usage=name == "chat"
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -150,7 +151,7 @@ def test_results_with_images(name: str) -> None:
 )
 def test_what_cannot_be_said(name: str, changes: dict[str, Any], reasons: dict[str, Unfit | None]) -> None:
     conversation = evolve(Conversation("m", (Message(Role.USER, (TextPart("Hi"),)),)), **changes)
-    assert wire_of(name).unfit(conversation) is reasons[name]
+    assert wire_of(name).target_side.unfit(conversation) is reasons[name]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -198,14 +199,16 @@ def test_parallel_calls(name: str, parallel: bool | None) -> None:
 )
 def test_the_half_answer_comes_last(name: str, way: CloudWay, marks: dict[str, bool]) -> None:
     asked = Conversation("m", (Message(Role.USER, (TextPart("Hi"),)),))
-    body = json.loads(wire_of(name).ask(asked, model="m", half=Half("Half of", way), max_tokens=99))
+    body = json.loads(
+        wire_of(name).target_side.ask(asked, model="m", half=Half("Half of", way), max_tokens=99)
+    )
     last = (body.get("messages") or body["input"])[-1]
     assert last["role"] == "assistant"
     assert "Half of" in json.dumps(last)
     assert bool(last.get("prefix")) is (way is CloudWay.PREFIX)
     assert {key: body[key] for key in marks} == marks
     assert "stream_options" not in body or way is not CloudWay.PREFIX
-    read = wire_of(name).read_conversation(json.dumps(body).encode())
+    read = wire_of(name).client_side.read_conversation(json.dumps(body).encode())
     assert not isinstance(read, Unreadable)
     assert read.sampling.max_tokens == 99
 
@@ -217,19 +220,19 @@ def test_the_half_answer_comes_last(name: str, way: CloudWay, marks: dict[str, b
 def test_a_way_that_the_wire_has_not(name: str, way: CloudWay) -> None:
     asked = Conversation("m", (Message(Role.USER, (TextPart("Hi"),)),))
     with pytest.raises(ValueError, match=way.name):
-        wire_of(name).ask(asked, model="m", half=Half("x", way))
+        wire_of(name).target_side.ask(asked, model="m", half=Half("x", way))
 
 
 def test_limits_of_the_wires() -> None:
     asked = Conversation("o4", (Message(Role.USER, (TextPart("Hi"),)),))
-    body = json.loads(wire_of("chat").ask(asked, model="o4-mini", max_tokens=0))
+    body = json.loads(wire_of("chat").target_side.ask(asked, model="o4-mini", max_tokens=0))
     assert body["max_completion_tokens"] == 1
-    body = json.loads(wire_of("messages").ask(asked, model="m"))
+    body = json.loads(wire_of("messages").target_side.ask(asked, model="m"))
     assert body["max_tokens"] == 8192
-    body = json.loads(wire_of("responses").ask(asked, model="m", max_tokens=3))
+    body = json.loads(wire_of("responses").target_side.ask(asked, model="m", max_tokens=3))
     assert body["max_output_tokens"] == 16
     hot = evolve(asked, sampling=Sampling(temperature=1.7, top_k=5, stop=("\n", "END")))
-    body = json.loads(wire_of("messages").ask(hot, model="m"))
+    body = json.loads(wire_of("messages").target_side.ask(hot, model="m"))
     assert (body["temperature"], body["top_k"], body["stop_sequences"]) == (1.0, 5, ["END"])
 
 
@@ -242,7 +245,9 @@ def test_what_the_api_of_anthropic_refuses_is_not_asked() -> None:
         Message(Role.ASSISTANT, (), (ToolCall("call:1/ä", "f", ""),)),
         Message(Role.TOOL, (), tool_call_id="call:1/ä"),
     )
-    turns = json.loads(wire_of("messages").ask(Conversation("m", messages), model="m"))["messages"]
+    turns = json.loads(wire_of("messages").target_side.ask(Conversation("m", messages), model="m"))[
+        "messages"
+    ]
     assert [turn["role"] for turn in turns] == ["user", "assistant", "user", "assistant", "user"]
     assert [block["text"] for block in turns[2]["content"]] == ["Hi", "there"]
     assert turns[3]["content"][0]["id"] == turns[4]["content"][0]["tool_use_id"] == "call_1__"

@@ -30,8 +30,9 @@ from trooper.core.outcome import Completed
 from trooper.testing import ANSWERS, DEFAULT_ANSWER, FAULTS, chat_events
 from trooper.wire.client_side import Voice
 from trooper.wire.openai_chat.reader import ChatReader
-from trooper.wire.openai_chat.voice import ChatVoice, WholeChatVoice
+from trooper.wire.openai_chat.voice import ChatVoice
 from trooper.wire.openai_chat.whole import read_whole
+from trooper.wire.openai_chat.whole_voice import WholeChatVoice
 from trooper.wire.whole import WholeReader
 from wire_validator import ChatResult, validate_chat, validate_whole
 

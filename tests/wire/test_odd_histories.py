@@ -17,7 +17,6 @@ from trooper.core.local_model import LocalModel
 from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Unreadable
 from trooper.wire.llama_server.ask import LlamaAsking
-from trooper.wires import SURFACES
 
 SHAPES = Path(__file__).parents[1] / "shapes"
 FUNCTION = {"name": "f", "parameters": {"type": "object", "properties": {}}}
@@ -34,14 +33,16 @@ def kept(name: str) -> tuple[str, dict[str, Any]]:
 
 
 def read(path: str, body: dict[str, Any]) -> Conversation:
-    conversation = SURFACES[path].spoken.read_conversation(json.dumps(body).encode())
+    conversation = next(w for w in WIRES.values() if w.path == path).client_side.read_conversation(
+        json.dumps(body).encode()
+    )
     assert not isinstance(conversation, Unreadable), conversation
     return conversation
 
 
 def again(conversation: Conversation, target: str) -> Conversation:
-    spoken = SURFACES[WIRES[target].path].spoken
-    asked = spoken.read_conversation(spoken.ask(conversation, model="m"))
+    spoken = WIRES[target]
+    asked = spoken.client_side.read_conversation(spoken.target_side.ask(conversation, model="m"))
     assert not isinstance(asked, Unreadable)
     return asked
 

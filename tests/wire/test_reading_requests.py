@@ -7,22 +7,21 @@ from typing import Any
 
 import pytest
 
-from scenes import WIRES
+from scenes import WIRES, Spoken
 from trooper.core.conversation import Conversation, ImagePart, Role, TextPart, UnknownPart
 from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Routing, Unreadable
-from trooper.wires import SURFACES, BothSides
 
 OTHERS = ("messages", "responses")
 USER = {"role": "user", "content": "Hi"}
 
 
-def wire_of(name: str) -> BothSides:
-    return SURFACES[WIRES[name].path].spoken
+def wire_of(name: str) -> Spoken:
+    return WIRES[name]
 
 
 def read(name: str, **fields: Any) -> Conversation | Unreadable:
-    return wire_of(name).read_conversation(json.dumps(fields).encode())
+    return wire_of(name).client_side.read_conversation(json.dumps(fields).encode())
 
 
 def whole(name: str, **fields: Any) -> Conversation:
@@ -47,7 +46,7 @@ def whole(name: str, **fields: Any) -> Conversation:
     ],
 )
 def test_routing(name: str, body: bytes, routing: Routing | Unreadable) -> None:
-    assert wire_of(name).read_routing(body) == routing
+    assert wire_of(name).client_side.read_routing(body) == routing
 
 
 @pytest.mark.parametrize(
@@ -69,7 +68,7 @@ def test_routing(name: str, body: bytes, routing: Routing | Unreadable) -> None:
 )
 def test_what_only_its_provider_can_judge(name: str, fields: dict[str, Any]) -> None:
     assert read(name, **fields) == Unreadable(Unfit.UNEXPECTED_SHAPE)
-    assert wire_of(name).read_conversation(b"nope") == Unreadable(Unfit.NOT_JSON)
+    assert wire_of(name).client_side.read_conversation(b"nope") == Unreadable(Unfit.NOT_JSON)
 
 
 @pytest.mark.parametrize(

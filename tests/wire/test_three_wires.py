@@ -16,7 +16,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenes import WIRES
+from scenes import WIRES, Spoken
 from spoken import LEGS, LEGS_SAID, TROUBLE, answers, calls_of, finish_for, text_of
 from trooper.core.events import (
     Begin,
@@ -37,7 +37,6 @@ from trooper.core.outcome import Completed, Failed
 from trooper.testing import ANSWERS, DEFAULT_ANSWER
 from trooper.testing.provider import WIRES as SPOKEN
 from trooper.wire.client_side import Naming, Routing, Voice
-from trooper.wires import SURFACES, BothSides
 from wire_validator import ChatResult
 
 BIG = 1 << 20
@@ -46,17 +45,17 @@ BODY = json.dumps({"model": "asked-for", "stream": True, "input": "x"}).encode()
 NAMES = tuple(WIRES)
 
 
-def wire_of(name: str) -> BothSides:
-    return SURFACES[WIRES[name].path].spoken
+def wire_of(name: str) -> Spoken:
+    return WIRES[name]
 
 
 def new_voice(name: str, *, stream: bool = True, fallback_block: bool = False) -> Voice:
     naming = evolve(NAMING, fallback_block=fallback_block)
-    return wire_of(name).new_voice(naming, Routing("asked-for", stream, include_usage=True), BODY)
+    return wire_of(name).client_side.new_voice(naming, Routing("asked-for", stream, include_usage=True), BODY)
 
 
 def read(name: str, stream: bytes) -> tuple[list[Received], Any]:
-    reader = wire_of(name).reader(BIG)
+    reader = wire_of(name).target_side.reader(BIG)
     return [*reader.feed(stream), *reader.end()], reader.outcome
 
 
@@ -163,7 +162,7 @@ def test_what_was_spoken_reads_as_the_same(name: str, events: list[Event]) -> No
 @pytest.mark.parametrize("name", NAMES)
 @given(events=answers())
 def test_a_whole_answer_reads_as_the_same(name: str, events: list[Event]) -> None:
-    reader = wire_of(name).whole_reader(BIG, for_stream=True)
+    reader = wire_of(name).target_side.whole_reader(BIG, for_stream=True)
     reader.feed(say(new_voice(name, stream=False), events))
     heard = [event for item in reader.end() for event in item.events]
     if not events:
@@ -290,7 +289,7 @@ def test_every_reason_has_its_word(name: str, reason: FinishReason) -> None:
             out += voice.terminate()
         result = validated(name, out, whole=not stream) if stream else None
         if result is None:
-            reader = wire_of(name).whole_reader(BIG)
+            reader = wire_of(name).target_side.whole_reader(BIG)
             reader.feed(out)
             (item,) = reader.end()
             assert [e.reason for e in item.events if isinstance(e, Finish)] == [reason]

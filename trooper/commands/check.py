@@ -32,13 +32,14 @@ from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.errors import ConfigError
 from trooper.services import Services, open_services
-from trooper.targets.credentials import headers_for
 from trooper.targets.embedded.model import with_embedded
-from trooper.targets.standby import EmbeddedStandby, OllamaStandby, Standby, State
+from trooper.targets.standby import Standby, State
 from trooper.targets.upstream import Call
+from trooper.targets.ways import cloud_way
 from trooper.telemetry.log import set_up_logging
 from trooper.wire.decoding import decoded_object
-from trooper.wires import KnownWay, cloud_way, cloud_wire
+from trooper.wire.target_side import KnownWay
+from trooper.wires import WIRES
 
 #: For the answer, after the connection; a list of models is small.
 _ANSWER_S = 10.0
@@ -92,7 +93,7 @@ def check(
     if config is not None:
         environ["TROOPER_CONFIG"] = str(config)
     try:
-        settings = with_embedded(load(environ, Path.cwd()), environ)
+        settings = with_embedded(load(environ, Path.cwd(), WIRES.known), environ)
     except ConfigError as error:
         sys.stderr.write(f"trooper: configuration error: {error}\n")
         return MISUSED
@@ -122,12 +123,14 @@ async def ask_all(config: Config) -> list[Finding]:
 
 
 async def _ask_cloud(services: Services, target: Target) -> Finding:
-    headers = (*headers_for(target, (), hop="trooper-check"), *cloud_wire(target).headers)
+    side = services.wires.target_side(target.wire)
+    headers = (*services.headers_for(target, (), hop="trooper-check"), *side.headers)
     call = Call("GET", "/models", headers)
     answer: Answer | Failed | None = None
     with trio.move_on_after(target.connect_timeout_s + _ANSWER_S):
         answer = await services.upstreams[target.name].fetch(call, _ANSWER_BYTES)
-    known = cloud_way(target, target.model or "", services.config.server.continue_instruction)
+    instruction = services.config.server.continue_instruction
+    known = cloud_way(target, side, target.model or "", instruction)
     return judge_cloud(target, answer, known)
 
 
@@ -194,7 +197,6 @@ def judge_local(standby: Standby, model: LocalModel | Failed | None) -> Finding:
         "standby": standby.state.value,
     }
     usable, mend = False, ""
-    is_ollama = isinstance(standby, OllamaStandby)
     words: tuple[str, ...]
     match model:
         case LocalModel(way=way):
@@ -202,14 +204,13 @@ def judge_local(standby: Standby, model: LocalModel | Failed | None) -> Finding:
             usable, words = way is not Way.NONE, _describe(standby, model)
             mend = "" if usable else "Choose another model with `model` or TROOPER_LOCAL_MODEL."
         case _ if standby.state is State.ABSENT:
-            words, mend = _absent(standby)
+            why = f"no {standby.software} answers here: a broken answer ends in an error"
+            words, mend = (standby.absent_because or why,), standby.to_start
         case _ if standby.state is State.NO_MODEL and target.model:
             words = (f"{standby.software} {standby.version} does not have the model {target.model}",)
-            mend = (
-                f"Run: ollama pull {target.model}" if is_ollama else "Leave `model` out, or write its name."
-            )
+            mend = standby.to_get(target.model)
         case _ if standby.state is State.NO_MODEL:
-            words = (f"Ollama {standby.version} has no model that can chat",)
+            words = (f"{standby.software} {standby.version} has no model that can chat",)
             mend = "Run, for example: ollama pull llama3.2:3b"
         case Failed(kind=kind):
             words = (f"{standby.chosen} does not load ({kind.value})",)
@@ -221,19 +222,6 @@ def judge_local(standby: Standby, model: LocalModel | Failed | None) -> Finding:
         usable, words = False, (*words, f"missing: {', '.join(missing)}")
         mend = f"{mend} Run: ollama pull {missing[0]}".strip()
     return Finding(target.name, "local", target.place, usable, words, mend, facts)
-
-
-def _absent(standby: Standby) -> tuple[tuple[str, ...], str]:
-    match standby:
-        case EmbeddedStandby(why=why):
-            return (
-                f"it does not run: {why}",
-            ), "Check the model file, and: pip install 'trooper-proxy[embedded]'"
-        case OllamaStandby():
-            mend = "Start Ollama, or say with OLLAMA_HOST or `base_url` where it is."
-        case _:
-            mend = "Start it, or say with `base_url` where it is, and with `key` if it wants one."
-    return (f"no {standby.software} answers here: a broken answer ends in an error",), mend
 
 
 def _facts(standby: Standby, model: LocalModel) -> dict[str, Any]:

@@ -103,10 +103,13 @@ app.command("trooper.bench.commands:bench_app", name="bench")
 
 
 def _load(file: Path | None, host: str | None, port: int | None) -> Config:
+    # Imported here for the same reason.
+    from trooper.wires import WIRES
+
     environ = dict(os.environ)
     if file is not None:
         environ["TROOPER_CONFIG"] = str(file)
-    config = with_embedded(load(environ, Path.cwd()), environ)
+    config = with_embedded(load(environ, Path.cwd(), WIRES.known), environ)
     server = config.server
     server = evolve(server, host=host or server.host, port=server.port if port is None else port)
     return checked(evolve(config, server=server))

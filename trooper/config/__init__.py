@@ -15,11 +15,12 @@ from trooper.config.checks import checked
 from trooper.config.environment import overridden, zero_config_targets
 from trooper.config.toml_file import FileContent, find_file, read_file
 from trooper.config.values import Chain, Config, Key, Server, Target, Wire
+from trooper.config.wires import DefaultTarget
 
-__all__ = ["Chain", "Config", "Key", "Server", "Target", "Wire", "checked", "load"]
+__all__ = ["Chain", "Config", "DefaultTarget", "Key", "Server", "Target", "Wire", "checked", "load"]
 
 
-def load(environ: Mapping[str, str], cwd: Path) -> Config:
+def load(environ: Mapping[str, str], cwd: Path, wires: tuple[Wire, ...]) -> Config:
     """
     The configuration of this process, checked.
 
@@ -27,18 +28,21 @@ def load(environ: Mapping[str, str], cwd: Path) -> Config:
         environ: the environment; an empty variable counts as unset.
         cwd: where `trooper.toml` is looked for, and what a relative
             `TROOPER_CONFIG` is relative to.
+        wires: the wires that targets can speak.
 
     Raises:
         ConfigError: something in the file or the environment cannot be used.
     """
     path = find_file(environ, cwd)
-    content = FileContent() if path is None else read_file(path, environ)
-    server, targets = overridden(content.server, content.targets or zero_config_targets(environ), environ)
+    content = FileContent() if path is None else read_file(path, environ, wires)
+    targets = content.targets or zero_config_targets(environ, wires)
+    server, targets = overridden(content.server, targets, environ, wires)
     return checked(
         Config(
             server=server,
             targets=targets,
             chains=_with_default_chain(content.chains, targets),
+            wires=wires,
             source="environment" if path is None else str(path),
         )
     )

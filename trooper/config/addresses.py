@@ -10,11 +10,9 @@ from urllib.parse import urlsplit
 
 from trooper.config.limits import split_url
 from trooper.config.values import Wire
-from trooper.config.wires import CLOUD_WIRES
 from trooper.errors import ConfigError
 
 _VERSION = re.compile(r"v\d+[a-z0-9]*")
-_OLLAMA_EXAMPLE = "127.0.0.1:11434"
 
 
 def normalised(wire: Wire, url: str) -> str:
@@ -30,38 +28,40 @@ def normalised(wire: Wire, url: str) -> str:
     url = url.rstrip("/")
     # Split by hand: a URL that cannot be read must reach the check that says so.
     segments = url.partition("://")[2].split("/")[1:]
-    if wire not in CLOUD_WIRES:
+    if wire.is_local:
         return url.removesuffix("/v1").rstrip("/")
     if any(_VERSION.fullmatch(segment) for segment in segments):
         return url
     return f"{url}/v1"
 
 
-def ollama_url(variable: str, value: str) -> str:
+def host_url(wire: Wire, variable: str, value: str) -> str:
     """
-    A URL from `OLLAMA_HOST`, by the rules of Ollama's own client: the scheme,
-    host and port may each be missing, the port is 11434 (80 or 443 where a
-    scheme is written). An address to listen on everywhere becomes loopback.
+    A URL from a server's own variable, as `OLLAMA_HOST` is, by the rules of Ollama's
+    own client: the scheme, host and port may each be missing, the port is that of
+    the wire's `default_url` (80 or 443 where a scheme is written). An address to
+    listen on everywhere becomes loopback.
 
     Unlike Ollama, a port that is no port is refused, not replaced.
     """
+    usual = urlsplit(wire.default_url)
     text = value.strip().strip("\"'").strip()
     scheme, has_scheme, rest = text.rpartition("://")
-    port = {"http": 80, "https": 443}.get(scheme.lower(), 11434) if has_scheme else 11434
+    port = {"http": 80, "https": 443}.get(scheme.lower(), usual.port) if has_scheme else usual.port
     scheme = scheme if has_scheme else "http"
     netloc, slash, path = rest.partition("/")
     if netloc.count(":") > 1 and "[" not in netloc:
         netloc = f"[{netloc}]"
     if netloc == "" or netloc.startswith(":"):
         netloc = f"127.0.0.1{netloc}"
-    parts = split_url(variable, f"{scheme}://{netloc}{slash}{path}", _OLLAMA_EXAMPLE)
+    parts = split_url(variable, f"{scheme}://{netloc}{slash}{path}", usual.netloc)
     if "@" in netloc:
         raise ConfigError(
-            variable, "it contains a user name or password (not shown)", f"Write it like {_OLLAMA_EXAMPLE}"
+            variable, "it contains a user name or password (not shown)", f"Write it like {usual.netloc}"
         )
     host = _reachable(parts.hostname or "")
     shown_host = f"[{host}]" if ":" in host else host
-    return normalised(Wire.OLLAMA_CHAT, f"{parts.scheme}://{shown_host}:{parts.port or port}{slash}{path}")
+    return normalised(wire, f"{parts.scheme}://{shown_host}:{parts.port or port}{slash}{path}")
 
 
 def _reachable(host: str) -> str:

@@ -24,10 +24,10 @@ def checked(config: Config) -> Config:
     """
     _names_are_one_each(config.targets)
     for target in config.targets:
-        _key_and_place(target)
+        _key_and_place(target, config.wires)
         if target.base_url:
             _is_not_trooper(target, config.server)
-        if target.wire is Wire.OLLAMA_CHAT and not target.allow_remote:
+        if target.wire.remote_domain and not target.allow_remote:
             _stays_local(target)
     _client_key_goes_to_one(config.targets)
     _front_door_is_kept(config)
@@ -44,12 +44,16 @@ def _names_are_one_each(targets: tuple[Target, ...]) -> None:
             raise ConfigError(f"targets.{name}.name", "two targets have this name", "Rename one of them")
 
 
-def _key_and_place(target: Target) -> None:
-    takes_key = target.wire is Wire.LLAMA_SERVER and target.gguf is None and target.key.kind == "value"
+def _key_and_place(target: Target, wires: tuple[Wire, ...]) -> None:
+    takes_key = target.wire.takes_key and target.gguf is None and target.key.kind == "value"
     if target.is_local and target.key.kind != "none" and not takes_key:
         problem = "a local target takes no such key"
-        fix = 'Leave it out; a llama-server that wants one takes { env = "NAME" }'
-        raise ConfigError(f"targets.{target.name}.key", problem, fix)
+        others = (
+            f'; {w.a_server} that wants one takes {{ env = "NAME" }}'
+            for w in wires
+            if w.takes_key and w.is_local
+        )
+        raise ConfigError(f"targets.{target.name}.key", problem, f"Leave it out{next(others, '')}")
     if target.is_local and target.proxy is not None:
         raise ConfigError(f"targets.{target.name}.proxy", "a local target takes no proxy", "Leave it out")
     if target.ca_file is not None and urlsplit(target.base_url).scheme != "https":
@@ -71,7 +75,8 @@ def _is_not_trooper(target: Target, server: Server) -> None:
 
 def _stays_local(target: Target) -> None:
     host = (urlsplit(target.base_url).hostname or "").lower()
-    if host == "ollama.com" or host.endswith(".ollama.com"):
+    away = target.wire.remote_domain
+    if host == away or host.endswith(f".{away}"):
         raise ConfigError(
             f"targets.{target.name}.base_url",
             f"{host} is not a local server",

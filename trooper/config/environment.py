@@ -10,47 +10,24 @@ the default for a local target without a `base_url`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from trooper.config import addresses, limits
-from trooper.config.target import DEFAULT_ANTHROPIC_URL, DEFAULT_OLLAMA_URL, DEFAULT_OPENAI_URL
 from trooper.config.values import Key, Server, Target, Wire
+from trooper.config.wires import DefaultTarget
 from trooper.errors import ConfigError
-
-CLOUD = "openai"
-RESPONSES = "openai-responses"
-ANTHROPIC = "anthropic"
-LOCAL = "ollama"
-
-#: Target → the beginning of its variables' names.
-_CLOUDS = {CLOUD: "TROOPER_OPENAI", RESPONSES: "TROOPER_OPENAI", ANTHROPIC: "TROOPER_ANTHROPIC"}
-
-#: Name → meaning, in the order of the documentation.
-VARIABLES: Mapping[str, str] = {
-    "TROOPER_CONFIG": "The TOML file to read. Without it `./trooper.toml` is read, if it is there.",
-    "TROOPER_OPENAI_BASE_URL": f"The URL of the targets `{CLOUD}` and `{RESPONSES}`, with or without `/v1`.",
-    "TROOPER_OPENAI_API_KEY": f"The key of the targets `{CLOUD}` and `{RESPONSES}`."
-    " Without it the client's own key is used.",
-    "TROOPER_ANTHROPIC_BASE_URL": f"The URL of the target `{ANTHROPIC}`, with or without `/v1`.",
-    "TROOPER_ANTHROPIC_API_KEY": f"The key of the target `{ANTHROPIC}`. Without it the client's own key is used.",
-    "TROOPER_OLLAMA_URL": f"The URL of the target `{LOCAL}`.",
-    "OLLAMA_HOST": "Where a local target without `base_url` is, read as Ollama reads it;"
-    " `0.0.0.0` becomes `127.0.0.1`.",
-    "TROOPER_LOCAL_MODEL": f"The model of the target `{LOCAL}`. Without it one is chosen by rule.",
-    "TROOPER_CONNECT_TIMEOUT": "`connect_timeout_s` of every cloud, in seconds.",
-    "TROOPER_TTFT_TIMEOUT": "`ttft_timeout_s` of every cloud, in seconds.",
-    "TROOPER_STALL_TIMEOUT": "`stall_timeout_s` of every cloud, in seconds.",
-    "TROOPER_CACHE": "The folder that `trooper fetch-model` fills. Without it the user's own cache folder.",
-    "TROOPER_BREAKER": "`off` stops remembering failures: every request asks every target anew.",
-}
 
 _TIMEOUTS = {
     "TROOPER_CONNECT_TIMEOUT": "connect_timeout_s",
     "TROOPER_TTFT_TIMEOUT": "ttft_timeout_s",
     "TROOPER_STALL_TIMEOUT": "stall_timeout_s",
+}
+_OTHERS = {
+    "TROOPER_CACHE": "The folder that `trooper fetch-model` fills. Without it the user's own cache folder.",
+    "TROOPER_BREAKER": "`off` stops remembering failures: every request asks every target anew.",
 }
 
 
@@ -59,29 +36,59 @@ def variable(environ: Mapping[str, str], name: str) -> str | None:
     return environ.get(name, "").strip() or None
 
 
-def ollama_default(environ: Mapping[str, str]) -> str:
-    """Where Ollama is when no file and no `TROOPER_OLLAMA_URL` says so."""
-    value = variable(environ, "OLLAMA_HOST")
-    return DEFAULT_OLLAMA_URL if value is None else addresses.ollama_url("OLLAMA_HOST", value)
+def variables(wires: Sequence[Wire]) -> Mapping[str, str]:
+    """Name → meaning of every variable that is read, in the order of the documentation."""
+    told = {"TROOPER_CONFIG": "The TOML file to read. Without it `./trooper.toml` is read, if it is there."}
+    for wire in wires:
+        own = wire.default_target
+        if own is not None:
+            with_version = "" if wire.is_local else ", with or without `/v1`"
+            told[own.url_variable] = f"The URL of {_whose(own, wires)}{with_version}."
+        if own is not None and own.key_variable:
+            told[own.key_variable] = (
+                f"The key of {_whose(own, wires)}. Without it the client's own key is used."
+            )
+        if wire.host_variable:
+            told[wire.host_variable] = (
+                f"Where a local target without `base_url` is, read as {wire.software} reads it;"
+                " `0.0.0.0` becomes `127.0.0.1`."
+            )
+        if own is not None and own.model_variable:
+            told[own.model_variable] = f"The model of {_whose(own, wires)}. Without it one is chosen by rule."
+    timeouts = {name: f"`{key}` of every cloud, in seconds." for name, key in _TIMEOUTS.items()}
+    return told | timeouts | _OTHERS
 
 
-def zero_config_targets(environ: Mapping[str, str]) -> tuple[Target, ...]:
-    """The targets without a file: the three wires of two providers with the client's key, and Ollama."""
-    overruled = variable(environ, "TROOPER_OLLAMA_URL") is not None
-    return (
-        Target(CLOUD, Wire.OPENAI_CHAT, DEFAULT_OPENAI_URL, key=Key("client")),
-        Target(RESPONSES, Wire.OPENAI_RESPONSES, DEFAULT_OPENAI_URL, key=Key("client")),
-        Target(ANTHROPIC, Wire.ANTHROPIC_MESSAGES, DEFAULT_ANTHROPIC_URL, key=Key("client")),
-        Target(
-            LOCAL,
-            Wire.OLLAMA_CHAT,
-            DEFAULT_OLLAMA_URL if overruled else ollama_default(environ),
-        ),
+def _whose(own: DefaultTarget, wires: Sequence[Wire]) -> str:
+    known = [w.default_target for w in wires if w.default_target is not None]
+    names = [f"`{other.name}`" for other in known if other.url_variable == own.url_variable]
+    return f"the target{'s' if len(names) > 1 else ''} {' and '.join(names)}"
+
+
+def default_url(wire: Wire, environ: Mapping[str, str]) -> str:
+    """Where a target of `wire` is when neither a file nor a variable of ours says so."""
+    value = variable(environ, wire.host_variable)
+    return wire.default_url if value is None else addresses.host_url(wire, wire.host_variable, value)
+
+
+def zero_config_targets(environ: Mapping[str, str], wires: Sequence[Wire]) -> tuple[Target, ...]:
+    """The targets without a file: the clouds with the client's key, and the local ones."""
+    return tuple(
+        _zero_config_target(wire, wire.default_target, environ)
+        for wire in wires
+        if wire.default_target is not None
     )
 
 
+def _zero_config_target(wire: Wire, own: DefaultTarget, environ: Mapping[str, str]) -> Target:
+    # Overruled, the server's own variable is not even looked at: it may be broken.
+    is_overruled = variable(environ, own.url_variable) is not None
+    place = wire.default_url if is_overruled else default_url(wire, environ)
+    return Target(own.name, wire, place, key=Key("none" if wire.is_local else "client"))
+
+
 def overridden(
-    server: Server, targets: tuple[Target, ...], environ: Mapping[str, str]
+    server: Server, targets: tuple[Target, ...], environ: Mapping[str, str], wires: Sequence[Wire]
 ) -> tuple[Server, tuple[Target, ...]]:
     """
     What file or defaults say, with the environment's word over it.
@@ -92,31 +99,44 @@ def overridden(
     memory = _switch(environ, "TROOPER_BREAKER")
     if memory is not None:
         server = attrs.evolve(server, memory=memory)
-    return server, tuple(_overridden_target(target, environ) for target in targets)
+    return server, tuple(_overridden_target(target, environ, wires) for target in targets)
 
 
-def _overridden_target(target: Target, environ: Mapping[str, str]) -> Target:
+def _overridden_target(target: Target, environ: Mapping[str, str], wires: Sequence[Wire]) -> Target:
     changes: dict[str, tuple[str, Any]] = {}
     if not target.is_local:
         for name, attribute in _TIMEOUTS.items():
             seconds = _number(environ, name)
             if seconds is not None:
                 changes[name] = (attribute, seconds)
-    if target.name in _CLOUDS and not target.is_local:
-        url_name, key_name = f"{_CLOUDS[target.name]}_BASE_URL", f"{_CLOUDS[target.name]}_API_KEY"
-        if url := variable(environ, url_name):
-            changes[url_name] = ("base_url", addresses.normalised(target.wire, url))
-        if key := variable(environ, key_name):
-            changes[key_name] = ("key", _key(key_name, key))
-    if target.name == LOCAL and target.is_local:
-        if url := variable(environ, "TROOPER_OLLAMA_URL"):
-            changes["TROOPER_OLLAMA_URL"] = ("base_url", addresses.ollama_url("TROOPER_OLLAMA_URL", url))
-        if model := variable(environ, "TROOPER_LOCAL_MODEL"):
-            changes["TROOPER_LOCAL_MODEL"] = ("model", model)
+    for wire in wires:
+        own = wire.default_target
+        if own is not None and own.name == target.name and wire.is_local == target.is_local:
+            changes |= _said_of(wire, own, target, environ)
     for name, (attribute, value) in changes.items():
         with _blamed_on(name):
             target = attrs.evolve(target, **{attribute: value})
     return target
+
+
+def _said_of(
+    wire: Wire, own: DefaultTarget, target: Target, environ: Mapping[str, str]
+) -> dict[str, tuple[str, Any]]:
+    """What the variables of `own` say about the target of its name: variable → attribute and value."""
+    said: dict[str, tuple[str, Any]] = {}
+    if url := variable(environ, own.url_variable):
+        has_host = bool(wire.host_variable)
+        place = (
+            addresses.host_url(wire, own.url_variable, url)
+            if has_host
+            else addresses.normalised(target.wire, url)
+        )
+        said[own.url_variable] = ("base_url", place)
+    if key := variable(environ, own.key_variable):
+        said[own.key_variable] = ("key", _key(own.key_variable, key))
+    if model := variable(environ, own.model_variable):
+        said[own.model_variable] = ("model", model)
+    return said
 
 
 @contextlib.contextmanager

@@ -15,16 +15,11 @@ from attrs import Attribute, field, frozen
 
 from trooper.config import limits
 from trooper.config.told import told
-from trooper.config.wires import CLOUD_WIRES, LOCAL_WIRES, Wire
+from trooper.config.wires import Wire
 from trooper.core.continuing import CloudWay
 from trooper.errors import ConfigError
 
 MIB = 1024 * 1024
-
-DEFAULT_OPENAI_URL = "https://api.openai.com/v1"
-DEFAULT_ANTHROPIC_URL = "https://api.anthropic.com/v1"
-DEFAULT_OLLAMA_URL = "http://127.0.0.1:11434"
-DEFAULT_LLAMA_SERVER_URL = "http://127.0.0.1:8080"
 
 
 @frozen
@@ -55,8 +50,7 @@ class Target:
     )
     wire: Wire = field(
         metadata=told(
-            'How the target speaks: `"openai-chat"`, `"openai-responses"`, `"anthropic-messages"` (clouds),'
-            ' `"ollama-chat"` or `"llama-server"` (local models).',
+            "How the target speaks: <clouds> (clouds), <locals> (local models).",
             "The wire cannot be guessed safely from a URL.",
         )
     )
@@ -65,9 +59,7 @@ class Target:
             "Where the target is. `/v1` is added to a cloud's URL that names no version.",
             "Only the targets of zero configuration have a default: a missing URL must never"
             " send one provider's key to another.",
-            default="`openai`, `openai-responses`: `https://api.openai.com/v1`;"
-            " `anthropic`: `https://api.anthropic.com/v1`; `ollama-chat`: `OLLAMA_HOST`,"
-            " else `http://127.0.0.1:11434`; `llama-server`: `http://127.0.0.1:8080`",
+            default="<default URLs>",
         ),
     )
     model: str | None = field(
@@ -97,7 +89,7 @@ class Target:
             '`"client"` (the client\'s own), `"none"`, or `{ env = "NAME" }` (or `key_env = "NAME"`).',
             "A cloud has no default: whose key goes where is said, not assumed.",
             default='required for a cloud; `"none"` for a local target; an Ollama takes none',
-            only=(*CLOUD_WIRES, Wire.LLAMA_SERVER),
+            is_selective=True,
         ),
     )
     connect_timeout_s: float = field(
@@ -139,7 +131,7 @@ class Target:
         metadata=told(
             "How long the model may take to load.",
             "Ollama's own limit is five minutes.",
-            only=LOCAL_WIRES,
+            is_selective=True,
         ),
     )
     terminator_timeout_s: float = field(
@@ -158,7 +150,7 @@ class Target:
             "An HTTP proxy for this target: `http://host:port`.",
             "A local target never uses one: it would not be local then.",
             default="the environment's, except for this machine's own addresses",
-            only=CLOUD_WIRES,
+            is_selective=True,
         ),
     )
     ca_file: str | None = field(
@@ -176,7 +168,7 @@ class Target:
         metadata=told(
             "How many requests the local server takes at once (`OLLAMA_NUM_PARALLEL`, `--parallel`).",
             "A request beyond the slots waits inside the server in silence, which looks like a stall.",
-            only=LOCAL_WIRES,
+            is_selective=True,
         ),
     )
     num_ctx: int | None = field(
@@ -186,7 +178,7 @@ class Target:
             "The context window to load the model with. Somebody else's `llama-server` keeps its own.",
             "One value for load, priming and failover: any other reloads the model.",
             default="the loaded model's own, else the server's; `4096` with `gguf`",
-            only=LOCAL_WIRES,
+            is_selective=True,
         ),
     )
     keep_alive: str = field(
@@ -196,7 +188,7 @@ class Target:
         metadata=told(
             'How long the model stays loaded: text with units (`"30m"`), or seconds; negative is for ever.',
             "A cold load takes longer than a client waits; Ollama's own five minutes forget too soon.",
-            only=(Wire.OLLAMA_CHAT,),
+            is_selective=True,
         ),
     )
     allow_remote: bool = field(
@@ -204,7 +196,7 @@ class Target:
         metadata=told(
             "Whether models that run elsewhere (`…-cloud`) may be used.",
             "Local means local unless you say otherwise.",
-            only=(Wire.OLLAMA_CHAT,),
+            is_selective=True,
         ),
     )
 
@@ -217,7 +209,7 @@ class Target:
             "Nobody can ask a cloud for it. A wrong belief is noticed when the answer starts anew, and"
             " then the next way is tried.",
             default="known from its address and model, else `instruction`",
-            only=CLOUD_WIRES,
+            is_selective=True,
         ),
     )
     gguf: str | None = field(
@@ -229,7 +221,7 @@ class Target:
             "For a machine without any model server. It needs the extra `embedded`, and starts when no"
             " other local target is ready.",
             default="none: the server is somebody else's",
-            only=(Wire.LLAMA_SERVER,),
+            is_selective=True,
         ),
     )
 
@@ -251,7 +243,7 @@ class Target:
     @property
     def is_local(self) -> bool:
         """Whether the target is a local model."""
-        return self.wire in LOCAL_WIRES
+        return self.wire.is_local
 
     @property
     def place(self) -> str:

@@ -1,24 +1,48 @@
 """
-What is said about a key: its meaning, the reason for its default, and the
-wires it belongs to. `docs/configuration.md` is generated from it.
+What is said about a key: its meaning and the reason for its default.
+`docs/configuration.md` is generated from it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trooper.config.wires import Wire
 
 
-def told(
-    doc: str, reason: str, *, default: str = "", only: tuple[Wire, ...] = tuple(Wire)
-) -> Mapping[str, Any]:
+def told(doc: str, reason: str, *, default: str = "", is_selective: bool = False) -> Mapping[str, Any]:
     """
     What the documentation says about a key.
 
+    `<clouds>`, `<locals>` and `<default URLs>` in `doc` and `default` stand for
+    what the table of wires says; `filled` puts it there.
+
     Args:
         default: words for a default that is not one plain value.
-        only: the wires whose targets may have the key.
+        is_selective: only targets have the key whose wire names it in its `settings`.
     """
-    return {"doc": doc, "reason": reason, "default": default, "only": only}
+    return {"doc": doc, "reason": reason, "default": default, "is_selective": is_selective}
+
+
+def filled(text: str, wires: Sequence[Wire]) -> str:
+    """`text` with the names and places of `wires` in it."""
+    text = text.replace("<clouds>", _listed([f'`"{w.name}"`' for w in wires if not w.is_local], ", "))
+    text = text.replace("<locals>", _listed([f'`"{w.name}"`' for w in wires if w.is_local], " or "))
+    return text.replace("<default URLs>", _default_urls(wires))
+
+
+def _listed(names: Sequence[str], last: str) -> str:
+    return last.join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def _default_urls(wires: Sequence[Wire]) -> str:
+    names: dict[str, list[str]] = {}
+    for wire in wires:
+        if wire.is_local:
+            place = f"`{wire.default_url}`"
+            place = f"`{wire.host_variable}`, else {place}" if wire.host_variable else place
+            names.setdefault(place, []).append(f"`{wire.name}`")
+        elif wire.default_target is not None:
+            names.setdefault(f"`{wire.default_url}`", []).append(f"`{wire.default_target.name}`")
+    return "; ".join(f"{', '.join(who)}: {place}" for place, who in names.items())

@@ -20,8 +20,7 @@ from typing import Any
 import attrs
 
 from trooper.config import addresses, limits
-from trooper.config.environment import ollama_default, variable
-from trooper.config.target import DEFAULT_ANTHROPIC_URL, DEFAULT_LLAMA_SERVER_URL, DEFAULT_OPENAI_URL
+from trooper.config.environment import default_url, variable
 from trooper.config.typed import structured
 from trooper.config.values import Chain, Key, Server, Target, Wire
 from trooper.errors import ConfigError
@@ -40,12 +39,6 @@ _OTHER_NAMES = {
     "type": "wire",
     "client_keys": "client_keys_env",
     "bind": "host",
-}
-#: The targets of zero configuration may be written out without their URL.
-_KNOWN_PLACES = {
-    ("openai", Wire.OPENAI_CHAT): DEFAULT_OPENAI_URL,
-    ("openai-responses", Wire.OPENAI_RESPONSES): DEFAULT_OPENAI_URL,
-    ("anthropic", Wire.ANTHROPIC_MESSAGES): DEFAULT_ANTHROPIC_URL,
 }
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
@@ -78,7 +71,7 @@ def find_file(environ: Mapping[str, str], cwd: Path) -> Path | None:
     return path
 
 
-def read_file(path: Path, environ: Mapping[str, str]) -> FileContent:
+def read_file(path: Path, environ: Mapping[str, str], wires: tuple[Wire, ...]) -> FileContent:
     """
     The file's content, each value checked by itself.
 
@@ -94,12 +87,12 @@ def read_file(path: Path, environ: Mapping[str, str]) -> FileContent:
     if "targets" in document and not targets:
         raise ConfigError("targets", "it is empty", "Add a [[targets]] table, or leave `targets` out")
     return FileContent(
-        server=_server(server, environ),
+        server=_server(server, environ, wires),
         targets=tuple(
-            _target(_table(table, f"targets[{number}]"), number, path.parent, environ)
+            _target(_table(table, f"targets[{number}]"), number, path.parent, environ, wires)
             for number, table in enumerate(targets, 1)
         ),
-        chains=_chains(_table(document.get("chains", {}), "chains")),
+        chains=_chains(_table(document.get("chains", {}), "chains"), wires),
     )
 
 
@@ -154,11 +147,11 @@ def _within(prefix: str) -> Iterator[None]:
         raise ConfigError(f"{prefix}{error.key}", error.problem, error.fix) from None
 
 
-def _server(table: Mapping[str, Any], environ: Mapping[str, str]) -> Server:
+def _server(table: Mapping[str, Any], environ: Mapping[str, str], wires: tuple[Wire, ...]) -> Server:
     names = {_FILE_NAMES.get(a.name, a.name) for a in attrs.fields(Server)}
     _refuse_unknown(table, names, "server.")
     with _within("server."):
-        values = structured(Server, table)
+        values = structured(Server, table, wires)
         if "client_keys_env" in table:
             text = _secret(table["client_keys_env"], "client_keys_env", environ)
             keys = tuple(part.strip() for part in text.split(",") if part.strip())
@@ -168,27 +161,34 @@ def _server(table: Mapping[str, Any], environ: Mapping[str, str]) -> Server:
         return Server(**values)
 
 
-def _target(table: Mapping[str, Any], number: int, folder: Path, environ: Mapping[str, str]) -> Target:
+def _target(
+    table: Mapping[str, Any],
+    number: int,
+    folder: Path,
+    environ: Mapping[str, str],
+    wires: tuple[Wire, ...],
+) -> Target:
     called = table.get("name")
     prefix = f"targets.{called}." if _is_name(called) else f"targets[{number}]."
     _refuse_unknown(table, {a.name for a in attrs.fields(Target)} | {"key_env"}, prefix)
     with _within(prefix):
-        values = structured(Target, table)
+        values = structured(Target, table, wires)
         for required in ("name", "wire"):
             if required not in values:
                 fix = "Every [[targets]] table needs a name and a wire"
                 raise ConfigError(required, "it is missing", fix)
         wire: Wire = values["wire"]
         for attribute in attrs.fields(Target):
-            only: tuple[Wire, ...] = attribute.metadata["only"]
-            if wire not in only and attribute.name in values:
+            is_its_own = not attribute.metadata["is_selective"] or attribute.name in wire.settings
+            if attribute.name in values and not is_its_own:
+                whose = " and ".join(w.name for w in wires if attribute.name in w.settings)
                 raise ConfigError(
                     attribute.name,
-                    f"a target with the wire {wire.value} has no such setting",
-                    f"Leave it out; it belongs to {' and '.join(w.value for w in only)} targets",
+                    f"a target with the wire {wire.name} has no such setting",
+                    f"Leave it out; it belongs to {whose} targets",
                 )
         values["key"] = _key(table, wire, environ)
-        values["base_url"] = _base_url(values, environ)
+        values["base_url"] = _base_url(values, environ, wires)
         if "gguf" in values:
             values["gguf"] = _gguf(values["gguf"], folder)
         if "ca_file" in values:
@@ -211,18 +211,18 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9._-]{1,63}", value) is not None
 
 
-def _base_url(values: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+def _base_url(values: Mapping[str, Any], environ: Mapping[str, str], wires: tuple[Wire, ...]) -> str:
     wire: Wire = values["wire"]
     if "base_url" in values:
         return addresses.normalised(wire, values["base_url"])
-    if wire is Wire.OLLAMA_CHAT:
-        return ollama_default(environ)
-    if wire is Wire.LLAMA_SERVER:
-        return "" if "gguf" in values else DEFAULT_LLAMA_SERVER_URL
-    if (values["name"], wire) in _KNOWN_PLACES:
-        return _KNOWN_PLACES[values["name"], wire]
-    fix = f"Write the provider's URL, for example {DEFAULT_OPENAI_URL}"
-    raise ConfigError("base_url", "it is missing", fix)
+    if "gguf" in values:
+        return ""
+    # The targets of zero configuration may be written out without their URL.
+    is_known = wire.default_target is not None and wire.default_target.name == values["name"]
+    if wire.is_local or is_known:
+        return default_url(wire, environ)
+    example = next(w.default_url for w in wires if w.default_url)
+    raise ConfigError("base_url", "it is missing", f"Write the provider's URL, for example {example}")
 
 
 def _key(table: Mapping[str, Any], wire: Wire, environ: Mapping[str, str]) -> Key:
@@ -230,12 +230,12 @@ def _key(table: Mapping[str, Any], wire: Wire, environ: Mapping[str, str]) -> Ke
         raise ConfigError("key_env", "`key` is there too", "Keep one of the two")
     said = {"env": table["key_env"]} if "key_env" in table else table.get("key")
     name = "key_env" if "key_env" in table else "key"
-    if wire is Wire.OLLAMA_CHAT:
+    if not wire.takes_key:
         if said not in (None, "none"):
-            raise ConfigError(name, "an Ollama takes no key", "Leave it out")
+            raise ConfigError(name, f"{wire.a_server} takes no key", "Leave it out")
         return Key("none")
     match said:
-        case None if wire is Wire.LLAMA_SERVER:
+        case None if wire.is_local:
             return Key("none")
         case "client" | "none":
             return Key("client" if said == "client" else "none")
@@ -285,14 +285,21 @@ def _ca_file(path: Path) -> str:
     return str(path)
 
 
-def _chains(table: Mapping[str, object]) -> tuple[Chain, ...]:
+def _chains(table: Mapping[str, object], wires: tuple[Wire, ...]) -> tuple[Chain, ...]:
     chains: list[Chain] = []
     for pattern, names in table.items():
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ConfigError(
                 f'chains."{pattern}"',
                 f"{limits.shown(names)} is not a list of names",
-                'Write the targets in order: ["openai", "ollama"]',
+                f"Write the targets in order: {_example_chain(wires)}",
             )
         chains.append(Chain(pattern, tuple(names)))
     return tuple(chains)
+
+
+def _example_chain(wires: tuple[Wire, ...]) -> str:
+    """The first cloud and the first local target that are there without a file."""
+    own = sorted((w for w in wires if w.default_target), key=lambda w: w.is_local)
+    ends = dict.fromkeys(w.default_target.name for w in (*own[:1], *own[-1:]) if w.default_target)
+    return "[" + ", ".join(f'"{name}"' for name in ends) + "]"

@@ -7,7 +7,7 @@ guessed. cattrs does the structuring; its own coercions are replaced here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -49,6 +49,13 @@ def _text_map(value: object, _kind: object) -> dict[str, str]:
     return {key: _exactly(item, str) for key, item in _exactly(value, dict).items()}
 
 
+def _wire(name: object, wires: Sequence[Wire]) -> Wire:
+    known = {wire.name: wire for wire in wires}
+    if not isinstance(name, str) or name not in known:
+        raise ValueError
+    return known[name]
+
+
 def _strict_converter() -> cattrs.Converter:
     converter = cattrs.Converter(detailed_validation=False)
     for kind in (str, int, bool):
@@ -71,16 +78,15 @@ _WORDS: Mapping[Any, tuple[str, str]] = {
     float | None: ("a number", "10.0"),
     tuple[str, ...]: ("a list of texts", '["…"]'),
     Mapping[str, str]: ("a table of texts", '{ "gpt-4o" = "llama3.2" }'),
-    Wire: ("a wire", " or ".join(f'"{wire.value}"' for wire in Wire)),
 }
 
 
-def words_for(kind: Any) -> tuple[str, str]:
+def words_for(kind: Any, wires: Sequence[Wire]) -> tuple[str, str]:
     """What an attribute's type is called in plain words, and an example in TOML."""
-    return _WORDS[kind]
+    return ("a wire", " or ".join(f'"{wire.name}"' for wire in wires)) if kind is Wire else _WORDS[kind]
 
 
-def structured(cls: type[Server | Target], table: Mapping[str, Any]) -> dict[str, Any]:
+def structured(cls: type[Server | Target], table: Mapping[str, Any], wires: Sequence[Wire]) -> dict[str, Any]:
     """
     What `table` says about the attributes of `cls`, each value of its type.
 
@@ -98,9 +104,12 @@ def structured(cls: type[Server | Target], table: Mapping[str, Any]) -> dict[str
             values[name] = value
             continue
         try:
-            values[name] = _converter.structure(value, attribute.type)
+            if attribute.type is Wire:
+                values[name] = _wire(value, wires)
+            else:
+                values[name] = _converter.structure(value, attribute.type)
         except (TypeError, ValueError, OverflowError):
-            kind, example = words_for(attribute.type)
+            kind, example = words_for(attribute.type, wires)
             what = "it" if name in _NEVER_SHOWN else shown(value)
             raise ConfigError(name, f"{what} is not {kind}", f"Write it like {name} = {example}") from None
     return values

@@ -16,7 +16,7 @@ from attrs import frozen
 
 from trooper.config.server import Server
 from trooper.config.target import Key, Target
-from trooper.config.wires import CLOUD_WIRES, Wire
+from trooper.config.wires import Wire
 
 __all__ = ["Chain", "Config", "Key", "Server", "Target", "Wire"]
 
@@ -36,11 +36,18 @@ class Chain:
 
 @frozen
 class Config:
-    """Everything; `source` is the file it came from, or `environment`."""
+    """
+    Everything.
+
+    Attributes:
+        wires: the wires that targets can speak, in the order of the table.
+        source: the file it came from, or `environment`.
+    """
 
     server: Server
     targets: tuple[Target, ...]
     chains: tuple[Chain, ...]
+    wires: tuple[Wire, ...]
     source: str = "environment"
 
     def target(self, name: str) -> Target:
@@ -62,9 +69,9 @@ class Config:
         chain = next((c for c in self.chains if fnmatchcase(model, c.pattern)), None)
         if chain is None:
             return ()
-        targets = [t for t in map(self.target, chain.targets) if t.key.kind != "client" or t.wire is wire]
+        targets = [t for t in map(self.target, chain.targets) if t.key.kind != "client" or t.wire == wire]
         if chain.is_default:
-            targets.sort(key=lambda target: (target.is_local, target.wire is not wire))
+            targets.sort(key=lambda target: (target.is_local, target.wire != wire))
         return tuple(targets)
 
     def told_chains(self) -> Mapping[str, tuple[Target, ...]]:
@@ -74,10 +81,11 @@ class Config:
             if not chain.is_default:
                 told[chain.pattern] = tuple(map(self.target, chain.targets))
                 continue
-            for wire in CLOUD_WIRES:
-                told[f"{chain.pattern} ({wire.value})"] = self.chain_for(chain.pattern, wire)
+            for wire in self.wires:
+                if not wire.is_local:
+                    told[f"{chain.pattern} ({wire.name})"] = self.chain_for(chain.pattern, wire)
         return told
 
     def provider_of(self, wire: Wire) -> Target | None:
         """The first target that speaks `wire`: who gets what is not an answer (files, batches, lists)."""
-        return next((target for target in self.targets if target.wire is wire), None)
+        return next((target for target in self.targets if target.wire == wire), None)

@@ -23,9 +23,9 @@ class Cooldowns:
 
     enabled: bool = True
     max_entries: int = 4096
-    _until: dict[tuple[str, str, int], float] = field(factory=dict, init=False)
+    _until: dict[tuple[str, str, str], float] = field(factory=dict, init=False)
 
-    def observe(self, key: tuple[str, str, int], retry_after_s: float | None, now: float) -> None:
+    def observe(self, key: tuple[str, str, str], retry_after_s: float | None, now: float) -> None:
         """Remember that `key` asked for `retry_after_s` seconds of rest."""
         if not self.enabled or retry_after_s is None or retry_after_s <= 0:
             return
@@ -34,7 +34,7 @@ class Cooldowns:
             self._until.pop(next(iter(self._until)))
         self._until[key] = now + min(retry_after_s, MAX_COOLDOWN_S)
 
-    def is_cooling(self, key: tuple[str, str, int], now: float) -> bool:
+    def is_cooling(self, key: tuple[str, str, str], now: float) -> bool:
         """Whether `key` should be skipped now."""
         until = self._until.get(key)
         if until is None:

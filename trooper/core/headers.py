@@ -12,7 +12,7 @@ cookies on, or steer the front-end server of, whoever runs Trooper.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -51,7 +51,12 @@ _BACK_PREFIXES: Final = (b"x-ratelimit-", b"anthropic-ratelimit-", b"openai-", b
 
 
 def to_target(
-    headers: Headers, *, key: tuple[bytes, bytes] | None, client_credentials: bool, hop: str
+    headers: Headers,
+    *,
+    key: tuple[bytes, bytes] | None,
+    client_credentials: bool,
+    hop: str,
+    secret: Container[bytes] = (),
 ) -> Headers:
     """
     The headers of a request to a target.
@@ -61,6 +66,7 @@ def to_target(
         key: the header with the operator's key for this target, if it has one.
         client_credentials: whether this is the target the client's own
             credentials belong to.
+        secret: credentials beside the usual ones.
         hop: our pseudonym, so that a request that comes back is recognised.
     """
     named = {
@@ -78,7 +84,7 @@ def to_target(
             continue
         if name.startswith(b"x-trooper-"):
             continue
-        if name in CREDENTIALS and not client_credentials:
+        if (name in CREDENTIALS or name in secret) and not client_credentials:
             continue
         if key is not None and name in (b"authorization", key[0]):
             continue

@@ -14,13 +14,15 @@ from attrs import evolve, frozen
 from rich.console import Console
 
 from trooper.commands.fetch_model import fetch_saying_so
-from trooper.config import Target, Wire, load
+from trooper.config import Target, load
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Failed
 from trooper.targets.embedded.fetch import NotFetched
 from trooper.targets.embedded.model import EXTRA, MODEL, is_installed
-from trooper.targets.standby import OllamaStandby, Standby
+from trooper.targets.standby import Standby
+from trooper.targets.standby.ollama_chat import OllamaStandby
 from trooper.targets.upstream import Call, open_upstream
+from trooper.wires import LLAMA_SERVER, WIRES
 
 NAME = "local"
 _VARIABLES = ("OLLAMA_HOST", "TROOPER_OLLAMA_URL", "TROOPER_LOCAL_MODEL")
@@ -69,7 +71,7 @@ async def find_embedded(environ: Mapping[str, str], console: Console) -> RealMod
     path = await fetch_saying_so(console, environ)
     if isinstance(path, NotFetched):
         return NoModel("the small model could not be fetched")
-    target = Target(NAME, Wire.LLAMA_SERVER, "", gguf=str(path), load_timeout_s=_LOAD_S)
+    target = Target(NAME, LLAMA_SERVER.wire, "", gguf=str(path), load_timeout_s=_LOAD_S)
     words = f"{MODEL.name}, run by Trooper itself; a tiny model, which shows the seam and no more"
     return RealModel("embedded", target, MODEL.name, words)
 
@@ -83,7 +85,7 @@ async def find_ollama(environ: Mapping[str, str], say: Callable[[str], None]) ->
     """
     wanted = {name: environ[name] for name in _VARIABLES if name in environ}
     # No file: the demo is about itself, not about somebody's configuration.
-    config = load(wanted, Path("/nonexistent"))
+    config = load(wanted, Path("/nonexistent"), WIRES.known)
     target = evolve(next(t for t in config.targets if t.is_local), name=NAME)
     async with open_upstream(target) as upstream:
         answer: object = None

@@ -18,7 +18,7 @@ import structlog
 import trio
 from attrs import define, evolve, field, frozen
 
-from trooper.config import Chain, Config, Key, Target, Wire, checked
+from trooper.config import Chain, Config, Key, Target, checked
 from trooper.config import Server as ServerKeys
 from trooper.core.outcome import Failed
 from trooper.demo.lines import PLAIN, SCRIPTED, Lines
@@ -43,6 +43,7 @@ from trooper.web.asgi import Application
 from trooper.web.protocol import Cut, Receive
 from trooper.web.protocol import Send as AsgiSend
 from trooper.web.serve import Server, open_listeners
+from trooper.wires import OLLAMA_CHAT, OPENAI_CHAT, WIRES
 
 CLOUD = "cloud"
 #: A real model's half of the answer; the scripted ones end by themselves.
@@ -147,14 +148,20 @@ def _configuration(act: Act, cloud_port: int, local: Target, port: int) -> Confi
     patience_s = act.silence_s if act.fault.kind == "stall" else 10.0
     cloud = Target(
         CLOUD,
-        Wire.OPENAI_CHAT,
+        OPENAI_CHAT.wire,
         f"http://127.0.0.1:{cloud_port}/v1",
         key=Key("none"),
         ttft_timeout_s=patience_s,
         stall_timeout_s=patience_s,
     )
     return checked(
-        Config(ServerKeys(port=port), (cloud, local), (Chain("*", (CLOUD, LOCAL)),), source="the demo")
+        Config(
+            ServerKeys(port=port),
+            (cloud, local),
+            (Chain("*", (CLOUD, LOCAL)),),
+            WIRES.known,
+            source="the demo",
+        )
     )
 
 
@@ -228,7 +235,7 @@ async def _local(act: Act, nursery: trio.Nursery) -> Target:
         return act.real.target
     stand_in = FakeOllama(answer=act.lines.answer, token_s=act.pace_s)
     port = await serve_tcp(stand_in, nursery)
-    return Target(LOCAL, Wire.OLLAMA_CHAT, f"http://127.0.0.1:{port}")
+    return Target(LOCAL, OLLAMA_CHAT.wire, f"http://127.0.0.1:{port}")
 
 
 @define

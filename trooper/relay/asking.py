@@ -11,7 +11,6 @@ from typing import Final, assert_never
 
 from attrs import define, field
 
-from trooper.config import Wire
 from trooper.core import history
 from trooper.core.continuing import CloudWay, Half, other_cloud_way, unfit_to_go_on
 from trooper.core.conversation import Conversation
@@ -25,13 +24,12 @@ from trooper.relay.request import Incoming
 from trooper.relay.route import Route
 from trooper.services import Link, Services
 from trooper.targets.cloud import CloudLeg
-from trooper.targets.credentials import headers_for
 from trooper.targets.leg import Leg, NoLeg
 from trooper.targets.local import LocalLeg
 from trooper.targets.standby import Standby
 from trooper.targets.upstream import Call
+from trooper.targets.ways import cloud_way
 from trooper.wire.client_side import Unreadable
-from trooper.wires import cloud_way, cloud_wire
 
 #: How a provider says that it did not write what it is said to have written.
 _REFUSALS: Final = (FailureKind.INVALID_REQUEST, FailureKind.NOT_FOUND)
@@ -76,7 +74,7 @@ class Asking:
             return False
         if not self.route.is_native(link):
             return False
-        self._healed = self.incoming.surface.spoken.sanitised(
+        self._healed = self.incoming.client_side.sanitised(
             self.incoming.native, failed.answer.body, self._instruction
         )
         return self._healed is not None
@@ -111,26 +109,23 @@ class Asking:
         if isinstance(conversation, NoLeg):
             return conversation
         limit = conversation.sampling.max_tokens
-        body = cloud_wire(link.target).ask(conversation, model=link.model or "", max_tokens=limit)
+        body = self.route.target_side(link).ask(conversation, model=link.model or "", max_tokens=limit)
         return self._cloud_leg(link, self._call(link, body))
 
     def _rest_from_cloud(self, link: Link, given: Transcript, *, other_way: bool) -> Leg:
         conversation = self._sayable(link)
         if isinstance(conversation, NoLeg):
             return conversation
-        way = cloud_way(link.target, link.model or "", self._instruction).way
+        way = cloud_way(link.target, self.route.target_side(link), link.model or "", self._instruction).way
         if other_way:
             way = other_cloud_way(way, self._instruction)
         if reason := unfit_to_go_on(conversation, way):
             return NoLeg(reason)
         plain, own_prefill = history.split_prefill(conversation)
-        # Anthropic refuses white space at the end of a prefill, newlines included.
-        trims = link.target.wire is Wire.ANTHROPIC_MESSAGES
-        shown = prefill(own_prefill + given.text, trims=trims)
+        side = self.route.target_side(link)
+        shown = prefill(own_prefill + given.text, trims=side.trims_prefill)
         half = Half(shown.text, way, self._instruction)
-        body = cloud_wire(link.target).ask(
-            plain, model=link.model or "", half=half, max_tokens=self.tokens_left(given)
-        )
+        body = side.ask(plain, model=link.model or "", half=half, max_tokens=self.tokens_left(given))
         overlaps = way is CloudWay.INSTRUCTION
         return self._cloud_leg(link, self._call(link, body), given=shown, overlaps=overlaps)
 
@@ -155,7 +150,7 @@ class Asking:
         return CloudLeg(
             upstream=self.services.upstreams[link.target.name],
             call=call,
-            wire=cloud_wire(link.target),
+            wire=self.route.target_side(link),
             is_native=is_native,
             # What we say ourselves is always asked for as a stream: a stall is seen then.
             stream=self.incoming.routing.stream or not is_native,
@@ -176,23 +171,25 @@ class Asking:
 
     def _native_call(self, link: Link) -> Call:
         """The client's own request, as it came but for the model's name."""
-        request, wire = self.incoming.request, cloud_wire(link.target)
-        body = self._healed or self.incoming.surface.spoken.cleaned(
+        request, wire = self.incoming.request, self.route.target_side(link)
+        body = self._healed or self.incoming.client_side.cleaned(
             self.incoming.native, self.services.unknown_ids
         )
         asked = self.incoming.routing.model
         if asked and link.model is not None and link.model != asked:
             body = wire.with_model(body, link.model)
-        headers = headers_for(
+        headers = self.services.headers_for(
             link.target, request.headers, hop=request.hop, client_key_used=request.client_key_used
         )
         return Call("POST", wire.path, headers, body, request.query)
 
     def _call(self, link: Link, body: bytes) -> Call:
         """A request of ours. The client's headers and query speak of another wire, or of the whole answer."""
-        request, wire = self.incoming.request, cloud_wire(link.target)
+        request, wire = self.incoming.request, self.route.target_side(link)
         kept = request.headers if self.route.is_native(link) else ()
-        headers = headers_for(link.target, kept, hop=request.hop, client_key_used=request.client_key_used)
+        headers = self.services.headers_for(
+            link.target, kept, hop=request.hop, client_key_used=request.client_key_used
+        )
         said = {name for name, _ in headers}
         ours = ((b"content-type", b"application/json"), (b"accept", b"text/event-stream"), *wire.headers)
         headers += tuple((name, value) for name, value in ours if name not in said)

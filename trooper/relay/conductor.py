@@ -49,12 +49,11 @@ from trooper.core.plan import (
 )
 from trooper.core.tally import LegTally, Tally
 from trooper.core.unfit import Unfit
-from trooper.relay import past_answers
 from trooper.relay.asking import Asking
 from trooper.relay.client import Client, Receive, Send
 from trooper.relay.delivery import Delivery
 from trooper.relay.failure_answers import seam_words
-from trooper.relay.request import ClientRequest, Incoming
+from trooper.relay.request import ClientRequest, Incoming, read
 from trooper.relay.response import Response
 from trooper.relay.route import Route
 from trooper.relay.running_leg import How, RunningLeg, patience_with
@@ -84,7 +83,7 @@ async def relay(
     an honest error, or is gone.
     """
     client = Client(send, hang_up, services.config.server.drain_timeout_s)
-    conductor = Conductor(services, past_answers.incoming(services, request), client)
+    conductor = Conductor(services, read(services, request), client)
     try:
         if not conductor.route.links:
             await conductor.refuse()
@@ -165,7 +164,7 @@ class Conductor:
     async def refuse(self) -> None:
         """Nobody in the configuration takes requests of this wire with these credentials."""
         failed = Failed(FailureKind.UNFIT, unfit_reason=Unfit.NO_TARGET)
-        wire = self.incoming.surface.wire.value
+        wire = self.incoming.wire.name
         self._ending = "failed"
         answer = self._delivery.fail(failed, f"the chain for {wire}", own=False)
         await self._response.answer(answer, "none")
@@ -301,7 +300,7 @@ class Conductor:
         delivery.end_turn(reason)
         self._ending = "completed"
         provider_knows = leg.link is self.route.links[0] and delivery.is_forwarded
-        past_answers.keep(self.services, self.incoming, delivery.voice, provider_knows=provider_knows)
+        self.incoming.remember(self.services, delivery.voice, provider_knows=provider_knows)
         await self._response.end(delivery, leg)
 
     async def _fail(self, leg: RunningLeg, failed: Failed, *, own: bool) -> None:

@@ -168,5 +168,5 @@ class Delivery:
     def fail(self, failed: Failed, target: str, *, own: bool) -> Answer:
         """Nothing was sent: the failure as an HTTP answer."""
         trouble = failure_answers.trouble(failed, target, midway=False)
-        body = msgspec.json.encode(self.incoming.surface.spoken.error_body(trouble))
+        body = msgspec.json.encode(self.incoming.client_side.error_body(trouble))
         return failure_answers.http_answer(failed, body, own=own)

@@ -9,19 +9,20 @@ from collections.abc import Callable
 
 from trooper.config import Config
 from trooper.core.headers import Headers
-from trooper.relay.client import Receive, Send
+from trooper.relay import past_answers
+from trooper.relay.client import Client, Receive, Send
 from trooper.relay.conductor import relay
 from trooper.relay.pass_through import pass_through, provider_for
-from trooper.relay.past_answers import answer_of, tell
 from trooper.relay.request import ClientRequest
 from trooper.services import Services
-from trooper.wires import SURFACES
+from trooper.wires import Wires
 
 
-def is_ours(config: Config, method: str, path: str, headers: Headers) -> bool:
+def is_ours(wires: Wires, config: Config, method: str, path: str, headers: Headers) -> bool:
     """Whether `answer` answers it; all else is for the routes of the web layer."""
-    is_relayed = method == "POST" and path in SURFACES
-    return is_relayed or (path not in SURFACES and provider_for(config, method, path, headers) is not None)
+    if wires.at(path) is not None:
+        return method == "POST"
+    return provider_for(wires, config, method, path, headers) is not None
 
 
 async def answer(
@@ -32,13 +33,20 @@ async def answer(
     hang_up: Callable[[], object],
 ) -> None:
     """Answer one request. Owns the whole ASGI response."""
-    if request.path in SURFACES:
+    if services.wires.at(request.path) is not None:
         await relay(services, request, receive, send, hang_up)
         return
-    told = answer_of(services, request)
-    if told is not None:
-        await tell(services, send, told)
+    body = past_answers.told(services, request.method, request.path, request.owner)
+    if body is not None:
+        await _tell(services, send, body)
         return
-    target = provider_for(services.config, request.method, request.path, request.headers)
+    target = provider_for(services.wires, services.config, request.method, request.path, request.headers)
     if target is not None:  # The web layer has asked `is_ours`, so there is one.
         await pass_through(services, target, request, receive, send, hang_up)
+
+
+async def _tell(services: Services, send: Send, body: bytes) -> None:
+    client = Client(send, lambda: None, services.config.server.drain_timeout_s)
+    length = (b"content-length", str(len(body)).encode())
+    await client.start(200, ((b"content-type", b"application/json"), length))
+    await client.finish(body)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from attrs import define, field, frozen
 
+from trooper.config import Wire
 from trooper.core import headers as http
 from trooper.core.conversation import Conversation
-from trooper.wire.client_side import Naming, Routing, Unreadable, Voice
-from trooper.wires import Surface
+from trooper.relay import past_answers
+from trooper.services import Services
+from trooper.wire.client_side import ClientSide, Naming, Routing, Unreadable, Voice
 
 
 @frozen
@@ -26,8 +28,8 @@ class ClientRequest:
         client_key_used: the `Authorization` was a key to our own front door;
             it is nobody else's business.
         raw_path: the path as the client wrote it, percent-encoded.
-        owner: whose answers this client may come back to; a salted hash of
-            its credentials, the keys to our own front door included.
+        owner: whose answers this client may come back to; a digest of its
+            credentials (`core.digest`), the keys to our own front door included.
     """
 
     path: str
@@ -38,7 +40,7 @@ class ClientRequest:
     client_key_used: bool = False
     method: str = "POST"
     raw_path: str = ""
-    owner: int = 0
+    owner: str = ""
 
 
 @define
@@ -47,6 +49,8 @@ class Incoming:
     One request for an answer, read as far as it has been needed.
 
     Attributes:
+        wire: the wire that the client speaks.
+        client_side: how it is spoken with.
         native: the body that the provider of the client's wire gets.
         written_out: the body that is read for everybody else: an earlier
             answer that it goes on from is written out in it.
@@ -55,7 +59,8 @@ class Incoming:
     """
 
     request: ClientRequest
-    surface: Surface
+    wire: Wire
+    client_side: ClientSide
     native: bytes = field(repr=False)
     written_out: bytes = field(repr=False)
     drops_foreign_tools: bool = False
@@ -63,7 +68,7 @@ class Incoming:
     _conversation: Conversation | Unreadable | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        routing = self.surface.spoken.read_routing(self.native)
+        routing = self.client_side.read_routing(self.native)
         if isinstance(routing, Unreadable):
             # Its provider will say what is wrong with it, in its own words.
             self._conversation = routing
@@ -74,7 +79,7 @@ class Incoming:
     def conversation(self) -> Conversation | Unreadable:
         """The whole request, free of its wire."""
         if self._conversation is None:
-            read = self.surface.spoken.read_conversation(self.written_out)
+            read = self.client_side.read_conversation(self.written_out)
             if self.drops_foreign_tools and isinstance(read, Conversation):
                 read = read.without_foreign_tools()
             self._conversation = read
@@ -99,4 +104,28 @@ class Incoming:
     def new_voice(self, request_id: str, created: int, *, fallback_block: bool) -> Voice:
         """A voice that has said nothing yet."""
         naming = Naming(request_id, created, self.routing.model, fallback_block)
-        return self.surface.spoken.new_voice(naming, self.routing, self.native)
+        return self.client_side.new_voice(naming, self.routing, self.native)
+
+    def remember(self, services: Services, voice: Voice, *, provider_knows: bool) -> None:
+        """Remember an answer that the client has been given whole, if it may come back to it."""
+        past, answer = self.client_side.past, voice.answer
+        if past is None or answer is None:
+            return
+        if not provider_knows:
+            past_answers.note_parts(services, past, answer)
+        if past.is_to_be_kept(self.native):
+            past_answers.keep(
+                services, past, answer, self.written_out, self.request.owner, provider_knows=provider_knows
+            )
+
+
+def read(services: Services, request: ClientRequest) -> Incoming:
+    """A request for an answer, with the past answer that it goes on from where that is remembered."""
+    row = services.wires.at(request.path)
+    if row is None or row.client is None:  # The web layer has asked `is_ours`, so there is one.
+        raise LookupError(request.path)
+    native = written_out = request.body
+    if row.client.past is not None:
+        native, written_out = past_answers.bodies(services, row.client.past, request.body, request.owner)
+    drops = services.config.server.foreign_tools == "drop"
+    return Incoming(request, row.wire, row.client, native, written_out, drops)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from attrs import define, field
 
+from trooper.core import digest, local_model
 from trooper.core import headers as http
-from trooper.core import local_model
 from trooper.core.continuing import unfit_to_go_on
 from trooper.core.conversation import Conversation
 from trooper.core.outcome import Failed, FailureKind, Outcome
@@ -27,8 +27,9 @@ from trooper.core.unfit import Unfit
 from trooper.relay.request import Incoming
 from trooper.services import Link, Services
 from trooper.targets.standby import State
+from trooper.targets.ways import cloud_way
 from trooper.wire.client_side import Unreadable
-from trooper.wires import cloud_way, cloud_wire
+from trooper.wire.target_side import TargetSide
 
 
 @define
@@ -43,7 +44,7 @@ class Route:
     _left: list[Link] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.links = self.services.chain(self.incoming.routing.model, self.incoming.surface.wire)
+        self.links = self.services.chain(self.incoming.routing.model, self.incoming.wire)
         if not self.incoming.wants_failover:
             self.links = self.links[:1]
         self._left = list(self.links)
@@ -111,7 +112,11 @@ class Route:
 
     def is_native(self, link: Link) -> bool:
         """Whether the target speaks the client's wire, so that it can have the client's own request."""
-        return link.target.wire is self.incoming.surface.wire
+        return link.target.wire == self.incoming.wire
+
+    def target_side(self, link: Link) -> TargetSide:
+        """How the link's provider is asked; `LookupError` for a local target."""
+        return self.services.wires.target_side(link.target.wire)
 
     def unsayable(self, link: Link, conversation: Conversation) -> Unfit | None:
         """Why `conversation` cannot be asked anew of a cloud; `None` if it can."""
@@ -119,7 +124,7 @@ class Route:
         if not named and not self.is_native(link):
             # A provider of another wire does not know the client's name for a model.
             return Unfit.NO_MODEL
-        return cloud_wire(link.target).unfit(conversation)
+        return self.target_side(link).unfit(conversation)
 
     def _candidates(self, now: float) -> tuple[Candidate[Link], ...]:
         return tuple(self._candidate(link, is_cooling=self._is_cooling(link, now)) for link in self._left)
@@ -142,7 +147,7 @@ class Route:
         if standby is None:
             unsayable = self.unsayable(link, conversation)
             instruction = self.services.config.server.continue_instruction
-            way = cloud_way(link.target, link.model or "", instruction).way
+            way = cloud_way(link.target, self.target_side(link), link.model or "", instruction).way
             return Candidate(
                 link,
                 name,
@@ -166,11 +171,11 @@ class Route:
     def _is_cooling(self, link: Link, now: float) -> bool:
         return self.services.cooldowns.is_cooling(self._cooldown_key(link), now)
 
-    def _cooldown_key(self, link: Link) -> tuple[str, str, int]:
+    def _cooldown_key(self, link: Link) -> tuple[str, str, str]:
         """One target, one model, one credential: a limit on one says nothing of another."""
-        credential = b""
+        credential = ""
         if link.target.key.kind == "client":
             headers = self.incoming.request.headers
-            credential = http.find(headers, b"authorization") + b"\0" + http.find(headers, b"x-api-key")
-        # The hash is salted per process, so the credential cannot be found from it.
-        return (link.target.name, link.model or "", hash(credential))
+            names = self.services.wires.credential_headers
+            credential = digest.owner(self.services.digest_key, [http.find(headers, name) for name in names])
+        return (link.target.name, link.model or "", credential)

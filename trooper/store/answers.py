@@ -1,8 +1,8 @@
 """
 Past answers by their ids, in memory: bounded in bytes, the oldest go first.
 
-An answer belongs to whoever asked for it. The owner is a salted hash of the
-credentials, so that an id alone opens nothing, and no credential is kept.
+An answer belongs to whoever asked for it. The owner is a keyed digest of the
+credentials (`core.digest`), so that an id alone opens nothing, and no credential is kept.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Kept:
             instead of sending them back.
     """
 
-    owner: int
+    owner: str
     request: bytes = field(repr=False)
     response: bytes = field(repr=False)
     provider_knows: bool
@@ -65,7 +65,7 @@ class Answers:
         while self._bytes > self.max_bytes:
             self._drop(next(iter(self._kept)))
 
-    def find(self, answer_id: str, owner: int) -> Kept | None:
+    def find(self, answer_id: str, owner: str) -> Kept | None:
         """The answer, if it is `owner`'s."""
         kept = self._kept.get(answer_id)
         if kept is None or kept.owner != owner:
@@ -73,11 +73,11 @@ class Answers:
         self._kept.move_to_end(answer_id)
         return kept
 
-    def find_by_part(self, part_id: str, owner: int) -> Kept | None:
+    def find_by_part(self, part_id: str, owner: str) -> Kept | None:
         """The answer that has this part, if it is `owner`'s."""
         return self.find(self._parts.get(part_id, ""), owner)
 
-    def forget(self, answer_id: str, owner: int) -> bool:
+    def forget(self, answer_id: str, owner: str) -> bool:
         """Forget an answer; whether it was there."""
         if self.find(answer_id, owner) is None:
             return False

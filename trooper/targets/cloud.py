@@ -10,7 +10,7 @@ from trooper.core.seam import NOTHING, Prefill
 from trooper.targets.inbox import Granted, Inbox
 from trooper.targets.reading import Reading
 from trooper.targets.upstream import Call, Upstream
-from trooper.wire.target_side import CloudWire
+from trooper.wire.target_side import TargetSide
 
 
 @frozen
@@ -32,7 +32,7 @@ class CloudLeg:
 
     upstream: Upstream
     call: Call
-    wire: CloudWire
+    wire: TargetSide
     is_native: bool
     stream: bool
     choices: int

@@ -1,5 +1,5 @@
 """
-Answers that Trooper gives itself, in the shape the OpenAI SDKs read.
+Answers that Trooper gives itself, in the shape that the SDKs of the client's wire read.
 
 Only trio's part of the wait is here: how an answer goes out while the client
 is still sending. Nothing in this file is on the token path.
@@ -7,11 +7,15 @@ is still sending. Nothing in this file is on the token path.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import msgspec
 import trio
 
 from trooper.errors import RequestRejected
 from trooper.web.protocol import Headers, Message, Receive, Send
+from trooper.wires import Wires
 
 #: How long an unread body is swallowed after a refusal. A socket closed over
 #: unread bytes is reset, and the reset overtakes the answer: the client would
@@ -22,10 +26,17 @@ LINGER_S = 5.0
 _JSON = (b"content-type", b"application/json")
 
 
-def error_body(status: int, code: str, message: str) -> bytes:
-    """An error as the OpenAI API writes it."""
-    kind = "invalid_request_error" if status < 500 or status == 508 else "server_error"
-    return msgspec.json.encode({"error": {"message": message, "type": kind, "param": None, "code": code}})
+#: Writes an error of ours for one client, from status, code and a sentence.
+ErrorBody: TypeAlias = Callable[[int, str, str], bytes]
+
+
+def error_body_for(wires: Wires, path: str, headers: Headers) -> ErrorBody:
+    """How errors are written for whoever asks for `path` with `headers`; names in lower case."""
+
+    def error_body(status: int, code: str, message: str) -> bytes:
+        return msgspec.json.encode(wires.refusal_body(path, headers, status, code, message))
+
+    return error_body
 
 
 def start_message(status: int, body: bytes, headers: Headers = ()) -> Message:
@@ -39,10 +50,10 @@ def body_message(body: bytes = b"", *, more: bool = False) -> Message:
     return {"type": "http.response.body", "body": body, "more_body": more}
 
 
-async def answer_error(send: Send, status: int, code: str, message: str, headers: Headers = ()) -> None:
+async def answer_error(send: Send, error_body: ErrorBody, status: int, code: str, message: str) -> None:
     """A whole error answer. It waits on `send` only, so it runs on any loop."""
     body = error_body(status, code, message)
-    await send(start_message(status, body, headers))
+    await send(start_message(status, body))
     await send(body_message(body))
 
 
@@ -55,7 +66,9 @@ async def answer_preflight(send: Send, asked_headers: bytes | None) -> None:
     await send(body_message())
 
 
-async def answer_rejection(rejected: RequestRejected, receive: Receive, send: Send, *, close: bool) -> None:
+async def answer_rejection(
+    rejected: RequestRejected, error_body: ErrorBody, receive: Receive, send: Send, *, close: bool
+) -> None:
     """
     Refuse a request whose body may still be on its way.
 

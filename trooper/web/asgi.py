@@ -29,10 +29,17 @@ import trio
 from attrs import define, field
 
 from trooper.config import Config
+from trooper.core import digest
 from trooper.errors import RequestRejected, TrooperError
 from trooper.relay.dispatch import is_ours
 from trooper.relay.request import ClientRequest
-from trooper.web.answers import answer_error, answer_preflight, answer_rejection
+from trooper.web.answers import (
+    ErrorBody,
+    answer_error,
+    answer_preflight,
+    answer_rejection,
+    error_body_for,
+)
 from trooper.web.body import read_body
 from trooper.web.front_door import (
     KEY_HEADER,
@@ -42,10 +49,11 @@ from trooper.web.front_door import (
     announces_body,
     is_preflight,
 )
-from trooper.web.guest import Guest, refuse
+from trooper.web.guest import Guest
 from trooper.web.hang_up import hang_up
 from trooper.web.protocol import Answering, Cut, Message, OpenServices, Receive, S, Scope, Send, Serve
 from trooper.web.routes import HOP_KEY, SERVICES_KEY, create_routes
+from trooper.wires import WIRES, Wires
 
 logger = logging.getLogger(__name__)
 
@@ -60,11 +68,14 @@ class Application(Generic[S]):
         open_services: opens what the relay and the routes need, with a nursery
             for background tasks.
         answer: answers one request that is not for the routes.
+        wires: the table that `config` was loaded with; it says which requests
+            are not for the routes, and in which shape a client is refused.
     """
 
     config: Config
     open_services: OpenServices[S]
     answer: Answering[S]
+    wires: Wires = WIRES
 
     #: Set while we serve. Anything that ends the services unsets it, so that a
     #: server which carries on without its lifespan (hypercorn does) answers
@@ -76,8 +87,8 @@ class Application(Generic[S]):
 
     def __attrs_post_init__(self) -> None:
         self._machine = this_machine()
-        self._routes = cast("Serve", create_routes())
-        self._guest = Guest(self._live, self._serve)
+        self._routes = cast("Serve", create_routes(self.wires))
+        self._guest = Guest(self._live, self._serve, self._refuse)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one scope, on whichever loop the server runs."""
@@ -125,7 +136,7 @@ class Application(Generic[S]):
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         services = self._services
         if scope["type"] != "http" or services is None:
-            await refuse(scope, receive, send)
+            await self._refuse(scope, receive, send)
             return
 
         cut = partial(hang_up, scope.get("server"), scope.get("client"))
@@ -135,6 +146,20 @@ class Application(Generic[S]):
             await self._answer(services, scope, receive, Response(send), cut)
             answered.set()
 
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a scope while there is nothing to serve it with; on any loop."""
+        if scope["type"] == "http":
+            error_body = self._error_body(_head(scope))
+            await answer_error(
+                send, error_body, 503, "not_running", "Trooper is not running. Its log says why."
+            )
+        else:
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+
+    def _error_body(self, head: RequestHead) -> ErrorBody:
+        return error_body_for(self.wires, head.path, head.headers)
+
     async def _answer(
         self, services: S, scope: Scope, receive: Receive, response: Response, cut: Cut
     ) -> None:
@@ -142,11 +167,13 @@ class Application(Generic[S]):
         try:
             response.origin = allowed_origin(self.config, head)
             admitted = admit(self.config, self._machine, head)
-            ours = not is_preflight(head) and is_ours(self.config, head.method, head.path, admitted.headers)
+            ours = not is_preflight(head) and is_ours(
+                self.wires, self.config, head.method, head.path, admitted.headers
+            )
             body = await read_body(self.config, receive, keep=ours)
         except RequestRejected as rejected:
             close = announces_body(head) and scope["http_version"].startswith("1")
-            await answer_rejection(rejected, receive, response, close=close)
+            await answer_rejection(rejected, self._error_body(head), receive, response, close=close)
             return
         if body is None:
             return
@@ -162,16 +189,22 @@ class Application(Generic[S]):
                 client_key_used=admitted.client_key_used,
                 method=head.method,
                 raw_path=_raw_path(scope),
-                owner=_owner(head),
+                owner=self._owner(services, head),
             )
-            await self._answer_ours(services, request, receive, response, cut)
+            await self._answer_ours(services, request, head, receive, response, cut)
         else:
             known = {SERVICES_KEY: services, HOP_KEY: admitted.hop}
             inner = {**scope, "headers": list(admitted.headers), **known}
             await self._routes(inner, _after_body(receive), response)
 
     async def _answer_ours(
-        self, services: S, request: ClientRequest, receive: Receive, response: Response, cut: Cut
+        self,
+        services: S,
+        request: ClientRequest,
+        head: RequestHead,
+        receive: Receive,
+        response: Response,
+        cut: Cut,
     ) -> None:
         try:
             await self.answer(services, request, receive, response, cut)
@@ -181,7 +214,13 @@ class Application(Generic[S]):
             if response.started:
                 raise
             logger.exception("the relay failed before it answered")
-            await answer_error(response, 500, "internal_error", "Trooper failed to answer. Its log says why.")
+            message = "Trooper failed to answer. Its log says why."
+            await answer_error(response, self._error_body(head), 500, "internal_error", message)
+
+    def _owner(self, services: S, head: RequestHead) -> str:
+        """Who asks: before the front door's own keys are taken out, since they tell clients apart, too."""
+        names = (*self.wires.credential_headers, KEY_HEADER)
+        return digest.owner(services.digest_key, [head.only(name) or b"" for name in names])
 
 
 @define(eq=False)
@@ -233,11 +272,6 @@ def _head(scope: Scope) -> RequestHead:
         # Some servers give a unix socket's path and no port.
         server=None if server is None or server[1] is None else (server[0], server[1]),
     )
-
-
-def _owner(head: RequestHead) -> int:
-    # Salted per process, so the credentials cannot be found from it.
-    return hash(tuple(head.only(name) for name in (b"authorization", b"x-api-key", KEY_HEADER)))
 
 
 def _raw_path(scope: Scope) -> str:

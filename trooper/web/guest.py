@@ -27,7 +27,6 @@ import trio
 from attrs import define, field
 from outcome import Outcome
 
-from trooper.web.answers import answer_error
 from trooper.web.protocol import Receive, Scope, Send, Serve
 
 logger = logging.getLogger(__name__)
@@ -58,10 +57,12 @@ class Guest:
     Attributes:
         live: the services' life, run on Trio.
         serve: answers one scope, on Trio.
+        refuse: answers one while Trio does not run, on asyncio.
     """
 
     live: Live
     serve: Serve
+    refuse: Serve
     #: Where scopes run; `None` while Trio does not.
     _scopes: trio.Nursery | None = field(default=None, init=False)
 
@@ -72,7 +73,7 @@ class Guest:
         elif self._scopes is not None:
             await self._run(self._scopes, scope, receive, send)
         else:
-            await refuse(scope, receive, send)
+            await self.refuse(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -176,15 +177,6 @@ class Guest:
         finally:
             if not done.done():
                 done.set_result(None)
-
-
-async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a scope while there is nothing to serve it with; on any loop."""
-    if scope["type"] == "http":
-        await answer_error(send, 503, "not_running", "Trooper is not running. Its log says why.")
-    else:
-        await receive()
-        await send({"type": "websocket.close", "code": 1008})
 
 
 async def _on_asyncio(call: Callable[..., Awaitable[T]], *args: object) -> T:

@@ -38,7 +38,11 @@ Cut: TypeAlias = Callable[[], object]
 
 
 class Serving(Protocol):
-    """What the routes ask of the running services."""
+    """What the web layer asks of the running services."""
+
+    @property
+    def digest_key(self) -> bytes:
+        """What owners are told apart by."""
 
     async def models(self, headers: Headers, hop: str) -> tuple[int, Headers, bytes]:
         """Status, headers and body for `GET /v1/models`; `hop` is our name for targets that are asked."""

@@ -15,9 +15,9 @@ from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from trooper.web.answers import error_body
+from trooper.web.answers import error_body_for
 from trooper.web.protocol import Scope, Serving
-from trooper.wires import SURFACES
+from trooper.wires import Wires
 
 #: Where the scope carries the running services.
 SERVICES_KEY = "trooper.services"
@@ -26,8 +26,8 @@ SERVICES_KEY = "trooper.services"
 HOP_KEY = "trooper.hop"
 
 
-def create_routes() -> QuartTrio:
-    """The application; it serves scopes that have passed the front door."""
+def create_routes(wires: Wires) -> QuartTrio:
+    """The application; it serves scopes that have passed the front door. `wires`: whose paths are the relay's."""
     app = QuartTrio("trooper", static_folder=None)
     app.config.update(
         RESPONSE_TIMEOUT=None,
@@ -49,7 +49,7 @@ def create_routes() -> QuartTrio:
     async def models() -> Any:
         # The scope's headers, not Quart's: those are title-cased text, and the
         # front door's keys have been taken out of these.
-        scope = cast("Scope", request.scope)
+        scope = _scope()
         status, headers, body = await _services().models(tuple(scope["headers"]), scope[HOP_KEY])
         answer = app.response_class(body, status=status)
         answer.headers.pop("content-type", None)
@@ -62,14 +62,15 @@ def create_routes() -> QuartTrio:
         # comes this far.
         raise AssertionError("the relay answers this path")
 
-    for path in SURFACES:
+    for path in wires.paths:
         app.post(path, endpoint=path.replace("/", "_"))(relayed)
 
     @app.errorhandler(HTTPException)
     async def http_error(error: HTTPException) -> Response:
         status = error.code or 500
         code, message = _explain(error, request.method, request.path)
-        answer = app.response_class(error_body(status, code, message), status=status)
+        body = error_body_for(wires, request.path, tuple(_scope()["headers"]))(status, code, message)
+        answer = app.response_class(body, status=status)
         answer.headers["content-type"] = "application/json"
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             answer.headers["allow"] = ", ".join(sorted(error.valid_methods))
@@ -78,9 +79,12 @@ def create_routes() -> QuartTrio:
     return app
 
 
+def _scope() -> Scope:
+    return cast("Scope", request.scope)
+
+
 def _services() -> Serving:
-    scope = cast("Scope", request.scope)
-    return cast("Serving", scope[SERVICES_KEY])
+    return cast("Serving", _scope()[SERVICES_KEY])
 
 
 def _explain(error: HTTPException, method: str, path: str) -> tuple[str, str]:

@@ -4,13 +4,14 @@ What a wire is towards clients: how their requests are read, and how they are an
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Protocol
 
 from attrs import frozen
 
 from trooper.core.conversation import Conversation
 from trooper.core.events import Event, FinishReason, Received, Usage
+from trooper.core.headers import Headers
 from trooper.core.outcome import FailureKind
 from trooper.core.unfit import Unfit
 
@@ -85,6 +86,10 @@ class Voice(Protocol):
     content_type: bytes
 
     @property
+    def answer(self) -> Mapping[str, object] | None:
+        """The whole answer as it was told, if clients of this wire may come back to it; `None` before its end."""
+
+    @property
     def lacks_usage(self) -> bool:
         """Whether the client has yet to be told the token counts."""
 
@@ -126,41 +131,111 @@ class Voice(Protocol):
         """Say that we are still here, in the way of this wire that resets a client's own timers."""
 
 
-class ClientWire(Protocol):
-    """How clients of one wire are understood and answered."""
+@frozen
+class PastAnswers:
+    """
+    How a client comes back to an answer by its id, in a wire that has such ids.
 
-    def read_routing(self, body: bytes) -> Routing | Unreadable:
-        """Read the routing fields only; cheap, since it is done for every request."""
+    All functions are pure; what is remembered, and whose it is, is the relay's business.
 
-    def read_conversation(self, body: bytes) -> Conversation | Unreadable:
-        """
-        Read a whole request, leniently: agents send many shapes of one thing.
+    Attributes:
+        under: the path below which answers are asked for, with its last slash.
+        goes_on_from: the id of the answer that a request goes on from; empty for most.
+        written_out: a request with the earlier conversation in it, from the
+            request, the earlier one (itself written out) and its answer.
+        with_references: a request with the parts that it only names, as far
+            as a function from id to part knows them.
+        part: one part of an answer by its id, if it has it.
+        part_ids: the ids of an answer's parts.
+        is_to_be_kept: whether the client may come back to the answer of a request.
+        told: what a question about an answer is told; `None` where it is no
+            question that could be answered here.
+    """
 
-        A feature that no other wire can say, and that must not be dropped
-        silently, is named in `Conversation.unsaid`.
-        """
+    under: str
+    goes_on_from: Callable[[bytes], str]
+    written_out: Callable[[bytes, bytes, bytes], bytes]
+    with_references: Callable[[bytes, Callable[[str], Mapping[str, object] | None]], bytes]
+    part: Callable[[bytes, str], Mapping[str, object] | None]
+    part_ids: Callable[[Mapping[str, object]], tuple[str, ...]]
+    is_to_be_kept: Callable[[bytes], bool]
+    told: Callable[[PastQuestion], bytes | None]
 
-    def new_voice(self, naming: Naming, routing: Routing, body: bytes) -> Voice:
-        """A voice that has said nothing yet; `body` is the client's request."""
 
-    def error_body(self, trouble: Trouble) -> Mapping[str, object]:
-        """The JSON of an HTTP error answer, in the shape that the SDKs of this wire read."""
+@frozen
+class PastQuestion:
+    """
+    What a client asks about a past answer.
 
-    def cleaned(self, body: bytes, unknown: Container[str]) -> bytes:
-        """
-        The client's request without what its provider has never said: the very
-        bytes, where there is nothing to take out.
+    Attributes:
+        below: the path behind the id, without its slash.
+        request: the request that was answered, written out.
+        response: the answer as it was told.
+    """
 
-        `unknown` are ids of parts that a provider began and another target
-        finished.
-        """
+    method: str
+    answer_id: str
+    below: str
+    request: bytes
+    response: bytes
 
-    def sanitised(self, body: bytes, refusal: bytes, instruction: str) -> bytes | None:
-        """
-        The client's request once more, without what its provider has refused
-        because it came from elsewhere; `None` if it was refused for another reason.
 
-        Args:
-            refusal: the body of the provider's 4xx.
-            instruction: said to a model that takes no prefill.
-        """
+def _never(_path: str, _headers: Headers) -> bool:
+    return False
+
+
+def _as_it_is(body: bytes, _unknown: Container[str]) -> bytes:
+    return body
+
+
+def _as_refused(_body: bytes, _refusal: bytes, _instruction: str) -> None:
+    return None
+
+
+def _unknown(_path: str, _body: bytes) -> None:
+    return None
+
+
+@frozen
+class ClientSide:
+    """
+    How clients of one wire are understood and answered: functions, each of them pure.
+
+    Attributes:
+        path: where its requests for answers come in.
+        read_routing: reads the routing fields only; cheap, since it is done
+            for every request.
+        read_conversation: reads a whole request, leniently: agents send many
+            shapes of one thing. A feature that no other wire can say, and that
+            must not be dropped silently, is named in `Conversation.unsaid`.
+        new_voice: a voice that has said nothing yet, for a naming, a routing
+            and the client's request.
+        error_body: the JSON of a failure, in the shape that the SDKs of this wire read.
+        refusal_body: the same of a refusal of ours: its HTTP status, its code,
+            a sentence for people.
+        owns: whether another path is this wire's, from path and headers: its
+            provider gets what is no request for an answer, and it is refused
+            in this wire's shape.
+        cleaned: a request without what its provider has never said: the very
+            bytes, where there is nothing to take out. Its second argument are the
+            ids of parts that a provider began and another target finished.
+        sanitised: a request once more, without what its provider has refused
+            because it came from elsewhere; `None` if it was refused for another
+            reason. From the request, the body of the provider's 4xx, and what is
+            said to a model that takes no prefill.
+        answered_for: what can be answered in place of a provider that could not
+            be asked, from path and body; `None`: nothing.
+        past: how clients come back to past answers; `None` where they cannot.
+    """
+
+    path: str
+    read_routing: Callable[[bytes], Routing | Unreadable]
+    read_conversation: Callable[[bytes], Conversation | Unreadable]
+    new_voice: Callable[[Naming, Routing, bytes], Voice]
+    error_body: Callable[[Trouble], Mapping[str, object]]
+    refusal_body: Callable[[int, str, str], Mapping[str, object]]
+    owns: Callable[[str, Headers], bool] = _never
+    cleaned: Callable[[bytes, Container[str]], bytes] = _as_it_is
+    sanitised: Callable[[bytes, bytes, str], bytes | None] = _as_refused
+    answered_for: Callable[[str, bytes], bytes | None] = _unknown
+    past: PastAnswers | None = None

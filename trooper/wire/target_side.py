@@ -4,16 +4,19 @@ What a wire is towards targets: how they are asked, and how their answers are re
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from attrs import frozen
 
-from trooper.core.continuing import Half
+from trooper.core.continuing import CloudWay, Half
 from trooper.core.conversation import Conversation, ToolCall
 from trooper.core.events import Received
 from trooper.core.headers import Headers
 from trooper.core.outcome import Outcome
 from trooper.core.unfit import Unfit
+from trooper.wire.decoding import with_model
+from trooper.wire.whole import ReadWhole, WholeReader
 
 
 class Reader(Protocol):
@@ -100,30 +103,10 @@ class Asking(Protocol):
         """
 
 
-class CloudWire(Protocol):
-    """
-    How a target of one wire is asked, and how its answers are read.
+class Ask(Protocol):
+    """Writes the body of a streaming request."""
 
-    Attributes:
-        path: where requests go, behind the base URL.
-        headers: what every request of ours has beside credentials.
-    """
-
-    @property
-    def path(self) -> str:
-        """Where requests go."""
-
-    @property
-    def headers(self) -> Headers:
-        """Said with every request of ours."""
-
-    def with_model(self, body: bytes, model: str) -> bytes:
-        """The client's own request for another model; all else, and its order, is kept."""
-
-    def unfit(self, conversation: Conversation) -> Unfit | None:
-        """Why `conversation` cannot be said in this wire; `None` if it can."""
-
-    def ask(
+    def __call__(
         self,
         conversation: Conversation,
         *,
@@ -142,8 +125,55 @@ class CloudWire(Protocol):
             max_tokens: what remains of the client's limit; `None` without one.
         """
 
-    def reader(self, max_event_bytes: int, *, choices: int = 1) -> Reader:
-        """A reader of a streamed answer."""
+
+class NewReader(Protocol):
+    """Makes readers of streamed answers."""
+
+    def __call__(self, max_event_bytes: int, *, choices: int = 1) -> Reader:
+        """A reader of a streamed answer; `choices`: how many answers were asked for."""
+
+
+@frozen
+class KnownWay:
+    """How a cloud goes on, and how that is known."""
+
+    way: CloudWay
+    because: str
+
+
+def _undocumented(_base_url: str, _model: str) -> None:
+    return None
+
+
+@frozen
+class TargetSide:
+    """
+    How a provider's target of one wire is asked, and how its answers are read.
+
+    Attributes:
+        path: where requests go, behind the base URL.
+        unfit: why a conversation cannot be said in this wire; `None` if
+            it can.
+        ask: writes the body of a streaming request.
+        reader: makes a reader of a streamed answer.
+        read_whole: reads an answer in one piece; returns it as one event, and how the leg ended.
+        headers: what every request of ours has beside credentials.
+        with_model: the client's own request for another model; all else, and
+            its order, is kept.
+        documented_way: how a model at a base URL goes on from a half answer, as
+            far as its provider documents it.
+        trims_prefill: white space at the end of a prefill, newlines included, is refused.
+    """
+
+    path: str
+    unfit: Callable[[Conversation], Unfit | None]
+    ask: Ask
+    reader: NewReader
+    read_whole: ReadWhole
+    headers: Headers = ()
+    with_model: Callable[[bytes, str], bytes] = with_model
+    documented_way: Callable[[str, str], KnownWay | None] = _undocumented
+    trims_prefill: bool = False
 
     def whole_reader(self, max_answer_bytes: int, *, for_stream: bool = False) -> Reader:
         """
@@ -152,3 +182,4 @@ class CloudWire(Protocol):
         `for_stream`: a stream was asked for and this came instead; its bytes
         are of no use to the client then, only what they say.
         """
+        return WholeReader(self.read_whole, max_answer_bytes, for_stream)

@@ -5,7 +5,7 @@ wire but for what its body says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from attrs import define, evolve, field
@@ -68,6 +68,11 @@ class WholeVoice:
     content_type: bytes = field(default=b"application/json", init=False)
     _legs: Sequence[LegNote] = field(default=(), init=False)
     _forwarded: bool = field(default=False, init=False)
+
+    @property
+    def answer(self) -> Mapping[str, object] | None:
+        """The answer as it was told, where clients may come back to it."""
+        return None
 
     @property
     def lacks_usage(self) -> bool:

@@ -14,7 +14,7 @@ from typing import Final
 import platformdirs
 from attrs import evolve, frozen
 
-from trooper.config import Config, Target, Wire
+from trooper.config import Config, Target
 
 TARGET: Final = "embedded"
 #: How to get the software that runs it.
@@ -79,7 +79,8 @@ def with_embedded(config: Config, environ: Mapping[str, str]) -> Config:
     path = cached(environ)
     if config.source != "environment" or path is None or not is_installed():
         return config
-    target = Target(TARGET, Wire.LLAMA_SERVER, "", gguf=str(path))
+    wire = next(wire for wire in config.wires if "gguf" in wire.settings)
+    target = Target(TARGET, wire, "", gguf=str(path))
     chains = tuple(evolve(chain, targets=(*chain.targets, TARGET)) for chain in config.chains)
     return evolve(config, targets=(*config.targets, target), chains=chains)
 

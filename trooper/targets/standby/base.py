@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import abc
 import enum
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeAlias
 
 import structlog
 import trio
@@ -63,8 +64,9 @@ class Standby(abc.ABC):
 
     target: Target
     upstream: Upstream
-    #: What the server is called in words for people.
+    #: What the server is called in words for people, and what to do when there is none.
     software = "a local server"
+    to_start = "Start it, or say with `base_url` where it is, and with `key` if it wants one."
     slots: trio.CapacityLimiter = field(init=False)
     state: State = field(default=State.UNKNOWN, init=False)
     models: tuple[LocalModel, ...] = field(default=(), init=False)
@@ -155,6 +157,19 @@ class Standby(abc.ABC):
         self._ready.pop(name, None)
         self._poked.set()
 
+    @property
+    def absent_because(self) -> str:
+        """What is known of why there is no server, in plain words; empty where nothing is."""
+        return ""
+
+    def to_get(self, _model: str) -> str:
+        """What to do when the server does not have the model of that name, in words for people."""
+        return "Leave `model` out, or write its name."
+
+    def more_facts(self) -> Mapping[str, object]:
+        """What `/readyz` says of this kind of server alone."""
+        return {}
+
     @abc.abstractmethod
     def find(self, name: str) -> LocalModel | None:
         """The model that the server means by `name`, as of the last look."""
@@ -218,3 +233,8 @@ class Standby(abc.ABC):
                 log.warning("standby_has_no_model", target=name, wanted=self.target.model or "any local one")
             case _:
                 log.info("standby_not_ready", target=name, state=self.state.value, model=self.chosen)
+
+
+#: Makes who looks after a target. The standbys are those that were made before it, of
+#: servers that somebody else runs.
+NewStandby: TypeAlias = Callable[[Target, Upstream, Sequence[Standby]], Standby]

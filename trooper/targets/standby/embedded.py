@@ -22,7 +22,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -70,11 +70,21 @@ class EmbeddedStandby(LlamaServerStandby):
     """
 
     software = "llama.cpp, run by Trooper"
+    to_start = "Check the model file, and: pip install 'trooper-proxy[embedded]'"
     rivals: Sequence[Standby] = ()
     restarts: int = field(default=0, init=False)
     why: str = field(default="", init=False)
     _asked: trio.Event = field(factory=trio.Event, init=False)
     _running: bool = field(default=False, init=False)
+
+    @property
+    def absent_because(self) -> str:
+        """What went wrong last."""
+        return f"it does not run: {self.why}"
+
+    def more_facts(self) -> Mapping[str, object]:
+        """How its process does."""
+        return {"restarts": self.restarts, "why": self.why or None}
 
     async def run(self) -> None:
         """Look after the server and its process, for ever."""
@@ -203,3 +213,10 @@ async def _end(process: trio.Process) -> None:
     if process.returncode is None:
         process.kill()
         await process.wait()
+
+
+def new_standby(target: Target, upstream: Upstream, others: Sequence[Standby]) -> Standby:
+    """Looks after somebody else's llama.cpp server, or runs one where `target` has a model file."""
+    if target.gguf is None:
+        return LlamaServerStandby(target, upstream)
+    return EmbeddedStandby(target, upstream, others)

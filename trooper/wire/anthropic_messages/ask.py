@@ -36,7 +36,9 @@ def unfit(conversation: Conversation) -> Unfit | None:
     return None
 
 
-def ask(conversation: Conversation, *, model: str, half: Half | None, max_tokens: int | None) -> bytes:
+def ask(
+    conversation: Conversation, *, model: str, half: Half | None = None, max_tokens: int | None = None
+) -> bytes:
     """
     A streaming request.
 

@@ -11,7 +11,7 @@ healed by asking once more without any thinking.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Final
 
 import msgspec
@@ -24,7 +24,7 @@ _MISSES_THINKING: Final = re.compile(rb"expected .{0,4}thinking", re.IGNORECASE)
 _PREFILL: Final = re.compile(rb"prefill|must end with a user message", re.IGNORECASE)
 
 
-def cleaned(body: bytes) -> bytes:
+def cleaned(body: bytes, _unknown: Container[str]) -> bytes:
     """
     The request without thinking that nobody has signed; the very bytes where there is none.
 

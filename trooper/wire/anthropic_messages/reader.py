@@ -114,6 +114,11 @@ _SILENT_BLOCKS: Final = ("redacted_thinking", "fallback")
 _SILENT_DELTAS: Final = ("signature_delta", "citations_delta")
 
 
+def new_reader(max_event_bytes: int, *, choices: int = 1) -> MessagesReader:
+    """A reader of a stream; this wire has one answer only, so `choices` says nothing."""
+    return MessagesReader(max_event_bytes)
+
+
 @define
 class MessagesReader(EventReader):
     """One answer's reader; `max_event_bytes` is the bound on one event."""

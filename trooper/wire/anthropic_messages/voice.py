@@ -39,7 +39,7 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.framing import parse_sse
-from trooper.core.outcome import FailureKind
+from trooper.wire.anthropic_messages.error import error_body
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
 from trooper.wire.notes import comment_line, legs_note
@@ -54,27 +54,6 @@ STOP_REASONS: Final[Mapping[FinishReason, str]] = {
     FinishReason.TOOL_CALLS: "tool_use",
     FinishReason.CONTENT_FILTER: "refusal",
 }
-
-_ERROR_TYPES: Final[Mapping[FailureKind, str]] = {
-    FailureKind.RATE_LIMIT: "rate_limit_error",
-    FailureKind.QUOTA: "rate_limit_error",
-    FailureKind.OVERLOADED: "overloaded_error",
-    FailureKind.AUTH: "authentication_error",
-    FailureKind.NOT_FOUND: "not_found_error",
-    FailureKind.CONTEXT_LENGTH: "invalid_request_error",
-    FailureKind.INVALID_REQUEST: "invalid_request_error",
-    FailureKind.UNFIT: "invalid_request_error",
-}
-
-
-def error_body(trouble: Trouble) -> dict[str, object]:
-    """The error of this wire; `details.error_code` is what programs should look at."""
-    error = {
-        "type": _ERROR_TYPES.get(trouble.kind, "api_error"),
-        "message": trouble.message,
-        "details": {"error_code": trouble.kind.value},
-    }
-    return {"type": "error", "error": error}
 
 
 def usage_body(usage: Usage) -> dict[str, object]:
@@ -245,6 +224,11 @@ class MessagesVoice:
             return b""
         self._reason, self._legs = reason, legs
         return self._start() + self._close_block()
+
+    @property
+    def answer(self) -> None:
+        """Nothing: nobody comes back to an answer of this wire."""
+        return None
 
     @property
     def lacks_usage(self) -> bool:

@@ -26,7 +26,8 @@ from trooper.core.events import (
     ToolCallDelta,
     Usage,
 )
-from trooper.wire.anthropic_messages.voice import STOP_REASONS, call_id, error_body, usage_body
+from trooper.wire.anthropic_messages.error import error_body
+from trooper.wire.anthropic_messages.voice import STOP_REASONS, call_id, usage_body
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded
 from trooper.wire.notes import legs_note

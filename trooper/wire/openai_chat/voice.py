@@ -1,5 +1,5 @@
 """
-Speaks OpenAI chat to the client, as a stream or as one whole answer.
+Speaks OpenAI chat to the client, as a stream.
 
 Theory of operation
 -------------------
@@ -40,7 +40,7 @@ from trooper.core.framing import parse_sse
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
 from trooper.wire.notes import comment_line, legs_note
-from trooper.wire.whole import WholeVoice
+from trooper.wire.openai_error import error_body
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -50,19 +50,8 @@ def _with_note(raw: bytes, legs: Sequence[LegNote]) -> bytes:
     return b"data: " + _encode(chunk | {"trooper": legs_note(legs)}) + b"\n\n"
 
 
-def error_body(trouble: Trouble) -> dict[str, object]:
-    """The error object of this wire; `code` is what programs should look at."""
-    return {
-        "error": {
-            "message": trouble.message,
-            "type": "trooper_error",
-            "param": None,
-            "code": trouble.kind.value,
-        }
-    }
-
-
-def _usage_body(usage: Usage) -> dict[str, int | bool]:
+def usage_body(usage: Usage) -> dict[str, int | bool]:
+    """Token counts; a guess is marked by a key that SDKs keep and ignore."""
     body: dict[str, int | bool] = {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
@@ -188,6 +177,11 @@ class ChatVoice:
         return self._chunk({}, reason.value, **extra)
 
     @property
+    def answer(self) -> None:
+        """Nothing: nobody comes back to an answer of this wire."""
+        return None
+
+    @property
     def lacks_usage(self) -> bool:
         """Whether `include_usage` has yet to be kept."""
         return self.wants_usage and not self._usage_said and not self._terminated
@@ -197,7 +191,7 @@ class ChatVoice:
         if not self.lacks_usage:
             return b""
         self._usage_said = True
-        return self._event([], usage=_usage_body(usage))
+        return self._event([], usage=usage_body(usage))
 
     def terminate(self) -> bytes:
         """Say `[DONE]`."""
@@ -232,112 +226,3 @@ class ChatVoice:
     def keep_alive(self) -> bytes:
         """A comment: this wire has nothing else that says nothing."""
         return comment_line("trooper keep-alive")
-
-
-@define
-class WholeChatVoice(WholeVoice):
-    """
-    The voice of an answer in one piece (`stream: false`).
-
-    It says nothing until the end; then the whole `chat.completion`.
-    """
-
-    id: str
-    created: int
-    model: str
-    _texts: dict[int, list[str]] = field(factory=dict, init=False)
-    _reasoning: dict[int, list[str]] = field(factory=dict, init=False)
-    _refusals: dict[int, list[str]] = field(factory=dict, init=False)
-    _calls: dict[int, dict[int, dict[str, str]]] = field(factory=dict, init=False)
-    _finishes: dict[int, str] = field(factory=dict, init=False)
-    _choice: int = field(default=0, init=False)
-    _usage: Usage | None = field(default=None, init=False)
-
-    def forward(self, received: Received, legs: Sequence[LegNote] = ()) -> bytes:
-        """Pass on a provider's whole answer; with a note if it is not the first target's."""
-        self._forwarded = self._forwarded or bool(received.raw)
-        if not legs or not received.raw:
-            return received.raw
-        return _encode(msgspec.json.decode(received.raw) | {"trooper": legs_note(legs)})
-
-    def speak(self, events: Sequence[Event]) -> bytes:
-        """Collect content."""
-        for event in events:
-            match event:
-                case Text(text):
-                    self._texts.setdefault(self._choice, []).append(text)
-                case Reasoning(text):
-                    self._reasoning.setdefault(self._choice, []).append(text)
-                case Refusal(text):
-                    self._refusals.setdefault(self._choice, []).append(text)
-                case ToolCallDelta(index, id_, name, arguments):
-                    call = self._calls.setdefault(self._choice, {}).setdefault(
-                        index, {"id": "", "name": "", "arguments": ""}
-                    )
-                    call["id"] = call["id"] or id_
-                    call["name"] = call["name"] or name
-                    call["arguments"] += arguments
-                case NextChoice(index):
-                    self._choice = index
-                case Begin() | PartEnd() | Finish() | Usage() | Done() | Other():
-                    pass  # Nothing to say, or said by a verb of its own.
-                case _ as never:
-                    assert_never(never)
-        return b""
-
-    def finish(self, reason: FinishReason, legs: Sequence[LegNote]) -> bytes:
-        """Note the finish reason of the current choice."""
-        self._finishes.setdefault(self._choice, reason.value)
-        self._legs = legs or self._legs
-        return b""
-
-    def usage(self, usage: Usage) -> bytes:
-        """Note the token counts; a whole answer always carries them."""
-        self._usage = usage
-        return b""
-
-    def terminate(self) -> bytes:
-        """Say it all."""
-        if self._forwarded:
-            return b""
-        body: dict[str, object] = {
-            "id": self.id,
-            "object": "chat.completion",
-            "created": self.created,
-            "model": self.model,
-            "choices": [self._whole_choice(i) for i in range(self._choice + 1)],
-            "usage": _usage_body(self._usage or Usage(0, 0)),
-        }
-        if self._legs:
-            body["trooper"] = legs_note(self._legs)
-        return _encode(body)
-
-    def _whole_choice(self, index: int) -> dict[str, object]:
-        message: dict[str, object] = {
-            "role": "assistant",
-            "content": "".join(self._texts[index]) if index in self._texts else None,
-            "refusal": "".join(self._refusals[index]) if index in self._refusals else None,
-        }
-        if index in self._reasoning:
-            message["reasoning_content"] = "".join(self._reasoning[index])
-        if index in self._calls:
-            message["tool_calls"] = [
-                {
-                    "id": call["id"],
-                    "type": "function",
-                    "function": {"name": call["name"], "arguments": call["arguments"]},
-                }
-                for _, call in sorted(self._calls[index].items())
-            ]
-        elif message["content"] is None and message["refusal"] is None:
-            message["content"] = ""
-        return {
-            "index": index,
-            "message": message,
-            "logprobs": None,
-            "finish_reason": self._finishes.get(index, "stop"),
-        }
-
-    def error(self, trouble: Trouble) -> bytes:
-        """The error body; the status line says the rest."""
-        return _encode(error_body(trouble))

@@ -1,1 +1,16 @@
 """The OpenAI Responses wire: clients and clouds speak it."""
+
+from __future__ import annotations
+
+from trooper.wire.openai_responses import (
+    ask,
+    homecoming,
+    new_voice,
+    other_paths,
+    past_answers,
+    read_request,
+    reader,
+    whole,
+)
+
+__all__ = ["ask", "homecoming", "new_voice", "other_paths", "past_answers", "read_request", "reader", "whole"]

@@ -41,7 +41,7 @@ def cleaned(body: bytes, unknown: Container[str]) -> bytes:
     return _without(body, lambda item: is_unknown(item.get("id")), lambda item: is_unknown(item.get("id")))
 
 
-def sanitised(body: bytes, refusal: bytes) -> bytes | None:
+def sanitised(body: bytes, refusal: bytes, _instruction: str) -> bytes | None:
     """The request once more, without any reasoning and ids; `None` if something else was refused."""
     if not _REFUSED_ITEM.search(refusal):
         return None

@@ -109,6 +109,11 @@ _decode: Final = msgspec.json.Decoder(_Event).decode
 _Place = tuple[int, str, int]
 
 
+def new_reader(max_event_bytes: int, *, choices: int = 1) -> ResponsesReader:
+    """A reader of a stream; this wire has one answer only, so `choices` says nothing."""
+    return ResponsesReader(max_event_bytes)
+
+
 @define
 class ResponsesReader(EventReader):
     """One answer's reader; `max_event_bytes` is the bound on one event."""

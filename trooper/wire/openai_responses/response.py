@@ -1,5 +1,5 @@
 """
-The response object: as it begins, as it ends, and as an error.
+The response object: as it begins and as it ends.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from trooper.core.events import FinishReason, Usage
-from trooper.wire.client_side import Naming, Trouble
+from trooper.wire.client_side import Naming
 from trooper.wire.decoding import decoded_object
 
 #: What a response repeats of its request, and what stands there when nothing was said.
@@ -81,13 +81,3 @@ def _usage(usage: Usage) -> dict[str, object]:
     }
     # An extra key, which SDKs keep and ignore: a guess must not pass for a count.
     return body | {"trooper_estimated": True} if usage.estimated else body
-
-
-def error_value(trouble: Trouble) -> dict[str, object]:
-    """The error object; `code` is what programs should look at."""
-    return {
-        "message": trouble.message,
-        "type": "trooper_error",
-        "param": None,
-        "code": trouble.kind.value,
-    }

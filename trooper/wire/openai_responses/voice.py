@@ -41,8 +41,9 @@ from trooper.core.framing import parse_sse
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
 from trooper.wire.notes import comment_line, legs_note
+from trooper.wire.openai_error import error_value
 from trooper.wire.openai_responses.items import Items, OpenItem
-from trooper.wire.openai_responses.response import ended, error_value
+from trooper.wire.openai_responses.response import ended
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -282,7 +283,11 @@ class ResponsesVoice:
             "error": {"code": "server_error", "message": trouble.message},
         }
         out += self._tell("response.failed", response=failed)
-        value = {"type": "error", "sequence_number": self._sequence, "error": error_value(trouble)}
+        value = {
+            "type": "error",
+            "sequence_number": self._sequence,
+            "error": error_value(trouble.kind.value, trouble.message),
+        }
         return out + b"event: error\ndata: " + _encode(value) + b"\n\n"
 
     def own_error(self, raw: bytes, trouble: Trouble) -> bytes:

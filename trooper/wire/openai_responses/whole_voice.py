@@ -14,7 +14,7 @@ from trooper.core.events import Event, FinishReason, Received, Usage
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
 from trooper.wire.notes import legs_note
-from trooper.wire.openai_responses.response import error_value
+from trooper.wire.openai_error import error_body
 from trooper.wire.openai_responses.voice import ResponsesVoice
 from trooper.wire.whole import WholeVoice
 
@@ -62,4 +62,4 @@ class WholeResponsesVoice(WholeVoice):
 
     def error(self, trouble: Trouble) -> bytes:
         """The error body; the status line says the rest."""
-        return _encode({"error": error_value(trouble)})
+        return _encode(error_body(trouble))

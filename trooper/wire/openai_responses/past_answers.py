@@ -1,5 +1,6 @@
 """
-Requests that go on from an earlier answer by its id.
+Past answers that a client comes back to by their id: requests that go on from
+one, and questions about one.
 
 The provider of that answer remembers the conversation; nobody else does. So an
 answer that is remembered here is written out in full: the input it answered,
@@ -9,9 +10,11 @@ then what it said, then the new input.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
+from trooper.wire.client_side import PastAnswers, PastQuestion
 from trooper.wire.decoding import decoded_object
 from trooper.wire.openai_responses.read_request import kind_of
 
@@ -48,6 +51,8 @@ def with_references(body: bytes, item_of: Callable[[str], Mapping[str, object] |
     A client whose provider stores its answers sends `item_reference` in place
     of what it was given (Vercel's AI SDK does, call by call).
     """
+    if b'"input"' not in body:
+        return body
     given = input_items(body)
     if not any(isinstance(item, dict) and kind_of(item) == "item_reference" for item in given):
         return body
@@ -64,6 +69,27 @@ def output_item(response: bytes, item_id: str) -> Mapping[str, object] | None:
     said = decoded_object(response).get("output")
     items = said if isinstance(said, list) else []
     return next((item for item in items if isinstance(item, dict) and item.get("id") == item_id), None)
+
+
+def part_ids(answer: Mapping[str, object]) -> tuple[str, ...]:
+    """The ids of an answer's items."""
+    said = answer.get("output")
+    items = said if isinstance(said, list) else []
+    return tuple(str(item.get("id")) for item in items if isinstance(item, dict))
+
+
+def told(question: PastQuestion) -> bytes | None:
+    """What `GET` and `DELETE` are told about an answer; `None` where it is neither."""
+    match question.method, question.below:
+        case "GET", "":
+            return question.response
+        case "GET", "input_items":
+            return msgspec.json.encode(listed_items(question.request))
+        case "DELETE", "":
+            deleted = {"id": question.answer_id, "object": "response", "deleted": True}
+            return msgspec.json.encode(deleted)
+        case _:
+            return None
 
 
 def input_items(body: bytes) -> Sequence[object]:
@@ -93,3 +119,15 @@ def listed_items(request: bytes) -> Mapping[str, object]:
         "last_id": ids[-1] if ids else None,
         "has_more": False,
     }
+
+
+PAST_ANSWERS: Final = PastAnswers(
+    under="/v1/responses/",
+    goes_on_from=goes_on_from,
+    written_out=written_out,
+    with_references=with_references,
+    part=output_item,
+    part_ids=part_ids,
+    is_to_be_kept=is_to_be_kept,
+    told=told,
+)

@@ -13,16 +13,18 @@ repeats as `num_ctx`. Any other value would make the server load anew.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from attrs import define, evolve, field
 
+from trooper.config import Target
 from trooper.core import local_model
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Failed, FailureKind
 from trooper.core.unfit import Unfit
 from trooper.targets.standby.base import PROBE_S, Standby, State
+from trooper.targets.upstream import Upstream
 from trooper.wire.ollama_chat import ask
 from trooper.wire.ollama_chat import models as ollama
 
@@ -35,8 +37,13 @@ class OllamaStandby(Standby):
     """The local models of one Ollama."""
 
     software = "Ollama"
+    to_start = "Start Ollama, or say with OLLAMA_HOST or `base_url` where it is."
     _looks: int = field(default=0, init=False)
     _details: dict[tuple[str, str], LocalModel] = field(factory=dict, init=False)
+
+    def to_get(self, model: str) -> str:
+        """How a model is fetched."""
+        return f"Run: ollama pull {model}"
 
     def find(self, name: str) -> LocalModel | None:
         """The model that Ollama means by `name`; without a tag that is `latest`."""
@@ -155,3 +162,8 @@ class OllamaStandby(Standby):
                 model = local_model.with_echo_probe(model, ollama.read_said(said))
         self._probed[key] = model
         return model
+
+
+def new_standby(target: Target, upstream: Upstream, _others: Sequence[Standby]) -> Standby:
+    """Looks after the Ollama of `target`."""
+    return OllamaStandby(target, upstream)
