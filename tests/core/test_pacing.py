@@ -74,16 +74,16 @@ def test_whoever_waits_until_it_is_due_finds_something_to_do(
 
 
 def test_a_gap_is_from_the_last_content_to_the_next_legs_first() -> None:
-    gap = Gap()
+    gap, seen = Gap(), []
     gap.leg_begins()
     gap.content(1.0, of_this_leg=True)
-    assert gap.seconds is None
+    seen.append(gap.seconds)
     gap.content(2.0, of_this_leg=True)
     gap.leg_begins()
     # What the failed leg had left over goes out, and the client goes on waiting.
     gap.content(2.5, of_this_leg=False)
-    assert gap.seconds is None
+    seen.append(gap.seconds)
     gap.content(4.25, of_this_leg=True)
-    assert gap.seconds == 2.25
+    seen.append(gap.seconds)
     gap.content(9.0, of_this_leg=True)
-    assert gap.seconds == 2.25
+    assert [*seen, gap.seconds] == [None, None, 2.25, 2.25]

@@ -61,6 +61,7 @@ def step(
     may_retry: bool = True,
     failover: bool = True,
     tokens_left: int | None = None,
+    can_heal: bool = False,
     cap_bytes: int = 10_000,
 ) -> Step[str]:
     return next_step(
@@ -72,6 +73,7 @@ def step(
         may_retry=may_retry,
         failover=failover,
         tokens_left=tokens_left,
+        can_heal=can_heal,
     )
 
 
@@ -194,15 +196,16 @@ def test_what_is_not_as_asked_nobody_can_make_right() -> None:
 
 def test_a_refusal_that_can_be_healed_is_asked_once_more() -> None:
     refused = Failed(FailureKind.INVALID_REQUEST)
-    asked = {"tried": "cloud", "first": None, "failover": True, "can_heal": True}
-    assert next_step(refused, given(), (FIT,), may_retry=True, **asked) == Restart("cloud", again=True)
-    assert next_step(refused, given(), (FIT,), may_retry=False, **asked) == PassOn(refused)
+    for may_retry, expected in ((True, Restart("cloud", again=True)), (False, PassOn(refused))):
+        assert step(refused, may_retry=may_retry, can_heal=True) == expected
 
 
 def test_each_step_knows_whether_it_is_the_retry() -> None:
     assert is_retry(Restart("cloud", again=True))
     assert is_retry(Continue("cloud", other_way=True))
-    assert not any(map(is_retry, (Restart("cloud"), Continue("cloud"), FinishCall("cloud"))))
+    assert not is_retry(Restart("cloud"))
+    assert not is_retry(Continue("cloud"))
+    assert not is_retry(FinishCall("cloud"))
 
 
 def test_who_was_passed_by_and_why() -> None:
