@@ -139,7 +139,8 @@ def _listed(model: LocalModel, standby: Standby) -> dict[str, object]:
     return {"id": model.name, "object": "model", "created": 0, "owned_by": f"trooper:{standby.target.name}"}
 
 
-def _standbys(config: Config, upstreams: Mapping[str, Upstream], wires: Wires) -> dict[str, Standby]:
+def standbys_of(config: Config, upstreams: Mapping[str, Upstream], wires: Wires) -> dict[str, Standby]:
+    """Who looks after each local target, by its name; nobody is started yet."""
     standbys: dict[str, Standby] = {}
     # Those that Trooper runs itself come last: they rest while one of the others is ready.
     for target in sorted(config.targets, key=lambda target: target.gguf is not None):
@@ -174,7 +175,7 @@ async def open_services(
             )
             for t in config.targets
         }
-        standbys = _standbys(config, upstreams, wires)
+        standbys = standbys_of(config, upstreams, wires)
         for standby in standbys.values():
             nursery.start_soon(standby.run)
         yield Services(config, upstreams, standbys, Cooldowns(enabled=config.server.memory), wires=wires)

@@ -214,6 +214,8 @@ def passed_by(
             return _left_out(candidates, link, _cannot_go_on)
         case FinishCall(link):
             return _left_out(candidates, link, _cannot_finish_call)
+        case GiveUp() if transcript.open_call() is not None:
+            return _left_out(candidates, None, _cannot_finish_call)
         case GiveUp():
             why_not = _cannot_go_on if transcript.has_content else _cannot_restart
             return _left_out(candidates, None, why_not)

@@ -1,0 +1,198 @@
+"""Who answers one request: links taken in order, who is fit, who is left alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from relay_parts import MODEL, given, incoming, link_of, route_of, services_of
+from scenes import configured, with_second
+from trooper.config import Chain, Config
+from trooper.core.events import Text, ToolCallDelta
+from trooper.core.local_model import Way
+from trooper.core.outcome import Completed, Failed, FailureKind
+from trooper.core.plan import Continue, FinishCall, GiveUp, PassOn, Restart, Step, Terminate
+from trooper.core.transcript import Transcript
+from trooper.core.unfit import Unfit
+from trooper.relay.route import Route
+from trooper.services import Link
+from trooper.targets.standby import State
+
+RESET = Failed(FailureKind.CONN_RESET)
+LIMITED = Failed(FailureKind.RATE_LIMIT, retry_after_s=30)
+
+
+def chained(wire: str = "chat", *names: str, **second: Any) -> Config:
+    """Zero configuration with a second cloud that speaks `wire`, and the chain of `names`."""
+    config = with_second(configured(), wire, **second)
+    return evolve(config, chains=(Chain("*", names or ("openai", "second", "ollama")),))
+
+
+def after(
+    route: Route, outcome: Completed | Failed, has: Transcript, *, now: float = 0.0, **more: Any
+) -> Step[Link]:
+    told: dict[str, Any] = {"first": None, "may_retry": True, "can_heal": False, "tokens_left": None}
+    return route.after(outcome, has, now=now, tried=route.links[0], **(told | more))
+
+
+def test_the_chain_is_the_configurations() -> None:
+    route = route_of(services_of())
+    assert [link.target.name for link in route.links] == ["openai", "ollama"]
+    assert [link.model for link in route.links] == ["gpt-4o", None]
+
+
+def test_without_failover_there_is_one_link() -> None:
+    route = route_of(services_of(), headers=((b"x-trooper-failover", b"off"),))
+    assert [link.target.name for link in route.links] == ["openai"]
+    route.take(route.links[0])
+    assert after(route, RESET, given()) == PassOn(RESET)
+
+
+def test_first_is_the_first_and_nobody_reads_the_request_for_it() -> None:
+    route = route_of(services_of())
+    assert route.first(0.0) == Restart(route.links[0])
+    assert route.incoming._conversation is None
+    assert route.passed_by == {}
+
+
+def test_a_cooling_first_target_is_passed_over() -> None:
+    services = services_of()
+    route = route_of(services)
+    route.observe(route.links[0], LIMITED, now=100.0)
+    other = route_of(services)
+    assert other.first(129.0) == Restart(link_of(other, "ollama"))
+    assert other.passed_by == {"openai": Unfit.COOLING_DOWN}
+    assert other.first(130.1) == Restart(other.links[0])
+    # Another key, another model: not their limit.
+    assert route_of(services, key=b"Bearer sk-other").first(101.0).link.target.name == "openai"
+    assert route_of(services, model="gpt-4o-mini").first(101.0).link.target.name == "openai"
+
+
+def test_a_key_of_ours_is_one_credential_for_all_clients() -> None:
+    services = services_of(configured({"TROOPER_OPENAI_API_KEY": "sk-ours"}))
+    route = route_of(services)
+    route.observe(route.links[0], LIMITED, now=0.0)
+    assert route_of(services, key=b"Bearer sk-other").first(1.0).link.target.name == "ollama"
+
+
+def test_only_a_rate_limit_makes_a_target_cool() -> None:
+    services = services_of()
+    route = route_of(services)
+    route.observe(route.links[0], Failed(FailureKind.OVERLOADED, retry_after_s=30), now=0.0)
+    assert route_of(services).first(1.0) == Restart(route.links[0])
+
+
+def test_where_everybody_cools_the_first_is_asked() -> None:
+    services = services_of()
+    route = route_of(services, logprobs=True)
+    route.observe(route.links[0], LIMITED, now=0.0)
+    # The local one cannot, so the limited one is better than nobody.
+    assert route.first(1.0) == Restart(route.links[0])
+
+
+def test_links_are_taken_in_order_and_those_before_had_their_chance() -> None:
+    route = route_of(services_of(chained()))
+    openai, second, ollama = route.links
+    route.take(openai)
+    assert after(route, RESET, given()) == Restart(second)
+    route.take(ollama)
+    assert after(route, RESET, given(), first=RESET) == GiveUp(RESET)
+    # The same target once more is not in the chain any longer.
+    route.take(openai)
+    assert after(route, RESET, given(), first=RESET) == GiveUp(RESET)
+
+
+def test_a_healthy_answer_needs_no_second_look() -> None:
+    route = route_of(services_of())
+    assert after(route, Completed(), given(Text("a"))) == Terminate()
+    assert route.incoming._conversation is None
+
+
+def test_who_cannot_is_passed_by_with_a_reason() -> None:
+    route = route_of(services_of(chained("messages", model=None)))
+    route.take(route.links[0])
+    assert after(route, RESET, given(Text("a"))) == Continue(link_of(route, "ollama"))
+    assert route.passed_by == {"second": Unfit.NO_MODEL}
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [({"n": 2}, Unfit.CHOICES), ({"response_format": {"type": "json_object"}}, Unfit.JSON)],
+)
+def test_a_cloud_that_cannot_go_on_may_start_over(fields: dict[str, Any], reason: Unfit) -> None:
+    route = route_of(services_of(chained("chat", "openai", "second")), **fields)
+    route.take(route.links[0])
+    assert after(route, RESET, given()) == Restart(link_of(route, "second"))
+    assert after(route, RESET, given(Text("a"))) == GiveUp(RESET)
+    assert route.passed_by == {"second": reason}
+    assert (route.could_go_on(), route.could_start_over()) == (False, True)
+
+
+def test_a_model_named_for_the_clients_name_will_do() -> None:
+    config = chained("messages", model=None, models={"gpt-4o": "claude-x"})
+    route = route_of(services_of(config))
+    second = link_of(route, "second")
+    assert second.model == "claude-x"
+    conversation = route.incoming.readable
+    assert conversation is not None
+    assert route.unsayable(second, conversation) is None
+    assert (route.is_native(second), route.is_native(route.links[0])) == (False, True)
+
+
+def test_an_unreadable_request_is_for_its_own_provider() -> None:
+    route = route_of(services_of(chained()), body=b'{"model": "gpt-4o", "messages": 1}')
+    route.take(route.links[0])
+    assert after(route, RESET, given()) == Restart(link_of(route, "second"))
+    assert (route.could_go_on(), route.could_start_over()) == (False, True)
+    route.take(link_of(route, "second"))
+    assert route.could_start_over() is False
+
+
+def test_a_local_model_that_was_not_looked_at_yet_is_believed() -> None:
+    route = route_of(services_of(model=None))
+    route.take(route.links[0])
+    assert route.could_go_on()
+    assert after(route, RESET, given(Text("a"))) == Continue(link_of(route, "ollama"))
+
+
+@pytest.mark.parametrize("state", [State.ABSENT, State.NO_MODEL])
+def test_who_is_not_there_is_nothing_to_hold_words_for(state: State) -> None:
+    services = services_of()
+    services.standbys["ollama"].state = state
+    route = route_of(services)
+    route.take(route.links[0])
+    assert (route.could_go_on(), route.could_start_over()) == (False, False)
+
+
+def test_a_call_is_finished_under_a_grammar() -> None:
+    services = services_of(model=evolve(MODEL, takes_grammar=True))
+    route = route_of(services, tools=[{"type": "function", "function": {"name": "look"}}])
+    route.take(route.links[0])
+    half = given(ToolCallDelta(0, "c", "look", '{"a'))
+    assert after(route, RESET, half) == FinishCall(link_of(route, "ollama"))
+    services = services_of()
+    route = route_of(services)
+    route.take(route.links[0])
+    assert after(route, RESET, half) == GiveUp(RESET)
+    assert route.passed_by == {"ollama": Unfit.NO_GRAMMAR}
+
+
+def test_what_the_model_is_known_to_do_counts() -> None:
+    route = route_of(services_of(model=evolve(MODEL, way=Way.NONE)))
+    route.take(route.links[0])
+    assert after(route, RESET, given()) == Restart(link_of(route, "ollama"))
+    assert after(route, RESET, given(Text("a"))) == GiveUp(RESET)
+    assert route.passed_by == {"ollama": Unfit.CLOSES_TURN}
+
+
+def test_a_local_model_asked_for_by_name_is_asked_directly() -> None:
+    route = route_of(services_of(), model="qwen2.5:3b")
+    assert [(link.target.name, link.model) for link in route.links] == [("ollama", "qwen2.5:3b")]
+    # It is of another wire than the client's, so first somebody has to see whether it can.
+    assert route.first(0.0) == Restart(route.links[0])
+    blind = route_of(services_of(), model="qwen2.5:3b", logprobs=True)
+    # Nobody can: its own words say why.
+    assert blind.first(0.0) == Restart(blind.links[0])
+    assert incoming(services_of()).model_for_log() == "gpt-4o"
