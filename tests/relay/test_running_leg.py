@@ -1,0 +1,82 @@
+"""One leg while it runs: its task ends, its budgets, its line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trio
+from attrs import evolve
+
+from relay_parts import given
+from scenes import configured
+from trooper.config import Server, Target
+from trooper.core.events import Received, Text
+from trooper.core.outcome import Answer, Failed, FailureKind, Phase
+from trooper.core.tally import LegTally
+from trooper.core.unfit import Unfit
+from trooper.relay.running_leg import How, RunningLeg, patience_with
+from trooper.relay.splice import Splice
+from trooper.services import Link
+from trooper.targets.inbox import Bell, Ended, Inbox
+from trooper.targets.leg import NoLeg
+
+
+def target_of(name: str, **changes: Any) -> Target:
+    return evolve(configured().target(name), **changes)
+
+
+def running(target: Target) -> RunningLeg:
+    splice = Splice(
+        LegTally(target.name, "m"),
+        given(),
+        Server(),
+        goes_on=False,
+        is_first=True,
+        streams=True,
+        conversation=lambda: None,
+        could_go_on=lambda: True,
+        could_start_over=lambda: True,
+    )
+    return RunningLeg(Link(target, "m"), How.RESTART, splice, patience_with(target), Inbox(Bell(), 1000))
+
+
+async def test_its_last_item_is_its_outcome(autojump_clock: Any) -> None:
+    leg = running(target_of("openai"))
+    await leg.run(NoLeg(Unfit.NO_MODEL))
+    assert leg.inbox.take() == Ended(Failed(FailureKind.UNFIT, unfit_reason=Unfit.NO_MODEL))
+    assert leg.closed.is_set()
+
+
+async def test_it_closes_when_it_is_cancelled_too(autojump_clock: Any) -> None:
+    """The conductor has lost patience; whoever waits for its connection must hear of it."""
+    leg = running(target_of("ollama"))
+    leg.scope.cancel()
+    await leg.run(NoLeg(Unfit.NO_MODEL))
+    assert leg.closed.is_set()
+
+
+async def test_a_cloud_has_no_load_to_wait_for(autojump_clock: Any) -> None:
+    cloud = patience_with(target_of("openai", ttft_timeout_s=7.0))
+    local = patience_with(target_of("ollama", load_timeout_s=9.0))
+    now = trio.current_time()
+    assert (cloud.due - now, local.due - now) == (7.0, 9.0)
+    assert cloud.lost(now + 7.0) is FailureKind.TIMEOUT_TTFT
+    assert local.lost(now + 9.0) is FailureKind.TIMEOUT_LOAD
+
+
+async def test_its_line_in_the_report(autojump_clock: Any) -> None:
+    await trio.sleep(1)
+    began = trio.current_time()
+    await trio.sleep(2)
+    leg = running(target_of("openai"))
+    await trio.sleep(0.5)
+    leg.patience.content(trio.current_time())
+    leg.splice.hear(Received(b"raw", (Text("Keep it.\n"),)))
+    await trio.sleep(0.5)
+    failed = Failed(FailureKind.STALL, Answer(200), unfit_reason=Unfit.CONTENT)
+    line = leg.report(began, Phase.TEXT, "stall", failed)
+    assert (line.started_s, line.first_content_s, line.ended_s) == (2.0, 2.5, 3.0)
+    assert (line.target, line.model, line.tokens, line.estimated) == ("openai", "m", 3, True)
+    assert (line.status, line.unfit_reason) == (200, Unfit.CONTENT)
+    open_line = running(target_of("openai")).report(began, Phase.PREAMBLE, "client_cancelled")
+    assert (open_line.first_content_s, open_line.status, open_line.unfit_reason) == (None, None, None)
