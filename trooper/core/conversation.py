@@ -73,7 +73,6 @@ class Message:
     parts: tuple[Part, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
-    reasoning: str = ""
 
     @property
     def text(self) -> str:

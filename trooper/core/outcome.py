@@ -108,10 +108,20 @@ class Failed:
     prompt_tokens: int | None = field(default=None, kw_only=True)
     window_tokens: int | None = field(default=None, kw_only=True)
 
+    @property
+    def word(self) -> str:
+        """What logs and clients are told."""
+        return self.kind.value
+
 
 @frozen
 class Completed:
     """A leg said all it had to say, and said so; its terminator may be missing."""
+
+    @property
+    def word(self) -> str:
+        """What logs and clients are told."""
+        return "completed"
 
 
 Outcome: TypeAlias = Completed | Failed

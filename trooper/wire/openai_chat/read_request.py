@@ -88,7 +88,6 @@ def _message(raw: Mapping[str, object]) -> Message | None:
         parts=(*_parts(raw.get("content")), *refused),
         tool_calls=tuple(read_tool_call(c) for c in calls),
         tool_call_id=str(raw.get("tool_call_id") or ""),
-        reasoning=str(raw.get("reasoning_content") or ""),
     )
 
 
