@@ -42,11 +42,10 @@ class FailureKind(enum.Enum):
     INVALID_REQUEST = "invalid_request"
     CONTENT_FILTER = "content_filter"
     UNFIT = "unfit"
-    CLIENT_CANCELLED = "client_cancelled"
 
 
 #: Another target would answer the same, or must not answer at all: the client
-#: gets the provider's own words (failures table rows 5 to 10).
+#: gets the provider's own words ("passed on" in `docs/failures.md`).
 PASSING: frozenset[FailureKind] = frozenset(
     {
         FailureKind.AUTH,
