@@ -197,8 +197,7 @@ def test_what_is_no_call(raw: object) -> None:
 
 
 def test_a_request_that_says_nothing_more() -> None:
-    assert conversation() == Conversation("m", ())
-    assert conversation(model=None).model == ""
+    assert conversation() == Conversation(())
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,6 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
             messages += _messages(raw)
         schema = _schema(value)
         return Conversation(
-            model=str(value.get("model") or ""),
             messages=tuple(messages),
             tools=tuple(_tools(value)),
             tool_choice=_tool_choice(value.get("tool_choice")),

@@ -45,7 +45,6 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
         parallel = value.get("parallel_tool_calls")
         _check_stream_options(value.get("stream_options"))
         return Conversation(
-            model=str(value.get("model") or ""),
             messages=messages,
             tools=tools,
             tool_choice=_tool_choice(value),

@@ -56,7 +56,6 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
         kind = format_.get("type")
         parallel = value.get("parallel_tool_calls")
         return Conversation(
-            model=str(value.get("model") or ""),
             messages=(*messages, *_messages(items)),
             tools=tuple(_tools(value)),
             tool_choice=_tool_choice(value.get("tool_choice")),
