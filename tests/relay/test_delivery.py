@@ -97,7 +97,7 @@ def test_a_continuation_is_spoken_behind_the_mark_of_the_seam() -> None:
         chunk("3", Text(" It")),
     )
     assert made.conclude(first, RESET) == RESET
-    first.tally.outcome = "conn_reset"
+    first.tally.outcome = RESET
     made.take()
     second = leg(made, "b", goes_on=True, seam=SEAM)
     second.granted("local", Prefill("Keep.", ""), echoes=False, overlaps=False)
@@ -132,7 +132,7 @@ def test_both_marks_can_be_off(comment: bool, key: bool) -> None:
 
 def test_a_forwarded_finish_tells_of_a_leg_before_it() -> None:
     made = delivery()
-    leg(made).tally.outcome = "overloaded"
+    leg(made).tally.outcome = Failed(FailureKind.OVERLOADED)
     second = leg(made, "b")
     finish = b'{"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}'
     out = heard(made, second, Received(b"data: " + finish + b"\n\n", (STOP,)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.core.outcome import Answer, Failed, FailureKind, Phase
 from trooper.relay.failure_answers import http_answer, seam_words, trouble
 
 OURS = b'{"ours": true}'
@@ -83,4 +83,7 @@ def test_the_wish_for_a_pause_is_handed_on() -> None:
 
 
 def test_the_seam_in_enumerated_words() -> None:
-    assert seam_words("a", "b", "stall", "text") == "trooper seam from=a to=b reason=stall phase=text"
+    assert (
+        seam_words("a", "b", FailureKind.STALL, Phase.TEXT)
+        == "trooper seam from=a to=b reason=stall phase=text"
+    )

@@ -14,11 +14,12 @@ from trooper.core.events import Received, Text
 from trooper.core.outcome import Answer, Failed, FailureKind, Phase
 from trooper.core.tally import LegTally
 from trooper.core.unfit import Unfit
-from trooper.relay.running_leg import How, RunningLeg, patience_with
+from trooper.relay.running_leg import RunningLeg, patience_with
 from trooper.relay.splice import Splice
 from trooper.services import Link
 from trooper.targets.inbox import Bell, Ended, Inbox
 from trooper.targets.leg import NoLeg
+from trooper.telemetry.report import Ending, How
 
 
 def target_of(name: str, **changes: Any) -> Target:
@@ -74,9 +75,9 @@ async def test_its_line_in_the_report(autojump_clock: Any) -> None:
     leg.splice.hear(Received(b"raw", (Text("Keep it.\n"),)))
     await trio.sleep(0.5)
     failed = Failed(FailureKind.STALL, Answer(200), unfit_reason=Unfit.CONTENT)
-    line = leg.report(began, Phase.TEXT, "stall", failed)
+    line = leg.report(began, Phase.TEXT, failed)
     assert (line.started_s, line.first_content_s, line.ended_s) == (2.0, 2.5, 3.0)
     assert (line.target, line.model, line.tokens, line.estimated) == ("openai", "m", 3, True)
     assert (line.status, line.unfit_reason) == (200, Unfit.CONTENT)
-    open_line = running(target_of("openai")).report(began, Phase.PREAMBLE, "client_cancelled")
+    open_line = running(target_of("openai")).report(began, Phase.PREAMBLE, Ending.CLIENT_CANCELLED)
     assert (open_line.first_content_s, open_line.status, open_line.unfit_reason) == (None, None, None)

@@ -33,7 +33,7 @@ from trooper.core.transcript import Transcript
 from trooper.core.unfit import Unfit
 from trooper.relay.splice import Splice
 
-ASKED = Conversation("m", (Message(Role.USER, (TextPart("Why?"),)),))
+ASKED = Conversation((Message(Role.USER, (TextPart("Why?"),)),))
 STOP = Finish(FinishReason.STOP, "stop")
 RESET = Failed(FailureKind.CONN_RESET)
 EMPTY = Failed(FailureKind.EMPTY_200)

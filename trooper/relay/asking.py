@@ -86,7 +86,7 @@ class Asking:
     def _local_leg(self, standby: Standby, step: Ask[Link], given: Transcript) -> LocalLeg:
         conversation = self.incoming.conversation
         if isinstance(conversation, Unreadable):
-            conversation = Conversation(self.incoming.routing.model, (), unsaid=(conversation.reason,))
+            conversation = Conversation((), unsaid=(conversation.reason,))
         text, server = given.text if given.has_text else "", self.services.config.server
         return LocalLeg(
             standby=standby,

@@ -56,12 +56,12 @@ from trooper.relay.failure_answers import seam_words
 from trooper.relay.request import ClientRequest, Incoming, read
 from trooper.relay.response import Response
 from trooper.relay.route import Route
-from trooper.relay.running_leg import How, RunningLeg, patience_with
+from trooper.relay.running_leg import RunningLeg, patience_with
 from trooper.relay.splice import Splice
 from trooper.services import Link, Services
 from trooper.targets.inbox import Alarm, Bell, Ended, Granted, Inbox, Opened
 from trooper.telemetry.log import log_request
-from trooper.telemetry.report import LegReport, RequestReport
+from trooper.telemetry.report import Ending, How, LegReport, RequestReport
 
 #: Events that are read at once go out in one write, up to this much.
 _WRITE_BYTES: Final = 65_536
@@ -121,7 +121,7 @@ class Conductor:
     #: The failure that is told if nobody can go on, and whose it is.
     _first: tuple[Failed, str] | None = field(default=None, init=False)
     _may_retry: bool = field(default=True, init=False)
-    _ending: str = field(default="broken", init=False)
+    _ending: Ending = field(default=Ending.BROKEN, init=False)
 
     def __attrs_post_init__(self) -> None:
         server, streams = self.services.config.server, self.incoming.routing.stream
@@ -165,7 +165,7 @@ class Conductor:
         """Nobody in the configuration takes requests of this wire with these credentials."""
         failed = Failed(FailureKind.UNFIT, unfit_reason=Unfit.NO_TARGET)
         wire = self.incoming.wire.name
-        self._ending = "failed"
+        self._ending = Ending.FAILED
         answer = self._delivery.fail(failed, f"the chain for {wire}", own=False)
         await self._response.answer(answer, "none")
 
@@ -264,8 +264,8 @@ class Conductor:
             self.route.observe(leg.link, failed, trio.current_time())
             if self._first is None:
                 self._first = (failed, leg.link.target.name)
-        word = leg.splice.tally.outcome = "completed" if failed is None else failed.kind.value
-        self._legs.append(leg.report(self._began, self._delivery.transcript.phase, word, failed))
+        leg.splice.tally.outcome = outcome
+        self._legs.append(leg.report(self._began, self._delivery.transcript.phase, outcome))
         self._leg = None
         return outcome
 
@@ -298,7 +298,7 @@ class Conductor:
         """The answer is whole: say what is missing of its end, and remember it."""
         delivery = self._delivery
         delivery.end_turn(reason)
-        self._ending = "completed"
+        self._ending = Ending.COMPLETED
         provider_knows = leg.link is self.route.links[0] and delivery.is_forwarded
         self.incoming.remember(self.services, delivery.voice, provider_knows=provider_knows)
         await self._response.end(delivery, leg)
@@ -306,7 +306,7 @@ class Conductor:
     async def _fail(self, leg: RunningLeg, failed: Failed, *, own: bool) -> None:
         """Tell the failure; `own`: in the provider's words, if it had any."""
         delivery = self._delivery
-        self._ending = "passed_on" if own else "failed"
+        self._ending = Ending.PASSED_ON if own else Ending.FAILED
         target = self._first[1] if self._first else leg.link.target.name
         if not self.client.started and not delivery.shown and not (own and failed.raw):
             await self._response.answer(delivery.fail(failed, target, own=own), target)
@@ -316,7 +316,7 @@ class Conductor:
 
     def report(self) -> RequestReport:
         """The request in numbers and enumerated words, the leg that is still open included."""
-        outcome = FailureKind.CLIENT_CANCELLED.value if self.client.gone else self._ending
+        outcome = Ending.CLIENT_CANCELLED if self.client.gone else self._ending
         legs = list(self._legs)
         if self._leg is not None:
             legs.append(self._leg.report(self._began, self._delivery.transcript.phase, outcome))

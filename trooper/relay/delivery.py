@@ -30,7 +30,7 @@ from attrs import define, field
 from trooper.config import Server
 from trooper.core.events import Done, Event, Finish, FinishReason, NextChoice, Received, Usage
 from trooper.core.fitting import count
-from trooper.core.outcome import Answer, Failed, Outcome
+from trooper.core.outcome import Answer, Completed, Failed, Outcome
 from trooper.core.tally import Tally
 from trooper.core.transcript import Transcript
 from trooper.relay import failure_answers
@@ -139,9 +139,9 @@ class Delivery:
         if len(self.tally.legs) < 2 or not self.server.seam_key:
             return ()
         *earlier, speaks = self.tally.legs
-        ended = [(leg, leg.outcome) for leg in earlier] + [(speaks, "completed")]
+        ended = [(leg, leg.outcome or Completed()) for leg in earlier] + [(speaks, Completed())]
         return tuple(
-            LegNote(leg.target, leg.model, leg.tokens, leg.estimated, outcome) for leg, outcome in ended
+            LegNote(leg.target, leg.model, leg.tokens, leg.estimated, outcome.word) for leg, outcome in ended
         )
 
     def end_turn(self, reason: FinishReason) -> None:

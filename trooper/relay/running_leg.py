@@ -7,27 +7,20 @@ Made when the leg starts and dropped when it ends.
 
 from __future__ import annotations
 
-import enum
+from typing import assert_never
 
 import trio
 from attrs import define, field
 
 from trooper.config import Target
 from trooper.core import headers as http
-from trooper.core.outcome import Failed, Phase
+from trooper.core.outcome import Completed, Failed, FailureKind, Outcome, Phase
 from trooper.core.patience import Patience
 from trooper.relay.splice import Splice
 from trooper.services import Link
 from trooper.targets.inbox import Inbox
 from trooper.targets.leg import Leg, run_leg
-from trooper.telemetry.report import LegReport
-
-
-class How(enum.Enum):
-    """What a leg was asked for, as the log says it."""
-
-    RESTART = "restart"
-    CONTINUE = "continue"
+from trooper.telemetry.report import Ending, How, LegReport
 
 
 @define
@@ -53,21 +46,23 @@ class RunningLeg:
         finally:
             self.closed.set()
 
-    def report(self, began: float, phase: Phase, outcome: str, failed: Failed | None = None) -> LegReport:
+    def report(self, began: float, phase: Phase, outcome: Outcome | Ending) -> LegReport:
         """
         The leg in numbers and enumerated words.
 
         Args:
             began: when the request did.
             phase: how far the client's stream has got.
+            outcome: how the leg ended, or how the request did while it was open.
         """
         first, tally = self.patience.first_content, self.splice.tally
+        failed = outcome if isinstance(outcome, Failed) else None
         return LegReport(
             target=self.link.target.name,
             model=tally.model,
-            how=self.how.value,
-            outcome=outcome,
-            phase=phase.value,
+            how=self.how,
+            outcome=_said_of(outcome),
+            phase=phase,
             started_s=round(self.patience.started - began, 6),
             first_content_s=None if first is None else round(first - began, 6),
             ended_s=round(trio.current_time() - began, 6),
@@ -76,6 +71,18 @@ class RunningLeg:
             status=failed.answer.status if failed and failed.answer else None,
             unfit_reason=failed.unfit_reason if failed else None,
         )
+
+
+def _said_of(outcome: Outcome | Ending) -> Ending | FailureKind:
+    match outcome:
+        case Completed():
+            return Ending.COMPLETED
+        case Failed(kind):
+            return kind
+        case Ending():
+            return outcome
+        case _ as never:
+            assert_never(never)
 
 
 def patience_with(target: Target) -> Patience:
