@@ -24,7 +24,7 @@ from trooper.errors import ConfigError
 from trooper.targets.credentials import Credential
 from trooper.testing import ScriptedProvider
 from trooper.wire.client_side import Trouble
-from trooper.wires import ANTHROPIC_MESSAGES, WIRES, Wires
+from trooper.wires import ANTHROPIC_MESSAGES, OLLAMA_CHAT, WIRES, Wires
 from web_fakes import HOST, JSON, ask
 
 PACKAGE = Path(__file__).parent.parent / "trooper"
@@ -183,6 +183,15 @@ def test_no_two_rows_share_a_name_or_a_path() -> None:
     assert len({wire.name for wire in WIRES.known}) == len(WIRES.rows)
     paths = [row.client.path for row in WIRES.rows if row.client is not None]
     assert len(set(paths)) == len(paths)
+
+
+def test_a_side_that_a_wire_has_not() -> None:
+    with pytest.raises(LookupError, match="ollama-chat"):
+        WIRES.client_side(OLLAMA_CHAT.wire)
+    with pytest.raises(LookupError, match="ollama-chat"):
+        WIRES.target_side(OLLAMA_CHAT.wire)
+    with pytest.raises(KeyError, match="made-up"):
+        WIRES.of(MADE_UP)
 
 
 #: The folders of wires, as modules.
