@@ -35,7 +35,7 @@ from trooper.testing import (
 )
 from trooper.wire.client_side import ClientSide
 from trooper.wire.target_side import TargetSide
-from trooper.wires import ANTHROPIC_MESSAGES, OPENAI_CHAT, OPENAI_RESPONSES
+from trooper.wires import ANTHROPIC_MESSAGES, OPENAI_CHAT, OPENAI_RESPONSES, Wires
 from trooper.wires import WIRES as TABLE
 from wire_validator import ChatResult, validate_chat, validate_whole
 
@@ -300,6 +300,7 @@ async def stage(
     warm: bool = True,
     llama: FakeLlamaServer | None = None,
     second: ScriptedProvider | None = None,
+    wires: Wires = TABLE,
 ) -> AsyncIterator[Stage]:
     """
     Open a stage; without `warm` the standby has not looked yet.
@@ -318,7 +319,9 @@ async def stage(
             network.listen(*LOCAL, ollama.serve)
             if llama is not None:
                 network.listen(*LLAMA, llama.serve)
-            async with open_services(config or configured(), nursery, network=network) as services:
+            async with open_services(
+                config or configured(), nursery, network=network, wires=wires
+            ) as services:
                 built = Stage(cloud, ollama, network, services, log, second)
                 if warm and "ollama" in services.standbys:
                     await built.warm()

@@ -12,7 +12,8 @@ import attrs
 
 from config_files import from_toml
 from trooper.config import Server, Target
-from trooper.wires import OPENAI_CHAT
+from trooper.config.told import filled
+from trooper.wires import OPENAI_CHAT, WIRES
 
 ROOT = Path(__file__).parent.parent
 
@@ -48,3 +49,14 @@ def test_the_example_loads(tmp_path: Path) -> None:
         "groq",
         "ollama",
     ]
+
+
+def test_the_documentation_is_filled_from_the_table() -> None:
+    assert filled("<clouds>; <locals>", WIRES.known) == (
+        '`"openai-chat"`, `"openai-responses"`, `"anthropic-messages"`; `"ollama-chat"` or `"llama-server"`'
+    )
+    assert filled("at <default URLs>", WIRES.known[2:]) == (
+        "at `anthropic`: `https://api.anthropic.com/v1`;"
+        " `ollama-chat`: `OLLAMA_HOST`, else `http://127.0.0.1:11434`; `llama-server`: `http://127.0.0.1:8080`"
+    )
+    assert filled("<locals>", WIRES.known[:1]) == ""

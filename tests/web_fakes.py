@@ -111,7 +111,7 @@ def application(
 
 
 @asynccontextmanager
-async def running(app: Application[FakeServices]) -> AsyncIterator[None]:
+async def running(app: Application[Any]) -> AsyncIterator[None]:
     """The application's lifespan, driven as a server on Trio drives it."""
     to_app, app_receives = trio.open_memory_channel[Message](1)
     app_sends, from_app = trio.open_memory_channel[Message](1)

@@ -67,8 +67,12 @@ class Wires:
     """
 
     rows: tuple[Row, ...]
-    _by_name: Mapping[str, Row] = field(default=Factory(_by_name, takes_self=True), init=False, repr=False)
-    _by_path: Mapping[str, Row] = field(default=Factory(_by_path, takes_self=True), init=False, repr=False)
+    _by_name: Mapping[str, Row] = field(
+        default=Factory(_by_name, takes_self=True), init=False, repr=False, eq=False
+    )
+    _by_path: Mapping[str, Row] = field(
+        default=Factory(_by_path, takes_self=True), init=False, repr=False, eq=False
+    )
 
     @property
     def known(self) -> tuple[Wire, ...]:
@@ -87,7 +91,7 @@ class Wires:
 
     @property
     def default(self) -> Row:
-        """The wire of a client that does not say which one it speaks. `StopIteration`: clients speak none."""
+        """The wire of a client that does not say which one it speaks; there is always one that clients speak."""
         return next(row for row in self.rows if row.client is not None)
 
     def at(self, path: str) -> Row | None:

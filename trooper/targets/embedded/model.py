@@ -74,7 +74,7 @@ def with_embedded(config: Config, environ: Mapping[str, str]) -> Config:
     """
     `config`, and without a file the fetched model as the last target of the chain.
 
-    Whoever writes a file names the targets there: `wire = "llama-server"` with `gguf`.
+    Whoever writes a file names the targets there, this one by its `gguf`.
     """
     path = cached(environ)
     if config.source != "environment" or path is None or not is_installed():
