@@ -24,6 +24,7 @@ from trooper.core.conversation import (
     ToolCall,
     UnknownPart,
 )
+from trooper.core.json_text import NOT_JSON
 from trooper.wire.client_side import Unreadable
 from trooper.wire.decoding import number
 
@@ -49,7 +50,7 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
             stream=bool(value.get("stream")),
             unsaid=_unsaid(value),
         )
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         return Unreadable("not_json")
     except (KeyError, TypeError, ValueError, AttributeError):
         # Whatever does not have the shape of such a request is its provider's to refuse.

@@ -20,6 +20,7 @@ from trooper.core.conversation import (
     ToolCall,
     UnknownPart,
 )
+from trooper.core.json_text import NOT_JSON
 from trooper.wire.client_side import Unreadable
 from trooper.wire.decoding import arguments_text, image_at, number
 
@@ -59,7 +60,7 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
             include_usage=bool((value.get("stream_options") or {}).get("include_usage")),
             unsaid=_unsaid(value),
         )
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         return Unreadable("not_json")
     except (KeyError, TypeError, ValueError, AttributeError):
         # One net under all field access: whatever does not have the shape of

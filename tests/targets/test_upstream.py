@@ -34,6 +34,7 @@ def test_the_environments_proxy_is_for_clouds_only(monkeypatch: pytest.MonkeyPat
     assert upstream._environment_proxy(cloud) == "http://proxy.example:3128"
     assert upstream._environment_proxy(evolve(cloud, base_url="https://127.0.0.1:1/v1")) is None
     assert upstream._environment_proxy(evolve(cloud, base_url="https://localhost:1/v1")) is None
+    assert upstream._environment_proxy(evolve(cloud, base_url="https://[::ffff:127.0.0.1]:1/v1")) is None
     assert upstream._environment_proxy(config.target("ollama")) is None
     monkeypatch.setenv("NO_PROXY", "api.openai.com")
     assert upstream._environment_proxy(cloud) is None
