@@ -14,6 +14,7 @@ from pathlib import Path
 from generated import write_or_check
 
 from trooper.core.outcome import FailureKind
+from trooper.core.unfit import Unfit
 from trooper.testing import Fault
 from trooper.testing.faults.healthy import HEALTHY
 from trooper.testing.faults.in_band import IN_BAND
@@ -46,7 +47,7 @@ KINDS: Mapping[FailureKind, str] = {
     K.CONTEXT_LENGTH: "The conversation is too long. Passed on: clients shorten it when they see this.",
     K.INVALID_REQUEST: "The request is wrong. Passed on: it would be wrong everywhere.",
     K.CONTENT_FILTER: "A filter stopped the answer. Passed on: no other model may finish it.",
-    K.UNFIT: "The target cannot take this request; the log has the reason.",
+    K.UNFIT: "The target cannot take this request; the log has the [reason](#reasons).",
     K.CLIENT_CANCELLED: "The client left. Everything is cancelled, and nobody else is asked.",
 }
 
@@ -73,7 +74,7 @@ What is still possible depends on how far the client's stream has got. Trooper c
 
 | phase | the client has | what can follow |
 |---|---|---|
-| P0 `before_headers`, P1 `preamble` | nothing that counts | another target answers from the beginning |
+| P0 and P1 `preamble` | nothing that counts | another target answers from the beginning |
 | P2 `text` | a piece of the answer | another target goes on from there, or an in-band error |
 | P3 `tool_call` | tool calls | whole ones end the turn; an open one is held back, so it was never seen, or finished under a grammar |
 | P4 `reasoning` | reasoning, no answer yet | another target begins the answer |
@@ -84,6 +85,10 @@ closes a broken answer as if it were whole. If nobody can go on, the client gets
 body before the first content, and after it an error that its SDK raises: see
 [what the client sees at a seam](seam.md).
 """
+
+REASONS = """\
+Why a target is `unfit`: in the log as `unfit_reason` of its leg, or in `passed_by` when it was not even asked. "It" is the
+request. What each field of a request comes to is in [wires](wires.md#what-becomes-of-each-field)."""
 
 GROUPS: Sequence[tuple[str, str, Sequence[Fault]]] = (
     (
@@ -144,6 +149,8 @@ def page() -> str:
     """The whole page."""
     parts = [HEAD, "## Kinds\n", "| kind | meaning |", "|---|---|"]
     parts += [f"| `{kind.value}` | {KINDS[kind]} |" for kind in FailureKind]
+    parts += ["\n## Reasons\n", f"{REASONS}\n", "| reason | meaning |", "|---|---|"]
+    parts += [f"| `{reason.value}` | {reason.meaning} |" for reason in Unfit]
     for title, words, faults in GROUPS:
         parts += [f"\n## {title}\n", f"{words}\n"]
         parts += ["| name | what is seen | kind | before content | after content | whole answers too |"]

@@ -375,10 +375,3 @@ def test_targets_and_chains_are_found() -> None:
         Config(Server(), config.targets, (Chain("GPT-*", ("openai",)),)).chain_for("gpt-4o", Wire.OPENAI_CHAT)
         == ()
     )
-
-
-def test_either_announcement_counts() -> None:
-    assert Server().announce
-    assert Server(seam_key=False).announce
-    assert Server(seam_comment=False).announce
-    assert not Server(seam_comment=False, seam_key=False).announce

@@ -29,6 +29,7 @@ from trooper.commands.fetch_model import fetch_model
 from trooper.config import Server, Target, load
 from trooper.config.environment import VARIABLES
 from trooper.core.outcome import FailureKind
+from trooper.core.unfit import Unfit
 from trooper.demo.lines import PLAIN
 from trooper.testing import FAULTS, FakeOllama, FaultAt, OllamaFault, ScriptedProvider
 
@@ -117,6 +118,21 @@ def test_every_kind_and_fault_is_in_the_table() -> None:
 
     assert [kind.value for kind in FailureKind if f"| `{kind.value}` |" not in page] == []
     assert [name for name in FAULTS if f"| `{name}` |" not in page] == []
+
+
+def test_the_reasons_in_the_pages_are_those_of_the_code() -> None:
+    """Both ways: each has its row, and no page names one that cannot be."""
+    page = (DOCS / "failures.md").read_text(encoding="utf-8")
+    table = page.partition("\n## Reasons\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    wires = (DOCS / "wires.md").read_text(encoding="utf-8")
+    named = [
+        word for words in re.findall(r"unfit \(([^)]+)\)", wires) for word in re.findall(r"`(\w+)`", words)
+    ]
+
+    assert rows == [reason.value for reason in Unfit]
+    assert named
+    assert set(named) <= set(rows)
 
 
 def test_every_page_is_in_the_index() -> None:

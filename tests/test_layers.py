@@ -6,6 +6,7 @@ dependency has one place, and files and functions stay readable.
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 import sys
 import tomllib
@@ -180,6 +181,40 @@ def test_files_and_functions_are_short(file: Path) -> None:
 
     assert lines <= MAX_FILE_LINES
     assert long_functions == {}
+
+
+@pytest.mark.parametrize("file", FILES, ids=path_of)
+def test_no_member_of_a_closed_set_is_passed_over(file: Path) -> None:
+    """
+    `case _: pass` hides a new event, step or wire for ever; mypy finds a missing one behind `assert_never`.
+
+    What came from outside (text, JSON) may have a rest that nobody looks at.
+    """
+    passed_over = [
+        case.pattern.lineno
+        for node in ast.walk(tree_of(file))
+        if isinstance(node, ast.Match) and any(is_of_a_closed_set(case.pattern) for case in node.cases)
+        for case in node.cases
+        if is_wildcard(case.pattern)
+        if all(isinstance(line, ast.Pass | ast.Continue) for line in case.body)
+    ]
+
+    assert passed_over == []
+
+
+def is_wildcard(pattern: ast.pattern) -> bool:
+    return isinstance(pattern, ast.MatchAs) and pattern.pattern is None
+
+
+def is_of_a_closed_set(pattern: ast.pattern) -> bool:
+    """Whether it names a class that is no builtin, or a member of an enumeration."""
+    for node in ast.walk(pattern):
+        match node:
+            case ast.MatchClass(cls=ast.Name(id=name)) if name not in dir(builtins):
+                return True
+            case ast.MatchValue(value=ast.Attribute()):
+                return True
+    return False
 
 
 def test_there_is_something_to_check() -> None:

@@ -19,7 +19,8 @@ from shapes.walking import calls_in, results_in, schemas_in, texts_in
 from trooper.core import local_model
 from trooper.core.conversation import Conversation, ImagePart, Message, Role
 from trooper.core.local_model import LocalModel
-from trooper.wire.client_side import Unreadable
+from trooper.core.unfit import Unfit
+from trooper.wire.client_side import Routing, Unreadable
 from trooper.wire.llama_server.ask import LlamaAsking
 from trooper.wire.ollama_chat.ask import Loading, OllamaAsking
 from trooper.wires import SURFACES
@@ -30,14 +31,14 @@ MODEL = LocalModel("m", capabilities=frozenset({"completion", "tools", "vision"}
 
 #: Those that only name what they were given. Items are found in what Trooper remembers.
 MISSING = {
-    '"item_reference"': "item_reference",
-    '"previous_message_id"': "thread",
-    '"type": "web_search"': "server_tools",
+    '"item_reference"': Unfit.ITEM_REFERENCE,
+    '"previous_message_id"': Unfit.THREAD,
+    '"type": "web_search"': Unfit.SERVER_TOOLS,
 }
 NAMING = {
-    path: word
+    path: reason
     for path in SHAPES
-    for sign, word in MISSING.items()
+    for sign, reason in MISSING.items()
     if sign in path.read_text(encoding="utf-8")
 }
 #: Those with a call whose arguments are no JSON, as LangChain keeps them.
@@ -128,7 +129,9 @@ def test_it_is_read_without_loss(path: Path) -> None:
     assert conversation.unsaid == ()
     wants_document = any(word in json.dumps(body) for word in ('"json_schema"', '"json_object"'))
     assert conversation.is_structured == wants_document
-    assert conversation.stream == bool(body.get("stream"))
+    routing = SURFACES[surface].spoken.read_routing(json.dumps(body).encode())
+    assert isinstance(routing, Routing)
+    assert routing.stream == bool(body.get("stream"))
 
 
 @pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)
@@ -155,8 +158,8 @@ def test_its_limits_are_read(path: Path) -> None:
 def test_it_is_asked_on_every_wire(path: Path, other: str) -> None:
     conversation = read(*shape(path))
     spoken = SURFACES[WIRES[other].path].spoken
-    assert spoken.unfit(conversation) in ("", "stop", "json_mode")
-    if spoken.unfit(conversation) == "json_mode":
+    assert spoken.unfit(conversation) in (None, Unfit.STOP, Unfit.JSON_MODE)
+    if spoken.unfit(conversation) is Unfit.JSON_MODE:
         conversation = evolve(conversation, json_mode=False)
     conversation = evolve(conversation, sampling=evolve(conversation.sampling, stop=()))
     limit = conversation.sampling.max_tokens
@@ -190,7 +193,7 @@ def test_it_is_asked_of_a_local_model(path: Path) -> None:
     conversation = read(*shape(path))
     reason = local_model.unfit(MODEL, conversation)
     # A tool that must be called: no local server forces one.
-    assert reason == ("tool_choice" if conversation.tool_choice not in ("auto", "none") else "")
+    assert reason is (Unfit.TOOL_CHOICE if conversation.tool_choice not in ("auto", "none") else None)
     for asking in ASKINGS:
         post = asking.chat(conversation, max_tokens=conversation.sampling.max_tokens)
         body = json.loads(post.body)

@@ -129,13 +129,10 @@ def _standbys(config: Config, upstreams: Mapping[str, Upstream]) -> dict[str, St
     standbys: dict[str, Standby] = {}
     for target in config.targets:
         upstream = upstreams[target.name]
-        match target.wire:
-            case Wire.OLLAMA_CHAT:
-                standbys[target.name] = OllamaStandby(target, upstream)
-            case Wire.LLAMA_SERVER if target.gguf is None:
-                standbys[target.name] = LlamaServerStandby(target, upstream)
-            case _:
-                pass
+        if target.wire is Wire.OLLAMA_CHAT:
+            standbys[target.name] = OllamaStandby(target, upstream)
+        elif target.wire is Wire.LLAMA_SERVER and target.gguf is None:
+            standbys[target.name] = LlamaServerStandby(target, upstream)
     rivals = tuple(standbys.values())
     embedded = [target for target in config.targets if target.gguf is not None]
     standbys |= {t.name: EmbeddedStandby(t, upstreams[t.name], rivals) for t in embedded}

@@ -8,11 +8,11 @@ from trooper.core.events import (
     Begin,
     Done,
     Event,
-    Fault,
     Finish,
     FinishReason,
     NextChoice,
     Other,
+    PartEnd,
     Reasoning,
     Received,
     Refusal,
@@ -21,7 +21,6 @@ from trooper.core.events import (
     Usage,
     is_content,
 )
-from trooper.core.outcome import Failed, FailureKind
 
 
 @pytest.mark.parametrize(
@@ -38,7 +37,7 @@ from trooper.core.outcome import Failed, FailureKind
         (Usage(1, 2), False),
         (Done(), False),
         (NextChoice(1), False),
-        (Fault(Failed(FailureKind.STALL)), False),
+        (PartEnd(), False),
     ],
 )
 def test_what_breaks_a_silence(event: Event, expected: bool) -> None:

@@ -166,7 +166,7 @@ def test_a_result_without_a_call_is_a_turn_of_its_own() -> None:
 
 
 def test_nothing_else_is_changed() -> None:
-    conversation = evolve(chat(user("a" * 400), user("Q"), tools=(Tool("f"),)), json_mode=True, stream=True)
+    conversation = evolve(chat(user("a" * 400), user("Q"), tools=(Tool("f"),)), json_mode=True, choices=2)
     fitted = fit(conversation, "", 50)
     assert fitted == evolve(conversation, messages=(user("Q"),))
 

@@ -35,6 +35,7 @@ from trooper.core.local_model import (
     with_generation_probe,
     with_render_probe,
 )
+from trooper.core.unfit import Unfit
 
 CHAT = frozenset({"completion"})
 TOOLS = frozenset({"completion", "tools"})
@@ -157,53 +158,53 @@ def asked(*parts: Part, **fields: Any) -> Conversation:
 CALLABLE = (Tool("f"),)
 IMAGE = ImagePart("image/png", "QUJD")
 UNFIT = [
-    pytest.param(CHAT, asked(), "", id="text"),
-    pytest.param(CHAT, asked(unsaid=("logprobs", "audio")), "logprobs", id="unsaid"),
-    pytest.param(TOOLS, asked(tools=CALLABLE), "", id="tools"),
-    pytest.param(CHAT, asked(tools=CALLABLE), "tools", id="no tools"),
-    pytest.param(CHAT, asked(tools=CALLABLE, tool_choice="none"), "", id="tools not to be used"),
-    pytest.param(TOOLS, asked(tools=CALLABLE, tool_choice="required"), "tool_choice", id="forced"),
-    pytest.param(TOOLS, asked(tools=CALLABLE, tool_choice="tool:f"), "tool_choice", id="named"),
-    pytest.param(frozenset(), asked(tools=CALLABLE), "", id="tools of an old server"),
-    pytest.param(VISION, asked(IMAGE), "", id="image"),
-    pytest.param(CHAT, asked(IMAGE), "vision", id="blind"),
-    pytest.param(frozenset(), asked(IMAGE), "", id="image for an old server"),
-    pytest.param(VISION, asked(ImagePart(url="https://x/y.png")), "image_url", id="image elsewhere"),
-    pytest.param(VISION, asked(IMAGE, UnknownPart("file")), "content_part", id="file"),
+    pytest.param(CHAT, asked(), None, id="text"),
+    pytest.param(CHAT, asked(unsaid=(Unfit.LOGPROBS, Unfit.AUDIO)), Unfit.LOGPROBS, id="unsaid"),
+    pytest.param(TOOLS, asked(tools=CALLABLE), None, id="tools"),
+    pytest.param(CHAT, asked(tools=CALLABLE), Unfit.TOOLS, id="no tools"),
+    pytest.param(CHAT, asked(tools=CALLABLE, tool_choice="none"), None, id="tools not to be used"),
+    pytest.param(TOOLS, asked(tools=CALLABLE, tool_choice="required"), Unfit.TOOL_CHOICE, id="forced"),
+    pytest.param(TOOLS, asked(tools=CALLABLE, tool_choice="tool:f"), Unfit.TOOL_CHOICE, id="named"),
+    pytest.param(frozenset(), asked(tools=CALLABLE), None, id="tools of an old server"),
+    pytest.param(VISION, asked(IMAGE), None, id="image"),
+    pytest.param(CHAT, asked(IMAGE), Unfit.VISION, id="blind"),
+    pytest.param(frozenset(), asked(IMAGE), None, id="image for an old server"),
+    pytest.param(VISION, asked(ImagePart(url="https://x/y.png")), Unfit.IMAGE_URL, id="image elsewhere"),
+    pytest.param(VISION, asked(IMAGE, UnknownPart("file")), Unfit.CONTENT_PART, id="file"),
 ]
 
 
 @pytest.mark.parametrize(("capabilities", "conversation", "reason"), UNFIT)
-def test_unfit(capabilities: frozenset[str], conversation: Conversation, reason: str) -> None:
+def test_unfit(capabilities: frozenset[str], conversation: Conversation, reason: Unfit | None) -> None:
     model = LocalModel("m", capabilities=capabilities, way=Way.PREFILL)
-    assert unfit(model, conversation) == reason
-    assert unfit_to_go_on(model, conversation) == reason
+    assert unfit(model, conversation) is reason
+    assert unfit_to_go_on(model, conversation) is reason
 
 
 GOING_ON = [
-    pytest.param(Way.PREFILL, asked(), "", id="prefill"),
-    pytest.param(Way.RAW, asked(), "", id="raw"),
-    pytest.param(Way.NONE, asked(), "closes_turn", id="none"),
-    pytest.param(Way.PREFILL, asked(choices=2), "n", id="n"),
-    pytest.param(Way.PREFILL, asked(json_mode=True), "", id="json"),
-    pytest.param(Way.PREFILL, asked(json_schema={}), "", id="schema"),
-    pytest.param(Way.PREFILL, asked(tools=CALLABLE), "", id="tools"),
-    pytest.param(Way.RAW, asked(tools=CALLABLE), "tools_raw", id="tools raw"),
-    pytest.param(Way.RAW, asked(tools=CALLABLE, tool_choice="none"), "", id="no tools raw"),
-    pytest.param(Way.PREFILL, asked(IMAGE), "", id="image"),
-    pytest.param(Way.RAW, asked(IMAGE), "images_raw", id="image raw"),
+    pytest.param(Way.PREFILL, asked(), None, id="prefill"),
+    pytest.param(Way.RAW, asked(), None, id="raw"),
+    pytest.param(Way.NONE, asked(), Unfit.CLOSES_TURN, id="none"),
+    pytest.param(Way.PREFILL, asked(choices=2), Unfit.CHOICES, id="n"),
+    pytest.param(Way.PREFILL, asked(json_mode=True), None, id="json"),
+    pytest.param(Way.PREFILL, asked(json_schema={}), None, id="schema"),
+    pytest.param(Way.PREFILL, asked(tools=CALLABLE), None, id="tools"),
+    pytest.param(Way.RAW, asked(tools=CALLABLE), Unfit.TOOLS_RAW, id="tools raw"),
+    pytest.param(Way.RAW, asked(tools=CALLABLE, tool_choice="none"), None, id="no tools raw"),
+    pytest.param(Way.PREFILL, asked(IMAGE), None, id="image"),
+    pytest.param(Way.RAW, asked(IMAGE), Unfit.IMAGES_RAW, id="image raw"),
 ]
 
 
 @pytest.mark.parametrize(("way", "conversation", "reason"), GOING_ON)
-def test_unfit_to_go_on(way: Way, conversation: Conversation, reason: str) -> None:
+def test_unfit_to_go_on(way: Way, conversation: Conversation, reason: Unfit | None) -> None:
     model = LocalModel("m", way=way)
-    assert unfit(model, conversation) == ""
-    assert unfit_to_go_on(model, conversation) == reason
+    assert unfit(model, conversation) is None
+    assert unfit_to_go_on(model, conversation) is reason
 
 
 def test_old_turns_count_too() -> None:
     earlier = Message(Role.USER, (IMAGE,))
     conversation = Conversation("m", (earlier, Message(Role.ASSISTANT), Message(Role.USER)))
-    assert unfit(LocalModel("m", capabilities=CHAT), conversation) == "vision"
-    assert unfit_to_go_on(LocalModel("m", way=Way.RAW), conversation) == "images_raw"
+    assert unfit(LocalModel("m", capabilities=CHAT), conversation) is Unfit.VISION
+    assert unfit_to_go_on(LocalModel("m", way=Way.RAW), conversation) is Unfit.IMAGES_RAW

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from trooper.core.conversation import ImagePart, Message, Role, TextPart, UnknownPart
-from trooper.core.outcome import PASSING, Completed, Failed, FailureKind, Phase
+from trooper.core.outcome import PASSING, Failed, FailureKind, Phase
+from trooper.core.unfit import Unfit
 
 
 def test_only_what_another_target_would_answer_the_same_passes() -> None:
@@ -20,15 +21,14 @@ def test_only_what_another_target_would_answer_the_same_passes() -> None:
 
 def test_the_words_are_enumerated_and_plain() -> None:
     """They stand in logs, headers and comments as they are."""
-    for word in [*(kind.value for kind in FailureKind), *(phase.value for phase in Phase)]:
+    for word in [member.value for words in (FailureKind, Phase, Unfit) for member in words]:
         assert re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", word)
 
 
 def test_a_failure_says_no_more_than_it_knows() -> None:
-    assert Failed(FailureKind.STALL) == Failed(FailureKind.STALL, None, b"", None, "")
+    assert Failed(FailureKind.STALL) == Failed(FailureKind.STALL, None, b"", None, None)
     assert Failed(FailureKind.STALL).prompt_tokens is None
     assert Failed(FailureKind.STALL).window_tokens is None
-    assert Completed().terminated
 
 
 def test_the_text_of_a_message_is_all_its_text() -> None:

@@ -31,12 +31,13 @@ from trooper.core.plan import (
     next_step,
 )
 from trooper.core.transcript import Transcript
+from trooper.core.unfit import Unfit
 
 RESET = Failed(FailureKind.CONN_RESET)
 EMPTY = Failed(FailureKind.EMPTY_200)
 FIT = Candidate("local")
-ONLY_RESTARTS = Candidate("cloud2", go_on="no_continuation")
-UNFIT = Candidate("blind", restart="vision", go_on="vision")
+ONLY_RESTARTS = Candidate("cloud2", cannot_go_on=Unfit.NO_CONTINUATION)
+UNFIT = Candidate("blind", cannot_restart=Unfit.VISION, cannot_go_on=Unfit.VISION)
 WHOLE_CALL = ToolCallDelta(0, "c", "f", "{}")
 OPEN_CALL = ToolCallDelta(0, "c", "f", '{"a"')
 
@@ -102,7 +103,6 @@ def test_where_the_answer_ends_decides(events: tuple[Event, ...], expected: Step
 @pytest.mark.parametrize("events", [(), (Text("a"),), (OPEN_CALL,)])
 def test_a_completed_leg_is_the_end(events: tuple[Event, ...]) -> None:
     assert step(Completed(), *events) == Terminate()
-    assert step(Completed(terminated=False), *events) == Terminate()
 
 
 @pytest.mark.parametrize("kind", FailureKind)

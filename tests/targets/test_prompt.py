@@ -23,6 +23,7 @@ from trooper.core.history import with_call
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Failed, FailureKind
 from trooper.core.seam import NOTHING, Prefill
+from trooper.core.unfit import Unfit
 from trooper.targets.prompt import Prompt, shown
 from trooper.wire.llama_server.ask import LlamaAsking
 
@@ -90,27 +91,37 @@ TOOLS = (Tool("edit"),)
 @pytest.mark.parametrize(
     ("reason", "model", "asked", "how"),
     [
-        ("logprobs", {}, {"unsaid": ("logprobs", "audio")}, {}),
-        ("tool_choice", {}, {"tool_choice": "required"}, {}),
-        ("tools", {"capabilities": frozenset({"completion"})}, {"tools": TOOLS}, {}),
-        ("image_url", {}, {"messages": (user(ImagePart(url="http://h/i.png")),)}, {}),
-        ("vision", {"capabilities": frozenset({"tools"})}, {"messages": (user(ImagePart(base64="aQ")),)}, {}),
-        ("content_part", {}, {"messages": (user(UnknownPart("audio")),)}, {}),
+        (Unfit.LOGPROBS, {}, {"unsaid": (Unfit.LOGPROBS, Unfit.AUDIO)}, {}),
+        (Unfit.TOOL_CHOICE, {}, {"tool_choice": "required"}, {}),
+        (Unfit.TOOLS, {"capabilities": frozenset({"completion"})}, {"tools": TOOLS}, {}),
+        (Unfit.IMAGE_URL, {}, {"messages": (user(ImagePart(url="http://h/i.png")),)}, {}),
+        (
+            Unfit.VISION,
+            {"capabilities": frozenset({"tools"})},
+            {"messages": (user(ImagePart(base64="aQ")),)},
+            {},
+        ),
+        (Unfit.CONTENT_PART, {}, {"messages": (user(UnknownPart("audio")),)}, {}),
         # Only going on is what these cannot do.
-        ("logprobs", {}, {"unsaid": ("logprobs",)}, {"given": "Half"}),
-        ("n", {}, {"choices": 2}, {"given": "Half"}),
-        ("tools_raw", {"way": Way.RAW}, {"tools": TOOLS}, {"given": "Half"}),
-        ("images_raw", {"way": Way.RAW}, {"messages": (user(ImagePart(base64="aQ")),)}, {"given": "Half"}),
-        ("closes_turn", {"way": Way.NONE}, {}, {"given": "Half"}),
-        ("no_other_way", {"way": Way.RAW}, {}, {"given": "Half", "other_way": True}),
-        ("no_other_way", {}, {"tools": TOOLS}, {"given": "Half", "other_way": True}),
+        (Unfit.LOGPROBS, {}, {"unsaid": (Unfit.LOGPROBS,)}, {"given": "Half"}),
+        (Unfit.CHOICES, {}, {"choices": 2}, {"given": "Half"}),
+        (Unfit.TOOLS_RAW, {"way": Way.RAW}, {"tools": TOOLS}, {"given": "Half"}),
+        (
+            Unfit.IMAGES_RAW,
+            {"way": Way.RAW},
+            {"messages": (user(ImagePart(base64="aQ")),)},
+            {"given": "Half"},
+        ),
+        (Unfit.CLOSES_TURN, {"way": Way.NONE}, {}, {"given": "Half"}),
+        (Unfit.NO_OTHER_WAY, {"way": Way.RAW}, {}, {"given": "Half", "other_way": True}),
+        (Unfit.NO_OTHER_WAY, {}, {"tools": TOOLS}, {"given": "Half", "other_way": True}),
         # The rest of a call.
-        ("no_grammar", {"takes_grammar": False}, {}, {"half_call": HALF}),
-        ("images_raw", {}, {"messages": (user(ImagePart(base64="aQ")),)}, {"half_call": HALF}),
-        ("tool_choice", {}, {"tool_choice": "required"}, {"half_call": HALF}),
+        (Unfit.NO_GRAMMAR, {"takes_grammar": False}, {}, {"half_call": HALF}),
+        (Unfit.IMAGES_RAW, {}, {"messages": (user(ImagePart(base64="aQ")),)}, {"half_call": HALF}),
+        (Unfit.TOOL_CHOICE, {}, {"tool_choice": "required"}, {"half_call": HALF}),
     ],
 )
-def test_unfit(reason: str, model: dict[str, Any], asked: dict[str, Any], how: dict[str, Any]) -> None:
+def test_unfit(reason: Unfit, model: dict[str, Any], asked: dict[str, Any], how: dict[str, Any]) -> None:
     made = shown(evolve(MODEL, **model), chat(**asked), **how)
     assert made == Failed(FailureKind.UNFIT, unfit_reason=reason)
 

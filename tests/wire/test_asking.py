@@ -27,7 +27,8 @@ from trooper.core.conversation import (
     ToolCall,
     UnknownPart,
 )
-from trooper.wire.client_side import Unreadable
+from trooper.core.unfit import Unfit
+from trooper.wire.client_side import Routing, Unreadable
 from trooper.wires import SURFACES, BothSides
 
 NAMES = tuple(WIRES)
@@ -107,12 +108,13 @@ def shape(conversation: Conversation) -> Any:
 @pytest.mark.parametrize("name", NAMES)
 @given(conversation=conversations())
 def test_what_is_asked_reads_as_the_same(name: str, conversation: Conversation) -> None:
-    assert wire_of(name).unfit(conversation) == ""
+    assert wire_of(name).unfit(conversation) is None
     limit = conversation.sampling.max_tokens
     read = read_back(name, conversation, max_tokens=limit)
     assert shape(read) == shape(conversation)
-    assert read.stream
     assert read.unsaid == ()
+    body = wire_of(name).ask(conversation, model="m", max_tokens=limit)
+    assert wire_of(name).read_routing(body) == Routing("m", stream=True, include_usage=name == "chat")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -135,20 +137,20 @@ def test_results_with_images(name: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "reasons"),
     [
-        ({"unsaid": ("audio",)}, {"chat": "audio", "messages": "audio", "responses": "audio"}),
-        ({"choices": 2}, {"chat": "", "messages": "n", "responses": "n"}),
-        ({"json_mode": True}, {"chat": "", "messages": "json_mode", "responses": ""}),
-        ({"json_schema": {"type": "object"}}, {"chat": "", "messages": "", "responses": ""}),
-        ({"sampling": Sampling(stop=("END",))}, {"chat": "", "messages": "", "responses": "stop"}),
+        ({"unsaid": (Unfit.AUDIO,)}, dict.fromkeys(NAMES, Unfit.AUDIO)),
+        ({"choices": 2}, {"chat": None, "messages": Unfit.CHOICES, "responses": Unfit.CHOICES}),
+        ({"json_mode": True}, {"chat": None, "messages": Unfit.JSON_MODE, "responses": None}),
+        ({"json_schema": {"type": "object"}}, {"chat": None, "messages": None, "responses": None}),
+        ({"sampling": Sampling(stop=("END",))}, {"chat": None, "messages": None, "responses": Unfit.STOP}),
         (
             {"messages": (Message(Role.USER, (UnknownPart("input_audio"),)),)},
-            dict.fromkeys(NAMES, "content_part"),
+            dict.fromkeys(NAMES, Unfit.CONTENT_PART),
         ),
     ],
 )
-def test_what_cannot_be_said(name: str, changes: dict[str, Any], reasons: dict[str, str]) -> None:
+def test_what_cannot_be_said(name: str, changes: dict[str, Any], reasons: dict[str, Unfit | None]) -> None:
     conversation = evolve(Conversation("m", (Message(Role.USER, (TextPart("Hi"),)),)), **changes)
-    assert wire_of(name).unfit(conversation) == reasons[name]
+    assert wire_of(name).unfit(conversation) is reasons[name]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -208,11 +210,14 @@ def test_the_half_answer_comes_last(name: str, way: CloudWay, marks: dict[str, b
     assert read.sampling.max_tokens == 99
 
 
-@pytest.mark.parametrize("name", ["messages", "responses"])
-def test_a_way_that_the_wire_has_not(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [("messages", CloudWay.PREFIX), ("responses", CloudWay.PREFIX), ("chat", CloudWay.NONE)],
+)
+def test_a_way_that_the_wire_has_not(name: str, way: CloudWay) -> None:
     asked = Conversation("m", (Message(Role.USER, (TextPart("Hi"),)),))
-    with pytest.raises(ValueError, match="PREFIX"):
-        wire_of(name).ask(asked, model="m", half=Half("x", CloudWay.PREFIX))
+    with pytest.raises(ValueError, match=way.name):
+        wire_of(name).ask(asked, model="m", half=Half("x", way))
 
 
 def test_limits_of_the_wires() -> None:

@@ -35,7 +35,6 @@ K = FailureKind
 MAX = 1 << 20
 DONE = b"data: [DONE]\n\n"
 WHOLE = Completed()
-UNTERMINATED = Completed(terminated=False)
 EARLY = Failed(K.EOF_EARLY)
 
 
@@ -66,7 +65,6 @@ class Result:
     events: tuple[Event, ...]
     outcome: Outcome | None
     finished: bool
-    bad_lines: int
 
     @property
     def text(self) -> str:
@@ -86,7 +84,6 @@ def read(pieces: Iterable[bytes], *, choices: int = 1, end: bool = True) -> Resu
         tuple(e for i in items for e in i.events),
         reader.outcome,
         reader.finished,
-        reader.bad_lines,
     )
 
 
@@ -109,7 +106,6 @@ def test_a_healthy_answer() -> None:
     assert result.events == (BEGIN, Text("Hello"), Text(" world"), STOPPED, Done())
     assert result.outcome == WHOLE
     assert result.finished
-    assert result.bad_lines == 0
 
 
 def test_the_outcome_is_known_with_the_terminator() -> None:
@@ -289,7 +285,7 @@ def test_what_a_reader_is_born_with() -> None:
 def test_finish_reasons(word: str, reason: FinishReason) -> None:
     result = read([ROLE, HELLO, chunk({}, word)])
     assert result.events[-1] == Finish(reason, word)
-    assert result.outcome == UNTERMINATED
+    assert result.outcome == WHOLE
     assert result.finished
 
 
@@ -327,7 +323,7 @@ def test_an_answer_may_be_empty_for_a_reason(word: str) -> None:
     "delta", [{"reasoning": "r"}, {"refusal": "n"}, {"tool_calls": [{"index": 0}]}, {"new": 1}]
 )
 def test_anything_said_is_an_answer(delta: object) -> None:
-    assert outcome_of(ROLE, chunk(delta), STOP) == UNTERMINATED
+    assert outcome_of(ROLE, chunk(delta), STOP) == WHOLE
 
 
 def test_what_follows_the_finish_does_not_take_it_back() -> None:
@@ -337,7 +333,7 @@ def test_what_follows_the_finish_does_not_take_it_back() -> None:
     )
     for tail in ([usage], [offsets], [offsets, usage], [STOP], [HELLO]):
         result = read([ROLE, HELLO, STOP, *tail])
-        assert result.outcome == UNTERMINATED
+        assert result.outcome == WHOLE
         assert sum(isinstance(e, Finish) for e in result.events) == 1
         assert outcome_of(ROLE, HELLO, STOP, *tail, DONE) == WHOLE
     assert events_of(ROLE, HELLO, STOP, usage)[-1] == Usage(1, 2)
@@ -360,9 +356,9 @@ def test_what_follows_the_finish_does_not_take_it_back() -> None:
         ([ROLE, HELLO, b"data: [DONE]"], WHOLE),
         ([ROLE, HELLO, b"data: [DONE]\n"], WHOLE),
         ([ROLE, HELLO, b"data: [DO"], EARLY),
-        ([ROLE, HELLO, STOP, b"data: [DO"], UNTERMINATED),
-        ([ROLE, HELLO, STOP[:-1]], UNTERMINATED),
-        ([ROLE, HELLO, STOP[:-2]], UNTERMINATED),
+        ([ROLE, HELLO, STOP, b"data: [DO"], WHOLE),
+        ([ROLE, HELLO, STOP[:-1]], WHOLE),
+        ([ROLE, HELLO, STOP[:-2]], WHOLE),
         ([ROLE, HELLO, STOP[:-3]], EARLY),
         ([DONE], Failed(K.EMPTY_200, raw=DONE)),
         ([ROLE, DONE], Failed(K.EMPTY_200, raw=DONE)),
@@ -390,7 +386,6 @@ def test_a_rest_that_says_nothing_is_not_given(rest: bytes) -> None:
     result = read([ROLE, HELLO, rest])
     assert result.raw == ROLE + HELLO
     assert result.outcome == EARLY
-    assert result.bad_lines == 0
 
 
 def test_done_while_a_call_is_open_is_an_early_end() -> None:
@@ -417,8 +412,8 @@ def test_all_choices_must_have_finished() -> None:
     assert outcome_of(ROLE, HELLO, STOP, choices=2) == EARLY
     assert outcome_of(ROLE, HELLO, two, STOP) == EARLY
     assert outcome_of(ROLE, HELLO, two, stop_two) == EARLY
-    assert outcome_of(ROLE, HELLO, two, stop_two, STOP) == UNTERMINATED
-    assert outcome_of(ROLE, HELLO, STOP, two, stop_two, choices=2) == UNTERMINATED
+    assert outcome_of(ROLE, HELLO, two, stop_two, STOP) == WHOLE
+    assert outcome_of(ROLE, HELLO, STOP, two, stop_two, choices=2) == WHOLE
     assert outcome_of(ROLE, HELLO, STOP, STOP, choices=2) == EARLY
 
 
@@ -469,7 +464,7 @@ def test_errors(error: bytes, kind: FailureKind, before: list[bytes]) -> None:
 @pytest.mark.parametrize(("error", "kind"), ERRORS)
 def test_an_error_behind_the_finish_is_too_late(error: bytes, kind: FailureKind) -> None:
     result = read([ROLE, HELLO, STOP, error, DONE])
-    assert result.outcome == UNTERMINATED
+    assert result.outcome == WHOLE
     assert result.raw == ROLE + HELLO + STOP
 
 
@@ -502,23 +497,18 @@ def test_what_an_error_says_of_itself_is_kept() -> None:
         b"event: message\ndata: oops\n\n",
     ],
 )
-def test_a_bad_line_is_dropped_and_counted(bad: bytes) -> None:
+def test_a_bad_line_is_dropped(bad: bytes) -> None:
     result = read([ROLE, bad, HELLO, STOP, DONE])
     assert result.raw == ROLE + HELLO + STOP + DONE
     assert result.outcome == WHOLE
-    assert result.bad_lines == 1
 
 
 def test_several_bad_lines_in_a_row_are_noise() -> None:
-    assert (
-        outcome_of(ROLE, *[BAD] * (MAX_BAD_LINES - 1), HELLO, *[BAD] * (MAX_BAD_LINES - 1), STOP)
-        == UNTERMINATED
-    )
-    assert outcome_of(*[BAD] * (MAX_BAD_LINES - 1), ROLE, HELLO, STOP) == UNTERMINATED
+    assert outcome_of(ROLE, *[BAD] * (MAX_BAD_LINES - 1), HELLO, *[BAD] * (MAX_BAD_LINES - 1), STOP) == WHOLE
+    assert outcome_of(*[BAD] * (MAX_BAD_LINES - 1), ROLE, HELLO, STOP) == WHOLE
     result = read([ROLE, *[BAD] * MAX_BAD_LINES, HELLO, STOP, DONE])
     assert result.outcome == Failed(K.BAD_FRAME)
     assert result.raw == ROLE
-    assert result.bad_lines == 3
 
 
 @pytest.mark.parametrize(
@@ -526,11 +516,11 @@ def test_several_bad_lines_in_a_row_are_noise() -> None:
 )
 def test_any_good_line_ends_the_row(good: bytes) -> None:
     row = [BAD] * (MAX_BAD_LINES - 1)
-    assert outcome_of(ROLE, HELLO, *row, good, *row, STOP) == UNTERMINATED
+    assert outcome_of(ROLE, HELLO, *row, good, *row, STOP) == WHOLE
 
 
 def test_noise_behind_the_finish_is_no_failure() -> None:
-    assert read([ROLE, HELLO, STOP, *[BAD] * MAX_BAD_LINES], end=False).outcome == UNTERMINATED
+    assert read([ROLE, HELLO, STOP, *[BAD] * MAX_BAD_LINES], end=False).outcome == WHOLE
 
 
 def test_an_event_that_never_ends_is_noise() -> None:
@@ -585,7 +575,7 @@ def test_a_number_in_quotes_is_a_number() -> None:
 
 
 def test_the_finish_of_a_strange_chunk_is_seen() -> None:
-    assert outcome_of(ROLE, chunk({"content": "a", "new": 1}, "stop", created=1.5)) == UNTERMINATED
+    assert outcome_of(ROLE, chunk({"content": "a", "new": 1}, "stop", created=1.5)) == WHOLE
 
 
 @pytest.mark.parametrize(
@@ -601,7 +591,7 @@ def test_what_has_no_data_is_forwarded_and_says_nothing(silent: bytes) -> None:
 def test_empty_data_is_dropped_and_no_bad_line(empty: bytes) -> None:
     result = read([ROLE, *[empty] * 5, HELLO, STOP, DONE])
     assert result.raw == ROLE + HELLO + STOP + DONE
-    assert (result.outcome, result.bad_lines) == (WHOLE, 0)
+    assert result.outcome == WHOLE
 
 
 # Golden streams, cut everywhere
@@ -640,7 +630,6 @@ def test_a_stream_that_is_cut_at_any_byte(name: str, end: str) -> None:
         number = max(n for n, data_end in enumerate(data_ends) if data_end <= len(before))
         assert isinstance(result.outcome, Completed) is finished[number]
         assert result.text == texts[number]
-        assert result.bad_lines == 0
         if not finished[number]:
             assert result.outcome == (EARLY if before.strip() else Failed(K.EMPTY_200))
 
@@ -730,9 +719,9 @@ CHUNKS = st.fixed_dictionaries(
 
 @given(st.lists(JSON | CHUNKS), st.integers(1, 2), st.sampled_from(["", "error", "ping"]))
 def test_no_json_is_a_crash(values: list[object], choices: int, name: str) -> None:
-    result = read([sse(value, name) for value in values], choices=choices)
-    assert result.outcome is not None
-    assert result.bad_lines == 0
+    # As often as it takes for bad lines to be noise: none of them is a bad line.
+    pieces = [sse(value, name) for value in values for _ in range(MAX_BAD_LINES)]
+    assert read(pieces, choices=choices).outcome not in (None, Failed(K.BAD_FRAME))
 
 
 @given(

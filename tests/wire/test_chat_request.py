@@ -20,6 +20,7 @@ from trooper.core.conversation import (
     ToolCall,
     UnknownPart,
 )
+from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Routing, Unreadable
 from trooper.wire.decoding import with_model
 from trooper.wire.openai_chat.read_request import read_conversation, read_tool_call
@@ -62,14 +63,14 @@ def test_routing(fields: dict[str, object], expected: Routing) -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"", "not_json"),
-        (b"{", "not_json"),
-        (b'{"x": ' + b"[" * 5000, "not_json"),
-        (b"[]", "unexpected_shape"),
-        (b'"text"', "unexpected_shape"),
+        (b"", Unfit.NOT_JSON),
+        (b"{", Unfit.NOT_JSON),
+        (b'{"x": ' + b"[" * 5000, Unfit.NOT_JSON),
+        (b"[]", Unfit.UNEXPECTED_SHAPE),
+        (b'"text"', Unfit.UNEXPECTED_SHAPE),
     ],
 )
-def test_a_request_that_only_its_provider_can_judge(body: bytes, reason: str) -> None:
+def test_a_request_that_only_its_provider_can_judge(body: bytes, reason: Unfit) -> None:
     assert read_routing(body) == Unreadable(reason)
 
 
@@ -231,7 +232,7 @@ def test_tools() -> None:
     ]
     read = conversation(tools=tools)
     assert read.tools == (Tool("f", "d", {"type": "object"}), Tool("g"))
-    assert read.unsaid == ("custom_tools",)
+    assert read.unsaid == (Unfit.CUSTOM_TOOLS,)
     assert conversation(tools=None).tools == ()
     assert conversation(tools=tools[:2]).unsaid == ()
 
@@ -271,28 +272,26 @@ def test_response_format(response_format: object, json_mode: bool, schema: objec
     assert (read.json_mode, read.json_schema) == (json_mode, schema)
 
 
-def test_choices_stream_and_usage() -> None:
-    read = conversation(n=3, stream=True, stream_options={"include_usage": True})
-    assert (read.choices, read.stream, read.include_usage) == (3, True, True)
-    read = conversation(n=None, stream=None, stream_options=None)
-    assert (read.choices, read.stream, read.include_usage) == (1, False, False)
+def test_choices() -> None:
+    assert conversation(n=3, stream=True, stream_options={"include_usage": True}).choices == 3
+    assert conversation(n=None, stream=None, stream_options=None).choices == 1
 
 
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"logprobs": True}, ("logprobs",)),
+        ({"logprobs": True}, (Unfit.LOGPROBS,)),
         ({"logprobs": False, "logit_bias": {}, "functions": [], "modalities": ["text"]}, ()),
-        ({"audio": {"voice": "x"}}, ("audio",)),
-        ({"modalities": ["text", "audio"]}, ("audio",)),
+        ({"audio": {"voice": "x"}}, (Unfit.AUDIO,)),
+        ({"modalities": ["text", "audio"]}, (Unfit.AUDIO,)),
         ({"modalities": "audio"}, ()),
-        ({"logit_bias": {"5": 1}}, ("logit_bias",)),
-        ({"functions": [{"name": "f"}]}, ("functions",)),
-        ({"web_search_options": {"x": 1}}, ("web_search",)),
-        ({"logprobs": True, "logit_bias": {"5": 1}}, ("logprobs", "logit_bias")),
+        ({"logit_bias": {"5": 1}}, (Unfit.LOGIT_BIAS,)),
+        ({"functions": [{"name": "f"}]}, (Unfit.FUNCTIONS,)),
+        ({"web_search_options": {"x": 1}}, (Unfit.WEB_SEARCH,)),
+        ({"logprobs": True, "logit_bias": {"5": 1}}, (Unfit.LOGPROBS, Unfit.LOGIT_BIAS)),
     ],
 )
-def test_what_no_other_wire_can_say(fields: dict[str, object], expected: tuple[str, ...]) -> None:
+def test_what_no_other_wire_can_say(fields: dict[str, object], expected: tuple[Unfit, ...]) -> None:
     assert conversation(**fields).unsaid == expected
 
 
@@ -322,17 +321,17 @@ def test_what_no_other_wire_can_say(fields: dict[str, object], expected: tuple[s
 )
 def test_unexpected_shapes(fields: dict[str, object]) -> None:
     body = json.dumps({"model": "m", "messages": []} | fields).encode()
-    assert read_conversation(body) == Unreadable("unexpected_shape")
+    assert read_conversation(body) == Unreadable(Unfit.UNEXPECTED_SHAPE)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"messages": ' + b"[" * 5000])
 def test_not_json(body: bytes) -> None:
-    assert read_conversation(body) == Unreadable("not_json")
+    assert read_conversation(body) == Unreadable(Unfit.NOT_JSON)
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[]", b"7", b"null"])
 def test_no_request(body: bytes) -> None:
-    assert read_conversation(body) == Unreadable("unexpected_shape")
+    assert read_conversation(body) == Unreadable(Unfit.UNEXPECTED_SHAPE)
 
 
 JSON = st.recursive(

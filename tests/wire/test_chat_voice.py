@@ -452,8 +452,9 @@ def test_every_error_of_the_table_reaches_the_client_as_one(fault: Any) -> None:
 
 
 def test_comments() -> None:
-    assert new_voice().comment("trooper seam reason=stall") == b": trooper seam reason=stall\n\n"
-    assert new_whole().comment("trooper seam reason=stall") == b""
+    seam = ("trooper seam reason=stall", "gpt-4o", "qwen3")
+    assert new_voice().hand_over(*seam) == b": trooper seam reason=stall\n\n"
+    assert new_whole().hand_over(*seam) == b""
 
 
 def test_content_types() -> None:

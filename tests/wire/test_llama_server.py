@@ -319,7 +319,7 @@ def test_what_is_no_answer(body: list[bytes], kind: FailureKind) -> None:
 def test_a_finish_reason_is_enough() -> None:
     _, outcome = read(chunk({"content": "x"}), chunk({}, "stop"))
 
-    assert outcome == Completed(terminated=False)
+    assert outcome == Completed()
 
 
 JSON = st.recursive(

@@ -171,7 +171,7 @@ def test_stop_reasons(word: str, reason: FinishReason) -> None:
     [
         ((), Failed(FailureKind.EOF_EARLY)),
         ((start(0, type="text", text="x"),), Failed(FailureKind.EOF_EARLY)),
-        ((start(0, type="text", text="x"), stop(0), end("end_turn")), Completed(terminated=False)),
+        ((start(0, type="text", text="x"), stop(0), end("end_turn")), Completed()),
         ((end("end_turn"), STOP), Failed(FailureKind.EMPTY_200)),
         ((end("max_tokens"), STOP), Completed()),
         ((end("pause_turn"), STOP), Completed()),
@@ -187,11 +187,11 @@ def test_stop_reasons(word: str, reason: FinishReason) -> None:
                 end("end_turn"),
                 {"type": "error", "error": {"type": "api_error", "message": "m"}},
             ),
-            Completed(terminated=False),
+            Completed(),
         ),
         (
             (start(0, type="text", text="x"), end("end_turn"), b"data: {nope\n\n" * 3),
-            Completed(terminated=False),
+            Completed(),
         ),
     ],
 )
@@ -209,7 +209,7 @@ def test_one_bad_line_is_left_out() -> None:
         START, b"data: {nope\n\n", start(0, type="text", text="x"), stop(0), end("end_turn")
     )
     assert Text("x") in events
-    assert outcome == Completed(terminated=False)
+    assert outcome == Completed()
 
 
 @pytest.mark.parametrize(

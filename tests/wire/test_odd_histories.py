@@ -14,6 +14,7 @@ import pytest
 from scenes import WIRES
 from trooper.core.conversation import Conversation, Role
 from trooper.core.local_model import LocalModel
+from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Unreadable
 from trooper.wire.llama_server.ask import LlamaAsking
 from trooper.wires import SURFACES
@@ -108,7 +109,7 @@ def test_a_custom_call_in_a_chat_history_is_read() -> None:
 
 def test_a_reference_without_a_type() -> None:
     body = {"input": [USER, {"id": "msg_1"}, USER]}
-    assert read("/v1/responses", body).unsaid == ("item_reference",)
+    assert read("/v1/responses", body).unsaid == (Unfit.ITEM_REFERENCE,)
 
 
 def test_a_call_of_the_old_kind_is_not_lost() -> None:

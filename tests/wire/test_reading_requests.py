@@ -9,6 +9,7 @@ import pytest
 
 from scenes import WIRES
 from trooper.core.conversation import Conversation, ImagePart, Role, TextPart, UnknownPart
+from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Routing, Unreadable
 from trooper.wires import SURFACES, BothSides
 
@@ -41,8 +42,8 @@ def whole(name: str, **fields: Any) -> Conversation:
         # A string that was cut inside an emoji; whether it streams has to be known all the same.
         (b'{"model": "m", "stream": true, "x": "\\ud83d"}', Routing("m", stream=True)),
         (b'{"model": "m\xff", "stream": true}', Routing("m\ufffd", stream=True)),
-        (b"nothing", Unreadable("not_json")),
-        (b"[1]", Unreadable("unexpected_shape")),
+        (b"nothing", Unreadable(Unfit.NOT_JSON)),
+        (b"[1]", Unreadable(Unfit.UNEXPECTED_SHAPE)),
     ],
 )
 def test_routing(name: str, body: bytes, routing: Routing | Unreadable) -> None:
@@ -67,8 +68,8 @@ def test_routing(name: str, body: bytes, routing: Routing | Unreadable) -> None:
     ],
 )
 def test_what_only_its_provider_can_judge(name: str, fields: dict[str, Any]) -> None:
-    assert read(name, **fields) == Unreadable("unexpected_shape")
-    assert wire_of(name).read_conversation(b"nope") == Unreadable("not_json")
+    assert read(name, **fields) == Unreadable(Unfit.UNEXPECTED_SHAPE)
+    assert wire_of(name).read_conversation(b"nope") == Unreadable(Unfit.NOT_JSON)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_parts_of_responses(raw: Any, part: object) -> None:
 def test_what_messages_alone_can_say() -> None:
     tools = [{"type": "bash_20250124", "name": "bash"}, {"name": "f", "strict": True}]
     conversation = whole("messages", messages=[USER], tools=tools, mcp_servers=[{}], container="c")
-    assert conversation.unsaid == ("server_tools", "mcp_servers", "container")
+    assert conversation.unsaid == (Unfit.SERVER_TOOLS, Unfit.MCP_SERVERS, Unfit.CONTAINER)
     assert [(tool.name, tool.strict) for tool in conversation.tools] == [("f", True)]
     turns = [
         {"role": "system", "content": "Be kind."},
@@ -158,17 +159,17 @@ def test_what_messages_alone_can_say() -> None:
 @pytest.mark.parametrize(
     ("fields", "unsaid"),
     [
-        ({"previous_response_id": "r"}, "previous_response"),
-        ({"conversation": "c"}, "conversation"),
-        ({"prompt": {"id": "p"}}, "prompt"),
-        ({"background": True}, "background"),
-        ({"tools": [{"type": "custom", "name": "x"}]}, "custom_tools"),
-        ({"tools": [{"type": "web_search"}]}, "server_tools"),
-        ({"top_logprobs": 3}, "logprobs"),
-        ({"include": ["message.output_text.logprobs"]}, "logprobs"),
+        ({"previous_response_id": "r"}, Unfit.PREVIOUS_RESPONSE),
+        ({"conversation": "c"}, Unfit.CONVERSATION),
+        ({"prompt": {"id": "p"}}, Unfit.PROMPT),
+        ({"background": True}, Unfit.BACKGROUND),
+        ({"tools": [{"type": "custom", "name": "x"}]}, Unfit.CUSTOM_TOOLS),
+        ({"tools": [{"type": "web_search"}]}, Unfit.SERVER_TOOLS),
+        ({"top_logprobs": 3}, Unfit.LOGPROBS),
+        ({"include": ["message.output_text.logprobs"]}, Unfit.LOGPROBS),
     ],
 )
-def test_what_responses_alone_can_say(fields: dict[str, Any], unsaid: str) -> None:
+def test_what_responses_alone_can_say(fields: dict[str, Any], unsaid: Unfit) -> None:
     assert whole("responses", input="Hi", **fields).unsaid == (unsaid,)
 
 

@@ -219,8 +219,3 @@ class Server:
             "Asking again at once costs the client a round trip; `TROOPER_BREAKER=off` turns it off.",
         ),
     )
-
-    @property
-    def announce(self) -> bool:
-        """Whether a client is told about a switch in the stream at all."""
-        return self.seam_comment or self.seam_key

@@ -13,6 +13,7 @@ import enum
 from attrs import frozen
 
 from trooper.core.conversation import Conversation
+from trooper.core.unfit import Unfit
 
 
 class CloudWay(enum.Enum):
@@ -50,15 +51,15 @@ def other_cloud_way(way: CloudWay, instruction: str) -> CloudWay:
     return CloudWay.INSTRUCTION if way is not CloudWay.INSTRUCTION and instruction else CloudWay.NONE
 
 
-def unfit_to_go_on(conversation: Conversation, way: CloudWay) -> str:
-    """Why a cloud cannot continue a half answer to `conversation` by `way`; empty if it can."""
+def unfit_to_go_on(conversation: Conversation, way: CloudWay) -> Unfit | None:
+    """Why a cloud cannot continue a half answer to `conversation` by `way`; `None` if it can."""
     if way is CloudWay.NONE:
-        return "no_continuation"
+        return Unfit.NO_CONTINUATION
     if conversation.unsaid:
         return conversation.unsaid[0]
     if conversation.choices > 1:
-        return "n"
+        return Unfit.CHOICES
     if conversation.is_structured and way is CloudWay.INSTRUCTION:
         # Asked to go on, models begin the document anew, or wrap the rest of it.
-        return "json"
-    return ""
+        return Unfit.JSON
+    return None

@@ -13,8 +13,10 @@ from typing import Final, TypeAlias
 
 from attrs import Factory, evolve, frozen
 
+from trooper.core.unfit import Unfit
+
 #: What `Conversation.unsaid` calls tools that only their provider can offer.
-FOREIGN_TOOLS: Final = ("server_tools", "custom_tools")
+FOREIGN_TOOLS: Final = frozenset({Unfit.SERVER_TOOLS, Unfit.CUSTOM_TOOLS})
 
 
 class Role(enum.Enum):
@@ -118,8 +120,8 @@ class Conversation:
         parallel_tool_calls: whether several calls may come in one turn; `None`
             where the client did not say.
         choices: how many answers were asked for (`n`).
-        unsaid: names of request features that no other wire can say and that
-            must not be dropped silently (`logprobs`, `audio`, …).
+        unsaid: features of the request that no other wire can say and that
+            must not be dropped silently (`LOGPROBS`, `AUDIO`, …).
     """
 
     model: str
@@ -132,13 +134,11 @@ class Conversation:
     json_strict: bool = False
     parallel_tool_calls: bool | None = None
     choices: int = 1
-    stream: bool = False
-    include_usage: bool = False
-    unsaid: tuple[str, ...] = ()
+    unsaid: tuple[Unfit, ...] = ()
 
     def without_foreign_tools(self) -> Conversation:
         """The same request for a target that is not offered what only its provider has."""
-        return evolve(self, unsaid=tuple(name for name in self.unsaid if name not in FOREIGN_TOOLS))
+        return evolve(self, unsaid=tuple(reason for reason in self.unsaid if reason not in FOREIGN_TOOLS))
 
     @property
     def is_structured(self) -> bool:

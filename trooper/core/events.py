@@ -9,11 +9,9 @@ file may not know any wire's field names.
 from __future__ import annotations
 
 import enum
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from attrs import frozen
-
-from trooper.core.outcome import Failed
 
 
 class FinishReason(enum.Enum):
@@ -119,39 +117,24 @@ class NextChoice:
 
 
 @frozen
-class Fault:
-    """The target says, inside its answer, that it failed."""
-
-    failed: Failed
-
-
-@frozen
 class Other:
     """
     Something well-formed that no other event describes.
 
     `continuable` is false when it may carry content: what we do not
-    understand we cannot continue from. `content` is true when it counts as
-    a sign of life (DESIGN: silence is measured on parsed content).
+    understand we cannot continue from. Then it is a sign of life, too, since
+    silence is measured on content.
     """
 
     continuable: bool = True
 
 
 Event: TypeAlias = (
-    Begin
-    | Text
-    | Reasoning
-    | Refusal
-    | ToolCallDelta
-    | PartEnd
-    | Usage
-    | Finish
-    | Done
-    | NextChoice
-    | Fault
-    | Other
+    Begin | Text | Reasoning | Refusal | ToolCallDelta | PartEnd | Usage | Finish | Done | NextChoice | Other
 )
+
+#: Events that neither end a word nor begin one: preamble, counts, ends of parts, keep-alives.
+SaysNothing: TypeAlias = Begin | PartEnd | Usage | Other
 
 
 @frozen
@@ -174,5 +157,7 @@ def is_content(event: Event) -> bool:
             return True
         case Other(continuable=False):
             return True
-        case _:
+        case Begin() | PartEnd() | Usage() | Done() | NextChoice() | Other():
             return False
+        case _ as never:
+            assert_never(never)

@@ -44,23 +44,20 @@ from attrs import define, field
 
 from trooper.core.boundary import context_start, last_boundary
 from trooper.core.events import (
-    Begin,
     Done,
     Finish,
     NextChoice,
-    Other,
-    PartEnd,
     Received,
+    SaysNothing,
     Text,
     ToolCallDelta,
-    Usage,
 )
 from trooper.core.tool_calls import ToolCalls
 
 
 def _says_nothing(item: Received) -> bool:
     """Preamble, keep-alives and the like: they neither end a word nor begin one."""
-    return all(isinstance(e, Begin | PartEnd | Usage | Other) for e in item.events)
+    return all(isinstance(e, SaysNothing) for e in item.events)
 
 
 @define
@@ -99,7 +96,7 @@ class Gate:
             # Not text and not nothing: it ends the word.
             return [*self._release_all(), item]
         self._hold(item, text)
-        if any(not isinstance(e, Text | Begin | PartEnd | Usage | Other) for e in item.events):
+        if any(not isinstance(e, Text | SaysNothing) for e in item.events):
             return self._release_all()
         return self._release_text()
 

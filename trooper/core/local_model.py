@@ -11,11 +11,12 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Container, Sequence
-from typing import Final
+from typing import Final, assert_never
 
 from attrs import evolve, frozen
 
-from trooper.core.conversation import Conversation, ImagePart, UnknownPart
+from trooper.core.conversation import Conversation, ImagePart, TextPart, UnknownPart
+from trooper.core.unfit import Unfit
 
 #: What the probe asks a model to go on from. Nothing a template would strip or change.
 PROBE_TEXT: Final = "TROOPERPROBE x"
@@ -133,13 +134,13 @@ def with_thinking_closed(rendered: str) -> str:
     return f"{rendered}\n</{think[1]}>\n\n" if think else rendered
 
 
-def unfit(model: LocalModel, conversation: Conversation) -> str:
-    """Why `model` cannot answer `conversation` from the beginning; empty if it can."""
+def unfit(model: LocalModel, conversation: Conversation) -> Unfit | None:
+    """Why `model` cannot answer `conversation` from the beginning; `None` if it can."""
     if conversation.unsaid:
         return conversation.unsaid[0]
     if conversation.tool_choice not in ("auto", "none"):
         # No local server forces a call reliably, and an agent that forces one relies on it.
-        return "tool_choice"
+        return Unfit.TOOL_CHOICE
     known = bool(model.capabilities)
     if (
         conversation.tools
@@ -147,48 +148,52 @@ def unfit(model: LocalModel, conversation: Conversation) -> str:
         and known
         and "tools" not in model.capabilities
     ):
-        return "tools"
+        return Unfit.TOOLS
     for message in conversation.messages:
         for part in message.parts:
             match part:
                 case ImagePart(url=url) if url:
-                    return "image_url"
+                    return Unfit.IMAGE_URL
                 case ImagePart() if known and "vision" not in model.capabilities:
-                    return "vision"
+                    return Unfit.VISION
                 case UnknownPart():
-                    return "content_part"
-                case _:
+                    return Unfit.CONTENT_PART
+                case TextPart() | ImagePart():
                     pass
-    return ""
+                case _ as never:
+                    assert_never(never)
+    return None
 
 
-def unfit_to_go_on(model: LocalModel, conversation: Conversation) -> str:
-    """Why `model` cannot continue a half answer to `conversation`; empty if it can."""
+def unfit_to_go_on(model: LocalModel, conversation: Conversation) -> Unfit | None:
+    """Why `model` cannot continue a half answer to `conversation`; `None` if it can."""
     reason = unfit(model, conversation)
     if reason:
         return reason
     if conversation.choices > 1:
-        return "n"
+        return Unfit.CHOICES
     uses_tools = bool(conversation.tools) and conversation.tool_choice != "none"
     has_images = any(isinstance(p, ImagePart) for m in conversation.messages for p in m.parts)
     match model.way:
         case Way.PREFILL:
-            return ""
+            return None
         case Way.RAW if uses_tools:
-            return "tools_raw"
+            return Unfit.TOOLS_RAW
         case Way.RAW if has_images:
-            return "images_raw"
+            return Unfit.IMAGES_RAW
         case Way.RAW:
-            return ""
-        case _:
-            return "closes_turn"
+            return None
+        case Way.NONE:
+            return Unfit.CLOSES_TURN
+        case _ as never:
+            assert_never(never)
 
 
-def unfit_to_finish_call(model: LocalModel, conversation: Conversation) -> str:
-    """Why `model` cannot write the rest of a tool call that the client has a part of; empty if it can."""
+def unfit_to_finish_call(model: LocalModel, conversation: Conversation) -> Unfit | None:
+    """Why `model` cannot write the rest of a tool call that the client has a part of; `None` if it can."""
     if not model.takes_grammar:
-        return "no_grammar"
+        return Unfit.NO_GRAMMAR
     has_images = any(isinstance(p, ImagePart) for m in conversation.messages for p in m.parts)
     # Whether it could have begun the call by itself does not matter: the grammar is its template.
     able = evolve(model, capabilities=model.capabilities | {"tools"})
-    return unfit(able, conversation) or ("images_raw" if has_images else "")
+    return unfit(able, conversation) or (Unfit.IMAGES_RAW if has_images else None)

@@ -14,6 +14,8 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
+from trooper.core.unfit import Unfit
+
 
 class FailureKind(enum.Enum):
     """What went wrong, whichever target and wire it went wrong on."""
@@ -57,9 +59,8 @@ PASSING: frozenset[FailureKind] = frozenset(
 
 
 class Phase(enum.Enum):
-    """How far the client's stream has got; P0 to P5 of the failure table."""
+    """How far the client's stream has got; P1 to P5 of the failure table. P0, nothing sent, counts as `PREAMBLE`."""
 
-    BEFORE_HEADERS = "before_headers"
     PREAMBLE = "preamble"
     TEXT = "text"
     TOOL_CALL = "tool_call"
@@ -94,8 +95,7 @@ class Failed:
             shown to the client only where the kind is in `PASSING` or
             failover is off.
         retry_after_s: seconds the provider asked us to stay away, if it did.
-        unfit_reason: for `UNFIT`, which property of the request ruled the
-            target out; an enumerated word.
+        unfit_reason: for `UNFIT`, what ruled the target out.
         prompt_tokens, window_tokens: for `CONTEXT_LENGTH`, the two numbers
             when the target names them.
     """
@@ -104,16 +104,14 @@ class Failed:
     answer: Answer | None = None
     raw: bytes = b""
     retry_after_s: float | None = None
-    unfit_reason: str = ""
+    unfit_reason: Unfit | None = None
     prompt_tokens: int | None = field(default=None, kw_only=True)
     window_tokens: int | None = field(default=None, kw_only=True)
 
 
 @frozen
 class Completed:
-    """A leg said all it had to say, and said so."""
-
-    terminated: bool = True
+    """A leg said all it had to say, and said so; its terminator may be missing."""
 
 
 Outcome: TypeAlias = Completed | Failed

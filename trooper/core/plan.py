@@ -27,16 +27,14 @@ The rules, in the order in which they are tried:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import TypeAlias, assert_never
 
 from attrs import frozen
 
 from trooper.core.events import FinishReason
 from trooper.core.outcome import PASSING, Completed, Failed, FailureKind, Outcome
 from trooper.core.transcript import Transcript
-
-#: A target was believed to go on from a half answer, and began another one.
-STARTS_ANEW: Final = "starts_anew"
+from trooper.core.unfit import Unfit
 
 
 @frozen
@@ -44,15 +42,15 @@ class Candidate:
     """
     A target that has not been tried yet, and whether it can take the request.
 
-    `restart`, `go_on` and `finish_call` say why it cannot start from the
-    beginning, cannot continue from here, or cannot write the rest of a tool
-    call; empty means that it can.
+    `cannot_restart`, `cannot_go_on` and `cannot_finish_call` say why it cannot
+    start from the beginning, continue from here, or write the rest of a tool
+    call; `None` means that it can.
     """
 
     name: str
-    restart: str = ""
-    go_on: str = ""
-    finish_call: str = "no_grammar"
+    cannot_restart: Unfit | None = None
+    cannot_go_on: Unfit | None = None
+    cannot_finish_call: Unfit | None = Unfit.NO_GRAMMAR
 
 
 @frozen
@@ -148,45 +146,47 @@ def next_step(
         return PassOn(outcome)
     if transcript.tool_calls() and transcript.calls_are_whole and transcript.continuable:
         return FinishTurn(FinishReason.TOOL_CALLS)
-    did_not_go_on = outcome.unfit_reason == STARTS_ANEW or (
+    did_not_go_on = outcome.unfit_reason is Unfit.STARTS_ANEW or (
         transcript.has_text and outcome.kind is FailureKind.INVALID_REQUEST
     )
     retry = may_retry and (outcome.kind is FailureKind.EMPTY_200 or did_not_go_on)
     if not transcript.has_content:
         if retry:
             return Retry(tried)
-        return next((Restart(c.name) for c in candidates if not c.restart), GiveUp(told))
+        return next((Restart(c.name) for c in candidates if c.cannot_restart is None), GiveUp(told))
     if transcript.has_a_net and transcript.open_call() is not None:
-        return next((FinishCall(c.name) for c in candidates if not c.finish_call), GiveUp(told))
+        return next((FinishCall(c.name) for c in candidates if c.cannot_finish_call is None), GiveUp(told))
     if not _can_go_on(transcript):
         return GiveUp(told)
     if tokens_left is not None and tokens_left <= 0:
         return FinishTurn(FinishReason.LENGTH)
     if retry:
         return Retry(tried)
-    return next((Continue(c.name) for c in candidates if not c.go_on), GiveUp(told))
+    return next((Continue(c.name) for c in candidates if c.cannot_go_on is None), GiveUp(told))
 
 
-def passed_by(step: Step, candidates: Sequence[Candidate], transcript: Transcript) -> Mapping[str, str]:
+def passed_by(step: Step, candidates: Sequence[Candidate], transcript: Transcript) -> Mapping[str, Unfit]:
     """Which of `candidates` were left out on the way to `step`, and why each."""
-    left_out: dict[str, str] = {}
+    left_out: dict[str, Unfit | None] = {}
     for candidate in candidates:
         match step:
             case Restart(target) | Continue(target) | FinishCall(target) if target == candidate.name:
                 break
             case Restart():
-                left_out[candidate.name] = candidate.restart
+                left_out[candidate.name] = candidate.cannot_restart
             case FinishCall():
-                left_out[candidate.name] = candidate.finish_call
+                left_out[candidate.name] = candidate.cannot_finish_call
             case Continue():
-                left_out[candidate.name] = candidate.go_on
+                left_out[candidate.name] = candidate.cannot_go_on
             case GiveUp() if transcript.has_content:
-                left_out[candidate.name] = candidate.go_on
+                left_out[candidate.name] = candidate.cannot_go_on
             case GiveUp():
-                left_out[candidate.name] = candidate.restart
-            case _:
+                left_out[candidate.name] = candidate.cannot_restart
+            case Terminate() | FinishTurn() | PassOn() | Retry():
                 break
-    return {name: reason for name, reason in left_out.items() if reason}
+            case _ as never:
+                assert_never(never)
+    return {name: reason for name, reason in left_out.items() if reason is not None}
 
 
 def _can_go_on(transcript: Transcript) -> bool:
@@ -195,4 +195,4 @@ def _can_go_on(transcript: Transcript) -> bool:
 
 def could_go_on(candidates: Sequence[Candidate]) -> bool:
     """Whether holding anything back can pay: somebody is left who could continue."""
-    return any(not c.go_on for c in candidates)
+    return any(c.cannot_go_on is None for c in candidates)

@@ -101,8 +101,6 @@ class Join:
     anew: bool = field(default=False, init=False)
     #: A stop sequence has been completed across the join: nothing may follow.
     stopped: bool = field(default=False, init=False)
-    #: Characters of echo and white space that were cut, for the log.
-    trimmed_chars: int = field(default=0, init=False)
     _pending: str = field(default="", init=False)
     _echo_over: bool = field(default=False, init=False)
     _blanks_left: str = field(default="", init=False)
@@ -140,7 +138,6 @@ class Join:
         if not self._echo_over:
             echo = self.prefill.text
             if self._pending == echo or (self.echoes and echo.startswith(self._pending)):
-                self.trimmed_chars += len(self._pending)
                 self._pending = ""
             elif self.echoes is None and len(self._pending) >= UNPROBED_ECHO_CHARS:
                 self.anew = echo.startswith(self._pending) and not is_periodic(self._pending)
@@ -157,7 +154,6 @@ class Join:
             return False
         if self._pending.startswith(echo):
             self._pending = self._pending[len(echo) :]
-            self.trimmed_chars += len(echo)
             self.overlaps = False
         elif not self.echoes and self._starts_anew(echo):
             self.anew = True
@@ -178,7 +174,6 @@ class Join:
         for at in range(len(tail) - UNPROBED_ECHO_CHARS + 1):
             if pending.startswith(tail[at:]) and not is_periodic(tail[at:]):
                 self._pending = pending[len(tail) - at :]
-                self.trimmed_chars += len(tail) - at
                 break
         self.overlaps = False
         return True
@@ -187,7 +182,6 @@ class Join:
         while self._blanks_left and self._pending.startswith(self._blanks_left[0]):
             self._pending = self._pending[1:]
             self._blanks_left = self._blanks_left[1:]
-            self.trimmed_chars += 1
         if not self._pending and not final:
             return ""
         if not final and (self._may_be_stop() or self._may_be_blank()):
@@ -199,9 +193,7 @@ class Join:
             self.stopped = True
             return out[:at]
         if self._starts_line:
-            kept = _at_line_start(out, self.prefill.text + self.prefill.withheld)
-            self.trimmed_chars += len(out) - len(kept)
-            return kept
+            return _at_line_start(out, self.prefill.text + self.prefill.withheld)
         return out
 
     def _may_be_blank(self) -> bool:

@@ -12,11 +12,14 @@ replay buffer): a long answer is no reason to break a healthy stream.
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from attrs import define, field
 
 from trooper.core.conversation import ToolCall
 from trooper.core.events import (
     Begin,
+    Done,
     Event,
     Finish,
     NextChoice,
@@ -44,7 +47,6 @@ class Transcript:
     continuable: bool = field(default=True, init=False)
     reasoning_chars: int = field(default=0, init=False)
     text_events: int = field(default=0, init=False)
-    usage: Usage | None = field(default=None, init=False)
     #: The last part is whole by its target's word.
     part_ended: bool = field(default=False, init=False)
     _pieces: list[str] = field(factory=list, init=False)
@@ -72,8 +74,6 @@ class Transcript:
                     self.begin = self.begin or event
                 case Finish():
                     self.finish = self.finish or event
-                case Usage():
-                    self.usage = event
                 case Other(continuable=False):
                     self.continuable = False
                 case NextChoice():
@@ -81,8 +81,10 @@ class Transcript:
                     # it was not the end, and two texts cannot be continued.
                     self.finish = None
                     self.continuable = False
-                case _:
+                case Usage() | Done() | Other():
                     pass
+                case _ as never:
+                    assert_never(never)
 
     def _add_text(self, text: str) -> None:
         self.text_events += 1

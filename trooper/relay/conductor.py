@@ -48,6 +48,7 @@ from trooper.core.plan import (
     next_step,
     passed_by,
 )
+from trooper.core.unfit import Unfit
 from trooper.relay import past_answers
 from trooper.relay.client import Client, Receive, Send
 from trooper.relay.delivery import Delivery
@@ -146,7 +147,7 @@ class Conductor:
 
     async def refuse(self) -> None:
         """Nobody in the configuration takes requests of this wire with these credentials."""
-        failed = Failed(FailureKind.UNFIT, unfit_reason="no_target")
+        failed = Failed(FailureKind.UNFIT, unfit_reason=Unfit.NO_TARGET)
         wire = self.incoming.surface.wire.value
         self._ending = "failed"
         await self._answer(self.delivery.fail(failed, f"the chain for {wire}", own=False), "none")
@@ -195,7 +196,7 @@ class Conductor:
                 case None:
                     now = trio.current_time()
                     if patience.over(now):
-                        return self._conclude(playing, Completed(terminated=False))
+                        return self._conclude(playing, Completed())
                     if (kind := patience.lost(now)) is not None:
                         return self._conclude(playing, Failed(kind))
                     await self._do_duties(playing, now)

@@ -43,12 +43,12 @@ from trooper.core.events import (
 from trooper.core.fitting import count
 from trooper.core.gate import Gate
 from trooper.core.outcome import PASSING, Answer, Completed, Failed, FailureKind, Outcome
-from trooper.core.plan import STARTS_ANEW
 from trooper.core.seam import Join, Prefill, says_it_all
 from trooper.core.structured import DocumentEnd, is_valid
 from trooper.core.tally import LegTally, Tally
 from trooper.core.tokens import tokens_left
 from trooper.core.transcript import Transcript
+from trooper.core.unfit import Unfit
 from trooper.relay import failure_answers
 from trooper.relay.request import Incoming
 from trooper.wire.client_side import LegNote, Voice
@@ -82,8 +82,8 @@ class Delivery:
     shown: bool = field(default=False, init=False)
     #: The leg has said all it may: a stop sequence was completed across the join.
     stopped: bool = field(default=False, init=False)
-    #: Why nothing the leg says can be used any more; empty while it can.
-    unfit: str = field(default="", init=False)
+    #: Why nothing the leg says can be used any more; `None` while it can.
+    unfit: Unfit | None = field(default=None, init=False)
     _leg: LegTally = field(init=False)
     _gate: Gate | None = field(default=None, init=False)
     _join: Join | None = field(default=None, init=False)
@@ -127,7 +127,7 @@ class Delivery:
         self._half_call = self.transcript.open_call()
         self._choice = 0
         self.stopped = False
-        self.unfit = ""
+        self.unfit = None
         # Half a thought and then another one would read as one: the answer begins instead.
         self._thinks = not self.transcript.has_text and self.transcript.reasoning_chars == 0
         untouched = self.transcript.begin is None and not self.transcript.has_content
@@ -158,7 +158,7 @@ class Delivery:
         if not self._forwards or not item.raw:
             if any(e == Other(continuable=False) for e in item.events):
                 # This voice has no words for it.
-                self.unfit = "content"
+                self.unfit = Unfit.CONTENT
                 return
             item = Received(b"", self._withheld(self._joined(item.events)))
             if not item.events:
@@ -200,7 +200,7 @@ class Delivery:
                 case _:
                     joined.append(event)
         if join.anew:
-            self.unfit = STARTS_ANEW
+            self.unfit = Unfit.STARTS_ANEW
             return []
         closed = self._document is not None and self._document.closed
         if (join.stopped or closed) and not self.stopped:
@@ -297,7 +297,7 @@ class Delivery:
         if self._join is not None:
             rest = self._new(self._join.finish())
             if self._join.anew:
-                outcome = Failed(FailureKind.UNFIT, unfit_reason=STARTS_ANEW)
+                outcome = Failed(FailureKind.UNFIT, unfit_reason=Unfit.STARTS_ANEW)
             for released in gate.push(Received(b"", tuple(rest))) if rest else ():
                 self._give(released)
         if outcome == _SILENCE and going_on:
@@ -316,7 +316,7 @@ class Delivery:
             if isinstance(outcome, Completed) and not self._is_as_asked():
                 # The client has a part of it: nobody can make it right.
                 self.transcript.continuable = False
-                outcome = Failed(FailureKind.UNFIT, unfit_reason="schema")
+                outcome = Failed(FailureKind.UNFIT, unfit_reason=Unfit.SCHEMA)
             if isinstance(outcome, Completed) and self._finish is not None:
                 self._give(Received(b"", (self._finish,)))
         else:

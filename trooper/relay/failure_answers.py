@@ -58,8 +58,8 @@ _MEANING: Final[Mapping[FailureKind, str]] = {
 def trouble(failed: Failed, target: str, *, midway: bool) -> Trouble:
     """The failure in our own words."""
     meaning = _MEANING.get(failed.kind, "failed")
-    if failed.unfit_reason:
-        meaning += f" ({failed.unfit_reason})"
+    if failed.unfit_reason is not None:
+        meaning += f" ({failed.unfit_reason.value})"
     if failed.window_tokens is not None:
         meaning += f" ({failed.prompt_tokens or 'too many'} tokens for {failed.window_tokens})"
     rest = "and no other target could go on from here" if midway else "and no other target could answer"

@@ -18,6 +18,7 @@ from trooper.core.outcome import Failed, FailureKind
 from trooper.core.plan import Candidate, Restart, could_go_on, passed_by
 from trooper.core.seam import NOTHING, Prefill, prefill
 from trooper.core.transcript import Transcript
+from trooper.core.unfit import Unfit
 from trooper.relay.request import Incoming
 from trooper.services import Seat, Services
 from trooper.targets.cloud import CloudLeg
@@ -42,7 +43,7 @@ class Route:
     request_id: str
     seats: tuple[Seat, ...] = field(init=False)
     #: Targets that were not asked, and why they could not have taken it.
-    passed_by: dict[str, str] = field(factory=dict, init=False)
+    passed_by: dict[str, Unfit] = field(factory=dict, init=False)
     _left: list[Seat] = field(init=False)
     # The client's request without what its provider has refused.
     _healed: bytes | None = field(default=None, init=False)
@@ -64,7 +65,7 @@ class Route:
             # Nearly always, and then nobody has to read the conversation yet.
             return Restart(first)
         candidates = self.candidates()
-        fit = (c.name for c in candidates if not c.restart and c.name not in cooling)
+        fit = (c.name for c in candidates if c.cannot_restart is None and c.name not in cooling)
         step = Restart(next(fit, first))
         self.passed_by.update(passed_by(step, candidates, Transcript(0)))
         return step
@@ -90,7 +91,7 @@ class Route:
 
     def could_start_over(self) -> bool:
         """Whether somebody is left who is there and could give the whole answer."""
-        return any(not candidate.restart for candidate in self._present())
+        return any(candidate.cannot_restart is None for candidate in self._present())
 
     def _present(self) -> list[Candidate]:
         return [self._candidate(seat) for seat in self._left if not self._is_absent(seat)]
@@ -106,16 +107,16 @@ class Route:
         if standby is None:
             return self._cloud_candidate(seat, conversation)
         if isinstance(conversation, Unreadable):
-            return Candidate(name, restart=conversation.reason, go_on=conversation.reason)
+            return Candidate(name, cannot_restart=conversation.reason, cannot_go_on=conversation.reason)
         model = standby.known(seat.model)
         if model is None or not standby.is_probed(seat.model):
             # Not looked at yet: the leg waits for the standby and finds out.
             model = local_model.LocalModel("", way=local_model.Way.PREFILL)
         return Candidate(
             name,
-            restart=local_model.unfit(model, conversation),
-            go_on=local_model.unfit_to_go_on(model, conversation),
-            finish_call=local_model.unfit_to_finish_call(model, conversation),
+            cannot_restart=local_model.unfit(model, conversation),
+            cannot_go_on=local_model.unfit_to_go_on(model, conversation),
+            cannot_finish_call=local_model.unfit_to_finish_call(model, conversation),
         )
 
     def _cloud_candidate(self, seat: Seat, conversation: Conversation | Unreadable) -> Candidate:
@@ -124,26 +125,28 @@ class Route:
         if isinstance(conversation, Unreadable):
             # In its own wire it can say for itself what is wrong.
             return Candidate(
-                name, restart="" if is_native else conversation.reason, go_on=conversation.reason
+                name,
+                cannot_restart=None if is_native else conversation.reason,
+                cannot_go_on=conversation.reason,
             )
         unsayable = self._unsayable(seat, conversation)
         way = self._way(seat)
         return Candidate(
             name,
-            restart="" if is_native else unsayable,
-            go_on=unsayable or unfit_to_go_on(conversation, way),
+            cannot_restart=None if is_native else unsayable,
+            cannot_go_on=unsayable or unfit_to_go_on(conversation, way),
         )
 
     def _is_native(self, seat: Seat) -> bool:
         return seat.target.wire is self.incoming.surface.wire
 
-    def _no_model(self, seat: Seat) -> str:
+    def _no_model(self, seat: Seat) -> Unfit | None:
         """A provider of another wire does not know the client's name for a model."""
         named = seat.target.model is not None or self.incoming.routing.model in seat.target.models
-        return "" if named or self._is_native(seat) else "no_model"
+        return None if named or self._is_native(seat) else Unfit.NO_MODEL
 
-    def _unsayable(self, seat: Seat, conversation: Conversation) -> str:
-        """Why the request cannot be asked anew of a cloud; empty if it can."""
+    def _unsayable(self, seat: Seat, conversation: Conversation) -> Unfit | None:
+        """Why the request cannot be asked anew of a cloud; `None` if it can."""
         return self._no_model(seat) or cloud_wire(seat.target).unfit(conversation)
 
     def _way(self, seat: Seat) -> CloudWay:

@@ -70,5 +70,5 @@ def leg_report(
         tokens=delivery.leg.tokens,
         estimated=delivery.leg.estimated,
         status=failed.answer.status if failed and failed.answer else None,
-        unfit_reason=failed.unfit_reason if failed else "",
+        unfit_reason=failed.unfit_reason if failed else None,
     )

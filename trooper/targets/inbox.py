@@ -15,11 +15,26 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from typing import assert_never
 
 import trio
 from attrs import define, field, frozen
 
-from trooper.core.events import Event, Reasoning, Received, Refusal, Text, ToolCallDelta
+from trooper.core.events import (
+    Begin,
+    Done,
+    Event,
+    Finish,
+    NextChoice,
+    Other,
+    PartEnd,
+    Reasoning,
+    Received,
+    Refusal,
+    Text,
+    ToolCallDelta,
+    Usage,
+)
 from trooper.core.outcome import Outcome
 from trooper.core.seam import NOTHING, Prefill
 
@@ -119,8 +134,10 @@ def _words_of(event: Event) -> int:
             return len(text)
         case ToolCallDelta():
             return len(event.arguments) + len(event.name)
-        case _:
+        case Begin() | PartEnd() | Usage() | Finish() | Done() | NextChoice() | Other():
             return 0
+        case _ as never:
+            assert_never(never)
 
 
 @define

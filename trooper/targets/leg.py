@@ -9,6 +9,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from trooper.core.outcome import Failed, FailureKind
+from trooper.core.unfit import Unfit
 from trooper.targets.cloud import CloudLeg, run_cloud
 from trooper.targets.inbox import Ended, Inbox
 from trooper.targets.local import LocalLeg, run_local
@@ -18,7 +19,7 @@ from trooper.targets.local import LocalLeg, run_local
 class NoLeg:
     """A target that turned out not to be able to do what it was chosen for."""
 
-    unfit_reason: str
+    unfit_reason: Unfit
 
 
 Leg = CloudLeg | LocalLeg | NoLeg

@@ -15,6 +15,7 @@ from trooper.core.conversation import Conversation, ToolCall
 from trooper.core.events import NextChoice, Received
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Failed, FailureKind
+from trooper.core.unfit import Unfit
 from trooper.targets.inbox import Ended, Granted, Inbox
 from trooper.targets.prompt import HalfCall, Prompt, shown
 from trooper.targets.reading import Reading, without_answer
@@ -138,9 +139,9 @@ async def _post(leg: LocalLeg, model: LocalModel, prompt: Prompt, index: int) ->
         return without_answer(answer) or answer
     rendered = asking.read_render(answer.body)
     if rendered is None:
-        return Failed(FailureKind.UNFIT, unfit_reason="no_render")
+        return Failed(FailureKind.UNFIT, unfit_reason=Unfit.NO_RENDER)
     if prompt.half_call is None:
         return asking.raw(rendered, conversation, prefill=prompt.half, max_tokens=leg.max_tokens)
     call, limit = prompt.half_call[1], leg.max_tokens or _CALL_TOKENS
     post = asking.finish_call(rendered, conversation, call, max_tokens=limit)
-    return post or Failed(FailureKind.UNFIT, unfit_reason="no_grammar")
+    return post or Failed(FailureKind.UNFIT, unfit_reason=Unfit.NO_GRAMMAR)

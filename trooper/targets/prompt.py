@@ -18,6 +18,7 @@ from trooper.core.conversation import Conversation, ToolCall
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Failed, FailureKind
 from trooper.core.seam import NOTHING, Prefill, prefill
+from trooper.core.unfit import Unfit
 
 #: The index of a tool call in the answer, and the part of it that the client has.
 HalfCall = tuple[int, ToolCall]
@@ -115,9 +116,11 @@ def _other_way(model: LocalModel, conversation: Conversation) -> Way:
 
 def _unfit(
     model: LocalModel, conversation: Conversation, given: str, half_call: HalfCall | None, way: Way
-) -> str:
+) -> Unfit | None:
     if half_call is not None:
         return local_model.unfit_to_finish_call(model, conversation)
     if not given:
         return local_model.unfit(model, conversation)
-    return local_model.unfit_to_go_on(model, conversation) or ("no_other_way" if way is Way.NONE else "")
+    return local_model.unfit_to_go_on(model, conversation) or (
+        Unfit.NO_OTHER_WAY if way is Way.NONE else None
+    )

@@ -62,7 +62,7 @@ class Reading:
         outcome = self.reader.outcome
         if outcome is None and self.reader.finished:
             # The transport failed behind the finish reason: the answer is whole.
-            outcome = Completed(terminated=False)
+            outcome = Completed()
         return self._tell(outcome or failed or Failed(FailureKind.EOF_EARLY))
 
     def _tell(self, outcome: Outcome) -> Outcome:

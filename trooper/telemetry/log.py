@@ -4,6 +4,7 @@ Writes reports as one JSON object a line, to standard error.
 
 from __future__ import annotations
 
+import enum
 import logging
 import sys
 from typing import TextIO
@@ -16,7 +17,7 @@ from trooper.telemetry.report import PassedReport, RequestReport
 
 def log_request(report: RequestReport) -> None:
     """Write the report's one line."""
-    fields = asdict(report, filter=lambda _, value: value not in (None, "", {}))
+    fields = asdict(report, filter=lambda _, value: value not in (None, "", {}), value_serializer=_word)
     log = structlog.get_logger("trooper.request")
     if report.outcome == "failed":
         log.warning("request", **fields)
@@ -29,6 +30,11 @@ def log_passed(report: PassedReport) -> None:
     structlog.get_logger("trooper.request").info(
         "passed_through", **asdict(report, filter=lambda _, value: value is not None)
     )
+
+
+def _word(_: object, _attribute: object, value: object) -> object:
+    """What an enumeration's member is called in the log."""
+    return value.value if isinstance(value, enum.Enum) else value
 
 
 def set_up_logging(stream: TextIO | None = None, level: int = logging.INFO) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
+from trooper.core.unfit import Unfit
+
 
 @frozen
 class LegReport:
@@ -35,7 +37,7 @@ class LegReport:
     tokens: int
     estimated: bool
     status: int | None = None
-    unfit_reason: str = ""
+    unfit_reason: Unfit | None = None
 
 
 @frozen
@@ -61,7 +63,7 @@ class RequestReport:
     sent_bytes: int
     gap_s: float | None
     legs: tuple[LegReport, ...]
-    passed_by: Mapping[str, str] = {}
+    passed_by: Mapping[str, Unfit] = {}
 
 
 @frozen

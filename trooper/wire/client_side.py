@@ -12,13 +12,14 @@ from attrs import frozen
 from trooper.core.conversation import Conversation
 from trooper.core.events import Event, FinishReason, Received, Usage
 from trooper.core.outcome import FailureKind
+from trooper.core.unfit import Unfit
 
 
 @frozen
 class Unreadable:
     """A request that only its own provider can judge; it is passed through, with no net."""
 
-    reason: str
+    reason: Unfit
 
 
 @frozen
@@ -111,9 +112,6 @@ class Voice(Protocol):
 
     def own_error(self, raw: bytes, trouble: Trouble) -> bytes:
         """Pass on a provider's own in-band error; `trouble` is added where SDKs would miss it."""
-
-    def comment(self, words: str) -> bytes:
-        """Say something that every client ignores; nothing where the wire has no such thing."""
 
     def hand_over(self, words: str, said: str, next_said: str) -> bytes:
         """

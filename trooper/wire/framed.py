@@ -77,7 +77,6 @@ class EventReader(FramedReader):
     """
 
     max_event_bytes: int
-    bad_lines: int = field(default=0, init=False)
     _bad_in_a_row: int = field(default=0, init=False)
     _heard: bool = field(default=False, init=False)
     _has_content: bool = field(default=False, init=False)
@@ -107,7 +106,7 @@ class EventReader(FramedReader):
 
     def _early_end(self) -> Outcome:
         if self.finished:
-            return Completed(terminated=False)
+            return Completed()
         return Failed(FailureKind.EOF_EARLY) if self._heard else EMPTY
 
     def _read_not_json(self, raw: bytes, sse: SSEEvent, *, last: bool) -> Received | None:
@@ -145,12 +144,11 @@ class EventReader(FramedReader):
     def _fail(self, failed: Failed, raw: bytes) -> None:
         if self.finished:
             # The answer is whole by its own word; what follows cannot unsay it.
-            self.outcome = Completed(terminated=False)
+            self.outcome = Completed()
         else:
             self.outcome = evolve(failed, raw=raw)
 
     def _count_bad_line(self) -> None:
-        self.bad_lines += 1
         self._bad_in_a_row += 1
         if self._bad_in_a_row >= MAX_BAD_LINES:
-            self.outcome = Completed(terminated=False) if self.finished else Failed(FailureKind.BAD_FRAME)
+            self.outcome = Completed() if self.finished else Failed(FailureKind.BAD_FRAME)

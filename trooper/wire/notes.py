@@ -1,5 +1,5 @@
 """
-Who said what, as every wire tells it under the key `trooper`.
+What all wires say in the same way: comments, and under the key `trooper` who said what.
 """
 
 from __future__ import annotations
@@ -7,6 +7,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trooper.wire.client_side import LegNote
+
+
+def comment_line(words: str) -> bytes:
+    """A comment of server-sent events; every client ignores it."""
+    return f": {words}\n\n".encode()
 
 
 def legs_note(legs: Sequence[LegNote]) -> dict[str, object]:

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from trooper.core.json_text import NOT_JSON
+from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Routing, Unreadable
 
 
@@ -48,9 +49,9 @@ def _read_routing_leniently(body: bytes) -> Routing | Unreadable:
     try:
         value = json.loads(body.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
-        return Unreadable("not_json")
+        return Unreadable(Unfit.NOT_JSON)
     if not isinstance(value, dict):
-        return Unreadable("unexpected_shape")
+        return Unreadable(Unfit.UNEXPECTED_SHAPE)
     model, options = value.get("model"), value.get("stream_options")
     usage = isinstance(options, dict) and bool(options.get("include_usage"))
     return Routing(model if isinstance(model, str) else "", bool(value.get("stream")), usage)

@@ -13,6 +13,7 @@ from trooper.core.conversation import Conversation, ToolCall
 from trooper.core.events import Received
 from trooper.core.headers import Headers
 from trooper.core.outcome import Outcome
+from trooper.core.unfit import Unfit
 
 
 class Reader(Protocol):
@@ -119,8 +120,8 @@ class CloudWire(Protocol):
     def with_model(self, body: bytes, model: str) -> bytes:
         """The client's own request for another model; all else, and its order, is kept."""
 
-    def unfit(self, conversation: Conversation) -> str:
-        """Why `conversation` cannot be said in this wire; an enumerated word, empty if it can."""
+    def unfit(self, conversation: Conversation) -> Unfit | None:
+        """Why `conversation` cannot be said in this wire; `None` if it can."""
 
     def ask(
         self,

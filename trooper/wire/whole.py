@@ -82,10 +82,6 @@ class WholeVoice:
         """A whole answer has no in-band error of its own; ours is the body."""
         return self.error(trouble)
 
-    def comment(self, words: str) -> bytes:
-        """JSON has no comments."""
-        return b""
-
     def hand_over(self, words: str, said: str, next_said: str) -> bytes:
         """JSON has no comments."""
         return b""

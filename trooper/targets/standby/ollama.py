@@ -21,6 +21,7 @@ from attrs import define, evolve, field
 from trooper.core import local_model
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Failed, FailureKind
+from trooper.core.unfit import Unfit
 from trooper.targets.standby.base import PROBE_S, Standby, State
 from trooper.wire.ollama_chat import ask
 from trooper.wire.ollama_chat import models as ollama
@@ -95,7 +96,7 @@ class OllamaStandby(Standby):
             return
         model = await self._detailed(model)
         if model.runs_elsewhere and not self.target.allow_remote:
-            self._failures[name] = Failed(FailureKind.UNFIT, unfit_reason="runs_elsewhere")
+            self._failures[name] = Failed(FailureKind.UNFIT, unfit_reason=Unfit.RUNS_ELSEWHERE)
             return
         window = windows.get(model.name, 0)
         if not window or renew:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 
 from trooper.core.continuing import CloudWay, Half
 from trooper.core.conversation import Conversation, ImagePart, Message, Part, Role, TextPart, UnknownPart
 from trooper.core.history import paired
+from trooper.core.unfit import Unfit
 
 #: The API wants a limit; this one every current model can keep.
 _DEFAULT_MAX_TOKENS: Final = 8192
@@ -22,17 +23,17 @@ _OPENING: Final = "(The conversation goes on.)"
 _NOT_IN_IDS: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
 
-def unfit(conversation: Conversation) -> str:
-    """Why `conversation` cannot be said in this wire; empty if it can."""
+def unfit(conversation: Conversation) -> Unfit | None:
+    """Why `conversation` cannot be said in this wire; `None` if it can."""
     if conversation.unsaid:
         return conversation.unsaid[0]
     if conversation.choices > 1:
-        return "n"
+        return Unfit.CHOICES
     if conversation.json_mode and not conversation.json_schema:
-        return "json_mode"
+        return Unfit.JSON_MODE
     if any(isinstance(p, UnknownPart) for m in conversation.messages for p in m.parts):
-        return "content_part"
-    return ""
+        return Unfit.CONTENT_PART
+    return None
 
 
 def ask(conversation: Conversation, *, model: str, half: Half | None, max_tokens: int | None) -> bytes:
@@ -71,8 +72,10 @@ def _half(half: Half) -> list[dict[str, object]]:
             return [said]
         case CloudWay.INSTRUCTION:
             return [said, {"role": "user", "content": half.instruction}]
-        case way:
-            raise ValueError(way)
+        case CloudWay.PREFIX | CloudWay.CONTINUE_FINAL | CloudWay.NONE:
+            raise ValueError(half.way)
+        case _ as never:
+            assert_never(never)
 
 
 def _turns(messages: Sequence[Message]) -> list[dict[str, object]]:
@@ -118,11 +121,13 @@ def _part(part: Part) -> dict[str, object] | None:
             return {"type": "text", "text": text} if text.strip() else None
         case ImagePart(url=url) if url:
             return {"type": "image", "source": {"type": "url", "url": url}}
-        case ImagePart(media_type=kind, base64=data):
-            return {"type": "image", "source": {"type": "base64", "media_type": kind, "data": data}}
-        case _:
+        case ImagePart(media_type=media_type, base64=data):
+            return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}
+        case UnknownPart(kind):
             # Such a request is unfit, so it never comes here.
-            raise ValueError(part.kind)
+            raise ValueError(kind)
+        case _ as never:
+            assert_never(never)
 
 
 def _sampling(conversation: Conversation) -> Mapping[str, object]:

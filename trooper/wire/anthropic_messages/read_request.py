@@ -25,6 +25,7 @@ from trooper.core.conversation import (
     UnknownPart,
 )
 from trooper.core.json_text import NOT_JSON
+from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Unreadable
 from trooper.wire.decoding import number
 
@@ -47,14 +48,13 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
             json_schema=schema,
             json_strict=schema is not None,
             parallel_tool_calls=_parallel(value.get("tool_choice")),
-            stream=bool(value.get("stream")),
             unsaid=_unsaid(value),
         )
     except NOT_JSON:
-        return Unreadable("not_json")
+        return Unreadable(Unfit.NOT_JSON)
     except (KeyError, TypeError, ValueError, AttributeError):
         # Whatever does not have the shape of such a request is its provider's to refuse.
-        return Unreadable("unexpected_shape")
+        return Unreadable(Unfit.UNEXPECTED_SHAPE)
 
 
 def _messages(raw: Mapping[str, object]) -> Iterator[Message]:
@@ -197,15 +197,15 @@ def _sampling(value: Mapping[str, object]) -> Sampling:
     )
 
 
-def _unsaid(value: Mapping[str, object]) -> tuple[str, ...]:
+def _unsaid(value: Mapping[str, object]) -> tuple[Unfit, ...]:
     """What no other wire can say, and what must not be dropped silently."""
-    unsaid = []
+    unsaid: list[Unfit] = []
     tools = value.get("tools")
     if isinstance(tools, list) and not all(map(_is_own, tools)):
-        unsaid.append("server_tools")
+        unsaid.append(Unfit.SERVER_TOOLS)
     thread = value.get("thread")
     if isinstance(thread, dict) and thread.get("type") != "create":
         # The history is with the provider; this is its last turn alone.
-        unsaid.append("thread")
-    unsaid += [name for name in ("mcp_servers", "container") if value.get(name)]
+        unsaid.append(Unfit.THREAD)
+    unsaid += [reason for reason in (Unfit.MCP_SERVERS, Unfit.CONTAINER) if value.get(reason.value)]
     return tuple(unsaid)

@@ -12,7 +12,7 @@ block, since a delta does not say whose it is.
     ----------------------------------------  -------------------------------
     an `error` event                          Failed, with its bytes
     message_stop                              Completed, or empty_200
-    end of body after a stop reason           Completed, not terminated
+    end of body after a stop reason           Completed
     end of body before                        Failed(eof_early)
     several unreadable lines in a row         Failed(bad_frame)
     an error after the stop reason            Completed: the answer is whole

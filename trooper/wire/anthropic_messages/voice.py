@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 from attrs import define, field
@@ -28,6 +28,9 @@ from trooper.core.events import (
     Event,
     Finish,
     FinishReason,
+    NextChoice,
+    Other,
+    PartEnd,
     Reasoning,
     Received,
     Refusal,
@@ -39,7 +42,7 @@ from trooper.core.framing import parse_sse
 from trooper.core.outcome import FailureKind
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
-from trooper.wire.notes import legs_note
+from trooper.wire.notes import comment_line, legs_note
 
 _encode: Final = msgspec.json.Encoder().encode
 #: The API takes no other characters in the id of a call.
@@ -138,8 +141,12 @@ class MessagesVoice:
                     self._finish_said = True
                 case Done():
                     self._terminated = True
-                case _:
+                case Text() | Reasoning() | Refusal() | ToolCallDelta():
                     pass
+                case PartEnd() | Usage() | NextChoice() | Other():
+                    pass
+                case _ as never:
+                    assert_never(never)
         if b"content_block_st" not in received.raw:
             return
         value = decoded_object(parse_sse(received.raw).data or b"")
@@ -165,8 +172,10 @@ class MessagesVoice:
                     out += self._delta({"type": "thinking_delta", "thinking": text})
                 case ToolCallDelta():
                     out += self._speak_call(event)
-                case _:
-                    pass
+                case Begin() | PartEnd() | Finish() | Usage() | Done() | NextChoice() | Other():
+                    pass  # Nothing to say, or said by a verb of its own.
+                case _ as never:
+                    assert_never(never)
         return bytes(out)
 
     def _speak_call(self, delta: ToolCallDelta) -> bytes:
@@ -223,7 +232,7 @@ class MessagesVoice:
 
     def hand_over(self, words: str, said: str, next_said: str) -> bytes:
         """Tell of the seam: a comment, and the API's own block if that is wanted."""
-        out = self.comment(words)
+        out = comment_line(words)
         # A call that is open must not be closed by it: a closed one is run.
         if not self.fallback_block or not said or not next_said or self._open == "tool_use":
             return out
@@ -277,14 +286,10 @@ class MessagesVoice:
         self._terminated = True
         return raw if parse_sse(raw).name == "error" else raw + self.error(trouble)
 
-    def comment(self, words: str) -> bytes:
-        """A comment line; every SSE client ignores it."""
-        return f": {words}\n\n".encode()
-
     def keep_alive(self) -> bytes:
         """The wire's own `ping`, once the message has begun."""
         if not self._started:
-            return self.comment("trooper keep-alive")
+            return comment_line("trooper keep-alive")
         return _event("ping", {"type": "ping"})
 
 

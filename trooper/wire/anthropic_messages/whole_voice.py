@@ -5,12 +5,27 @@ Speaks an Anthropic message in one piece (`stream: false`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 from attrs import define, field
 
-from trooper.core.events import Event, FinishReason, Reasoning, Received, Refusal, Text, ToolCallDelta, Usage
+from trooper.core.events import (
+    Begin,
+    Done,
+    Event,
+    Finish,
+    FinishReason,
+    NextChoice,
+    Other,
+    PartEnd,
+    Reasoning,
+    Received,
+    Refusal,
+    Text,
+    ToolCallDelta,
+    Usage,
+)
 from trooper.wire.anthropic_messages.voice import STOP_REASONS, call_id, error_body, usage_body
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded
@@ -58,8 +73,10 @@ class WholeMessagesVoice(WholeVoice):
                         }
                         self._in_block(named | {"name": event.name})
                     self._pieces.append(event.arguments)
-                case _:
-                    pass
+                case Begin() | PartEnd() | Finish() | Usage() | Done() | NextChoice() | Other():
+                    pass  # Nothing to say, or said by a verb of its own.
+                case _ as never:
+                    assert_never(never)
         return b""
 
     def _in_block(self, block: dict[str, object]) -> None:

@@ -12,6 +12,7 @@ from attrs import frozen
 from trooper.core.continuing import Half
 from trooper.core.conversation import Conversation
 from trooper.core.headers import Headers
+from trooper.core.unfit import Unfit
 from trooper.wire.anthropic_messages import ask, homecoming, read_request
 from trooper.wire.anthropic_messages.reader import MessagesReader
 from trooper.wire.anthropic_messages.voice import MessagesVoice, error_body
@@ -62,7 +63,7 @@ class MessagesWire:
         """The same request for another model."""
         return with_model(body, model)
 
-    def unfit(self, conversation: Conversation) -> str:
+    def unfit(self, conversation: Conversation) -> Unfit | None:
         """Why `conversation` cannot be said in this wire."""
         return ask.unfit(conversation)
 

@@ -10,11 +10,21 @@ window that is too small is an error: nothing is ever cut off in silence.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import assert_never
 
 import msgspec
 from attrs import frozen
 
-from trooper.core.conversation import Conversation, ImagePart, Message, Part, Role, TextPart, ToolCall
+from trooper.core.conversation import (
+    Conversation,
+    ImagePart,
+    Message,
+    Part,
+    Role,
+    TextPart,
+    ToolCall,
+    UnknownPart,
+)
 from trooper.core.history import before_arguments, plain
 from trooper.core.json_tail import tail_grammar
 from trooper.core.local_model import (
@@ -201,10 +211,12 @@ def _message(message: Message) -> dict[str, object]:
 
 def _part(part: Part) -> dict[str, object]:
     match part:
-        case ImagePart(media_type=kind, base64=data):
-            return {"type": "image_url", "image_url": {"url": f"data:{kind};base64,{data}"}}
+        case ImagePart(media_type=media_type, base64=data):
+            return {"type": "image_url", "image_url": {"url": f"data:{media_type};base64,{data}"}}
         case TextPart(text):
             return {"type": "text", "text": text}
-        case _:
+        case UnknownPart(kind):
             # Such a request is unfit for a local model, so it never comes here.
-            raise ValueError(part.kind)
+            raise ValueError(kind)
+        case _ as never:
+            assert_never(never)

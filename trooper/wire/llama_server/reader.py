@@ -103,7 +103,7 @@ class LlamaReader(FramedReader):
         self._framer = SSEFramer(self.max_event_bytes)
 
     def _early_end(self) -> Outcome:
-        return Completed(terminated=False) if self.finished else Failed(FailureKind.EOF_EARLY)
+        return Completed() if self.finished else Failed(FailureKind.EOF_EARLY)
 
     def _read(self, raw: bytes) -> Received | None:
         data = parse_sse(raw).data

@@ -7,26 +7,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 
 from trooper.core.continuing import CloudWay, Half
 from trooper.core.conversation import Conversation, ImagePart, Message, Part, Role, TextPart, UnknownPart
 from trooper.core.history import paired
+from trooper.core.unfit import Unfit
 
 #: OpenAI's reasoning models refuse `max_tokens`; most other servers of this
 #: wire know no other name for it.
 _NEW_LIMIT: Final = re.compile(r"(?:.*/)?(?:o\d|gpt-[5-9])")
 
 
-def unfit(conversation: Conversation) -> str:
-    """Why `conversation` cannot be said in this wire; empty if it can."""
+def unfit(conversation: Conversation) -> Unfit | None:
+    """Why `conversation` cannot be said in this wire; `None` if it can."""
     if conversation.unsaid:
         return conversation.unsaid[0]
     if any(isinstance(p, UnknownPart) for m in conversation.messages for p in m.parts):
-        return "content_part"
-    return ""
+        return Unfit.CONTENT_PART
+    return None
 
 
 def ask(conversation: Conversation, *, model: str, half: Half | None, max_tokens: int | None) -> bytes:
@@ -67,8 +68,12 @@ def _half(half: Half | None) -> Sequence[Mapping[str, object]]:
             return (said | {"prefix": True},)
         case CloudWay.INSTRUCTION:
             return (said, {"role": "user", "content": half.instruction})
-        case _:
+        case CloudWay.PREFILL | CloudWay.CONTINUE_FINAL:
             return (said,)
+        case CloudWay.NONE:
+            raise ValueError(half.way)
+        case _ as never:
+            assert_never(never)
 
 
 def _messages(messages: Sequence[Message]) -> list[dict[str, object]]:
@@ -106,11 +111,13 @@ def _part(part: Part) -> dict[str, object]:
     match part:
         case TextPart(text):
             return {"type": "text", "text": text}
-        case ImagePart(media_type=kind, base64=data, url=url):
-            return {"type": "image_url", "image_url": {"url": url or f"data:{kind};base64,{data}"}}
-        case _:
+        case ImagePart(media_type=media_type, base64=data, url=url):
+            return {"type": "image_url", "image_url": {"url": url or f"data:{media_type};base64,{data}"}}
+        case UnknownPart(kind):
             # Such a request is unfit, so it never comes here.
-            raise ValueError(part.kind)
+            raise ValueError(kind)
+        case _ as never:
+            assert_never(never)
 
 
 def _sampling(conversation: Conversation) -> Mapping[str, object]:

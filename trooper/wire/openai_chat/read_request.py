@@ -21,6 +21,7 @@ from trooper.core.conversation import (
     UnknownPart,
 )
 from trooper.core.json_text import NOT_JSON
+from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Unreadable
 from trooper.wire.decoding import arguments_text, image_at, number
 
@@ -43,6 +44,7 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
         response_format = value.get("response_format") or {}
         schema = response_format.get("json_schema") or {}
         parallel = value.get("parallel_tool_calls")
+        _check_stream_options(value.get("stream_options"))
         return Conversation(
             model=str(value.get("model") or ""),
             messages=messages,
@@ -56,16 +58,20 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
             json_strict=bool(schema.get("strict")),
             parallel_tool_calls=parallel if isinstance(parallel, bool) else None,
             choices=int(value.get("n") or 1),
-            stream=bool(value.get("stream")),
-            include_usage=bool((value.get("stream_options") or {}).get("include_usage")),
             unsaid=_unsaid(value),
         )
     except NOT_JSON:
-        return Unreadable("not_json")
+        return Unreadable(Unfit.NOT_JSON)
     except (KeyError, TypeError, ValueError, AttributeError):
         # One net under all field access: whatever does not have the shape of
         # a chat request is the provider's to refuse, not ours to guess at.
-        return Unreadable("unexpected_shape")
+        return Unreadable(Unfit.UNEXPECTED_SHAPE)
+
+
+def _check_stream_options(options: object) -> None:
+    """They are read when the request is routed; here it is only seen whether they have their shape."""
+    if options and not isinstance(options, dict):
+        raise TypeError("stream_options")
 
 
 def _message(raw: Mapping[str, object]) -> Message | None:
@@ -176,25 +182,25 @@ def _sampling(value: Mapping[str, object]) -> Sampling:
     )
 
 
-def _unsaid(value: Mapping[str, object]) -> tuple[str, ...]:
+def _unsaid(value: Mapping[str, object]) -> tuple[Unfit, ...]:
     """What no other wire can say, and what must not be dropped silently."""
-    unsaid = []
+    unsaid: list[Unfit] = []
     if value.get("logprobs"):
-        unsaid.append("logprobs")
+        unsaid.append(Unfit.LOGPROBS)
     modalities = value.get("modalities")
     if value.get("audio") or (isinstance(modalities, list) and "audio" in modalities):
-        unsaid.append("audio")
+        unsaid.append(Unfit.AUDIO)
     if value.get("logit_bias"):
-        unsaid.append("logit_bias")
+        unsaid.append(Unfit.LOGIT_BIAS)
     if value.get("functions") or _has_old_calls(value.get("messages")):
-        unsaid.append("functions")
+        unsaid.append(Unfit.FUNCTIONS)
     if value.get("web_search_options"):
-        unsaid.append("web_search")
+        unsaid.append(Unfit.WEB_SEARCH)
     tools = value.get("tools")
     if isinstance(tools, list) and any(
         isinstance(t, dict) and t.get("type", "function") != "function" for t in tools
     ):
-        unsaid.append("custom_tools")
+        unsaid.append(Unfit.CUSTOM_TOOLS)
     return tuple(unsaid)
 
 

@@ -16,7 +16,7 @@ The reader also decides how the leg ends:
     an error in any shape                     Failed, even if [DONE] follows
     a finish reason that means failure        Failed
     [DONE]                                    Completed, or empty_200
-    end of body after all finish reasons      Completed, not terminated
+    end of body after all finish reasons      Completed
     end of body before                        Failed(eof_early)
     several unreadable lines in a row         Failed(bad_frame)
     an error after the finish reasons         Completed: the answer is whole

@@ -15,7 +15,7 @@ Role, finish and terminator are each said once, whoever asks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 from attrs import define, field
@@ -27,6 +27,8 @@ from trooper.core.events import (
     Finish,
     FinishReason,
     NextChoice,
+    Other,
+    PartEnd,
     Reasoning,
     Received,
     Refusal,
@@ -37,7 +39,7 @@ from trooper.core.events import (
 from trooper.core.framing import parse_sse
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
-from trooper.wire.notes import legs_note
+from trooper.wire.notes import comment_line, legs_note
 from trooper.wire.whole import WholeVoice
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -102,6 +104,8 @@ class ChatVoice:
         """
         for event in received.events:
             match event:
+                case Text() | Reasoning() | Refusal() | ToolCallDelta():
+                    pass  # Nearly every event.
                 case Begin():
                     self._learn(event)
                 case Finish():
@@ -110,8 +114,10 @@ class ChatVoice:
                     self._usage_said = True
                 case Done():
                     self._terminated = True
-                case _:
+                case Usage() | PartEnd() | NextChoice() | Other():
                     pass
+                case _ as never:
+                    assert_never(never)
         if legs and any(isinstance(e, Finish) for e in received.events):
             return _with_note(received.raw, legs)
         return received.raw
@@ -140,8 +146,10 @@ class ChatVoice:
                 case NextChoice(index):
                     self._choice = index
                     self._role_said = self._finished = False
-                case _:
-                    pass
+                case Begin() | PartEnd() | Finish() | Usage() | Done() | Other():
+                    pass  # Nothing to say, or said by a verb of its own.
+                case _ as never:
+                    assert_never(never)
         return bytes(out)
 
     def _call(self, delta: ToolCallDelta) -> dict[str, object]:
@@ -217,17 +225,13 @@ class ChatVoice:
         raised_on = decoded_object(parse_sse(raw).data or b"").get("error")
         return raw if raised_on else raw + self.error(trouble)
 
-    def comment(self, words: str) -> bytes:
-        """A comment line; every SSE client ignores it."""
-        return f": {words}\n\n".encode()
-
     def hand_over(self, words: str, said: str, next_said: str) -> bytes:
         """A comment; who said what is told with the finish."""
-        return self.comment(words)
+        return comment_line(words)
 
     def keep_alive(self) -> bytes:
         """A comment: this wire has nothing else that says nothing."""
-        return self.comment("trooper keep-alive")
+        return comment_line("trooper keep-alive")
 
 
 @define
@@ -275,8 +279,10 @@ class WholeChatVoice(WholeVoice):
                     call["arguments"] += arguments
                 case NextChoice(index):
                     self._choice = index
-                case _:
-                    pass
+                case Begin() | PartEnd() | Finish() | Usage() | Done() | Other():
+                    pass  # Nothing to say, or said by a verb of its own.
+                case _ as never:
+                    assert_never(never)
         return b""
 
     def finish(self, reason: FinishReason, legs: Sequence[LegNote]) -> bytes:

@@ -6,30 +6,31 @@ rest of an answer.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 
 from trooper.core.continuing import CloudWay, Half
 from trooper.core.conversation import Conversation, ImagePart, Message, Part, Role, TextPart, UnknownPart
 from trooper.core.history import paired
+from trooper.core.unfit import Unfit
 
 #: The API takes no smaller limit.
 _LEAST_TOKENS: Final = 16
 
 
-def unfit(conversation: Conversation) -> str:
-    """Why `conversation` cannot be said in this wire; empty if it can."""
+def unfit(conversation: Conversation) -> Unfit | None:
+    """Why `conversation` cannot be said in this wire; `None` if it can."""
     if conversation.unsaid:
         return conversation.unsaid[0]
     if conversation.choices > 1:
-        return "n"
+        return Unfit.CHOICES
     if conversation.sampling.stop:
         # The API has no stop sequences, and a client that sent some relies on them.
-        return "stop"
+        return Unfit.STOP
     if any(isinstance(p, UnknownPart) for m in conversation.messages for p in m.parts):
-        return "content_part"
-    return ""
+        return Unfit.CONTENT_PART
+    return None
 
 
 def ask(conversation: Conversation, *, model: str, half: Half | None, max_tokens: int | None) -> bytes:
@@ -72,8 +73,10 @@ def _half(half: Half | None) -> Sequence[Mapping[str, object]]:
             return (said,)
         case CloudWay.INSTRUCTION:
             return (said, _message("user", "input_text", half.instruction))
-        case way:
-            raise ValueError(way)
+        case CloudWay.PREFIX | CloudWay.CONTINUE_FINAL | CloudWay.NONE:
+            raise ValueError(half.way)
+        case _ as never:
+            assert_never(never)
 
 
 def _message(role: str, kind: str, text: str) -> Mapping[str, object]:
@@ -105,12 +108,14 @@ def _part(part: Part, text_kind: str) -> Mapping[str, object]:
     match part:
         case TextPart(text):
             return {"type": text_kind, "text": text}
-        case ImagePart(media_type=kind, base64=data, url=url):
-            shown = url or f"data:{kind};base64,{data}"
+        case ImagePart(media_type=media_type, base64=data, url=url):
+            shown = url or f"data:{media_type};base64,{data}"
             return {"type": "input_image", "image_url": shown, "detail": "auto"}
-        case _:
+        case UnknownPart(kind):
             # Such a request is unfit, so it never comes here.
-            raise ValueError(part.kind)
+            raise ValueError(kind)
+        case _ as never:
+            assert_never(never)
 
 
 def _tools(conversation: Conversation) -> Mapping[str, object]:

@@ -26,6 +26,7 @@ from trooper.core.conversation import (
     UnknownPart,
 )
 from trooper.core.json_text import NOT_JSON
+from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Unreadable
 from trooper.wire.decoding import arguments_text, image_at, number
 
@@ -34,6 +35,13 @@ _ROLES: Final = {
     "developer": Role.SYSTEM,
     "user": Role.USER,
     "assistant": Role.ASSISTANT,
+}
+#: What only the provider can look up, or can do at its leisure.
+_KEPT_ELSEWHERE: Final = {
+    "previous_response_id": Unfit.PREVIOUS_RESPONSE,
+    "conversation": Unfit.CONVERSATION,
+    "prompt": Unfit.PROMPT,
+    "background": Unfit.BACKGROUND,
 }
 
 
@@ -58,14 +66,13 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
             json_schema=(format_.get("schema") or {}) if kind == "json_schema" else None,
             json_strict=bool(format_.get("strict")),
             parallel_tool_calls=parallel if isinstance(parallel, bool) else None,
-            stream=bool(value.get("stream")),
             unsaid=_unsaid(value, items),
         )
     except NOT_JSON:
-        return Unreadable("not_json")
+        return Unreadable(Unfit.NOT_JSON)
     except (KeyError, TypeError, ValueError, AttributeError):
         # Whatever does not have the shape of such a request is its provider's to refuse.
-        return Unreadable("unexpected_shape")
+        return Unreadable(Unfit.UNEXPECTED_SHAPE)
 
 
 def kind_of(item: Mapping[str, object]) -> str:
@@ -210,21 +217,19 @@ def _sampling(value: Mapping[str, object]) -> Sampling:
     )
 
 
-def _unsaid(value: Mapping[str, object], items: list[Mapping[str, object]]) -> tuple[str, ...]:
+def _unsaid(value: Mapping[str, object], items: list[Mapping[str, object]]) -> tuple[Unfit, ...]:
     """What no other wire can say, and what must not be dropped silently."""
-    unsaid = []
-    names = ("previous_response_id", "conversation", "prompt", "background")
-    words = ("previous_response", "conversation", "prompt", "background")
-    unsaid += [word for name, word in zip(names, words, strict=True) if value.get(name)]
+    unsaid: list[Unfit] = []
+    unsaid += [reason for name, reason in _KEPT_ELSEWHERE.items() if value.get(name)]
     if any(kind_of(item) == "item_reference" for item in items):
-        unsaid.append("item_reference")
+        unsaid.append(Unfit.ITEM_REFERENCE)
     tools = value.get("tools")
     kinds = {str(tool.get("type")) for tool in tools} if isinstance(tools, list) else set()
     if "custom" in kinds:
-        unsaid.append("custom_tools")
+        unsaid.append(Unfit.CUSTOM_TOOLS)
     if kinds - {"function", "custom"}:
-        unsaid.append("server_tools")
+        unsaid.append(Unfit.SERVER_TOOLS)
     include = value.get("include")
     if value.get("top_logprobs") or (isinstance(include, list) and "message.output_text.logprobs" in include):
-        unsaid.append("logprobs")
+        unsaid.append(Unfit.LOGPROBS)
     return tuple(unsaid)

@@ -16,15 +16,20 @@ the voice waits with it until `terminate`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 from attrs import define, field
 
 from trooper.core.events import (
+    Begin,
+    Done,
     Event,
     Finish,
     FinishReason,
+    NextChoice,
+    Other,
+    PartEnd,
     Reasoning,
     Received,
     Refusal,
@@ -35,7 +40,7 @@ from trooper.core.events import (
 from trooper.core.framing import parse_sse
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
-from trooper.wire.notes import legs_note
+from trooper.wire.notes import comment_line, legs_note
 from trooper.wire.openai_responses.items import Items, OpenItem
 from trooper.wire.openai_responses.response import ended, error_value
 
@@ -89,8 +94,19 @@ class ResponsesVoice:
                 case ToolCallDelta() if not events[0].name:
                     self._items.open.pieces.append(events[0].arguments)
                     return raw
-                case _:
-                    pass
+                case (
+                    ToolCallDelta()
+                    | PartEnd()
+                    | Begin()
+                    | Usage()
+                    | Finish()
+                    | Done()
+                    | NextChoice()
+                    | Other()
+                ):
+                    pass  # Only the bytes tell what it means for the items.
+                case _ as never:
+                    assert_never(never)
         value = decoded_object(parse_sse(raw).data or b"")
         self._learn(value, events)
         if legs and any(isinstance(e, Finish) for e in events):
@@ -125,8 +141,10 @@ class ResponsesVoice:
                     out += self._say("reasoning", "summary_text", text)
                 case ToolCallDelta():
                     out += self._say_call(event)
-                case _:
-                    pass
+                case Begin() | PartEnd() | Finish() | Usage() | Done() | NextChoice() | Other():
+                    pass  # Nothing to say, or said by a verb of its own.
+                case _ as never:
+                    assert_never(never)
         return bytes(out)
 
     def _say(self, kind: str, part: str, text: str) -> bytes:
@@ -274,17 +292,13 @@ class ResponsesVoice:
         raised_on = isinstance(decoded_object(parse_sse(raw).data or b"").get("error"), dict)
         return raw if raised_on else raw + self.error(trouble)
 
-    def comment(self, words: str) -> bytes:
-        """A comment line; every SSE client ignores it."""
-        return f": {words}\n\n".encode()
-
     def hand_over(self, words: str, said: str, next_said: str) -> bytes:
         """A comment; who said what is told with the finish."""
-        return self.comment(words)
+        return comment_line(words)
 
     def keep_alive(self) -> bytes:
         """A comment: an event would need a number, and clients know none that says nothing."""
-        return self.comment("trooper keep-alive")
+        return comment_line("trooper keep-alive")
 
 
 #: What the events of a part are called, by its kind.

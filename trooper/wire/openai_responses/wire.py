@@ -12,6 +12,7 @@ from attrs import frozen
 from trooper.core.continuing import Half
 from trooper.core.conversation import Conversation
 from trooper.core.headers import Headers
+from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Naming, Routing, Trouble, Unreadable, Voice
 from trooper.wire.decoding import with_model
 from trooper.wire.openai_responses import ask, homecoming, read_request
@@ -61,7 +62,7 @@ class ResponsesWire:
         """The same request for another model."""
         return with_model(body, model)
 
-    def unfit(self, conversation: Conversation) -> str:
+    def unfit(self, conversation: Conversation) -> Unfit | None:
         """Why `conversation` cannot be said in this wire."""
         return ask.unfit(conversation)
 

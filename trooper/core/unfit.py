@@ -1,0 +1,81 @@
+"""
+Why a target cannot take a request, or cannot go on with its answer.
+
+The words appear unchanged in logs and in what a client is told, so they are an
+enumeration, and the table of them in `docs/failures.md` is made from it.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Self
+
+
+class Unfit(enum.Enum):
+    """
+    A reason, as the word that is logged; `meaning` is the sentence that the docs say of it.
+    """
+
+    _value_: str
+    meaning: str
+
+    def __new__(cls, word: str, meaning: str) -> Self:
+        """A member whose value is its word."""
+        member = object.__new__(cls)
+        member._value_ = word
+        member.meaning = meaning
+        return member
+
+    # What only the client's own provider can do.
+    LOGPROBS = "logprobs", "It asks for log probabilities."
+    AUDIO = "audio", "It asks for a spoken answer."
+    LOGIT_BIAS = "logit_bias", "It weighs single tokens of one model."
+    FUNCTIONS = "functions", "It uses the `functions` of old, or has calls of that kind in its history."
+    WEB_SEARCH = "web_search", "It has `web_search_options`."
+    CUSTOM_TOOLS = "custom_tools", "It offers tools that take something other than JSON."
+    SERVER_TOOLS = "server_tools", "It offers tools that only their provider can run."
+    THREAD = "thread", "It goes on with a `thread` that the provider keeps."
+    MCP_SERVERS = "mcp_servers", "The provider is to ask `mcp_servers`."
+    CONTAINER = "container", "It uses a `container` at the provider."
+    PREVIOUS_RESPONSE = "previous_response", "It goes on from an answer that Trooper does not remember."
+    CONVERSATION = "conversation", "It goes on with a `conversation` that the provider keeps."
+    PROMPT = "prompt", "It uses a `prompt` that the provider keeps."
+    BACKGROUND = "background", "It is to be answered in the background."
+    ITEM_REFERENCE = "item_reference", "It names an item that Trooper does not remember."
+
+    # What one wire cannot say.
+    STOP = "stop", "It has stop sequences, and the target's wire has none."
+    JSON_MODE = "json_mode", "It wants any JSON object, and the target's wire needs a schema for that."
+    CHOICES = "n", "It wants several answers (`n`), and the target gives one, or cannot go on with several."
+    CONTENT_PART = "content_part", "It has a part that cannot be said in the target's wire: audio, a file."
+    NO_MODEL = "no_model", "The target is of another wire, and nothing says which of its models to ask."
+
+    # What one model cannot do.
+    TOOL_CHOICE = "tool_choice", "It forces a tool call, which no local server does reliably."
+    TOOLS = "tools", "It offers tools, and the local model cannot use any."
+    VISION = "vision", "It has an image, and the local model does not see."
+    IMAGE_URL = "image_url", "It names an image by its URL, which is never fetched."
+    RUNS_ELSEWHERE = "runs_elsewhere", "The model is listed as local and runs in the cloud (`allow_remote`)."
+
+    # Why it cannot go on from a half answer.
+    NO_CONTINUATION = "no_continuation", "There is no way to make this cloud go on (`continues`)."
+    JSON = "json", "Told to go on with a JSON document, models begin another one."
+    CLOSES_TURN = "closes_turn", "The local model's template closes the turn that it should go on with."
+    TOOLS_RAW = "tools_raw", "The model goes on only from a raw prompt, and that takes no tools."
+    IMAGES_RAW = "images_raw", "The model goes on only from a raw prompt, and that takes no images."
+    NO_RENDER = "no_render", "The local server does not say what its raw prompt would be."
+    NO_GRAMMAR = (
+        "no_grammar",
+        "The client has a part of a tool call, and no grammar binds this target to the rest.",
+    )
+    NO_OTHER_WAY = "no_other_way", "One way to make the model go on has failed, and there is no second one."
+
+    # What the leg has shown.
+    STARTS_ANEW = "starts_anew", "The target was to go on, and began another answer."
+    CONTENT = "content", "The target says something for which the client's wire has no words."
+    SCHEMA = "schema", "The document, or the tool call, is not what its schema asks for."
+
+    # The request itself, or nobody to ask.
+    NOT_JSON = "not_json", "Its body is no JSON; only its own provider can say what is wrong."
+    UNEXPECTED_SHAPE = "unexpected_shape", "Its body has not the shape of such a request."
+    NO_TARGET = "no_target", "No target in the configuration takes it."
