@@ -121,18 +121,31 @@ PORT = 8123
 
 
 @pytest.fixture
-def pid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+def python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """
-    A Python that starts at once and serves on `PORT`, and the number of its process.
+    Put a shell script in Python's place, and return the file that its process's number is in.
 
-    What it serves is a fake in the memory network, so no model is needed.
+    It starts at once, and what it says it serves is a fake in the memory network: no model is needed.
     """
-    file = tmp_path / "pid"
-    python = tmp_path / "python"
-    said = f'{{"port": {PORT}}}'
-    python.write_text(f"#!/bin/sh\necho $$ > {file}\nread wish\necho '{said}'\nread goodbye\n")
-    python.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(python))
+    file, pid = tmp_path / "python", tmp_path / "pid"
+
+    def put(script: str) -> Path:
+        file.write_text(f"#!/bin/sh\necho $$ > {pid}\nread wish\n{script}\n")
+        file.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(file))
+        return pid
+
+    return put
+
+
+SAYS_ITS_PORT = f"echo '{{\"port\": {PORT}}}'"
+SERVES = f"{SAYS_ITS_PORT}\nread goodbye"
+
+
+@pytest.fixture
+def pid(python: Callable[[str], Path]) -> Callable[[], int]:
+    """The number of a process that serves."""
+    file = python(SERVES)
     return lambda: int(file.read_text())
 
 
@@ -175,6 +188,10 @@ async def test_it_serves(pid: Callable[[], int]) -> None:
         assert (own.state, own.why, own.restarts) == (State.READY, "", 0)
         assert own.upstream.target.base_url == f"http://127.0.0.1:{PORT}"
         assert own.upstream.target.key.value
+
+        # Looked at again, it is the same one.
+        own.forget("tiny")
+        assert await own.ready(None) == found
 
     assert not isinstance(found, Failed)
     with pytest.raises(ProcessLookupError):
@@ -219,3 +236,27 @@ async def test_one_that_ended_rests_when_another_local_target_has_come(pid: Call
 
         assert not isinstance(await own.ready(None), Failed)
         assert own.is_probed(None)
+
+
+async def test_what_it_says_may_come_in_pieces(python: Callable[[str], Path]) -> None:
+    python(f"printf '{{\"port\"'; sleep 0.05; echo ': {PORT}}}'; read goodbye")
+    async with serving() as own:
+        assert not isinstance(await own.ready(None), Failed)
+
+
+@pytest.mark.parametrize("says", ["echo nonsense", "exit 3"])
+async def test_one_that_says_nothing_of_use(says: str, python: Callable[[str], Path]) -> None:
+    """So it is where llama.cpp itself aborts."""
+    python(says)
+    async with serving() as own:
+        assert isinstance(await own.ready(None), Failed)
+        assert own.why.startswith("the server did not start")
+
+
+async def test_one_that_does_not_leave_is_killed(python: Callable[[str], Path]) -> None:
+    file = python(f"{SAYS_ITS_PORT}\nwhile :; do sleep 1; done")
+    async with serving() as own:
+        await own.ready(None)
+        number = int(await trio.Path(file).read_text())
+    with pytest.raises(ProcessLookupError):
+        os.kill(number, 0)

@@ -25,7 +25,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 import trio
@@ -124,6 +124,8 @@ class EmbeddedStandby(LlamaServerStandby):
                 return self._seen if self._looked_at is upstream else State.LOADING
             case Down():
                 return State.ABSENT
+            case _ as never:
+                assert_never(never)
 
     @property
     def why(self) -> str:
@@ -152,6 +154,8 @@ class EmbeddedStandby(LlamaServerStandby):
                 self._lose(Failed(FailureKind.CONNECT))
             case Resting() | Starting():
                 pass  # There is nothing to look at.
+            case _ as never:
+                assert_never(never)
 
     def _is_needed(self) -> bool:
         gone = (State.ABSENT, State.NO_MODEL)
@@ -254,10 +258,9 @@ async def _start() -> trio.Process:
 
 
 async def _end(process: trio.Process) -> None:
-    if process.stdin is not None:
-        await process.stdin.aclose()
-    if process.stdout is not None:
-        await process.stdout.aclose()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            await pipe.aclose()
     with trio.move_on_after(_GOODBYE_S):
         await process.wait()
     if process.returncode is None:
