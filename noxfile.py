@@ -176,6 +176,13 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session
+def own_coverage(session: nox.Session) -> None:
+    """Each file of the two wings, by its own test file alone."""
+    session.install("-e", ".[test]", *group("coverage"))
+    session.run("python", "tests/own_coverage.py", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Generated pages are up to date, the site builds without a warning, the code in it works."""
     session.install("-e", ".[test]", *group("docs"), *group("sdk"))

@@ -40,7 +40,7 @@ def services_of(config: Config | None = None, model: LocalModel | None = MODEL) 
     standbys = standbys_of(config, upstreams, TABLE)
     for standby in standbys.values():
         if model is not None:
-            standby.models, standby.chosen, standby.state = (model,), model.name, State.READY
+            standby.models, standby.chosen, standby._seen = (model,), model.name, State.READY
             standby._ready[model.name] = model
     return Services(config, upstreams, standbys)
 

@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve
 
 from trooper.config import Config
+from trooper.config.addresses import is_loopback
 from trooper.core.headers import Headers
 from trooper.errors import RequestRejected
 from trooper.web.front_door import (
@@ -15,7 +16,6 @@ from trooper.web.front_door import (
     allowed_origin,
     announces_body,
     hop_name,
-    is_loopback,
     split_host,
 )
 from web_fakes import CHAT, HOST, JSON, configured

@@ -160,7 +160,7 @@ def test_a_local_model_that_was_not_looked_at_yet_is_believed() -> None:
 @pytest.mark.parametrize("state", [State.ABSENT, State.NO_MODEL])
 def test_who_is_not_there_is_nothing_to_hold_words_for(state: State) -> None:
     services = services_of()
-    services.standbys["ollama"].state = state
+    services.standbys["ollama"]._seen = state
     route = route_of(services)
     route.take(route.links[0])
     assert (route.could_go_on(), route.could_start_over()) == (False, False)

@@ -79,10 +79,16 @@ def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
         return None
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`."""
-    address = address_of(host)
-    return host.lower() == "localhost" if address is None else address.is_loopback
+def is_loopback(address: str) -> bool:
+    """Whether `address` is one that only this machine can reach. A name is no address, so `localhost` is not."""
+    known = address_of(address)
+    mapped = known.ipv4_mapped if isinstance(known, ipaddress.IPv6Address) else None
+    return known is not None and (mapped or known).is_loopback
+
+
+def leads_here(host: str) -> bool:
+    """Whether `host`, an address or a name, leads to this machine and to no other."""
+    return host.lower() == "localhost" or is_loopback(host)
 
 
 def is_same_place(url: str, host: str, port: int) -> bool:
@@ -95,9 +101,9 @@ def is_same_place(url: str, host: str, port: int) -> bool:
     if there == host.lower() or (here is not None and address_of(there) == here):
         return True
     listens_everywhere = here is not None and here.is_unspecified
-    leads_here = address_of(there)
-    if leads_here is not None and leads_here.is_unspecified:
-        return listens_everywhere or is_loopback(host)
+    address = address_of(there)
+    if address is not None and address.is_unspecified:
+        return listens_everywhere or leads_here(host)
     if there == "localhost":
-        return listens_everywhere or is_loopback(host)
-    return is_loopback(there) and (listens_everywhere or host.lower() == "localhost")
+        return listens_everywhere or leads_here(host)
+    return leads_here(there) and (listens_everywhere or host.lower() == "localhost")

@@ -107,7 +107,7 @@ def _client_key_goes_to_one(targets: tuple[Target, ...]) -> None:
 
 
 def _front_door_is_kept(config: Config) -> None:
-    if addresses.is_loopback(config.server.host) or config.server.client_keys:
+    if addresses.leads_here(config.server.host) or config.server.client_keys:
         return
     for target in config.targets:
         if target.key.kind == "value":

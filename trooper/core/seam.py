@@ -39,6 +39,8 @@ from typing import Final
 import msgspec
 from attrs import define, field, frozen
 
+from trooper.core.json_text import NOT_JSON
+
 #: Shorter unknown repetitions may be honest text (measured: trimming at 8 ate
 #: true text in every answer that is a run of one sign).
 UNPROBED_ECHO_CHARS: Final = 20
@@ -267,6 +269,6 @@ def _is_open_json(text: str) -> bool:
 def _is_json(text: str) -> bool:
     try:
         msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+    except NOT_JSON:
         return False
     return True

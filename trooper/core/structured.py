@@ -16,6 +16,8 @@ from typing import Final
 import msgspec
 from attrs import define, field
 
+from trooper.core.json_text import NOT_JSON
+
 _STEP: Final = re.compile(r'[^"\\{}\[\]]+|.', re.DOTALL)
 
 
@@ -69,7 +71,7 @@ def is_valid(text: str, schema: Mapping[str, object] | None) -> bool:
     """
     try:
         document = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+    except NOT_JSON:
         return False
     if not schema:
         return isinstance(document, dict)

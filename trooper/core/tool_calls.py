@@ -21,6 +21,7 @@ from attrs import define, field
 
 from trooper.core.conversation import ToolCall
 from trooper.core.events import ToolCallDelta
+from trooper.core.json_text import NOT_JSON
 
 _BLANKS: Final = " \t\r\n"
 
@@ -80,7 +81,7 @@ def is_object(arguments: str) -> bool:
     """Whether `arguments` is a whole JSON object."""
     try:
         return isinstance(msgspec.json.decode(arguments), dict)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+    except NOT_JSON:
         return False
 
 

@@ -6,6 +6,8 @@ and no plan, and nobody's client.
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from attrs import frozen
 
 from trooper.core.outcome import Failed, FailureKind
@@ -34,3 +36,5 @@ async def run_leg(leg: Leg, inbox: Inbox) -> None:
             await run_local(leg, inbox)
         case NoLeg(reason):
             inbox.put_nowait(Ended(Failed(FailureKind.UNFIT, unfit_reason=reason)))
+        case _ as never:
+            assert_never(never)

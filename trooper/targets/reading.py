@@ -44,7 +44,10 @@ class Reading:
         """Read a piece of it; false once its outcome is decided."""
         for item in self.reader.feed(data):
             await self._put(item)
-        return not self._decided()
+        if self.reader.outcome is None:
+            return True
+        self._tell(self.reader.outcome)
+        return False
 
     async def _put(self, item: Received) -> None:
         # The bytes of another wire are of no use to the client, only what they say.
@@ -60,25 +63,16 @@ class Reading:
         if outcome is None and self.reader.finished:
             # The transport failed behind the finish reason: the answer is whole.
             outcome = Completed()
-        outcome = outcome or failed or Failed(FailureKind.EOF_EARLY)
+        return self._tell(outcome or failed or Failed(FailureKind.EOF_EARLY))
+
+    def _tell(self, outcome: Outcome) -> Outcome:
+        """Tell it once, if it is the leg's, and return it as it is told."""
         if isinstance(outcome, Failed) and not self.is_native:
             outcome = foreign(outcome)
-        self._tell(outcome)
-        return outcome
-
-    def _decided(self) -> bool:
-        if self.reader.outcome is None:
-            return False
-        outcome = self.reader.outcome
-        if isinstance(outcome, Failed) and not self.is_native:
-            outcome = foreign(outcome)
-        self._tell(outcome)
-        return True
-
-    def _tell(self, outcome: Outcome) -> None:
         if (self.ends_leg or isinstance(outcome, Failed)) and not self.ended:
             self.ended = True
             self.inbox.put_nowait(Ended(outcome))
+        return outcome
 
 
 def as_call(item: Received, index: int) -> Received:

@@ -27,7 +27,7 @@ import trio
 from attrs import define, field, frozen
 
 from trooper.config import Target
-from trooper.config.addresses import is_loopback
+from trooper.config.addresses import leads_here
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.targets.network import UntimedNetwork
 from trooper.wire.faults import read_answer
@@ -346,7 +346,7 @@ def _environment_proxy(target: Target) -> str | None:
     """The proxy that the environment names for a cloud; never for this machine's own servers."""
     url = urlsplit(target.base_url)
     host = url.hostname or ""
-    if target.is_local or is_loopback(host):
+    if target.is_local or leads_here(host):
         return None
     if urllib.request.proxy_bypass(host):
         return None

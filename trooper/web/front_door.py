@@ -17,6 +17,7 @@ import re
 from attrs import frozen
 
 from trooper.config import Config
+from trooper.config.addresses import is_loopback, leads_here
 from trooper.core.headers import Headers
 from trooper.errors import RequestRejected
 
@@ -82,16 +83,6 @@ def hop_name(machine: str, place: str) -> str:
     chain of them is not a loop. A digest, because `Via` leaves the machine.
     """
     return "trooper-" + hashlib.sha256(f"{machine}\n{place}".encode()).hexdigest()[:12]
-
-
-def is_loopback(address: str) -> bool:
-    """Whether only this machine can reach `address`. A name is not an address."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return parsed.is_loopback if mapped is None else bool(mapped.is_loopback)
 
 
 def holds_a_key(config: Config) -> bool:
@@ -176,7 +167,7 @@ def _check_host(config: Config, head: RequestHead) -> None:
     if host is None:
         raise RequestRejected(400, "host_invalid", "The request's Host header is not a host.")
     name, port = host
-    if name == "localhost" or is_loopback(name) or (head.server and _same_address(name, head.server[0])):
+    if leads_here(name) or (head.server and _same_address(name, head.server[0])):
         return
     for allowed in config.server.allowed_hosts:
         match split_host(allowed):

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 import msgspec
 
 from trooper.core.conversation import ImagePart
+from trooper.core.json_text import NOT_JSON
 
 
 def decoded(body: bytes | str) -> object:
     """The value that `body` is, or `None`: for what is no JSON, and for null."""
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except NOT_JSON:
         return None
 
 
@@ -54,7 +55,7 @@ def with_model(body: bytes, model: str) -> bytes:
     """
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         return body
     value["model"] = model
     return msgspec.json.encode(value)

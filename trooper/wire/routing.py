@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from trooper.core.json_text import NOT_JSON
 from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Routing, Unreadable
 
@@ -32,7 +33,7 @@ def read_routing(body: bytes) -> Routing | Unreadable:
     """Read the routing fields, or say why the body cannot be read."""
     try:
         routing = _decode_routing(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         return _read_routing_leniently(body)
     options = routing.stream_options
     return Routing(routing.model, bool(routing.stream), bool(options and options.include_usage))

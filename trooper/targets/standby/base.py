@@ -63,12 +63,13 @@ class Standby(abc.ABC):
     """
 
     target: Target
-    upstream: Upstream
+    _upstream: Upstream
     #: What the server is called in words for people, and what to do when there is none.
     software = "a local server"
     to_start = "Start it, or say with `base_url` where it is, and with `key` if it wants one."
     slots: trio.CapacityLimiter = field(init=False)
-    state: State = field(default=State.UNKNOWN, init=False)
+    # What the last look saw; only `_look` writes it.
+    _seen: State = field(default=State.UNKNOWN, init=False)
     models: tuple[LocalModel, ...] = field(default=(), init=False)
     chosen: str = field(default="", init=False)
     chosen_because: str = field(default="", init=False)
@@ -85,11 +86,21 @@ class Standby(abc.ABC):
     def __attrs_post_init__(self) -> None:
         self.slots = trio.CapacityLimiter(self.target.slots)
 
+    @property
+    def upstream(self) -> Upstream:
+        """The connections to the server."""
+        return self._upstream
+
+    @property
+    def state(self) -> State:
+        """What the standby can do now."""
+        return self._seen
+
     async def run(self) -> None:
         """Look after the server, for ever."""
+        told = (self.state, self.chosen)
         while True:
             self._poked = trio.Event()
-            before = (self.state, self.chosen)
             try:
                 await self._look()
             except Exception:
@@ -97,7 +108,8 @@ class Standby(abc.ABC):
                 # go on; without this the standby would vanish in silence.
                 log.exception("standby_look_failed", target=self.target.name)
                 self._lose(Failed(FailureKind.SERVER_ERROR))
-            if (self.state, self.chosen) != before:
+            if (self.state, self.chosen) != told:
+                told = (self.state, self.chosen)
                 self._tell()
             self.settled.unpark_all()
             if self.state is State.LOADING:
@@ -180,7 +192,7 @@ class Standby(abc.ABC):
 
     @abc.abstractmethod
     async def _look(self) -> None:
-        """See what is there, load and probe what is wanted, and set `state`."""
+        """See what is there, load and probe what is wanted, and set `_seen`."""
 
     def call(self, post: Post) -> Call:
         """`post` as a call to this server."""
@@ -192,7 +204,7 @@ class Standby(abc.ABC):
         return (*headers, (b"authorization", b"Bearer " + key.encode())) if key else headers
 
     def _lose(self, failed: Failed) -> None:
-        self.state = State.ABSENT
+        self._seen = State.ABSENT
         self.models = ()
         self._ready.clear()
         for name in ("", self.chosen, *self._wanted):

@@ -22,13 +22,14 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 import trio
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from trooper.config import Key, Target
 from trooper.core.local_model import LocalModel
@@ -58,6 +59,33 @@ def nowhere(target: Target) -> Target:
     return evolve(target, gguf=None, base_url="http://127.0.0.1:9")
 
 
+@frozen
+class Resting:
+    """Nobody needs the server, so there is none."""
+
+
+@frozen
+class Starting:
+    """Its process loads the model."""
+
+
+@frozen
+class Up:
+    """It runs, and takes requests at `upstream`."""
+
+    upstream: Upstream
+
+
+@frozen
+class Down:
+    """It ended, or could not be started; `why` is in plain words."""
+
+    why: str
+
+
+Server = Resting | Starting | Up | Down
+
+
 @define
 class EmbeddedStandby(LlamaServerStandby):
     """
@@ -65,17 +93,45 @@ class EmbeddedStandby(LlamaServerStandby):
 
     Attributes:
         rivals: the other local targets; while one of them is ready this one rests.
+        opens: how connections to a server are opened; another way for tests.
         restarts: how often the server had to be started again.
-        why: what went wrong last, in plain words; empty while all is well.
     """
 
     software = "llama.cpp, run by Trooper"
     to_start = "Check the model file, and: pip install 'trooper-proxy[embedded]'"
     rivals: Sequence[Standby] = ()
+    opens: Callable[[Target], AbstractAsyncContextManager[Upstream]] = open_upstream
     restarts: int = field(default=0, init=False)
-    why: str = field(default="", init=False)
+    # Where the server is now. Only the supervisor writes it; what is said of it is derived.
+    _server: Server = field(factory=Resting, init=False)
+    # Which server the last look has seen.
+    _looked_at: Upstream | None = field(default=None, init=False)
     _asked: trio.Event = field(factory=trio.Event, init=False)
-    _running: bool = field(default=False, init=False)
+
+    @property
+    def upstream(self) -> Upstream:
+        """The connections to the server; to nowhere while it does not run."""
+        return self._server.upstream if isinstance(self._server, Up) else self._upstream
+
+    @property
+    def state(self) -> State:
+        """What the standby can do now: what was seen of a server counts only while that one runs."""
+        match self._server:
+            case Resting():
+                return State.RESTING
+            case Starting():
+                return State.LOADING
+            case Up(upstream):
+                return self._seen if self._looked_at is upstream else State.LOADING
+            case Down():
+                return State.ABSENT
+            case _ as never:
+                assert_never(never)
+
+    @property
+    def why(self) -> str:
+        """Why there is no server, in plain words; empty while all is well."""
+        return self._server.why if isinstance(self._server, Down) else ""
 
     @property
     def absent_because(self) -> str:
@@ -88,23 +144,28 @@ class EmbeddedStandby(LlamaServerStandby):
 
     async def run(self) -> None:
         """Look after the server and its process, for ever."""
-        self.state = State.RESTING
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._supervise)
             await super().run()
 
     async def ready(self, name: str | None) -> LocalModel | Failed:
         """Start the server if it rests, and wait until it is ready."""
-        if self.state is State.RESTING:
-            self.state = State.LOADING
         self._asked.set()
         return await super().ready(name)
 
     async def _look(self) -> None:
-        if self._running:
-            await super()._look()
-        elif self.why:
-            self._lose(Failed(FailureKind.CONNECT))
+        match self._server:
+            case Up(upstream):
+                if self._looked_at is not upstream:
+                    self._looked_at, self._seen = upstream, State.LOADING
+                    self._ready.clear()
+                await super()._look()
+            case Down():
+                self._lose(Failed(FailureKind.CONNECT))
+            case Resting() | Starting():
+                pass  # There is nothing to look at.
+            case _ as never:
+                assert_never(never)
 
     def _is_needed(self) -> bool:
         gone = (State.ABSENT, State.NO_MODEL)
@@ -114,18 +175,20 @@ class EmbeddedStandby(LlamaServerStandby):
         in_a_row = 0
         while True:
             await self._rest()
-            self.why, self.state = "", State.LOADING
+            self._server = Starting()
             began = trio.current_time()
-            self.why = await self._serve()
+            why = await self._serve()
+            self._server = Down(why)
             in_a_row = 0 if trio.current_time() - began > _LONG_LIFE_S else in_a_row + 1
             wait_s = min(2.0**in_a_row / 2, _LONGEST_WAIT_S)
-            log.warning("embedded_ended", target=self.target.name, why=self.why, again_in_s=wait_s)
+            log.warning("embedded_ended", target=self.target.name, why=why, again_in_s=wait_s)
             self._poked.set()
             await trio.sleep(wait_s)
             self.restarts += 1
 
     async def _rest(self) -> None:
         while not self._is_needed():
+            self._server = Resting()
             async with trio.open_nursery() as nursery:
                 for rival in self.rivals:
                     nursery.start_soon(self._wake, nursery.cancel_scope, rival.settled)
@@ -133,7 +196,9 @@ class EmbeddedStandby(LlamaServerStandby):
                 nursery.cancel_scope.cancel()
 
     async def _wake(self, rest: trio.CancelScope, settled: trio.lowlevel.ParkingLot) -> None:
-        await settled.park()
+        # It may have changed before this task began, and the next look is seconds away.
+        if not self._is_needed():
+            await settled.park()
         rest.cancel(reason="another local target has changed")
 
     async def _serve(self) -> str:
@@ -157,7 +222,7 @@ class EmbeddedStandby(LlamaServerStandby):
                 case {"port": int(port)}:
                     place = f"http://127.0.0.1:{port}"
                     target = evolve(self.target, gguf=None, base_url=place, key=Key("value", key))
-                    async with open_upstream(target) as upstream:
+                    async with self.opens(target) as upstream:
                         await self._watch(process, upstream)
                     return f"the server ended with status {process.returncode}"
                 case {"error": str(why)}:
@@ -165,12 +230,11 @@ class EmbeddedStandby(LlamaServerStandby):
                 case _:
                     return "the server did not start: is the file a model that llama.cpp can load?"
         finally:
-            self._running = False
             with trio.CancelScope(shield=True):
                 await _end(process)
 
     async def _watch(self, process: trio.Process, upstream: Upstream) -> None:
-        self.upstream, self._running = upstream, True
+        self._server = Up(upstream)
         log.info("embedded_started", target=self.target.name, restarts=self.restarts)
         self._poked.set()
         await process.wait()
@@ -204,10 +268,9 @@ async def _start() -> trio.Process:
 
 
 async def _end(process: trio.Process) -> None:
-    if process.stdin is not None:
-        await process.stdin.aclose()
-    if process.stdout is not None:
-        await process.stdout.aclose()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            await pipe.aclose()
     with trio.move_on_after(_GOODBYE_S):
         await process.wait()
     if process.returncode is None:

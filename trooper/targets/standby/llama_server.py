@@ -38,7 +38,7 @@ class LlamaServerStandby(Standby):
         if isinstance(health, Failed):
             if health.answer is not None and health.answer.status == 503:
                 # It loads: that is not the same as nobody there.
-                self.state = State.LOADING
+                self._seen = State.LOADING
             else:
                 self._lose(health)
             return
@@ -58,12 +58,12 @@ class LlamaServerStandby(Standby):
         self._wanted.clear()
         if self.target.model not in (None, model.name):
             # Somebody else's model would answer under the configured one's name.
-            self.state, self.chosen = State.NO_MODEL, ""
+            self._seen, self.chosen = State.NO_MODEL, ""
             self._ready.clear()
             return
         self._ready = {model.name: await self._probe(model)}
         self._failures.pop(model.name, None)
-        self.state = State.READY
+        self._seen = State.READY
 
     async def _probe(self, model: LocalModel) -> LocalModel:
         key = (model.digest, self.version)

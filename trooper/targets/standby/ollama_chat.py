@@ -72,7 +72,7 @@ class OllamaStandby(Standby):
         )
         chosen = await self._choose(windows)
         if chosen is None:
-            self.state, self.chosen = State.NO_MODEL, ""
+            self._seen, self.chosen = State.NO_MODEL, ""
             self._ready.clear()
             return
         self.chosen = chosen.name
@@ -83,7 +83,7 @@ class OllamaStandby(Standby):
             await self._prepare(name, windows, renew=renew)
         # Only these: a request may have asked for more while we were busy.
         self._wanted -= set(wanted.values())
-        self.state = State.READY if self.chosen in self._ready else State.LOADING
+        self._seen = State.READY if self.chosen in self._ready else State.LOADING
 
     async def _choose(self, windows: Mapping[str, int]) -> LocalModel | None:
         if self.target.model:
@@ -133,8 +133,8 @@ class OllamaStandby(Standby):
         return self._details[key]
 
     async def _load(self, model: LocalModel) -> Failed | None:
-        if self.state is not State.READY:
-            self.state = State.LOADING
+        if self._seen is not State.READY:
+            self._seen = State.LOADING
         answer = await self._post(ask.load(model, self._loading(model)), within_s=self.target.load_timeout_s)
         return answer if isinstance(answer, Failed) else None
 

@@ -43,6 +43,7 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.framing import SSEEvent
+from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Completed, Failed, FailureKind
 from trooper.wire.framed import EMPTY, EventReader
 
@@ -133,7 +134,7 @@ class MessagesReader(EventReader):
             event = _decode(sse.data or b"")
         except msgspec.ValidationError:
             return self._read_untyped(raw, sse)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except NOT_JSON:
             return self._read_not_json(raw, sse, last=last)
         if sse.name == "error" or event.type == "error":
             return self._read_untyped(raw, sse)

@@ -28,6 +28,7 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.framing import SSEFramer, parse_sse
+from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.wire.faults import find_error
 from trooper.wire.framed import FramedReader
@@ -114,7 +115,7 @@ class LlamaReader(FramedReader):
             return Received(b"", (Done(),)) if self.finished else None
         try:
             event = _decode_event(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except NOT_JSON:
             self.outcome = Failed(FailureKind.BAD_FRAME)
             return None
         if event.error:

@@ -27,6 +27,7 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.framing import LineFramer
+from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Completed, Failed, FailureKind
 from trooper.wire.faults import find_error
 from trooper.wire.framed import FramedReader
@@ -84,7 +85,7 @@ class OllamaReader(FramedReader):
             return None
         try:
             line = _decode_line(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except NOT_JSON:
             self.outcome = Failed(FailureKind.BAD_FRAME)
             return None
         if line.error:

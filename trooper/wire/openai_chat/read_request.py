@@ -20,6 +20,7 @@ from trooper.core.conversation import (
     ToolCall,
     UnknownPart,
 )
+from trooper.core.json_text import NOT_JSON
 from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Unreadable
 from trooper.wire.decoding import arguments_text, image_at, number
@@ -58,7 +59,7 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
             choices=int(value.get("n") or 1),
             unsaid=_unsaid(value),
         )
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         return Unreadable(Unfit.NOT_JSON)
     except (KeyError, TypeError, ValueError, AttributeError):
         # One net under all field access: whatever does not have the shape of

@@ -44,6 +44,7 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.framing import SSEEvent
+from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Completed, Failed, FailureKind
 from trooper.core.tool_calls import OpenCalls
 from trooper.wire.faults import ERROR_FINISHES
@@ -146,7 +147,7 @@ class ChatReader(EventReader):
             chunk = _decode_chunk(data)
         except msgspec.ValidationError:
             return self._read_slowly(raw, sse, last=last)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except NOT_JSON:
             return self._read_not_json(raw, sse, last=last)
         if sse.name == "error" or chunk.object == "error":
             return self._read_slowly(raw, sse, last=last)
@@ -215,7 +216,7 @@ class ChatReader(EventReader):
         """Read an event that the typed decoder refused."""
         try:
             value = msgspec.json.decode(sse.data or b"")
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except NOT_JSON:
             return self._read_not_json(raw, sse, last=last)
         if self._tells_of_failure(value, sse.name, raw):
             return None

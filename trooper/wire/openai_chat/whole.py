@@ -28,6 +28,7 @@ from trooper.core.events import (
     ToolCallDelta,
     Usage,
 )
+from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.wire.faults import ERROR_FINISHES, find_error
 from trooper.wire.openai_chat.read_request import read_tool_call
@@ -46,7 +47,7 @@ def read_whole(body: bytes) -> tuple[Received, Outcome]:
     nothing = Received(b"")
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         return nothing, Failed(FailureKind.BAD_FRAME if body.strip() else FailureKind.EMPTY_200)
     failed = find_error(value)
     if failed is not None:

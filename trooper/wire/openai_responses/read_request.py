@@ -25,6 +25,7 @@ from trooper.core.conversation import (
     ToolCall,
     UnknownPart,
 )
+from trooper.core.json_text import NOT_JSON
 from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Unreadable
 from trooper.wire.decoding import arguments_text, image_at, number
@@ -66,7 +67,7 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
             parallel_tool_calls=parallel if isinstance(parallel, bool) else None,
             unsaid=_unsaid(value, items),
         )
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         return Unreadable(Unfit.NOT_JSON)
     except (KeyError, TypeError, ValueError, AttributeError):
         # Whatever does not have the shape of such a request is its provider's to refuse.

@@ -43,6 +43,7 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.framing import SSEEvent
+from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Completed, Failed, FailureKind
 from trooper.wire.framed import EMPTY, EventReader
 
@@ -132,7 +133,7 @@ class ResponsesReader(EventReader):
             event = _decode(data)
         except msgspec.ValidationError:
             return self._read_untyped(raw, sse)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except NOT_JSON:
             return self._read_not_json(raw, sse, last=last)
         if sse.name == "error" or event.type in ("error", "response.failed"):
             return self._read_untyped(raw, sse)

@@ -1,0 +1,32 @@
+"""What is no JSON: one list of what decoding raises, and nobody writes it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import trooper
+from trooper.core.json_text import NOT_JSON
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b"no", b'"\xff"', b"\xff", '"\ud800"', b"[" * 100_000],
+    ids=["empty", "cut", "word", "no-utf-8-inside", "no-utf-8", "half-a-pair", "deep"],
+)
+def test_it_raises_one_of_these(text: bytes | str) -> None:
+    with pytest.raises(NOT_JSON):
+        msgspec.json.decode(text)
+
+
+def test_what_is_json_of_another_type() -> None:
+    with pytest.raises(NOT_JSON):
+        msgspec.json.decode(b'"text"', type=int)
+
+
+def test_the_list_stands_once() -> None:
+    package = Path(trooper.__file__).parent
+    files = [*package.glob("core/*.py"), *package.glob("wire/**/*.py")]
+    assert [f.name for f in files if "(msgspec.DecodeError, " in f.read_text()] == ["json_text.py"]

@@ -1,0 +1,152 @@
+"""
+Ollama as the local server: which model is chosen, loaded, and how each is found to go on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+from attrs import evolve
+
+from legs import opened
+from scenes import configured, dies, stage, with_target
+from trooper.core.local_model import LocalModel, Way
+from trooper.core.outcome import Failed, FailureKind
+from trooper.targets.standby import State
+from trooper.targets.standby.ollama_chat import OllamaStandby
+from trooper.testing import FakeOllama, Model, OllamaFault
+
+
+async def test_a_model_that_runs_elsewhere_is_not_local(autojump_clock: Any) -> None:
+    """Nothing is sent to a cloud model behind a local server."""
+    elsewhere = Model(name="big:cloud", remote_host="https://ollama.com")
+    async with stage(dies("status-503"), FakeOllama(models=(elsewhere,)), warm=False) as s:
+        await trio.sleep(1)
+        assert (await s.ask()).status == 503
+        assert s.ollama.remote_requests == 0
+
+
+async def test_the_standbys_choice(autojump_clock: Any) -> None:
+    """Tools before size of the window; embedding models and strangers never."""
+    models = (
+        Model(name="plain:1b", capabilities=("completion",), context_length=131072),
+        Model(name="tools:1b", capabilities=("completion", "tools"), context_length=8192),
+        Model(name="bigger:1b", capabilities=("completion", "tools"), context_length=32768),
+        Model(name="embed:1b", capabilities=("embedding",), context_length=999999),
+        Model(name="far:cloud", capabilities=("completion", "tools"), context_length=999999, remote_host="h"),
+    )
+    async with stage(ollama=FakeOllama(models=models)) as s:
+        assert s.services.standbys["ollama"].chosen == "bigger:1b"
+    named = with_target(configured(), "ollama", model="plain:1b")
+    async with stage(ollama=FakeOllama(models=models), config=named) as s:
+        assert s.services.standbys["ollama"].chosen == "plain:1b"
+
+
+async def looked(ollama: FakeOllama, **changes: Any) -> tuple[LocalModel | Failed, OllamaStandby]:
+    """What the chosen model is found to be, and its standby."""
+    target = evolve(configured().target("ollama"), **changes)
+    async with opened(target, ollama.serve) as (upstream, network):
+        standby = OllamaStandby(target, upstream)
+        network.nursery.start_soon(standby.run)
+        return await standby.ready(None), standby
+
+
+def way_of(found: LocalModel | Failed) -> tuple[Way, bool | None, bool]:
+    assert isinstance(found, LocalModel)
+    return found.way, found.echoes, found.trims
+
+
+@pytest.mark.parametrize(
+    ("model", "way"),
+    [
+        (Model(), (Way.PREFILL, True, False)),
+        (Model(echoes=False), (Way.PREFILL, False, False)),
+        (Model(turn="trims", echoes=False), (Way.PREFILL, False, True)),
+        (Model(turn="closes"), (Way.RAW, None, False)),
+        # Nothing is rendered there, so it is asked to count on.
+        (Model(renders=False, echoes=False), (Way.PREFILL, False, False)),
+        (Model(renders=False, turn="closes"), (Way.NONE, False, False)),
+    ],
+)
+async def test_how_a_model_goes_on(
+    model: Model, way: tuple[Way, bool | None, bool], autojump_clock: Any
+) -> None:
+    # One that closes the turn says something else, from the beginning.
+    answer = "Five." if model.turn == "closes" else "1, 2, 3, 4, 5, 6"
+    found, standby = await looked(FakeOllama(models=(model,), answer=answer))
+    assert way_of(found) == way
+    assert standby.chosen_because == "the only one"
+
+
+async def test_it_is_probed_once_and_looked_at_often(autojump_clock: Any) -> None:
+    ollama = FakeOllama()
+    target = configured().target("ollama")
+    async with opened(target, ollama.serve) as (upstream, network):
+        standby = OllamaStandby(target, upstream)
+        network.nursery.start_soon(standby.run)
+        first = await standby.ready(None)
+        probes = [r.path for r in ollama.requests].count("/api/chat")
+        await trio.sleep(3000)
+        assert await standby.ready(None) == first
+        paths = [r.path for r in ollama.requests]
+        # Asked to load now and then, so that its time to live is never over; that loads nothing.
+        assert ollama.loads == 1
+        assert 3 == probes < paths.count("/api/chat") < 20
+        assert paths.count("/api/tags") > 90
+        assert paths.count("/api/show") == 1
+
+
+async def test_one_that_was_asked_for_by_its_name_is_loaded_too(autojump_clock: Any) -> None:
+    ollama = FakeOllama(models=(Model(), Model(name="small:1b", context_length=2048)))
+    target = evolve(configured().target("ollama"), model="qwen2.5:3b")
+    async with opened(target, ollama.serve) as (upstream, network):
+        standby = OllamaStandby(target, upstream)
+        network.nursery.start_soon(standby.run)
+        found = await standby.ready("small:1b")
+        assert isinstance(found, LocalModel)
+        assert (found.name, standby.chosen, standby.chosen_because) == (
+            "small:1b",
+            "qwen2.5:3b",
+            "configured",
+        )
+        assert await standby.ready("none:1b") == Failed(FailureKind.NOT_FOUND)
+        # The server forgets it after a while, and so do we; it is loaded anew for who asks.
+        await trio.sleep(3600)
+        assert not standby.is_probed("small:1b")
+        assert isinstance(await standby.ready("small:1b"), LocalModel)
+
+
+async def test_a_model_that_cannot_be_loaded(autojump_clock: Any) -> None:
+    found, standby = await looked(FakeOllama(load_fault=OllamaFault("status", status=500)))
+    assert isinstance(found, Failed)
+    assert found.kind is FailureKind.SERVER_ERROR
+    assert standby.state is State.LOADING
+
+
+@pytest.mark.parametrize("renders", [True, False])
+async def test_a_probe_that_fails_proves_nothing(renders: bool, autojump_clock: Any) -> None:
+    """It is made again at the next look."""
+    ollama = FakeOllama(models=(Model(renders=renders, echoes=False),), answer="1, 2, 3, 4, 5, 6")
+    ollama.fault = OllamaFault("status", status=500)
+    target = configured().target("ollama")
+    async with opened(target, ollama.serve) as (upstream, network):
+        standby = OllamaStandby(target, upstream)
+        network.nursery.start_soon(standby.run)
+        await standby.ready(None)
+        ollama.fault = None
+        await trio.sleep(60)
+        assert way_of(await standby.ready(None)) == (Way.PREFILL, False, False)
+
+
+@pytest.mark.parametrize(("allowed", "kind"), [(False, FailureKind.NOT_FOUND), (True, FailureKind.AUTH)])
+async def test_a_configured_model_that_runs_elsewhere(
+    allowed: bool, kind: FailureKind, autojump_clock: Any
+) -> None:
+    """It is asked for only where that was allowed; the fake has no account there."""
+    ollama = FakeOllama(models=(Model(name="far:1b", remote_host="https://ollama.com"),))
+    found, _ = await looked(ollama, model="far:1b", allow_remote=allowed)
+    assert isinstance(found, Failed)
+    assert found.kind is kind
+    assert any(request.path == "/api/chat" for request in ollama.requests) is allowed

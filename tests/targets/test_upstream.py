@@ -1,0 +1,268 @@
+"""One HTTP exchange with a target: what is sent, what comes back, and how it fails."""
+
+from __future__ import annotations
+
+import gzip
+import ssl
+import zlib
+from pathlib import Path
+from typing import Any
+
+import certifi
+import pytest
+import trio
+import trio.testing
+from attrs import define, evolve, field
+
+from legs import LONG_S, opened
+from scenes import configured
+from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.targets import upstream
+from trooper.targets.upstream import MAX_ERROR_BODY_BYTES, Call, Headers
+from trooper.testing import (
+    End,
+    Fin,
+    Hang,
+    Head,
+    MemoryNetwork,
+    Pause,
+    Raw,
+    RefuseNoHeaders,
+    Request,
+    Reset,
+    Response,
+    Script,
+    Send,
+    Server,
+    Status,
+)
+from trooper.testing.script import play
+
+
+def test_a_ca_of_ones_own_is_the_only_one_trusted(tmp_path: Path) -> None:
+    one = Path(certifi.where()).read_text(encoding="utf-8").split("-----END CERTIFICATE-----")[0]
+    file = tmp_path / "ca.pem"
+    file.write_text(one + "-----END CERTIFICATE-----\n", encoding="utf-8")
+    context = upstream._tls(str(file))
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+    assert len(context.get_ca_certs()) == 1
+    assert len(upstream._tls(None).get_ca_certs()) > 1
+
+
+def test_the_environments_proxy_is_for_clouds_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    config = configured()
+    cloud = evolve(config.target("openai"), base_url="https://api.openai.com/v1")
+    assert upstream._environment_proxy(cloud) == "http://proxy.example:3128"
+    assert upstream._environment_proxy(evolve(cloud, base_url="https://127.0.0.1:1/v1")) is None
+    assert upstream._environment_proxy(evolve(cloud, base_url="https://localhost:1/v1")) is None
+    assert upstream._environment_proxy(evolve(cloud, base_url="https://[::ffff:127.0.0.1]:1/v1")) is None
+    assert upstream._environment_proxy(config.target("ollama")) is None
+    monkeypatch.setenv("NO_PROXY", "api.openai.com")
+    assert upstream._environment_proxy(cloud) is None
+
+
+async def test_a_target_that_is_closed_already_is_not_there() -> None:
+    """A request waits for a slot of a server of our own, and the server ends meanwhile."""
+    async with trio.open_nursery() as nursery:
+        network = MemoryNetwork(nursery)
+        async with upstream.open_upstream(configured().target("ollama"), network) as closed:
+            pass
+        found = await closed.fetch(upstream.Call("GET", "/"), 9)
+
+    assert found == Failed(FailureKind.CONNECT)
+
+
+# Over the memory network
+
+TARGET = evolve(configured().target("openai"), base_url="http://provider.test/v1")
+CALL = Call("POST", "/chat", ((b"x-a", b"1"),), b"{}")
+
+
+def answering(*steps: Any) -> Server:
+    """A server that answers every request with these steps."""
+
+    async def answer(_: Request, response: Response) -> None:
+        await play(Script(steps), response)
+
+    return Server(answer)
+
+
+@define
+class Taken:
+    """A sink that keeps what it is given, and has enough after so many pieces."""
+
+    enough: int = 1_000_000
+    refuses: bool = False
+    status: int = 0
+    pieces: list[bytes] = field(factory=list)
+
+    async def head(self, status: int, headers: Headers) -> Failed | None:
+        self.status = status
+        return Failed(FailureKind.BAD_FRAME) if self.refuses else None
+
+    async def chunk(self, data: bytes) -> bool:
+        self.pieces.append(data)
+        return len(self.pieces) < self.enough
+
+
+async def exchanged(*steps: Any, **changes: Any) -> tuple[Failed | None, Taken]:
+    taken = Taken(**changes)
+    async with opened(TARGET, answering(*steps).serve) as (to, _):
+        with trio.fail_after(LONG_S):
+            return await to.exchange(CALL, taken), taken
+
+
+@pytest.mark.parametrize(
+    ("call", "path"),
+    [
+        (CALL, "/v1/chat"),
+        (evolve(CALL, query=b"a=1&b"), "/v1/chat?a=1&b"),
+        (evolve(CALL, at_root=True), "/chat"),
+        (Call("GET", "/models"), "/v1/models"),
+    ],
+)
+async def test_what_is_sent(call: Call, path: str) -> None:
+    server = answering(Status(200, b"{}"))
+    async with opened(TARGET, server.serve) as (to, _):
+        found = await to.fetch(call, 100)
+    (request,) = server.requests
+    assert isinstance(found, Answer)
+    assert (found.status, found.body) == (200, b"{}")
+    assert (request.method, request.body) == (call.method, call.body)
+    assert request.path + ("?" + request.query if request.query else "") == path
+    assert request.header("x-a") == ("1" if call.headers else None)
+
+
+async def test_the_body_comes_in_pieces_and_ends() -> None:
+    failed, taken = await exchanged(Head(), Send(b"one"), Send(b"two"), End())
+    assert (failed, taken.status, b"".join(taken.pieces)) == (None, 200, b"onetwo")
+
+
+async def test_a_sink_that_refuses_or_has_enough() -> None:
+    failed, taken = await exchanged(Head(), Send(b"one"), End(), refuses=True)
+    assert (failed, taken.pieces) == (Failed(FailureKind.BAD_FRAME), [])
+    failed, taken = await exchanged(Head(), Send(b"one"), Pause(0.01), Send(b"two"), End(), enough=1)
+    assert (failed, taken.pieces) == (None, [b"one"])
+
+
+async def test_an_answer_larger_than_its_bound_is_none() -> None:
+    async with opened(TARGET, answering(Status(200, b"x" * 101)).serve) as (to, _):
+        assert await to.fetch(CALL, 100) == Failed(FailureKind.BAD_FRAME)
+
+
+GZIPPED = gzip.compress(b"hello " * 50_000)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "expected"),
+    [
+        ("gzip", GZIPPED, b"hello " * 50_000),
+        ("deflate", zlib.compress(b"hello"), b"hello"),
+        ("identity", b"hello", b"hello"),
+        ("br", b"hello", Failed(FailureKind.BAD_FRAME)),
+        ("gzip", b"hello", Failed(FailureKind.BAD_FRAME)),
+    ],
+)
+async def test_a_compression_that_nobody_asked_for(encoding: str, body: bytes, expected: object) -> None:
+    failed, taken = await exchanged(Status(200, body, (("content-encoding", encoding),)))
+    assert (failed or b"".join(taken.pieces)) == expected
+    # A small body that swells comes in bounded pieces, so that whoever counts can stop.
+    assert max(map(len, taken.pieces), default=0) <= 65_536
+
+
+@pytest.mark.parametrize(
+    ("steps", "kind"),
+    [
+        ([Head(), Send(b"a"), Reset()], FailureKind.CONN_RESET),
+        ([Head(), Send(b"a"), Fin()], FailureKind.CONN_TRUNCATED),
+        ([Raw(b"HTTP/1.1 two hundred\r\n\r\n"), Fin()], FailureKind.CONN_TRUNCATED),
+        ([Reset()], FailureKind.CONN_RESET),
+        ([Fin()], FailureKind.CONN_TRUNCATED),
+    ],
+)
+async def test_how_a_connection_fails(steps: list[Any], kind: FailureKind) -> None:
+    failed, _ = await exchanged(*steps)
+    assert failed == Failed(kind)
+
+
+async def test_nobody_there_and_nobody_answers(autojump_clock: Any) -> None:
+    async with opened(TARGET, None) as (to, network):
+        assert await to.fetch(CALL, 9) == Failed(FailureKind.CONNECT)
+        network.hang("provider.test", 80)
+        began = trio.current_time()
+        assert await to.fetch(CALL, 9) == Failed(FailureKind.TIMEOUT_CONNECT)
+        assert trio.current_time() - began == TARGET.connect_timeout_s
+
+
+@pytest.mark.parametrize("goes", ["away while it waits", "away when it is used", "for good"])
+async def test_a_kept_connection_that_is_dead(goes: str) -> None:
+    """It is tried again on a fresh one, and that is no failure of the target."""
+    answers = 0
+
+    async def answer(_: Request, response: Response) -> None:
+        nonlocal answers
+        answers += 1
+        dead = answers == 2 or (goes == "for good" and answers > 2)
+        await play(
+            Script((RefuseNoHeaders(),) if dead and goes != "away while it waits" else (Status(200, b"ok"),)),
+            response,
+        )
+
+    server = Server(answer)
+    async with opened(TARGET, server.serve) as (to, network):
+        assert isinstance(await to.fetch(CALL, 9), Answer)
+        if goes == "away while it waits":
+            server.hang_up()
+            await trio.testing.wait_all_tasks_blocked()
+        found = await to.fetch(CALL, 9)
+        assert len(network.connections) == 2
+    if goes == "for good":
+        assert found == Failed(FailureKind.CONN_TRUNCATED)
+    else:
+        assert isinstance(found, Answer)
+
+
+# Statuses that are no success
+
+
+async def test_an_error_is_read_for_its_reason_and_kept() -> None:
+    body = b'{"error": {"message": "slow down", "type": "rate_limit_error"}}'
+    failed, taken = await exchanged(Status(429, body, (("retry-after", "7"),)))
+    assert failed is not None
+    assert (failed.kind, failed.retry_after_s, taken.status) == (FailureKind.RATE_LIMIT, 7, 0)
+    assert failed.answer is not None
+    assert (failed.answer.status, failed.answer.body) == (429, body)
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([Status(500, gzip.compress(b"why"), (("content-encoding", "gzip"),))], b"why"),
+        ([Status(500, b"why", (("content-encoding", "br"),))], b""),
+        ([Status(500, b"no gzip", (("content-encoding", "gzip"),))], b""),
+        ([Head(500), Send(b"half"), Reset()], b"half"),
+        ([Head(500), Send(b"x" * (MAX_ERROR_BODY_BYTES + 1)), End()], b"x" * MAX_ERROR_BODY_BYTES),
+        # Its status is known: the reason is not waited for for ever.
+        ([Head(500), Send(b"half"), Hang()], b"half"),
+    ],
+    ids=["gzip", "br", "broken", "reset", "endless", "silent"],
+)
+async def test_an_errors_body(steps: list[Any], expected: bytes, autojump_clock: Any) -> None:
+    failed, _ = await exchanged(*steps)
+    assert failed is not None
+    assert failed.answer is not None
+    assert (failed.answer.status, failed.answer.body) == (500, expected)
+
+
+async def test_a_compression_that_is_cut_is_no_whole_answer() -> None:
+    """What could be read is handed on; that it ends too soon is for its reader to see."""
+    failed, taken = await exchanged(Status(200, GZIPPED[:-20], (("content-encoding", "gzip"),)))
+    assert failed is None
+    assert (b"hello " * 50_000).startswith(b"".join(taken.pieces))
+
+
+async def test_a_body_is_sent_once() -> None:
+    body = upstream._Body(b"all of it")
+    assert [piece async for piece in body] == [b"all of it"]
