@@ -26,6 +26,13 @@ from trooper.web.asgi import Application
 Served: TypeAlias = Callable[..., AbstractAsyncContextManager[tuple[str, int]]]
 
 
+def _listener() -> socket.socket:
+    listener = socket.create_server(("127.0.0.1", 0))
+    # Its connections have it too: a client that does not read is felt at once, not after megabytes.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+    return listener
+
+
 def _hypercorn(listener: socket.socket, keep_alive_s: float, grace_s: float) -> HypercornConfig:
     settings = HypercornConfig()
     settings.bind = [f"fd://{listener.detach()}"]
@@ -40,7 +47,7 @@ async def served_on_trio(
     app: Application[Services], keep_alive_s: float = 60.0, grace_s: float = 0.05
 ) -> AsyncIterator[tuple[str, int]]:
     """The application inside hypercorn's Trio server, on a real socket."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = _listener()
     address = listener.getsockname()
     settings = _hypercorn(listener, keep_alive_s, grace_s)
     stop = trio.Event()
@@ -57,7 +64,7 @@ async def served_on_asyncio(
     app: Application[Services], keep_alive_s: float = 60.0, grace_s: float = 0.05
 ) -> AsyncIterator[tuple[str, int]]:
     """The same inside its asyncio server, which has a thread to itself."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = _listener()
     address = listener.getsockname()
     settings = _hypercorn(listener, keep_alive_s, grace_s)
     stop = threading.Event()
