@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from asgi_server import HOST, JSON, ask
+from opened import serving
 from scenes import dies, stage
-from test_refusals import serving
 from trooper.config import Chain, Config, DefaultTarget, Key, Target, Wire, load
 from trooper.config.environment import variables
 from trooper.core.headers import Headers, find
@@ -25,7 +26,6 @@ from trooper.targets.credentials import Credential
 from trooper.testing import ScriptedProvider
 from trooper.wire.client_side import Trouble
 from trooper.wires import ANTHROPIC_MESSAGES, OLLAMA_CHAT, WIRES, Wires
-from web_fakes import HOST, JSON, ask
 
 PACKAGE = Path(__file__).parent.parent / "trooper"
 

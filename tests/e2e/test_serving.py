@@ -23,7 +23,8 @@ import trooper
 
 ROOT = Path(trooper.__file__).parents[1]
 ENDLESS = Path(__file__).with_name("endless_stream.py")
-CHAT = "/v1/chat/completions"
+#: What is handed on byte by byte.
+PASSED = "/v1/completions"
 LONG_S = 20
 
 HYPERCORN = [sys.executable, "-m", "hypercorn", "-b", "127.0.0.1:0"]
@@ -122,10 +123,10 @@ def until_refused(port: int) -> None:
 
 @contextmanager
 def asking(port: int, query: str) -> Iterator[http.client.HTTPResponse]:
-    """A chat request whose answer has begun."""
+    """A request whose answer has begun."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LONG_S)
     try:
-        connection.request("POST", f"{CHAT}?{query}", b"{}", {"content-type": "application/json"})
+        connection.request("POST", f"{PASSED}?{query}", b"{}", {"content-type": "application/json"})
         response = connection.getresponse()
         assert response.read(5) == b"begun"
         yield response
@@ -279,7 +280,7 @@ class TestStopping:
             port = port_of(process)
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.connect(("127.0.0.1", port))
-            head = f"POST {CHAT}?flood HTTP/1.1\r\nHost: localhost\r\n"
+            head = f"POST {PASSED}?flood HTTP/1.1\r\nHost: localhost\r\n"
             client.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}".encode())
             assert client.recv(12) == b"HTTP/1.1 200"
             process.process.send_signal(signal.SIGTERM)

@@ -48,7 +48,12 @@ class Serving(Protocol):
         """Status, headers and body for `GET /v1/models`; `hop` is our name for targets that are asked."""
 
     def readiness(self) -> Mapping[str, object]:
-        """What `/readyz` says; `ready: False` in it makes the status 503."""
+        """
+        What `/readyz` says, with 200.
+
+        That there are services to ask is what ready means. Before they are open
+        and once they close, `Application` answers every path with 503.
+        """
 
 
 S = TypeVar("S", bound=Serving)

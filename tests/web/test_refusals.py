@@ -5,39 +5,24 @@ Whoever is refused reads why in the shape of his own wire's errors; status and c
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
-import trio
 from attrs import field, frozen
 
-from trooper.config import Config
+from asgi_server import HOST, JSON, Answer, Exchange, ask, http_scope
+from opened import serving
+from scenes import configured
 from trooper.core.digest import owner
 from trooper.core.headers import Headers
 from trooper.relay.dispatch import answer
 from trooper.relay.request import ClientRequest
 from trooper.services import Services, open_services
-from trooper.testing import MemoryNetwork
 from trooper.web.asgi import Application
 from trooper.web.protocol import Cut, Receive, Send
-from trooper.wires import WIRES, Wires
-from web_fakes import HOST, JSON, Answer, Exchange, ask, configured, http_scope, running
 
 VERSION = (b"anthropic-version", b"2023-06-01")
-
-
-@asynccontextmanager
-async def serving(config: Config, wires: Wires = WIRES) -> AsyncIterator[Application[Services]]:
-    """Trooper with all of its own code; nobody else is on its network."""
-    async with trio.open_nursery() as nursery:
-        opening = partial(open_services, network=MemoryNetwork(nursery), wires=wires)
-        app = Application(config, opening, answer, wires)
-        async with running(app):
-            yield app
-        nursery.cancel_scope.cancel()
 
 
 @frozen

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
+from asgi_server import CHAT, HOST, JSON
+from scenes import configured
 from trooper.config import Config
 from trooper.config.addresses import is_loopback
 from trooper.core.headers import Headers
@@ -18,7 +20,6 @@ from trooper.web.front_door import (
     hop_name,
     split_host,
 )
-from web_fakes import CHAT, HOST, JSON, configured
 
 MACHINE = "aabbccddeeff box"
 

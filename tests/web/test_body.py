@@ -1,0 +1,46 @@
+"""Reading a request's body, bounded in bytes and in silence."""
+
+from __future__ import annotations
+
+from asgi_server import CHAT, HOST, JSON, Exchange, ask, chat_scope, running
+from opened import Opening, Overheard, application
+from scenes import configured
+from trooper.testing import ScriptedProvider
+
+#: A thousand bytes in pieces of ten.
+BODY = b'{"model":"gpt-4o","messages":[{"role":"user","content":"Hi"}]}'.ljust(1000)
+PIECES = tuple(BODY[at : at + 10] for at in range(0, 1000, 10))
+
+
+async def test_bytes_are_counted_not_messages() -> None:
+    cloud, relay = ScriptedProvider(), Overheard()
+    app = application(Opening(cloud), configured(max_request_bytes=1000), relay)
+    async with running(app):
+        assert (await ask(app, "POST", CHAT, (HOST, JSON), PIECES)).status == 200
+        refused = await ask(app, "POST", CHAT, (HOST, JSON), (*PIECES, b" " * 10))
+
+    assert refused.status == 413
+    assert len(relay.requests) == 1
+    assert [request.body for request in cloud.chats] == [BODY]
+
+
+async def test_a_body_that_stops_coming_is_given_up(autojump_clock: object) -> None:
+    app = application(config=configured(drain_timeout_s=30.0))
+    exchange = Exchange([{"type": "http.request", "body": b"{", "more_body": True}])
+    async with running(app):
+        await app(chat_scope(), exchange.receive, exchange.send)
+
+    assert exchange.answer.status == 408
+    assert exchange.answer.header(b"x-should-retry") is None
+
+
+async def test_a_client_that_leaves_is_not_answered() -> None:
+    cloud, relay = ScriptedProvider(), Overheard()
+    app = application(Opening(cloud), answers=relay)
+    exchange = Exchange(
+        [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    )
+    async with running(app):
+        await app(chat_scope(), exchange.receive, exchange.send)
+
+    assert (exchange.heard, relay.requests, cloud.requests) == ([], [], [])

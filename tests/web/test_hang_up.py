@@ -1,0 +1,89 @@
+"""The client's connection, shut down from outside the server."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Self
+
+import pytest
+import trio
+from attrs import define, field
+
+from asgi_server import Exchange, body_messages, chat_scope, running
+from opened import Opening, application
+from trooper.testing import Request, Response, Server
+from trooper.web.hang_up import hang_up
+
+
+@define
+class Connected:
+    """Two ends of one real connection, both ours."""
+
+    listener: socket.socket = field(factory=lambda: socket.create_server(("127.0.0.1", 0)))
+    client: socket.socket = field(init=False)
+    server: socket.socket = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.client = socket.create_connection(self.listener.getsockname()[:2])
+        self.server, _ = self.listener.accept()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for end in (self.listener, self.client, self.server):
+            end.close()
+
+
+class TestHangUp:
+    def test_the_connection_is_found_and_ends(self) -> None:
+        with Connected() as one, Connected() as other:
+            one.server.sendall(b"sent before")
+
+            assert hang_up(one.server.getsockname(), one.server.getpeername())
+            assert one.client.recv(100) == b"sent before"
+            assert one.client.recv(100) == b""
+            with pytest.raises(BrokenPipeError):
+                one.server.send(b"x")
+            other.server.sendall(b"untouched")
+            assert other.client.recv(100) == b"untouched"
+
+    def test_both_families(self) -> None:
+        with Connected(socket.create_server(("::1", 0), family=socket.AF_INET6)) as one:
+            assert len(one.server.getsockname()) == 4
+            assert hang_up(one.server.getsockname()[:2], one.server.getpeername()[:2])
+            assert one.client.recv(100) == b""
+
+    @pytest.mark.parametrize(
+        ("server", "client"),
+        [(None, ("127.0.0.1", 1)), (("127.0.0.1", 1), None), (("127.0.0.1", 1), ("127.0.0.1", 2))],
+    )
+    def test_what_is_not_there_is_not_found(self, server: Any, client: Any) -> None:
+        with Connected():
+            assert not hang_up(server, client)
+
+    def test_it_takes_nothing_with_it(self) -> None:
+        with Connected() as one:
+            assert hang_up(one.server.getsockname(), one.server.getpeername())
+            # The server's own descriptor stays its own: it is shut down, not closed.
+            assert one.server.recv(100) == b""
+
+    async def test_a_cancelled_request_is_cut_off(self) -> None:
+        """Its provider has not begun to answer, and never will."""
+        begun = trio.Event()
+
+        async def silent(request: Request, response: Response) -> None:
+            begun.set()
+            await response.hang()
+
+        app = application(Opening(Server(silent)))
+        with Connected() as one:
+            scope = chat_scope(server=one.server.getsockname(), client=one.server.getpeername())
+            exchange = Exchange(body_messages(b"{}"))
+            async with running(app), trio.open_nursery() as nursery:
+                nursery.start_soon(app, scope, exchange.receive, exchange.send)
+                await begun.wait()
+                nursery.cancel_scope.cancel()
+
+            assert one.client.recv(100) == b""
+            assert exchange.heard == []
