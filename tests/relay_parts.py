@@ -61,7 +61,7 @@ def request(
         query=query,
         headers=((b"content-type", b"application/json"), (b"authorization", key), *headers),
         body=json.dumps(asked).encode() if body is None else body,
-        hop="trooper-0123456789ab",
+        via_name="trooper-0123456789ab",
         client_key_used=client_key_used,
     )
 

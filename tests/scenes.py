@@ -261,7 +261,7 @@ class Stage:
                 *headers,
             ),
             body=json.dumps(asked).encode() if body is None else body,
-            hop="trooper-0123456789ab",
+            via_name="trooper-0123456789ab",
         )
 
     async def ask(self, **fields: Any) -> Exchange:

@@ -15,7 +15,7 @@ from scenes import SECRET, configured, stage, with_target
 from trooper.config import Key
 from trooper.testing import ANSWERS, DEFAULT_ANSWER, FAULTS, FaultAt, ScriptedProvider, chat_events
 
-HOP = "trooper-0123456789ab"
+VIA_NAME = "trooper-0123456789ab"
 #: What the scripted provider calls its first answer.
 FIRST_ID = "chatcmpl-scripted000000000000"
 
@@ -147,25 +147,25 @@ async def test_half_an_emoji_in_a_prompt_breaks_nothing(autojump_clock: Any) -> 
 async def test_models_of_both_places(autojump_clock: Any) -> None:
     """`GET /v1/models` is the cloud's list and the local models behind it."""
     async with stage() as s:
-        status, _, body = await s.services.models(((b"authorization", SECRET.encode()),), HOP)
+        status, _, body = await s.services.models(((b"authorization", SECRET.encode()),), VIA_NAME)
         assert status == 200
         assert [m["id"] for m in json.loads(body)["data"]] == ["gpt-4o", "gpt-4o-mini", "qwen2.5:3b"]
         assert s.cloud.requests[-1].header("authorization") == SECRET
-        assert s.cloud.requests[-1].header("via") == f"1.1 {HOP}"
+        assert s.cloud.requests[-1].header("via") == f"1.1 {VIA_NAME}"
 
 
 async def test_models_without_the_cloud(autojump_clock: Any) -> None:
     """A cloud that is down, or has no list, leaves the local models; one that refuses the key is quoted."""
     async with stage() as s:
         s.network.close("api.openai.com", 80)
-        status, _, body = await s.services.models((), HOP)
+        status, _, body = await s.services.models((), VIA_NAME)
         assert (status, [m["id"] for m in json.loads(body)["data"]]) == (200, ["qwen2.5:3b"])
     async with stage(ScriptedProvider(api_key="sk-other")) as s:
-        status, _, body = await s.services.models(((b"authorization", SECRET.encode()),), HOP)
+        status, _, body = await s.services.models(((b"authorization", SECRET.encode()),), VIA_NAME)
         assert status == 401
         assert b"error" in body
     async with stage(config=configured({"TROOPER_OPENAI_BASE_URL": "http://api.openai.com/v2"})) as s:
-        status, _, body = await s.services.models((), HOP)
+        status, _, body = await s.services.models((), VIA_NAME)
         assert (status, set(json.loads(body))) == (200, {"object", "data"})
         assert [m["id"] for m in json.loads(body)["data"]] == ["qwen2.5:3b"]
 

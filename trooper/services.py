@@ -79,16 +79,16 @@ class Services:
         return tuple(Link(t, t.model_for(model)) for t in targets)
 
     def headers_for(
-        self, target: Target, headers: http.Headers, *, hop: str, client_key_used: bool = False
+        self, target: Target, headers: http.Headers, *, via_name: str, client_key_used: bool = False
     ) -> http.Headers:
         """The headers of a request to `target`, with the credentials that it gets, as its wire takes them."""
         credential = self.wires.of(target.wire).credential
         secret = self.wires.credential_headers
         return credentials.headers_for(
-            target, headers, credential, secret, hop=hop, client_key_used=client_key_used
+            target, headers, credential, secret, via_name=via_name, client_key_used=client_key_used
         )
 
-    async def models(self, headers: http.Headers, hop: str) -> tuple[int, http.Headers, bytes]:
+    async def models(self, headers: http.Headers, via_name: str) -> tuple[int, http.Headers, bytes]:
         """
         The first cloud's list of models, and the local ones behind it.
 
@@ -99,7 +99,7 @@ class Services:
         listed: dict[str, object] = {"object": "list", "data": []}
         cloud = next((t for t in self.config.targets if not t.is_local), None)
         if cloud is not None:
-            answer = await self._cloud_models(cloud, headers, hop)
+            answer = await self._cloud_models(cloud, headers, via_name)
             if isinstance(answer, Answer) and answer.status in (401, 403):
                 return answer.status, (*http.to_client(answer.headers), _JSON), answer.body
             if isinstance(answer, Answer) and answer.status < 300:
@@ -109,8 +109,8 @@ class Services:
         listed["data"] = [*(cloud_models if isinstance(cloud_models, list) else []), *local]
         return 200, (_JSON,), msgspec.json.encode(listed)
 
-    async def _cloud_models(self, cloud: Target, headers: http.Headers, hop: str) -> Answer | Failed:
-        call = Call("GET", "/models", self.headers_for(cloud, headers, hop=hop))
+    async def _cloud_models(self, cloud: Target, headers: http.Headers, via_name: str) -> Answer | Failed:
+        call = Call("GET", "/models", self.headers_for(cloud, headers, via_name=via_name))
         answer: Answer | Failed = Failed(FailureKind.TIMEOUT_TTFT)
         with trio.move_on_after(_MODELS_S):
             answer = await self.upstreams[cloud.name].fetch(call, _MODELS_BYTES)

@@ -6,7 +6,7 @@ import pytest
 
 from trooper.core.headers import CREDENTIALS, Headers, find, to_client, to_target
 
-HOP = "trooper-0123"
+VIA_NAME = "trooper-0123"
 ADDED = ((b"accept-encoding", b"identity"), (b"via", b"1.1 trooper-0123"))
 
 
@@ -14,7 +14,7 @@ def sent(
     *headers: tuple[bytes, bytes], key: tuple[bytes, bytes] | None = None, client_credentials: bool = False
 ) -> Headers:
     """What reaches the target, but for what we always add."""
-    reached = to_target(headers, key=key, client_credentials=client_credentials, hop=HOP)
+    reached = to_target(headers, key=key, client_credentials=client_credentials, via_name=VIA_NAME)
     assert reached[-2] == ADDED[0]
     assert reached[-1][0] == b"via"
     return reached[:-2]
@@ -86,9 +86,9 @@ def test_no_key_is_no_header() -> None:
 
 def test_we_are_named_behind_whom_the_request_has_passed() -> None:
     headers = ((b"via", b"1.1 edge"), (b"x", b"1"), (b"via", b"2 other"))
-    reached = to_target(headers, key=None, client_credentials=False, hop=HOP)
+    reached = to_target(headers, key=None, client_credentials=False, via_name=VIA_NAME)
     assert reached == ((b"x", b"1"), ADDED[0], (b"via", b"1.1 edge, 2 other, 1.1 trooper-0123"))
-    assert to_target((), key=None, client_credentials=False, hop=HOP) == ADDED
+    assert to_target((), key=None, client_credentials=False, via_name=VIA_NAME) == ADDED
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,8 @@ from trooper.errors import ConfigError
 from trooper.relay.request import ClientRequest
 from trooper.testing import ANSWERS, ScriptedProvider
 from trooper.web.asgi import this_machine
-from trooper.web.front_door import hop_name
-from trooper.web.protocol import Cut, Message, Receive, Send, Serve
+from trooper.web.front_door import name_in_via
+from trooper.web.protocol import HangUp, Message, Receive, Send, Serve
 
 
 async def test_the_root_path_is_not_part_of_ours() -> None:
@@ -59,7 +59,7 @@ class TestChat:
                 query=b"a=1&b",
                 headers=(HOST, JSON, (b"authorization", b"Bearer sk-mine"), (b"x-a", b"1"), (b"x-a", b"2")),
                 body=b'{"model":1}',
-                hop=hop_name(this_machine(), "8642"),
+                via_name=name_in_via(this_machine(), "8642"),
                 client_key_used=False,
             )
         ]
@@ -139,7 +139,9 @@ class TestAnyAnsweringFunction:
     """What the web layer does to whatever answers: here functions of the tests' own, not the relay."""
 
     async def test_a_fault_after_its_start_never_looks_like_an_end(self) -> None:
-        async def broken(services: object, request: object, receive: object, send: Send, cut: object) -> None:
+        async def broken(
+            services: object, request: object, receive: object, send: Send, hang_up: object
+        ) -> None:
             await send(START)
             await send(piece(b"half"))
             raise ValueError
@@ -153,7 +155,9 @@ class TestAnyAnsweringFunction:
         assert exchange.heard == [START, piece(b"half")]
 
     async def test_its_last_message_goes_out_whole_although_it_cancels_itself(self) -> None:
-        async def watching(services: object, request: object, receive: Receive, send: Send, cut: Cut) -> None:
+        async def watching(
+            services: object, request: object, receive: Receive, send: Send, hang_up: HangUp
+        ) -> None:
             async def watch(scope: trio.CancelScope) -> None:
                 while (await receive())["type"] != "http.disconnect":
                     pass

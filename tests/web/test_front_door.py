@@ -17,7 +17,7 @@ from trooper.web.front_door import (
     admit,
     allowed_origin,
     announces_body,
-    hop_name,
+    name_in_via,
     split_host,
 )
 
@@ -323,40 +323,43 @@ class TestExposure:
 
 
 class TestLoop:
-    hop = hop_name(MACHINE, "8642")
+    via_name = name_in_via(MACHINE, "8642")
 
     @pytest.mark.parametrize(
         "via",
         [
-            "1.1 {hop}",
-            "1.1 proxy.example, 1.1 {hop}",
-            "1.1 proxy.example (a, b),1.1  {HOP} (trooper)",
-            "HTTP/1.1 {hop}",
+            "1.1 {via_name}",
+            "1.1 proxy.example, 1.1 {via_name}",
+            "1.1 proxy.example (a, b),1.1  {VIA_NAME} (trooper)",
+            "HTTP/1.1 {via_name}",
         ],
     )
     def test_a_request_that_was_here_is_refused(self, via: str) -> None:
-        value = via.format(hop=self.hop, HOP=self.hop.upper()).encode()
+        value = via.format(via_name=self.via_name, VIA_NAME=self.via_name.upper()).encode()
 
         assert refusal(head((b"via", value))) == (508, "loop_detected")
 
     def test_each_via_header_counts(self) -> None:
-        request = head((b"via", b"1.1 other"), (b"via", b"1.1 " + self.hop.encode()))
+        request = head((b"via", b"1.1 other"), (b"via", b"1.1 " + self.via_name.encode()))
 
         assert refusal(request) == (508, "loop_detected")
 
     def test_another_trooper_is_no_loop(self) -> None:
-        other = hop_name(MACHINE, "8643").encode()
+        other = name_in_via(MACHINE, "8643").encode()
 
-        assert let_in(head((b"via", b"1.1 " + other + b", 1.1 x" + self.hop.encode()))).hop == self.hop
+        assert (
+            let_in(head((b"via", b"1.1 " + other + b", 1.1 x" + self.via_name.encode()))).via_name
+            == self.via_name
+        )
 
     def test_the_name_is_the_same_in_each_worker_and_says_nothing(self) -> None:
-        assert self.hop == hop_name(MACHINE, "8642")
-        assert self.hop != hop_name("another box", "8642")
-        assert len(self.hop) == len("trooper-") + 12
-        assert "box" not in self.hop
+        assert self.via_name == name_in_via(MACHINE, "8642")
+        assert self.via_name != name_in_via("another box", "8642")
+        assert len(self.via_name) == len("trooper-") + 12
+        assert "box" not in self.via_name
 
     def test_a_unix_socket_has_a_name_too(self) -> None:
-        assert let_in(head(server=None)).hop == hop_name(MACHINE, "unix")
+        assert let_in(head(server=None)).via_name == name_in_via(MACHINE, "unix")
 
 
 def test_other_headers_pass_in_order_and_twice() -> None:

@@ -26,7 +26,7 @@ class TestAnyAnsweringFunction:
         events: list[str] = []
 
         async def answers(
-            services: object, request: object, receive: Receive, send: Send, cut: object
+            services: object, request: object, receive: Receive, send: Send, hang_up: object
         ) -> None:
             await send(START)
             events.append("begun")
@@ -58,7 +58,7 @@ class TestAnyAnsweringFunction:
         """A relay that stops waiting for the client leaves nobody waiting in `receive`."""
 
         async def answers(
-            services: object, request: object, receive: Receive, send: Send, cut: object
+            services: object, request: object, receive: Receive, send: Send, hang_up: object
         ) -> None:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(receive)
@@ -85,7 +85,7 @@ class TestAnyAnsweringFunction:
         idle = trio.Event()
 
         async def answers(
-            services: object, request: object, receive: Receive, send: Send, cut: object
+            services: object, request: object, receive: Receive, send: Send, hang_up: object
         ) -> None:
             async def wait() -> None:
                 got.append((await receive())["type"])
@@ -119,7 +119,7 @@ class TestAnyAnsweringFunction:
         """Not asyncio's `CancelledError`, which nobody on Trio expects."""
 
         async def answers(
-            services: object, request: object, receive: Receive, send: Send, cut: object
+            services: object, request: object, receive: Receive, send: Send, hang_up: object
         ) -> None:
             with pytest.raises(trio.BrokenResourceError):
                 await receive()
@@ -170,7 +170,7 @@ class TestAnyAnsweringFunction:
         ended: list[str] = []
 
         async def answers(
-            services: object, request: object, receive: Receive, send: Send, cut: object
+            services: object, request: object, receive: Receive, send: Send, hang_up: object
         ) -> None:
             await send(START)
             try:
@@ -193,7 +193,9 @@ class TestAnyAnsweringFunction:
 
 @pytest.mark.parametrize("failing", ["send", "answers"])
 def test_an_error_of_any_answering_function_after_its_start_is_the_servers(failing: str) -> None:
-    async def answers(services: object, request: object, receive: object, send: Send, cut: object) -> None:
+    async def answers(
+        services: object, request: object, receive: object, send: Send, hang_up: object
+    ) -> None:
         await send(START)
         await send(END)
         raise ValueError(failing)

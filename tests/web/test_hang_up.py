@@ -12,7 +12,7 @@ from attrs import define, field
 from asgi_server import Exchange, body_messages, chat_scope, running
 from opened import Opening, application
 from trooper.testing import Request, Response, Server
-from trooper.web.hang_up import hang_up
+from trooper.web.hang_up import hang_up_on
 
 
 @define
@@ -40,7 +40,7 @@ class TestHangUp:
         with Connected() as one, Connected() as other:
             one.server.sendall(b"sent before")
 
-            assert hang_up(one.server.getsockname(), one.server.getpeername())
+            assert hang_up_on(one.server.getsockname(), one.server.getpeername())
             assert one.client.recv(100) == b"sent before"
             assert one.client.recv(100) == b""
             with pytest.raises(BrokenPipeError):
@@ -51,7 +51,7 @@ class TestHangUp:
     def test_both_families(self) -> None:
         with Connected(socket.create_server(("::1", 0), family=socket.AF_INET6)) as one:
             assert len(one.server.getsockname()) == 4
-            assert hang_up(one.server.getsockname()[:2], one.server.getpeername()[:2])
+            assert hang_up_on(one.server.getsockname()[:2], one.server.getpeername()[:2])
             assert one.client.recv(100) == b""
 
     @pytest.mark.parametrize(
@@ -60,15 +60,15 @@ class TestHangUp:
     )
     def test_what_is_not_there_is_not_found(self, server: Any, client: Any) -> None:
         with Connected():
-            assert not hang_up(server, client)
+            assert not hang_up_on(server, client)
 
     def test_it_takes_nothing_with_it(self) -> None:
         with Connected() as one:
-            assert hang_up(one.server.getsockname(), one.server.getpeername())
+            assert hang_up_on(one.server.getsockname(), one.server.getpeername())
             # The server's own descriptor stays its own: it is shut down, not closed.
             assert one.server.recv(100) == b""
 
-    async def test_a_cancelled_request_is_cut_off(self) -> None:
+    async def test_a_cancelled_request_is_hung_up_on(self) -> None:
         """Its provider has not begun to answer, and never will."""
         begun = trio.Event()
 

@@ -69,8 +69,8 @@ class Flood:
 #: Since Python 3.12.1 hypercorn's asyncio worker never cancels (hypercorn#308).
 STUCK = [
     pytest.param(served_on_trio, 30.0, id="trio, cancelled"),
-    pytest.param(served_on_trio, 0.3, id="trio, cut"),
-    pytest.param(served_on_asyncio, 0.3, id="asyncio, cut"),
+    pytest.param(served_on_trio, 0.3, id="trio, hung up on"),
+    pytest.param(served_on_asyncio, 0.3, id="asyncio, hung up on"),
 ]
 if sys.version_info < (3, 12, 1):
     STUCK.append(pytest.param(served_on_asyncio, 30.0, id="asyncio, cancelled"))
@@ -182,7 +182,9 @@ class TestOnHypercorn:
         assert not answer.endswith(b"0\r\n\r\n")
 
     async def test_a_fault_of_any_answering_function_is_no_end(self, served: Served) -> None:
-        async def broken(services: object, request: object, receive: object, send: Send, cut: object) -> None:
+        async def broken(
+            services: object, request: object, receive: object, send: Send, hang_up: object
+        ) -> None:
             await send(START)
             await send(piece(b"half"))
             raise ValueError

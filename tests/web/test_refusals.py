@@ -20,7 +20,7 @@ from trooper.relay.dispatch import answer
 from trooper.relay.request import ClientRequest
 from trooper.services import Services, open_services
 from trooper.web.asgi import Application
-from trooper.web.protocol import Cut, Receive, Send
+from trooper.web.protocol import HangUp, Receive, Send
 
 VERSION = (b"anthropic-version", b"2023-06-01")
 
@@ -119,19 +119,19 @@ async def test_nothing_there(autojump_clock: Any) -> None:
 
 async def test_a_loop(autojump_clock: Any) -> None:
     async with serving(configured()) as app:
-        hop = b""
+        via_name = b""
 
         async def learn(
-            _services: Services, request: ClientRequest, _r: Receive, send: Send, _c: Cut
+            _services: Services, request: ClientRequest, _r: Receive, send: Send, _c: HangUp
         ) -> None:
-            nonlocal hop
-            hop = request.hop.encode()
+            nonlocal via_name
+            via_name = request.via_name.encode()
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": b""})
 
         app.answer = learn
         await ask(app, "POST", "/v1/messages", (HOST, JSON), (b"{}",))
-        via = (b"via", b"1.1 " + hop)
+        via = (b"via", b"1.1 " + via_name)
         got = await ask(app, "POST", "/v1/chat/completions", (HOST, JSON, via), (b"{}",))
         check_openai(got, 508, "loop_detected")
         got = await ask(app, "POST", "/v1/messages", (HOST, JSON, via), (b"{}",))
@@ -171,7 +171,7 @@ async def test_who_asks_is_known_by_all_credentials(autojump_clock: Any) -> None
     """Also by a key to our own door, which nobody behind the door is given."""
     seen: list[ClientRequest] = []
 
-    async def note(_services: Services, request: ClientRequest, _r: Receive, send: Send, _c: Cut) -> None:
+    async def note(_services: Services, request: ClientRequest, _r: Receive, send: Send, _c: HangUp) -> None:
         seen.append(request)
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})

@@ -11,7 +11,7 @@ from opened import BrokenNetwork, Opening, application
 from scenes import configured
 from trooper.testing import Request, Response, Server
 from trooper.web.asgi import this_machine
-from trooper.web.front_door import hop_name
+from trooper.web.front_door import name_in_via
 
 
 async def test_liveness() -> None:
@@ -81,7 +81,7 @@ class TestModels:
         assert request.header("x-custom") == "1"
         assert request.header("authorization") is None
         # A list of models is asked of a target too, and must not come back here for ever.
-        assert request.header("via") == f"1.1 {hop_name(this_machine(), '8642')}"
+        assert request.header("via") == f"1.1 {name_in_via(this_machine(), '8642')}"
 
     async def test_a_list_is_handed_on(self) -> None:
         app = application()

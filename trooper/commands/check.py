@@ -124,7 +124,7 @@ async def ask_all(config: Config) -> list[Finding]:
 
 async def _ask_cloud(services: Services, target: Target) -> Finding:
     side = services.wires.target_side(target.wire)
-    headers = (*services.headers_for(target, (), hop="trooper-check"), *side.headers)
+    headers = (*services.headers_for(target, (), via_name="trooper-check"), *side.headers)
     call = Call("GET", "/models", headers)
     answer: Answer | Failed | None = None
     with trio.move_on_after(target.connect_timeout_s + _ANSWER_S):

@@ -55,7 +55,7 @@ def to_target(
     *,
     key: tuple[bytes, bytes] | None,
     client_credentials: bool,
-    hop: str,
+    via_name: str,
     secret: Container[bytes] = (),
 ) -> Headers:
     """
@@ -67,7 +67,7 @@ def to_target(
         client_credentials: whether this is the target the client's own
             credentials belong to.
         secret: credentials beside the usual ones.
-        hop: our pseudonym, so that a request that comes back is recognised.
+        via_name: our pseudonym, so that a request that comes back is recognised.
     """
     named = {
         token.strip().lower()
@@ -92,7 +92,7 @@ def to_target(
     if key is not None:
         kept.append(key)
     kept.append((b"accept-encoding", b"identity"))
-    kept.append((b"via", b", ".join([*vias, b"1.1 " + hop.encode("ascii")])))
+    kept.append((b"via", b", ".join([*vias, b"1.1 " + via_name.encode("ascii")])))
     return tuple(kept)
 
 

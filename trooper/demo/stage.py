@@ -40,7 +40,7 @@ from trooper.testing import (
 )
 from trooper.testing.client import Heard, ask
 from trooper.web.asgi import Application
-from trooper.web.protocol import Cut, Receive
+from trooper.web.protocol import HangUp, Receive
 from trooper.web.protocol import Send as AsgiSend
 from trooper.web.serve import Server, open_listeners
 from trooper.wires import OLLAMA_CHAT, OPENAI_CHAT, WIRES
@@ -257,10 +257,10 @@ class House:
                 yield services
 
         async def relaying(
-            services: Services, request: ClientRequest, receive: Receive, send: AsgiSend, cut: Cut
+            services: Services, request: ClientRequest, receive: Receive, send: AsgiSend, hang_up: HangUp
         ) -> None:
             self.records.began_s = trio.current_time()
-            await relay(services, request, receive, send, cut)
+            await relay(services, request, receive, send, hang_up)
 
         def say_nothing(_line: str) -> None:
             """The screen belongs to the demo."""

@@ -179,7 +179,7 @@ class Asking:
         if asked and link.model is not None and link.model != asked:
             body = wire.with_model(body, link.model)
         headers = self.services.headers_for(
-            link.target, request.headers, hop=request.hop, client_key_used=request.client_key_used
+            link.target, request.headers, via_name=request.via_name, client_key_used=request.client_key_used
         )
         return Call("POST", wire.path, headers, body, request.query)
 
@@ -188,7 +188,7 @@ class Asking:
         request, wire = self.incoming.request, self.route.target_side(link)
         kept = request.headers if self.route.is_native(link) else ()
         headers = self.services.headers_for(
-            link.target, kept, hop=request.hop, client_key_used=request.client_key_used
+            link.target, kept, via_name=request.via_name, client_key_used=request.client_key_used
         )
         said = {name for name, _ in headers}
         ours = ((b"content-type", b"application/json"), (b"accept", b"text/event-stream"), *wire.headers)

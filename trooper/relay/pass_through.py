@@ -106,7 +106,7 @@ async def pass_through(
 
 def _call(services: Services, target: Target, request: ClientRequest) -> Call:
     headers = services.headers_for(
-        target, request.headers, hop=request.hop, client_key_used=request.client_key_used
+        target, request.headers, via_name=request.via_name, client_key_used=request.client_key_used
     )
     path = request.raw_path.removeprefix("/v1")
     return Call(request.method, path, headers, request.body, request.query, at_root=path == "/")

@@ -24,7 +24,7 @@ class ClientRequest:
 
     Attributes:
         headers: names in lower case.
-        hop: this Trooper's pseudonym in `Via`.
+        via_name: this Trooper's pseudonym in `Via`.
         client_key_used: the `Authorization` was a key to our own front door;
             it is nobody else's business.
         raw_path: the path as the client wrote it, percent-encoded.
@@ -36,7 +36,7 @@ class ClientRequest:
     query: bytes
     headers: http.Headers = field(repr=False)
     body: bytes = field(repr=False)
-    hop: str
+    via_name: str
     client_key_used: bool = False
     method: str = "POST"
     raw_path: str = ""

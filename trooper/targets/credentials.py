@@ -36,7 +36,7 @@ def headers_for(
     credential: Credential,
     secret: Container[bytes],
     *,
-    hop: str,
+    via_name: str,
     client_key_used: bool = False,
 ) -> http.Headers:
     """
@@ -50,7 +50,7 @@ def headers_for(
         headers,
         key=_key(target, credential),
         client_credentials=target.key.kind == "client" and not client_key_used,
-        hop=hop,
+        via_name=via_name,
         secret=secret,
     )
 

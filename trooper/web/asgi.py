@@ -50,9 +50,9 @@ from trooper.web.front_door import (
     is_preflight,
 )
 from trooper.web.guest import Guest
-from trooper.web.hang_up import hang_up
-from trooper.web.protocol import Answering, Cut, Message, OpenServices, Receive, S, Scope, Send, Serve
-from trooper.web.routes import HOP_KEY, SERVICES_KEY, create_routes
+from trooper.web.hang_up import hang_up_on
+from trooper.web.protocol import Answering, HangUp, Message, OpenServices, Receive, S, Scope, Send, Serve
+from trooper.web.routes import SERVICES_KEY, VIA_NAME_KEY, create_routes
 from trooper.wires import WIRES, Wires
 
 logger = logging.getLogger(__name__)
@@ -139,11 +139,11 @@ class Application(Generic[S]):
             await self._refuse(scope, receive, send)
             return
 
-        cut = partial(hang_up, scope.get("server"), scope.get("client"))
+        hang_up = partial(hang_up_on, scope.get("server"), scope.get("client"))
         async with trio.open_nursery() as nursery:
             answered = trio.Event()
-            nursery.start_soon(_cut_when_cancelled, answered, cut)
-            await self._answer(services, scope, receive, Response(send), cut)
+            nursery.start_soon(_hang_up_when_cancelled, answered, hang_up)
+            await self._answer(services, scope, receive, Response(send), hang_up)
             answered.set()
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -161,7 +161,7 @@ class Application(Generic[S]):
         return error_body_for(self.wires, head.path, head.headers)
 
     async def _answer(
-        self, services: S, scope: Scope, receive: Receive, response: Response, cut: Cut
+        self, services: S, scope: Scope, receive: Receive, response: Response, hang_up: HangUp
     ) -> None:
         head = _head(scope)
         try:
@@ -185,15 +185,15 @@ class Application(Generic[S]):
                 query=scope["query_string"],
                 headers=admitted.headers,
                 body=body,
-                hop=admitted.hop,
+                via_name=admitted.via_name,
                 client_key_used=admitted.client_key_used,
                 method=head.method,
                 raw_path=_raw_path(scope),
                 owner=self._owner(services, head),
             )
-            await self._answer_ours(services, request, head, receive, response, cut)
+            await self._answer_ours(services, request, head, receive, response, hang_up)
         else:
-            known = {SERVICES_KEY: services, HOP_KEY: admitted.hop}
+            known = {SERVICES_KEY: services, VIA_NAME_KEY: admitted.via_name}
             inner = {**scope, "headers": list(admitted.headers), **known}
             await self._routes(inner, _after_body(receive), response)
 
@@ -204,10 +204,10 @@ class Application(Generic[S]):
         head: RequestHead,
         receive: Receive,
         response: Response,
-        cut: Cut,
+        hang_up: HangUp,
     ) -> None:
         try:
-            await self.answer(services, request, receive, response, cut)
+            await self.answer(services, request, receive, response, hang_up)
         except Exception:
             # A bug of ours. Once the answer has begun the server must end it:
             # without a terminator, so that nobody takes it for a whole one.
@@ -321,9 +321,9 @@ async def _hold_open(*, task_status: trio.TaskStatus[trio.Nursery]) -> None:
         await trio.sleep_forever()
 
 
-async def _cut_when_cancelled(answered: trio.Event, cut: Cut) -> None:
+async def _hang_up_when_cancelled(answered: trio.Event, hang_up: HangUp) -> None:
     """
-    Cut the client off when the server cancels its scope.
+    Hang up on the client when the server cancels its scope.
 
     That is the end of the grace period, or a fault of ours. The answer is lost
     in any case, and a client that does not read would keep the server's
@@ -332,5 +332,5 @@ async def _cut_when_cancelled(answered: trio.Event, cut: Cut) -> None:
     try:
         await answered.wait()
     except trio.Cancelled:
-        cut()
+        hang_up()
         raise

@@ -66,15 +66,15 @@ class Admitted:
         headers: the request's headers without the keys to this door.
         client_key_used: `Authorization` or `x-api-key` was such a key and is
             gone from `headers`; there is no client key left to send on.
-        hop: this Trooper's name in `Via`.
+        via_name: this Trooper's pseudonym in `Via` (RFC 9110, 7.6.3).
     """
 
     headers: Headers
     client_key_used: bool
-    hop: str
+    via_name: str
 
 
-def hop_name(machine: str, place: str) -> str:
+def name_in_via(machine: str, place: str) -> str:
     """
     This Trooper's pseudonym in `Via`.
 
@@ -145,13 +145,13 @@ def admit(config: Config, machine: str, head: RequestHead) -> Admitted:
     allowed_origin(config, head)
     _check_exposure(config, head)
     place = "unix" if head.server is None else str(head.server[1])
-    hop = hop_name(machine, place)
-    _check_loop(hop, head)
+    via_name = name_in_via(machine, place)
+    _check_loop(via_name, head)
     keys = frozenset() if _is_open(head) else _check_key(config, head)
     _check_body(config, head)
     dropped = {KEY_HEADER, *keys}
     headers = tuple((name, value) for name, value in head.headers if name not in dropped)
-    return Admitted(headers, bool(keys), hop)
+    return Admitted(headers, bool(keys), via_name)
 
 
 def _check_host(config: Config, head: RequestHead) -> None:
@@ -207,13 +207,13 @@ def _check_exposure(config: Config, head: RequestHead) -> None:
         )
 
 
-def _check_loop(hop: str, head: RequestHead) -> None:
+def _check_loop(via_name: str, head: RequestHead) -> None:
     # `Via` is a list of "protocol received-by (comment)"; our name can stand
     # nowhere else in it by accident, so the parts need no parsing.
     words = {
         word for name, value in head.headers if name == b"via" for word in re.split(rb"[,\s]+", value.lower())
     }
-    if hop.encode() in words:
+    if via_name.encode() in words:
         raise RequestRejected(
             508,
             "loop_detected",

@@ -7,7 +7,7 @@ of Trooper is written for Trio, so here, and only here, the two meet:
 * One guest run per loop, begun and ended by the lifespan scope.
 * Each other scope is one Trio task; the server's asyncio task waits for it.
 * `receive` and `send` belong to asyncio. A Trio task that calls one starts an
-  asyncio task for it and sleeps until that is done: one hop each way.
+  asyncio task for it and sleeps until that is done: one crossing each way.
 * Cancellation goes both ways, and waits for the other side to end.
 
 Both loops run in one thread. Trio lets its host call what does not wait

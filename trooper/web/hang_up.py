@@ -1,5 +1,5 @@
 """
-Cut a client off, whatever the server thinks of it.
+Hang up on a client, whatever the server thinks of it.
 
 Hypercorn shields its socket write: while a client does not read, the task
 that serves it cannot be cancelled, and the process outlives its own shutdown
@@ -19,7 +19,7 @@ from typing import TypeAlias
 Address: TypeAlias = tuple[str, int | None]
 
 
-def hang_up(server: Address | None, client: Address | None) -> bool:
+def hang_up_on(server: Address | None, client: Address | None) -> bool:
     """
     Shut down the connection between two addresses, if it is ours.
 

@@ -18,7 +18,7 @@ from trooper.relay.request import ClientRequest
 
 __all__ = [
     "Answering",
-    "Cut",
+    "HangUp",
     "Headers",
     "Message",
     "OpenServices",
@@ -33,8 +33,8 @@ __all__ = [
 Scope: TypeAlias = MutableMapping[str, Any]
 Serve: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-#: Cuts the client's connection; see `hang_up`.
-Cut: TypeAlias = Callable[[], object]
+#: Hangs up on the one client; see `hang_up`.
+HangUp: TypeAlias = Callable[[], object]
 
 
 class Serving(Protocol):
@@ -44,8 +44,8 @@ class Serving(Protocol):
     def digest_key(self) -> bytes:
         """What owners are told apart by."""
 
-    async def models(self, headers: Headers, hop: str) -> tuple[int, Headers, bytes]:
-        """Status, headers and body for `GET /v1/models`; `hop` is our name for targets that are asked."""
+    async def models(self, headers: Headers, via_name: str) -> tuple[int, Headers, bytes]:
+        """Status, headers and body for `GET /v1/models`; `via_name` is our name for targets that are asked."""
 
     def readiness(self) -> Mapping[str, object]:
         """
@@ -59,4 +59,4 @@ class Serving(Protocol):
 S = TypeVar("S", bound=Serving)
 
 OpenServices: TypeAlias = Callable[[Config, trio.Nursery], AbstractAsyncContextManager[S]]
-Answering: TypeAlias = Callable[[S, ClientRequest, Receive, Send, Cut], Awaitable[None]]
+Answering: TypeAlias = Callable[[S, ClientRequest, Receive, Send, HangUp], Awaitable[None]]

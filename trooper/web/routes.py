@@ -23,7 +23,7 @@ from trooper.wires import Wires
 SERVICES_KEY = "trooper.services"
 
 #: Where it carries our name in `Via`.
-HOP_KEY = "trooper.hop"
+VIA_NAME_KEY = "trooper.via_name"
 
 
 def create_routes(wires: Wires) -> QuartTrio:
@@ -50,7 +50,7 @@ def create_routes(wires: Wires) -> QuartTrio:
         # The scope's headers, not Quart's: those are title-cased text, and the
         # front door's keys have been taken out of these.
         scope = _scope()
-        status, headers, body = await _services().models(tuple(scope["headers"]), scope[HOP_KEY])
+        status, headers, body = await _services().models(tuple(scope["headers"]), scope[VIA_NAME_KEY])
         answer = app.response_class(body, status=status)
         answer.headers.pop("content-type", None)
         answer.headers.extend((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
