@@ -116,7 +116,9 @@ class ToolCalls:
     @property
     def all_whole(self) -> bool:
         """Whether no call is open; true when there are none."""
-        return not self.overflowed and all(call.whole for call in self._calls.values())
+        if not self._calls:
+            return not self.overflowed
+        return all(call.whole for call in self._calls.values())
 
     def open_call(self) -> tuple[int, ToolCall] | None:
         """The index and the half of the one call that is open, if it is the last one."""
