@@ -154,6 +154,35 @@ def test_the_last_boundary_is_the_largest(text: str, start: int) -> None:
     assert last_boundary(text, start) == (found[-1] if found else -1)
 
 
+def asked_place_by_place(text: str, start: int) -> int:
+    """What `last_boundary` means."""
+    return next((at for at in range(len(text), start, -1) if is_boundary(text, at)), -1)
+
+
+@given(st.text(max_size=30), st.integers(-2, 32))
+def test_in_any_script_the_last_boundary_is_what_each_place_says(text: str, start: int) -> None:
+    assert last_boundary(text, start) == asked_place_by_place(text, start)
+
+
+#: Plain to `last_boundary`, and what stands beside the ranges that are.
+NEIGHBOURS = [
+    *range(0x20, 0x380),
+    *range(0x470, 0x540),
+    *range(0x2000, 0x2080),
+    *map(ord, "\t\n\r\x0b\x0c\x1c\x85дΩ中ก한🙂"),
+]
+
+
+@pytest.mark.parametrize(
+    "around", ["{}", "a{}", "{}a", "a{}b", "3{}1", "3{}", "{}.5", "3.{}", "{} ", " {}", "{}\n"]
+)
+def test_each_sign_beside_what_matters(around: str) -> None:
+    for sign in map(chr, NEIGHBOURS):
+        text = around.format(sign)
+        for start in range(-1, len(text) + 1):
+            assert last_boundary(text, start) == asked_place_by_place(text, start), (text, start)
+
+
 def test_the_last_boundary_of_the_whole_text() -> None:
     assert last_boundary("one two") == 3
     assert last_boundary("one") == -1

@@ -136,9 +136,6 @@ Event: TypeAlias = (
     Begin | Text | Reasoning | Refusal | ToolCallDelta | PartEnd | Usage | Finish | Done | NextChoice | Other
 )
 
-#: Events that neither end a word nor begin one: preamble, counts, ends of parts, keep-alives.
-SaysNothing: TypeAlias = Begin | PartEnd | Usage | Other
-
 
 @frozen
 class Received:

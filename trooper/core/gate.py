@@ -39,25 +39,26 @@ This file may not know any wire; it never changes or splits an event.
 from __future__ import annotations
 
 from collections import deque
+from typing import assert_never
 
 from attrs import define, field
 
 from trooper.core.boundary import context_start, last_boundary
 from trooper.core.events import (
+    Begin,
     Done,
     Finish,
     NextChoice,
+    Other,
+    PartEnd,
+    Reasoning,
     Received,
-    SaysNothing,
+    Refusal,
     Text,
     ToolCallDelta,
+    Usage,
 )
 from trooper.core.tool_calls import OpenCalls
-
-
-def _says_nothing(item: Received) -> bool:
-    """Preamble, keep-alives and the like: they neither end a word nor begin one."""
-    return all(isinstance(e, SaysNothing) for e in item.events)
 
 
 @define
@@ -86,19 +87,30 @@ class Gate:
             return [item]
         if self.holds_all:
             return self._push_to_whole(item)
-        deltas = [e for e in item.events if isinstance(e, ToolCallDelta)] if self.holds_calls else []
+        text, ends_word = "", False
+        deltas: list[ToolCallDelta] = []
+        # One loop for the four questions below: this is asked once per token.
+        for event in item.events:
+            match event:
+                case Text(piece):
+                    text += piece
+                case Begin() | PartEnd() | Usage() | Other():
+                    # Preamble, keep-alives and the like neither end a word nor begin one.
+                    continue
+                case ToolCallDelta() if self.holds_calls:
+                    deltas.append(event)
+                case ToolCallDelta() | Reasoning() | Refusal() | Finish() | Done() | NextChoice():
+                    ends_word = True
+                case _ as never:
+                    assert_never(never)
         if deltas or not self._calls.all_whole:
             return self._push_tool_call(item, deltas)
-        says_nothing, text = _says_nothing(item), item.text
-        if says_nothing and not self._held:
-            return [item]
-        if not says_nothing and not text:
-            # Not text and not nothing: it ends the word.
+        if ends_word and not text:
             return [*self._release_all(), item]
+        if not text and not self._held:
+            return [item]
         self._hold(item, text)
-        if any(not isinstance(e, Text | SaysNothing) for e in item.events):
-            return self._release_all()
-        return self._release_text()
+        return self._release_all() if ends_word else self._release_text()
 
     def flush(self) -> list[Received]:
         """Return everything that is held: the leg has completed, nothing can follow."""

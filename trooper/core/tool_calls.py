@@ -129,7 +129,9 @@ class OpenCalls:
     @property
     def all_whole(self) -> bool:
         """Whether no call is open; true when there are none."""
-        return not self.overflowed and all(call.whole for call in self._calls.values())
+        if not self._calls:
+            return not self.overflowed
+        return all(call.whole for call in self._calls.values())
 
 
 @define

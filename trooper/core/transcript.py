@@ -58,7 +58,10 @@ class Transcript:
         for event in events:
             match event:
                 case Text(text):
-                    self._add_text(text)
+                    self.text_events += 1
+                    self.part_ended = False
+                    if self._counts(text):
+                        self._pieces.append(text)
                 case Reasoning(text):
                     self.reasoning_chars += len(text)
                 case ToolCallDelta():
@@ -85,12 +88,6 @@ class Transcript:
                     pass
                 case _ as never:
                     assert_never(never)
-
-    def _add_text(self, text: str) -> None:
-        self.text_events += 1
-        self.part_ended = False
-        if self._counts(text):
-            self._pieces.append(text)
 
     def _counts(self, text: str) -> bool:
         """Whether `text` still fits under the cap; forgets everything when it does not."""

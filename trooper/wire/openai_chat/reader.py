@@ -156,7 +156,9 @@ class ChatReader(EventReader):
 
     def _read_chunk(self, raw: bytes, chunk: _Chunk) -> Received | None:
         events: list[Event] = []
-        role = any(c.delta is not None and c.delta.role is not None for c in chunk.choices)
+        role = False
+        for choice in chunk.choices:
+            role = role or (choice.delta is not None and choice.delta.role is not None)
         if role or (not self._begun and chunk.id):
             # Azure's first chunk has no choices and an empty id: not yet the answer's.
             self._begun = True
