@@ -8,6 +8,7 @@ from typing import Any
 import trio
 from attrs import define, field
 
+from trooper.core.outcome import Answer
 from trooper.relay.client import Client
 
 
@@ -58,6 +59,14 @@ async def test_status_pieces_and_end(autojump_clock: Any) -> None:
         {"type": "http.response.body", "body": b"two", "more_body": True},
         {"type": "http.response.body", "body": b"!", "more_body": False},
     ]
+
+
+async def test_a_whole_answer_says_its_length(autojump_clock: Any) -> None:
+    server = Server()
+    client = server.client()
+    await client.answer(Answer(418, ((b"a", b"b"),), b"tea"), own=((b"c", b"d"),))
+    assert (client.status, client.sent_bytes, client.done) == (418, 3, True)
+    assert server.sent[0]["headers"] == [(b"a", b"b"), (b"content-length", b"3"), (b"c", b"d")]
 
 
 async def test_a_client_that_leaves_ends_its_request(autojump_clock: Any) -> None:

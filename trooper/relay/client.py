@@ -15,6 +15,7 @@ import trio
 from attrs import define, field
 
 from trooper.core.headers import Headers
+from trooper.core.outcome import Answer
 
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -36,7 +37,6 @@ class Client:
     drain_timeout_s: float
     status: int | None = field(default=None, init=False)
     sent_bytes: int = field(default=0, init=False)
-    last_sent: float = field(default=0.0, init=False)
     gone: bool = field(default=False, init=False)
     done: bool = field(default=False, init=False)
     _sending_since: float | None = field(default=None, init=False)
@@ -49,20 +49,24 @@ class Client:
     async def start(self, status: int, headers: Headers) -> None:
         """Send the status and the headers."""
         self.status = status
-        self.last_sent = trio.current_time()
         await self._timed({"type": "http.response.start", "status": status, "headers": list(headers)})
 
     async def write(self, body: bytes) -> None:
         """Send a piece of the body; waits while the client does not read."""
         await self._timed({"type": "http.response.body", "body": body, "more_body": True})
         self.sent_bytes += len(body)
-        self.last_sent = trio.current_time()
 
     async def finish(self, body: bytes = b"") -> None:
         """Send the last piece. The web layer shields it: see its `Response`."""
         self.done = True
         await self._timed({"type": "http.response.body", "body": body, "more_body": False})
         self.sent_bytes += len(body)
+
+    async def answer(self, answer: Answer, own: Headers = ()) -> None:
+        """Send a whole answer; `own` are headers of ours behind its own."""
+        length = (b"content-length", str(len(answer.body)).encode())
+        await self.start(answer.status, (*answer.headers, length, *own))
+        await self.finish(answer.body)
 
     async def _timed(self, message: Message) -> None:
         self._sending_since = trio.current_time()

@@ -218,6 +218,7 @@ class Conductor:
     async def _hear_out(self, leg: RunningLeg) -> Outcome:
         """Hear one leg to its end; returns how it ended."""
         inbox, patience, splice, delivery = leg.inbox, leg.patience, leg.splice, self._delivery
+        pacing = self._response.pacing
         while True:
             item = inbox.take()
             if item is None:
@@ -230,8 +231,9 @@ class Conductor:
                         return self._conclude(leg, Completed())
                     if (kind := patience.lost(now)) is not None:
                         return self._conclude(leg, Failed(kind))
-                    await self._response.do_duties(delivery, leg, now)
-                    self.alarm.set(min(patience.due, self._response.pacing.due))
+                    if now >= pacing.due:
+                        await self._response.do_duties(delivery, leg, now)
+                    self.alarm.set(min(patience.due, pacing.due))
                     await self._bell.wait()
                 case Received():
                     if item.has_content:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from trooper.config import Config
 from trooper.core.headers import Headers
+from trooper.core.outcome import Answer
 from trooper.relay import past_answers
 from trooper.relay.client import Client, Receive, Send
 from trooper.relay.conductor import relay
@@ -38,15 +39,9 @@ async def answer(
         return
     body = past_answers.told(services, request.method, request.path, request.owner)
     if body is not None:
-        await _tell(services, send, body)
+        client = Client(send, hang_up, services.config.server.drain_timeout_s)
+        await client.answer(Answer(200, ((b"content-type", b"application/json"),), body))
         return
     target = provider_for(services.wires, services.config, request.method, request.path, request.headers)
     if target is not None:  # The web layer has asked `is_ours`, so there is one.
         await pass_through(services, target, request, receive, send, hang_up)
-
-
-async def _tell(services: Services, send: Send, body: bytes) -> None:
-    client = Client(send, lambda: None, services.config.server.drain_timeout_s)
-    length = (b"content-length", str(len(body)).encode())
-    await client.start(200, ((b"content-type", b"application/json"), length))
-    await client.finish(body)

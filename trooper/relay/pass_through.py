@@ -88,7 +88,7 @@ async def pass_through(
                 # Torn in the middle: an end of ours would make it look whole.
                 hang_up()
             else:
-                await _answer(client, _without_it(services, failed, target, request))
+                await client.answer(_without_it(services, failed, target, request))
             nursery.cancel_scope.cancel(reason="the request is over")
     finally:
         kind = _KIND.match(request.path)
@@ -136,9 +136,3 @@ def _without_it(services: Services, failed: Failed, target: Target, request: Cli
         return Answer(200, ((b"content-type", b"application/json"),), body)
     told = failure_answers.trouble(failed, target.name, midway=False)
     return failure_answers.http_answer(failed, msgspec.json.encode(side.error_body(told)), own=True)
-
-
-async def _answer(client: Client, answer: Answer) -> None:
-    length = (b"content-length", str(len(answer.body)).encode())
-    await client.start(answer.status, (*answer.headers, length))
-    await client.finish(answer.body)

@@ -77,9 +77,7 @@ class Response:
 
     async def answer(self, answer: Answer, speaker: str) -> None:
         """Send a whole HTTP answer: `speaker`'s words, or ours about it."""
-        length = (b"content-length", str(len(answer.body)).encode())
-        await self.client.start(answer.status, (*answer.headers, length, *self._own_headers(speaker)))
-        await self.client.finish(answer.body)
+        await self.client.answer(answer, self._own_headers(speaker))
 
     async def _open(self, delivery: Delivery, leg: RunningLeg) -> None:
         await self.client.start(
