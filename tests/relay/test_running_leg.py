@@ -16,9 +16,9 @@ from trooper.core.tally import LegTally
 from trooper.core.unfit import Unfit
 from trooper.relay.running_leg import RunningLeg, patience_with
 from trooper.relay.splice import Splice
-from trooper.services import Link
 from trooper.targets.inbox import Bell, Ended, Inbox
 from trooper.targets.leg import NoLeg
+from trooper.targets.link import Link
 from trooper.telemetry.report import Ending, How
 
 
