@@ -19,7 +19,7 @@ from trooper.core import headers as http
 from trooper.core.cooldown import Cooldowns
 from trooper.store import Answers, UnknownIds
 from trooper.targets import credentials
-from trooper.targets.link import Link
+from trooper.targets.chain import Link, links
 from trooper.targets.models import list_models
 from trooper.targets.standby import Standby, State
 from trooper.targets.standby.embedded import nowhere
@@ -50,18 +50,8 @@ class Services:
         self.answers = Answers(self.config.server.remember_bytes)
 
     def chain(self, model: str, wire: Wire) -> tuple[Link, ...]:
-        """
-        Where a request for `model` in `wire` may go, in order.
-
-        A local model that is asked for by its own name is asked directly: it
-        is on our list of models, so it must work.
-        """
-        targets = self.config.chain_for(model, wire)
-        for target in targets:
-            standby = self.standbys.get(target.name)
-            if standby is not None and model not in target.models and standby.find(model):
-                return (Link(target, model),)
-        return tuple(Link(t, t.model_for(model)) for t in targets)
+        """Where a request for `model` in `wire` may go, in order."""
+        return links(self.config.chain_for(model, wire), self.standbys, model)
 
     def headers_for(
         self, target: Target, headers: http.Headers, *, via_name: str, client_key_used: bool = False

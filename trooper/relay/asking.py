@@ -23,9 +23,9 @@ from trooper.core.unfit import Unfit
 from trooper.relay.request import Incoming
 from trooper.relay.route import Route
 from trooper.services import Services
+from trooper.targets.chain import Link
 from trooper.targets.cloud import CloudLeg
 from trooper.targets.leg import Leg, NoLeg
-from trooper.targets.link import Link
 from trooper.targets.local import LocalLeg
 from trooper.targets.standby import Standby
 from trooper.targets.upstream import Call

@@ -26,7 +26,7 @@ from trooper.core.transcript import Transcript
 from trooper.core.unfit import Unfit
 from trooper.relay.request import Incoming
 from trooper.services import Services
-from trooper.targets.link import Link
+from trooper.targets.chain import Link
 from trooper.targets.standby import State
 from trooper.targets.ways import cloud_way
 from trooper.wire.client_side import Unreadable
