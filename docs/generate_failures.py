@@ -48,7 +48,6 @@ KINDS: Mapping[FailureKind, str] = {
     K.INVALID_REQUEST: "The request is wrong. Passed on: it would be wrong everywhere.",
     K.CONTENT_FILTER: "A filter stopped the answer. Passed on: no other model may finish it.",
     K.UNFIT: "The target cannot take this request; the log has the [reason](#reasons).",
-    K.CLIENT_CANCELLED: "The client left. Everything is cancelled, and nobody else is asked.",
 }
 
 ACTIONS = {

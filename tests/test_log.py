@@ -9,7 +9,10 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from trooper.telemetry.log import set_up_logging
+from trooper.core.outcome import FailureKind, Phase
+from trooper.core.unfit import Unfit
+from trooper.telemetry.log import log_passed, log_request, set_up_logging
+from trooper.telemetry.report import Ending, How, LegReport, PassedReport, RequestReport
 
 
 class Writes(io.StringIO):
@@ -42,3 +45,52 @@ def test_a_line_is_one_write(stream: Writes) -> None:
     assert json.loads(first)["count"] == 1
     assert second.count("\n") == 1
     assert second.endswith("\n")
+
+
+def test_states_and_reasons_are_logged_as_their_words(stream: Writes) -> None:
+    leg = LegReport(
+        *("openai", "gpt-4o", How.CONTINUE, FailureKind.UNFIT, Phase.TEXT),
+        started_s=0.0,
+        first_content_s=None,
+        ended_s=1.5,
+        tokens=0,
+        estimated=True,
+        unfit_reason=Unfit.STARTS_ANEW,
+    )
+    log_request(
+        RequestReport(
+            request_id="r",
+            model="gpt-4o",
+            stream=True,
+            outcome=Ending.FAILED,
+            status=200,
+            duration_s=2.0,
+            sent_bytes=7,
+            gap_s=None,
+            legs=(leg,),
+            passed_by={"ollama": Unfit.VISION},
+        )
+    )
+    log_passed(PassedReport("files", "openai", Ending.PASSED_ON, 200, 0.1, 3))
+
+    request, passed = map(json.loads, stream.pieces)
+    assert (request["level"], request["outcome"], request["passed_by"]) == (
+        "warning",
+        "failed",
+        {"ollama": "vision"},
+    )
+    assert request["legs"] == [
+        {
+            "target": "openai",
+            "model": "gpt-4o",
+            "how": "continue",
+            "outcome": "unfit",
+            "phase": "text",
+            "started_s": 0.0,
+            "ended_s": 1.5,
+            "tokens": 0,
+            "estimated": True,
+            "unfit_reason": "starts_anew",
+        }
+    ]
+    assert passed["outcome"] == "passed_on"

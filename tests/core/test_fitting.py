@@ -43,7 +43,7 @@ def result(of: str, text: str = "42") -> Message:
 
 
 def chat(*messages: Message, max_tokens: int | None = 0, tools: tuple[Tool, ...] = ()) -> Conversation:
-    return Conversation("m", messages, tools=tools, sampling=Sampling(max_tokens=max_tokens))
+    return Conversation(messages, tools=tools, sampling=Sampling(max_tokens=max_tokens))
 
 
 def text_of(conversation: Conversation | None) -> list[str]:

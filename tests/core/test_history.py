@@ -109,7 +109,7 @@ IN_TWO = Message(Role.ASSISTANT, (TextPart("b"), TextPart("c")))
     ],
 )
 def test_split_prefill(history: tuple[Message, ...], left: int, prefill: str) -> None:
-    split, begun = split_prefill(Conversation("m", history, tool_choice="none"))
+    split, begun = split_prefill(Conversation(history, tool_choice="none"))
 
     assert begun == prefill
-    assert split == Conversation("m", history[:left], tool_choice="none")
+    assert split == Conversation(history[:left], tool_choice="none")

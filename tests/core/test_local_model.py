@@ -152,7 +152,7 @@ def test_the_generation_probe(content: str, way: Way, echoes: bool) -> None:
 
 
 def asked(*parts: Part, **fields: Any) -> Conversation:
-    return Conversation("gpt-4o", (Message(Role.USER, (TextPart("Q"), *parts)),), **fields)
+    return Conversation((Message(Role.USER, (TextPart("Q"), *parts)),), **fields)
 
 
 CALLABLE = (Tool("f"),)
@@ -205,6 +205,6 @@ def test_unfit_to_go_on(way: Way, conversation: Conversation, reason: Unfit | No
 
 def test_old_turns_count_too() -> None:
     earlier = Message(Role.USER, (IMAGE,))
-    conversation = Conversation("m", (earlier, Message(Role.ASSISTANT), Message(Role.USER)))
+    conversation = Conversation((earlier, Message(Role.ASSISTANT), Message(Role.USER)))
     assert unfit(LocalModel("m", capabilities=CHAT), conversation) is Unfit.VISION
     assert unfit_to_go_on(LocalModel("m", way=Way.RAW), conversation) is Unfit.IMAGES_RAW

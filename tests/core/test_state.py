@@ -42,7 +42,7 @@ MIB = 1024 * 1024
         (Join, {"prefill": REQUIRED, "echoes": None, "stop": (), "overlaps": False}),
         (ToolCalls, {"max_bytes": 4 * MIB}),
         (Transcript, {"cap_bytes": REQUIRED}),
-        (LegTally, {"target": REQUIRED, "model": REQUIRED, "outcome": "open", "reported": None}),
+        (LegTally, {"target": REQUIRED, "model": REQUIRED, "outcome": None, "reported": None}),
     ],
 )
 def test_what_state_is_born_with(state: type, expected: dict[str, Any]) -> None:

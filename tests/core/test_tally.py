@@ -15,7 +15,7 @@ def leg(text: str = "", reported: Usage | None = None) -> LegTally:
 
 def test_a_new_leg_is_open_and_has_said_nothing() -> None:
     tally = LegTally("target", "model")
-    assert (tally.tokens, tally.estimated, tally.outcome) == (0, True, "open")
+    assert (tally.tokens, tally.estimated, tally.outcome) == (0, True, None)
 
 
 def test_what_is_said_piece_by_piece_counts_as_much_as_in_one() -> None:

@@ -86,7 +86,7 @@ def conversations(draw: st.DrawFn) -> Conversation:
         top_p=draw(st.none() | st.just(0.9)),
     )
     choice = draw(st.sampled_from(["auto", "none", "required", "tool:tool_0"])) if tools else "auto"
-    return Conversation("m", tuple(messages), tools, choice, sampling)
+    return Conversation(tuple(messages), tools, choice, sampling)
 
 
 def shape(conversation: Conversation) -> Any:
@@ -127,7 +127,7 @@ def test_results_with_images(name: str) -> None:
         Message(Role.TOOL, (TextPart("Here:"), PNG), tool_call_id="call_1"),
         Message(Role.USER, (TextPart("And?"),)),
     )
-    read = read_back(name, Conversation("m", messages))
+    read = read_back(name, Conversation(messages))
     assert PNG in [part for message in read.messages for part in message.parts]
     assert [m.text for m in read.messages if m.role is Role.TOOL] == ["Here:"]
     assert read.messages[-1].text == "And?"
@@ -149,7 +149,7 @@ def test_results_with_images(name: str) -> None:
     ],
 )
 def test_what_cannot_be_said(name: str, changes: dict[str, Any], reasons: dict[str, Unfit | None]) -> None:
-    conversation = evolve(Conversation("m", (Message(Role.USER, (TextPart("Hi"),)),)), **changes)
+    conversation = evolve(Conversation((Message(Role.USER, (TextPart("Hi"),)),)), **changes)
     assert wire_of(name).unfit(conversation) is reasons[name]
 
 
@@ -157,9 +157,7 @@ def test_what_cannot_be_said(name: str, changes: dict[str, Any], reasons: dict[s
 @pytest.mark.parametrize("strict", [True, False])
 def test_the_form_of_an_answer(name: str, strict: bool) -> None:
     schema = {"type": "object", "properties": {"city": {"type": "string"}}}
-    asked = Conversation(
-        "m", (Message(Role.USER, (TextPart("Hi"),)),), json_schema=schema, json_strict=strict
-    )
+    asked = Conversation((Message(Role.USER, (TextPart("Hi"),)),), json_schema=schema, json_strict=strict)
     read = read_back(name, asked)
     assert read.json_schema == schema
     assert read.is_structured
@@ -170,17 +168,13 @@ def test_the_form_of_an_answer(name: str, strict: bool) -> None:
 
 @pytest.mark.parametrize("name", ["chat", "responses"])
 def test_any_json(name: str) -> None:
-    assert read_back(
-        name, Conversation("m", (Message(Role.USER, (TextPart("Hi"),)),), json_mode=True)
-    ).json_mode
+    assert read_back(name, Conversation((Message(Role.USER, (TextPart("Hi"),)),), json_mode=True)).json_mode
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("parallel", [True, False, None])
 def test_parallel_calls(name: str, parallel: bool | None) -> None:
-    asked = Conversation(
-        "m", (Message(Role.USER, (TextPart("Hi"),)),), (Tool("f"),), parallel_tool_calls=parallel
-    )
+    asked = Conversation((Message(Role.USER, (TextPart("Hi"),)),), (Tool("f"),), parallel_tool_calls=parallel)
     read = read_back(name, asked).parallel_tool_calls
     # Anthropic can only be told to make one at a time.
     assert read == (None if name == "messages" and parallel else parallel)
@@ -197,7 +191,7 @@ def test_parallel_calls(name: str, parallel: bool | None) -> None:
     ],
 )
 def test_the_half_answer_comes_last(name: str, way: CloudWay, marks: dict[str, bool]) -> None:
-    asked = Conversation("m", (Message(Role.USER, (TextPart("Hi"),)),))
+    asked = Conversation((Message(Role.USER, (TextPart("Hi"),)),))
     body = json.loads(wire_of(name).ask(asked, model="m", half=Half("Half of", way), max_tokens=99))
     last = (body.get("messages") or body["input"])[-1]
     assert last["role"] == "assistant"
@@ -215,13 +209,13 @@ def test_the_half_answer_comes_last(name: str, way: CloudWay, marks: dict[str, b
     [("messages", CloudWay.PREFIX), ("responses", CloudWay.PREFIX), ("chat", CloudWay.NONE)],
 )
 def test_a_way_that_the_wire_has_not(name: str, way: CloudWay) -> None:
-    asked = Conversation("m", (Message(Role.USER, (TextPart("Hi"),)),))
+    asked = Conversation((Message(Role.USER, (TextPart("Hi"),)),))
     with pytest.raises(ValueError, match=way.name):
         wire_of(name).ask(asked, model="m", half=Half("x", way))
 
 
 def test_limits_of_the_wires() -> None:
-    asked = Conversation("o4", (Message(Role.USER, (TextPart("Hi"),)),))
+    asked = Conversation((Message(Role.USER, (TextPart("Hi"),)),))
     body = json.loads(wire_of("chat").ask(asked, model="o4-mini", max_tokens=0))
     assert body["max_completion_tokens"] == 1
     body = json.loads(wire_of("messages").ask(asked, model="m"))
@@ -242,7 +236,7 @@ def test_what_the_api_of_anthropic_refuses_is_not_asked() -> None:
         Message(Role.ASSISTANT, (), (ToolCall("call:1/ä", "f", ""),)),
         Message(Role.TOOL, (), tool_call_id="call:1/ä"),
     )
-    turns = json.loads(wire_of("messages").ask(Conversation("m", messages), model="m"))["messages"]
+    turns = json.loads(wire_of("messages").ask(Conversation(messages), model="m"))["messages"]
     assert [turn["role"] for turn in turns] == ["user", "assistant", "user", "assistant", "user"]
     assert [block["text"] for block in turns[2]["content"]] == ["Hi", "there"]
     assert turns[3]["content"][0]["id"] == turns[4]["content"][0]["tool_use_id"] == "call_1__"

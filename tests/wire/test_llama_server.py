@@ -58,7 +58,7 @@ def sent(post: Post, path: str) -> dict[str, Any]:
 
 
 def asked(*messages: Message, **fields: Any) -> Conversation:
-    return Conversation("gpt-4o", messages or (Q,), **fields)
+    return Conversation(messages or (Q,), **fields)
 
 
 # What it says of itself
@@ -184,7 +184,7 @@ def test_history_with_tools_and_images() -> None:
                 "function": {"name": "f", "description": "d", "parameters": {"type": "object"}},
             }
         ]
-    unused = Conversation("m", (Q,), tools=conversation.tools, tool_choice="none")
+    unused = Conversation((Q,), tools=conversation.tools, tool_choice="none")
     assert "tools" not in sent(ASKING.chat(unused), "/v1/chat/completions")
 
 

@@ -48,7 +48,7 @@ def sent(post: Post, path: str = "/api/chat") -> dict[str, Any]:
 
 
 def asked(*messages: Message, **fields: Any) -> Conversation:
-    return Conversation("gpt-4o", messages or (Q,), **fields)
+    return Conversation(messages or (Q,), **fields)
 
 
 def text(role: Role, *parts: str, **fields: Any) -> Message:

@@ -184,7 +184,7 @@ def test_items_of_all_kinds() -> None:
     ]
     messages = whole("responses", input=items).messages
     assert [m.role for m in messages] == [Role.ASSISTANT, Role.TOOL, Role.ASSISTANT, Role.USER]
-    assert messages[0].reasoning == "Hm"
+    assert messages[0].text == "I look."
     assert messages[0].tool_calls[0].arguments == '{"a":1}'
     assert messages[1].text == '{"b":2}'
     assert messages[2].parts == (UnknownPart("web_search_call"),)

@@ -73,7 +73,6 @@ class Message:
     parts: tuple[Part, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
-    reasoning: str = ""
 
     @property
     def text(self) -> str:
@@ -111,7 +110,6 @@ class Conversation:
     A whole request.
 
     Attributes:
-        model: the model the client asked for.
         json_schema: the bare schema for structured output, or `None`.
         json_strict: whether the answer must follow the schema to the letter.
         json_mode: any JSON object was asked for.
@@ -124,7 +122,6 @@ class Conversation:
             must not be dropped silently (`LOGPROBS`, `AUDIO`, …).
     """
 
-    model: str
     messages: tuple[Message, ...]
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"

@@ -42,11 +42,10 @@ class FailureKind(enum.Enum):
     INVALID_REQUEST = "invalid_request"
     CONTENT_FILTER = "content_filter"
     UNFIT = "unfit"
-    CLIENT_CANCELLED = "client_cancelled"
 
 
 #: Another target would answer the same, or must not answer at all: the client
-#: gets the provider's own words (failures table rows 5 to 10).
+#: gets the provider's own words ("passed on" in `docs/failures.md`).
 PASSING: frozenset[FailureKind] = frozenset(
     {
         FailureKind.AUTH,
@@ -108,10 +107,20 @@ class Failed:
     prompt_tokens: int | None = field(default=None, kw_only=True)
     window_tokens: int | None = field(default=None, kw_only=True)
 
+    @property
+    def word(self) -> str:
+        """What logs and clients are told."""
+        return self.kind.value
+
 
 @frozen
 class Completed:
     """A leg said all it had to say, and said so; its terminator may be missing."""
+
+    @property
+    def word(self) -> str:
+        """What logs and clients are told."""
+        return "completed"
 
 
 Outcome: TypeAlias = Completed | Failed

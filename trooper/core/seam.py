@@ -1,5 +1,6 @@
 """
-The join: what is asked of the continuing model, and what of its answer is new.
+Cuts what a continuation repeats of the half answer, so that both read as one text: the join. And
+splits the half answer into what the model is shown and what it is not.
 
 Theory of operation
 -------------------

@@ -13,16 +13,17 @@ import math
 from attrs import define, field
 
 from trooper.core.events import Usage
+from trooper.core.outcome import Outcome
 from trooper.core.tokens import token_weight
 
 
 @define
 class LegTally:
-    """One leg's share. `text` is counted, not kept."""
+    """One leg's share. Its text is counted, not kept; `outcome` is `None` while it is open."""
 
     target: str
     model: str
-    outcome: str = "open"
+    outcome: Outcome | None = None
     reported: Usage | None = None
     _estimate: float = field(default=0.0, init=False)
     _earlier_tokens: int = field(default=0, init=False)

@@ -1,5 +1,5 @@
 """
-What the client has been given.
+Keeps what the client has been given of the answer.
 
 Fed with the events that have left the gate, and nothing else. Answers the two
 questions a failure raises: how far has the client's stream got, and what

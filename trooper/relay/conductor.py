@@ -59,7 +59,7 @@ from trooper.relay.running_leg import Playing, leg_report
 from trooper.services import Seat, Services
 from trooper.targets.inbox import Alarm, Bell, Ended, Granted, Opened
 from trooper.telemetry.log import log_request
-from trooper.telemetry.report import LegReport, RequestReport
+from trooper.telemetry.report import Ending, How, LegReport, RequestReport
 
 #: Events that are read at once go out in one write, up to this much.
 _WRITE_BYTES: Final = 65_536
@@ -114,7 +114,7 @@ class Conductor:
     _first: tuple[Failed, str] | None = field(default=None, init=False)
     _may_retry: bool = field(default=True, init=False)
     _preamble_since: float | None = field(default=None, init=False)
-    _ending: str = field(default="broken", init=False)
+    _ending: Ending = field(default=Ending.BROKEN, init=False)
     # When the client last got content; from where on a gap is open; the last gap.
     _content_sent: float | None = field(default=None, init=False)
     _gap_since: float | None = field(default=None, init=False)
@@ -149,7 +149,7 @@ class Conductor:
         """Nobody in the configuration takes requests of this wire with these credentials."""
         failed = Failed(FailureKind.UNFIT, unfit_reason=Unfit.NO_TARGET)
         wire = self.incoming.surface.wire.value
-        self._ending = "failed"
+        self._ending = Ending.FAILED
         await self._answer(self.delivery.fail(failed, f"the chain for {wire}", own=False), "none")
 
     def _start(self, nursery: trio.Nursery, step: Restart | Continue | FinishCall | Retry) -> Playing:
@@ -172,7 +172,7 @@ class Conductor:
         )
         delivery.begin_leg(seat.target.name, seat.model or "", seam=self._seam_words(seat))
         self._gap_since = self._content_sent
-        how = "continue" if going_on else "restart"
+        how = How.CONTINUE if going_on else How.RESTART
         playing = Playing.at(seat, how, self._bell, self.services.config.server.channel_bytes)
         nursery.start_soon(playing.run, leg)
         self._playing = playing
@@ -227,14 +227,14 @@ class Conductor:
     def _conclude(self, playing: Playing, outcome: Outcome) -> Outcome:
         """The leg is over for us, whether or not it knows."""
         delivery = self.delivery
-        outcome = delivery.conclude(outcome, going_on=playing.how == "continue")
+        outcome = delivery.conclude(outcome, going_on=playing.how is How.CONTINUE)
         failed = outcome if isinstance(outcome, Failed) else None
         if failed is not None:
             playing.scope.cancel(reason="the leg has failed")
             self.route.observe(playing.seat, failed, trio.current_time())
             if self._first is None:
                 self._first = (failed, playing.seat.target.name)
-        self._legs.append(leg_report(playing, delivery, self._began, delivery.leg.outcome, failed))
+        self._legs.append(leg_report(playing, delivery, self._began, outcome))
         self._playing = None
         return outcome
 
@@ -341,7 +341,7 @@ class Conductor:
         match step:
             case Terminate() | FinishTurn():
                 delivery.end_turn(step.reason if isinstance(step, FinishTurn) else FinishReason.STOP)
-                self._ending = "completed"
+                self._ending = Ending.COMPLETED
                 past_answers.keep(
                     self.services,
                     self.incoming,
@@ -349,7 +349,7 @@ class Conductor:
                     provider_knows=self._is_providers_own(playing),
                 )
             case PassOn(failed) | GiveUp(failed):
-                self._ending = "passed_on" if isinstance(step, PassOn) else "failed"
+                self._ending = Ending.PASSED_ON if isinstance(step, PassOn) else Ending.FAILED
                 target = self._first[1] if self._first else playing.seat.target.name
                 own = isinstance(step, PassOn)
                 if not self.client.started and not delivery.shown and not (own and failed.raw):
@@ -383,7 +383,7 @@ class Conductor:
 
     def report(self) -> RequestReport:
         """The request in numbers and enumerated words, the leg that is still open included."""
-        outcome = FailureKind.CLIENT_CANCELLED.value if self.client.gone else self._ending
+        outcome = Ending.CLIENT_CANCELLED if self.client.gone else self._ending
         still = self._playing
         open_leg = () if still is None else (leg_report(still, self.delivery, self._began, outcome),)
         return RequestReport(

@@ -325,7 +325,7 @@ class Delivery:
             if rest_of_word and self.transcript.has_text:
                 self._forwards = False
                 self._give(Received(b"", (Text(rest_of_word),)))
-        self._leg.outcome = "completed" if isinstance(outcome, Completed) else outcome.kind.value
+        self._leg.outcome = outcome
         return outcome
 
     def _is_as_asked(self) -> bool:
@@ -364,7 +364,7 @@ class Delivery:
                 leg.model,
                 leg.tokens,
                 leg.estimated,
-                "completed" if leg is self._leg else leg.outcome,
+                "completed" if leg is self._leg or leg.outcome is None else leg.outcome.word,
             )
             for leg in self.tally.legs
         )

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from trooper.core.headers import Headers, find, to_client
-from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.core.outcome import Answer, Failed, FailureKind, Phase
+from trooper.telemetry.report import Ending
 from trooper.wire.client_side import Trouble
 
 K = FailureKind
@@ -93,6 +94,6 @@ def http_answer(failed: Failed, our_body: bytes, *, own: bool) -> Answer:
     return Answer(given.status, headers, given.body)
 
 
-def seam_words(seam_from: str, seam_to: str, reason: str, phase: str) -> str:
+def seam_words(seam_from: str, seam_to: str, reason: Ending | FailureKind, phase: Phase) -> str:
     """The seam comment: enumerated values and configured names, nothing else."""
-    return f"trooper seam from={seam_from} to={seam_to} reason={reason} phase={phase}"
+    return f"trooper seam from={seam_from} to={seam_to} reason={reason.value} phase={phase.value}"

@@ -22,7 +22,7 @@ from trooper.config import Config, Target, Wire
 from trooper.core import headers as http
 from trooper.core.conversation import Conversation
 from trooper.core.fitting import count
-from trooper.core.outcome import PASSING, Answer, Failed
+from trooper.core.outcome import PASSING, Answer, Failed, FailureKind
 from trooper.relay import failure_answers
 from trooper.relay.client import Client, Receive, Send
 from trooper.relay.request import ClientRequest
@@ -30,7 +30,7 @@ from trooper.services import Services
 from trooper.targets.credentials import headers_for
 from trooper.targets.upstream import Call, Headers
 from trooper.telemetry.log import log_passed
-from trooper.telemetry.report import PassedReport
+from trooper.telemetry.report import Ending, PassedReport
 from trooper.wires import CHAT_SURFACE, MESSAGES_SURFACE, Surface
 
 _COUNT: Final = "/v1/messages/count_tokens"
@@ -77,13 +77,14 @@ async def pass_through(
 ) -> None:
     """Ask `target` what the client asks, and give the client what it says."""
     client = Client(send, hang_up, services.config.server.drain_timeout_s)
-    began, outcome = trio.current_time(), "client_cancelled"
+    began = trio.current_time()
+    outcome: Ending | FailureKind = Ending.CLIENT_CANCELLED
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(client.watch_presence, receive, nursery.cancel_scope)
             nursery.start_soon(client.watch_draining, nursery.cancel_scope)
             failed = await services.upstreams[target.name].exchange(_call(target, request), _ToClient(client))
-            outcome = "passed_on" if failed is None else failed.kind.value
+            outcome = Ending.PASSED_ON if failed is None else failed.kind
             if failed is None:
                 await client.finish()
             elif client.started:

@@ -162,7 +162,7 @@ class Route:
             return self._cloud_leg(seat, text, tokens_left, other_way=other_way and bool(text))
         conversation = self.incoming.conversation
         if isinstance(conversation, Unreadable):
-            conversation = Conversation(self.incoming.routing.model, (), unsaid=(conversation.reason,))
+            conversation = Conversation((), unsaid=(conversation.reason,))
         return LocalLeg(
             standby=standby,
             model=seat.model,

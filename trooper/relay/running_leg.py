@@ -5,17 +5,19 @@ its line in the report.
 
 from __future__ import annotations
 
+from typing import assert_never
+
 import trio
 from attrs import define, field
 
 from trooper.core import headers as http
-from trooper.core.outcome import Failed
+from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.core.patience import Patience
 from trooper.relay.delivery import Delivery
 from trooper.services import Seat
 from trooper.targets.inbox import Bell, Inbox
 from trooper.targets.leg import Leg, run_leg
-from trooper.telemetry.report import LegReport
+from trooper.telemetry.report import Ending, How, LegReport
 
 
 @define
@@ -23,7 +25,7 @@ class Playing:
     """One leg at one target; owned by the conductor."""
 
     seat: Seat
-    how: str
+    how: How
     patience: Patience
     inbox: Inbox
     scope: trio.CancelScope = field(factory=trio.CancelScope)
@@ -31,7 +33,7 @@ class Playing:
     opened: http.Headers = ()
 
     @classmethod
-    def at(cls, seat: Seat, how: str, bell: Bell, channel_bytes: int) -> Playing:
+    def at(cls, seat: Seat, how: How, bell: Bell, channel_bytes: int) -> Playing:
         """A leg that begins now, with the budgets of its target."""
         target = seat.target
         patience = Patience(
@@ -53,17 +55,21 @@ class Playing:
             self.closed.set()
 
 
-def leg_report(
-    playing: Playing, delivery: Delivery, began: float, outcome: str, failed: Failed | None = None
-) -> LegReport:
-    """The leg in numbers and enumerated words; `began` is when the request did."""
+def leg_report(playing: Playing, delivery: Delivery, began: float, outcome: Outcome | Ending) -> LegReport:
+    """
+    The leg in numbers and enumerated words.
+
+    `began` is when the request did; `outcome` is how the leg ended, or how
+    the request did while it was still open.
+    """
     first = playing.patience.first_content
+    failed = outcome if isinstance(outcome, Failed) else None
     return LegReport(
         target=playing.seat.target.name,
         model=delivery.leg.model,
         how=playing.how,
-        outcome=outcome,
-        phase=delivery.transcript.phase.value,
+        outcome=_said_of(outcome),
+        phase=delivery.transcript.phase,
         started_s=round(playing.patience.started - began, 6),
         first_content_s=None if first is None else round(first - began, 6),
         ended_s=round(trio.current_time() - began, 6),
@@ -72,3 +78,15 @@ def leg_report(
         status=failed.answer.status if failed and failed.answer else None,
         unfit_reason=failed.unfit_reason if failed else None,
     )
+
+
+def _said_of(outcome: Outcome | Ending) -> Ending | FailureKind:
+    match outcome:
+        case Completed():
+            return Ending.COMPLETED
+        case Failed(kind):
+            return kind
+        case Ending():
+            return outcome
+        case _ as never:
+            assert_never(never)

@@ -12,14 +12,14 @@ from typing import TextIO
 import structlog
 from attrs import asdict
 
-from trooper.telemetry.report import PassedReport, RequestReport
+from trooper.telemetry.report import Ending, PassedReport, RequestReport
 
 
 def log_request(report: RequestReport) -> None:
     """Write the report's one line."""
     fields = asdict(report, filter=lambda _, value: value not in (None, "", {}), value_serializer=_word)
     log = structlog.get_logger("trooper.request")
-    if report.outcome == "failed":
+    if report.outcome is Ending.FAILED:
         log.warning("request", **fields)
     else:
         log.info("request", **fields)
@@ -28,7 +28,7 @@ def log_request(report: RequestReport) -> None:
 def log_passed(report: PassedReport) -> None:
     """Write the report's one line."""
     structlog.get_logger("trooper.request").info(
-        "passed_through", **asdict(report, filter=lambda _, value: value is not None)
+        "passed_through", **asdict(report, filter=lambda _, value: value is not None, value_serializer=_word)
     )
 
 

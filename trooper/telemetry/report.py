@@ -8,11 +8,30 @@ it, whatever the log level.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 
 from attrs import frozen
 
+from trooper.core.outcome import FailureKind, Phase
 from trooper.core.unfit import Unfit
+
+
+class How(enum.Enum):
+    """What a leg was asked for: the whole answer, or the rest of one."""
+
+    RESTART = "restart"
+    CONTINUE = "continue"
+
+
+class Ending(enum.Enum):
+    """How a request ended. `BROKEN`: a bug of ours, or a shutdown."""
+
+    COMPLETED = "completed"
+    PASSED_ON = "passed_on"
+    FAILED = "failed"
+    CLIENT_CANCELLED = "client_cancelled"
+    BROKEN = "broken"
 
 
 @frozen
@@ -21,16 +40,17 @@ class LegReport:
     One leg. Times are seconds since the request began.
 
     Attributes:
-        outcome: `completed`, or the kind of failure.
+        outcome: `COMPLETED`, or the kind of failure; of a leg that was still
+            open, how its request ended.
         phase: how far the client's stream had got when the leg ended.
         tokens: completion tokens of this leg; `estimated` says whose count it is.
     """
 
     target: str
     model: str
-    how: str
-    outcome: str
-    phase: str
+    how: How
+    outcome: Ending | FailureKind
+    phase: Phase
     started_s: float
     first_content_s: float | None
     ended_s: float
@@ -46,8 +66,6 @@ class RequestReport:
     One request.
 
     Attributes:
-        outcome: `completed`, `passed_on`, `failed`, `client_cancelled`, or
-            `broken`: a bug of ours, or a shutdown.
         gap_s: the silence the client saw at the last seam: from the last byte
             of one leg to the first of the next; `None` without a seam.
         passed_by: targets that were not asked → why they could not have taken
@@ -57,7 +75,7 @@ class RequestReport:
     request_id: str
     model: str
     stream: bool
-    outcome: str
+    outcome: Ending
     status: int | None
     duration_s: float
     sent_bytes: int
@@ -73,12 +91,12 @@ class PassedReport:
 
     Attributes:
         kind: the first word of its path below `/v1`: `embeddings`, `files`, …
-        outcome: `passed_on`, `client_cancelled`, or the kind of failure.
+        outcome: `PASSED_ON`, `CLIENT_CANCELLED`, or the kind of failure.
     """
 
     kind: str
     target: str
-    outcome: str
+    outcome: Ending | FailureKind
     status: int | None
     duration_s: float
     sent_bytes: int

@@ -77,7 +77,7 @@ class Trouble:
 
 class Voice(Protocol):
     """
-    The one speaker towards the client, across all legs.
+    Writes what the client gets, in the client's wire: the one speaker, across all legs.
 
     Owns id, role, indexes, finish and terminator; says each of them once.
     """

@@ -1,9 +1,9 @@
 """
-What must not come home to Anthropic: traces of another model in the history.
+Takes out of a request what Anthropic would refuse: traces of another model in the history.
 
 A thinking block carries a signature that only Anthropic can make. One of ours
 has none, and a session with one in it gets a 400 at every turn from then on
-(failures.md, row 9; claude-code#10627). So those are taken out before the
+(claude-code#10627). So those are taken out before the
 request leaves. What cannot be recognised, a signature that is not theirs, is
 healed by asking once more without any thinking.
 """

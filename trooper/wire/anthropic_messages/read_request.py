@@ -3,7 +3,7 @@ Reads Anthropic Messages requests.
 
 Dropped by rule, since no other wire has it and no answer hangs on it:
 `cache_control`, `metadata`, `service_tier`, `thinking`, `output_config.effort`,
-and the signatures of earlier thinking.
+and the thinking of earlier turns.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
             messages += _messages(raw)
         schema = _schema(value)
         return Conversation(
-            model=str(value.get("model") or ""),
             messages=tuple(messages),
             tools=tuple(_tools(value)),
             tool_choice=_tool_choice(value.get("tool_choice")),
@@ -78,19 +77,16 @@ def _messages(raw: Mapping[str, object]) -> Iterator[Message]:
 def _assistant(blocks: Iterable[Mapping[str, object]]) -> Message:
     parts: list[Part] = []
     calls: list[ToolCall] = []
-    thinking: list[str] = []
     for block in blocks:
         match _kind(block):
             case "tool_use":
                 arguments = msgspec.json.encode(block.get("input") or {}).decode()
                 calls.append(ToolCall(str(block["id"]), str(block["name"]), arguments))
-            case "thinking":
-                thinking.append(str(block.get("thinking") or ""))
-            case "redacted_thinking" | "fallback":
+            case "thinking" | "redacted_thinking" | "fallback":
                 pass
             case _:
                 parts.append(_part(block))
-    return Message(Role.ASSISTANT, tuple(parts), tuple(calls), reasoning="".join(thinking))
+    return Message(Role.ASSISTANT, tuple(parts), tuple(calls))
 
 
 def _result(block: Mapping[str, object]) -> Message:

@@ -111,7 +111,7 @@ class WholeMessagesVoice(WholeVoice):
         return b""
 
     def terminate(self) -> bytes:
-        """Say it all."""
+        """The whole answer as one JSON body; nothing where the provider's own was passed on."""
         if self._forwarded:
             return b""
         self._close_block()

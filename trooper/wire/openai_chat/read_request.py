@@ -46,7 +46,6 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
         parallel = value.get("parallel_tool_calls")
         _check_stream_options(value.get("stream_options"))
         return Conversation(
-            model=str(value.get("model") or ""),
             messages=messages,
             tools=tools,
             tool_choice=_tool_choice(value),
@@ -89,7 +88,6 @@ def _message(raw: Mapping[str, object]) -> Message | None:
         parts=(*_parts(raw.get("content")), *refused),
         tool_calls=tuple(read_tool_call(c) for c in calls),
         tool_call_id=str(raw.get("tool_call_id") or ""),
-        reasoning=str(raw.get("reasoning_content") or ""),
     )
 
 

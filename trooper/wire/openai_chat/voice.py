@@ -297,7 +297,7 @@ class WholeChatVoice(WholeVoice):
         return b""
 
     def terminate(self) -> bytes:
-        """Say it all."""
+        """The whole answer as one JSON body; nothing where the provider's own was passed on."""
         if self._forwarded:
             return b""
         body: dict[str, object] = {

@@ -1,5 +1,5 @@
 """
-What must not come home to OpenAI: items that the provider has never made.
+Takes out of a request what OpenAI would refuse: items that the provider has never made.
 
 A reasoning item is looked up by its id, or opened by the provider that sealed
 it. Ours are neither, and those of an answer that another target finished are

@@ -4,7 +4,7 @@ Reads OpenAI Responses requests.
 Dropped by rule, since no other wire has it and no answer hangs on it: `store`,
 `metadata`, `reasoning`, `service_tier`, `user`, `truncation`, `include` (but
 for logprobs), `prompt_cache_key`, `safety_identifier`, `text.verbosity`, and
-sealed reasoning of earlier turns.
+the reasoning of earlier turns.
 """
 
 from __future__ import annotations
@@ -57,7 +57,6 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
         kind = format_.get("type")
         parallel = value.get("parallel_tool_calls")
         return Conversation(
-            model=str(value.get("model") or ""),
             messages=(*messages, *_messages(items)),
             tools=tuple(_tools(value)),
             tool_choice=_tool_choice(value.get("tool_choice")),
@@ -83,18 +82,12 @@ def kind_of(item: Mapping[str, object]) -> str:
 def _messages(items: list[Mapping[str, object]]) -> Iterator[Message]:
     """Items as turns: what the assistant says and the calls it makes are one turn."""
     turn: Message | None = None
-    thought = ""
     for item in items:
         kind = kind_of(item)
-        if kind == "reasoning":
-            thought += _summary(item)
-            continue
         said = _item(kind, item)
         if said is None:
             continue
         if said.role is Role.ASSISTANT:
-            said = Message(said.role, said.parts, said.tool_calls, reasoning=thought)
-            thought = ""
             turn = said if turn is None else _joined(turn, said)
             continue
         if turn is not None:
@@ -106,12 +99,7 @@ def _messages(items: list[Mapping[str, object]]) -> Iterator[Message]:
 
 
 def _joined(turn: Message, more: Message) -> Message:
-    return Message(
-        turn.role,
-        (*turn.parts, *more.parts),
-        (*turn.tool_calls, *more.tool_calls),
-        reasoning=turn.reasoning + more.reasoning,
-    )
+    return Message(turn.role, (*turn.parts, *more.parts), (*turn.tool_calls, *more.tool_calls))
 
 
 def _item(kind: str, item: Mapping[str, object]) -> Message | None:
@@ -127,15 +115,11 @@ def _item(kind: str, item: Mapping[str, object]) -> Message | None:
         case "item_reference":
             # Named in `unsaid`.
             return None
+        case "reasoning":
+            return None
         case _:
             role = Role.USER if kind.endswith("_output") else Role.ASSISTANT
             return Message(role, (UnknownPart(kind),))
-
-
-def _summary(item: Mapping[str, object]) -> str:
-    said = item.get("summary")
-    parts = said if isinstance(said, list) else []
-    return "".join(str(part.get("text") or "") for part in parts if isinstance(part, dict))
 
 
 def _parts(content: object) -> tuple[Part, ...]:
