@@ -38,7 +38,7 @@ async def test_a_local_model(autojump_clock: Any) -> None:
     async with opened(target, FakeOllama().serve) as (upstream, network):
         standby = OllamaStandby(target, upstream)
         network.nursery.start_soon(standby.run)
-        asked = Conversation("gpt-4o", (Message(Role.USER, (TextPart("Question?"),)),))
+        asked = Conversation((Message(Role.USER, (TextPart("Question?"),)),))
         leg = LocalLeg(standby, None, asked, "r1", "", None, 100_000, "")
         items = await heard(lambda inbox: run_leg(leg, inbox))
     assert (text(items), outcome(items)) == (DEFAULT_ANSWER, Completed())

@@ -43,7 +43,7 @@ def user(said: str) -> Message:
 
 
 def chat(*messages: Message, **changes: Any) -> Conversation:
-    return evolve(Conversation("gpt-4o", messages or (user("Question?"),)), **changes)
+    return evolve(Conversation(messages or (user("Question?"),)), **changes)
 
 
 def long_chat() -> Conversation:

@@ -43,7 +43,7 @@ def assistant(text: str) -> Message:
 
 
 def chat(*messages: Message, **changes: Any) -> Conversation:
-    return evolve(Conversation("gpt", messages or (user("Question?"),)), **changes)
+    return evolve(Conversation(messages or (user("Question?"),)), **changes)
 
 
 def long_chat(turns: int = 20) -> Conversation:
