@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-interval = runpy.run_path(str(Path(__file__).parents[2] / "bench" / "against.py"))["interval"]
+interval = runpy.run_path(str(Path(__file__).parents[1] / "bench" / "against.py"))["interval"]
 
 
 @pytest.mark.parametrize(
