@@ -308,3 +308,12 @@ async def test_without_a_count_it_is_taken_for_twice_as_much(autojump_clock: Any
 
 
 TOO_LONG = "prompt is too long: 9000 tokens, context length 4096"
+
+
+async def test_a_load_that_fails_does_not_hand_the_servers_own_answer_on(autojump_clock: Any) -> None:
+    """It is in another wire: the client could have got Ollama's words with Ollama's status."""
+    ollama = FakeOllama(models=(Model(), Model("zz:1b")))
+    async with at_ollama(ollama) as local:
+        ollama.load_fault = OllamaFault("status", status=401)
+        items = await local.hear(model="zz:1b")
+    assert items == [Ended(Failed(FailureKind.AUTH))]

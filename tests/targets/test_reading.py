@@ -162,4 +162,3 @@ def test_what_a_client_may_see_of_a_failure() -> None:
     assert foreign(failed) == Failed(FailureKind.AUTH, Answer(401, (), b"theirs", is_foreign=True))
     assert foreign(BROKEN) == BROKEN
     assert without_answer(failed) == Failed(FailureKind.AUTH)
-    assert without_answer(None) is None

@@ -143,7 +143,7 @@ def last_boundary(text: str, start: int = 0) -> int:
     character, once per token, so plain text is left to an expression.
     """
     if _PLAIN.fullmatch(text):
-        found = _LAST_IN_PLAIN.match(text, start + 1 if start > 0 else 0)
+        found = _LAST_IN_PLAIN.match(text)
         return found.end() if found is not None and found.end() > start else -1
     for at in range(len(text), start, -1):
         if is_boundary(text, at):

@@ -89,7 +89,7 @@ class Gate:
             return self._push_to_whole(item)
         text, ends_word = "", False
         deltas: list[ToolCallDelta] = []
-        # One loop for the four questions below: this is asked once per token.
+        # One loop for all that is asked below: this is on every token's way.
         for event in item.events:
             match event:
                 case Text(piece):

@@ -75,7 +75,7 @@ async def run_local(leg: LocalLeg, inbox: Inbox) -> None:
     """Run a leg at a local model to its end; its last item is its outcome."""
     model = await leg.standby.ready(leg.model)
     if isinstance(model, Failed):
-        inbox.put_nowait(Ended(model))
+        inbox.put_nowait(Ended(without_answer(model)))
         return
     prompt = leg.prompt(model)
     if isinstance(prompt, Failed):
@@ -123,7 +123,7 @@ async def _ask(
                 return failed
             if failed.kind in _GONE:
                 leg.standby.forget(model.name)
-        if isinstance(await reading.finish(without_answer(failed)), Failed):
+        if isinstance(await reading.finish(failed and without_answer(failed)), Failed):
             return None
     return None
 
@@ -136,7 +136,7 @@ async def _post(leg: LocalLeg, model: LocalModel, prompt: Prompt, index: int) ->
     rendering = leg.standby.call(asking.render(conversation))
     answer = await leg.standby.upstream.fetch(rendering, leg.max_line_bytes)
     if isinstance(answer, Failed):
-        return without_answer(answer) or answer
+        return without_answer(answer)
     rendered = asking.read_render(answer.body)
     if rendered is None:
         return Failed(FailureKind.UNFIT, unfit_reason=Unfit.NO_RENDER)

@@ -8,14 +8,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
+import msgspec
 from attrs import define, evolve, field
 
 from trooper.core.events import Received
+from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Answer, Failed, FailureKind, Outcome
 from trooper.wire.client_side import LegNote, Trouble
+from trooper.wire.faults import find_error
 
 #: One wire's reading of a body. A failed answer is not to be shown; its event is empty.
 ReadWhole: TypeAlias = Callable[[bytes], tuple[Received, Outcome]]
+
+
+def whole_object(body: bytes) -> dict[str, object] | Failed:
+    """The JSON object that a whole answer is, or how it failed: empty, no object, or an error of any shape."""
+    try:
+        value = msgspec.json.decode(body)
+    except NOT_JSON:
+        return Failed(FailureKind.BAD_FRAME if body.strip() else FailureKind.EMPTY_200)
+    failed = find_error(value)
+    if failed is not None:
+        return failed
+    return value if isinstance(value, dict) else Failed(FailureKind.BAD_FRAME)
 
 
 @define

@@ -1,5 +1,5 @@
 """
-The process that runs a model; `trooper/standby/embedded.py` starts it.
+The process that runs a model; `trooper/targets/standby/embedded.py` starts it.
 
 It reads one JSON line from standard input (`gguf`, `api_key`, `alias`,
 `window_tokens`, `threads`, `slots`), starts llama.cpp's server on a free

@@ -19,10 +19,9 @@ from trooper.core.events import (
     ToolCallDelta,
     Usage,
 )
-from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.wire.anthropic_messages.reader import FINISHES, Counts
-from trooper.wire.faults import find_error
+from trooper.wire.whole import whole_object
 
 
 def read_whole(body: bytes) -> tuple[Received, Outcome]:
@@ -33,14 +32,10 @@ def read_whole(body: bytes) -> tuple[Received, Outcome]:
     shown; its event is empty.
     """
     nothing = Received(b"")
-    try:
-        value = msgspec.json.decode(body)
-    except NOT_JSON:
-        return nothing, Failed(FailureKind.BAD_FRAME if body.strip() else FailureKind.EMPTY_200)
-    failed = find_error(value)
-    if failed is not None:
-        return nothing, failed
-    blocks = value.get("content") if isinstance(value, dict) else None
+    value = whole_object(body)
+    if isinstance(value, Failed):
+        return nothing, value
+    blocks = value.get("content")
     if not isinstance(blocks, list):
         return nothing, Failed(FailureKind.BAD_FRAME)
     events = _events(blocks)

@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-
 from trooper.core.events import (
     Begin,
     Done,
@@ -28,10 +26,10 @@ from trooper.core.events import (
     ToolCallDelta,
     Usage,
 )
-from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
-from trooper.wire.faults import ERROR_FINISHES, find_error
+from trooper.wire.faults import ERROR_FINISHES
 from trooper.wire.openai_chat.read_request import read_tool_call
+from trooper.wire.whole import whole_object
 
 #: The words of an answer that came to its own end; with nothing in it that is a failure.
 _EMPTY_FINISHES: Final = ("stop", "eos", "", None)
@@ -45,14 +43,10 @@ def read_whole(body: bytes) -> tuple[Received, Outcome]:
     be shown; its event is empty.
     """
     nothing = Received(b"")
-    try:
-        value = msgspec.json.decode(body)
-    except NOT_JSON:
-        return nothing, Failed(FailureKind.BAD_FRAME if body.strip() else FailureKind.EMPTY_200)
-    failed = find_error(value)
-    if failed is not None:
-        return nothing, failed
-    choices = value.get("choices") if isinstance(value, dict) else None
+    value = whole_object(body)
+    if isinstance(value, Failed):
+        return nothing, value
+    choices = value.get("choices")
     if not isinstance(choices, list) or not all(isinstance(c, dict) for c in choices):
         return nothing, Failed(FailureKind.BAD_FRAME)
     if any(str(c.get("finish_reason")) in ERROR_FINISHES for c in choices):

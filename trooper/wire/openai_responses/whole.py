@@ -21,9 +21,8 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
-from trooper.wire.decoding import decoded
-from trooper.wire.faults import find_error
 from trooper.wire.openai_responses.reader import Item, Response, finish_of, said_by
+from trooper.wire.whole import whole_object
 
 _decode: Final = msgspec.json.Decoder(Response).decode
 
@@ -36,12 +35,9 @@ def read_whole(body: bytes) -> tuple[Received, Outcome]:
     shown; its event is empty.
     """
     nothing = Received(b"")
-    value = decoded(body)
-    if not isinstance(value, dict):
-        return nothing, Failed(FailureKind.BAD_FRAME if body.strip() else FailureKind.EMPTY_200)
-    failed = find_error(value)
-    if failed is not None:
-        return nothing, failed
+    value = whole_object(body)
+    if isinstance(value, Failed):
+        return nothing, value
     if value.get("status") in ("queued", "in_progress"):
         # A background job: the client asks for it by its id.
         return Received(
