@@ -152,7 +152,7 @@ async def test_counted_by_estimate_while_the_provider_is_away(autojump_clock: An
         assert bad.whole()["type"] == "error"
 
 
-async def test_an_error_of_ours_has_the_surfaces_shape(autojump_clock: Any) -> None:
+async def test_an_error_of_ours_has_the_wires_shape(autojump_clock: Any) -> None:
     config = configured(
         {"TROOPER_ANTHROPIC_BASE_URL": "http://127.0.0.1:9", "TROOPER_OPENAI_BASE_URL": "http://127.0.0.1:9"}
     )
