@@ -104,8 +104,8 @@ class TestWhatIsRemembered:
 class TestQuestions:
     def test_about_one_of_ours(self) -> None:
         services = keeping(provider_knows=False)
-        told = past_answers.told(services, "GET", UNDER, OWNER)
-        items = past_answers.told(services, "GET", f"{UNDER}/input_items", OWNER)
+        told = past_answers.reply(services, "GET", UNDER, OWNER)
+        items = past_answers.reply(services, "GET", f"{UNDER}/input_items", OWNER)
         assert told is not None
         assert items is not None
         assert json.loads(told) == ANSWER
@@ -113,11 +113,11 @@ class TestQuestions:
 
     def test_a_deleted_one_is_gone(self) -> None:
         services = keeping(provider_knows=False)
-        told = past_answers.told(services, "DELETE", UNDER, OWNER)
+        told = past_answers.reply(services, "DELETE", UNDER, OWNER)
         assert told is not None
         assert json.loads(told) == {"id": "resp_1", "object": "response", "deleted": True}
         assert len(services.answers) == 0
-        assert past_answers.told(services, "GET", UNDER, OWNER) is None
+        assert past_answers.reply(services, "GET", UNDER, OWNER) is None
 
     @pytest.mark.parametrize(
         ("method", "path", "owner"),
@@ -133,13 +133,13 @@ class TestQuestions:
     )
     def test_what_its_provider_has_to_say(self, method: str, path: str, owner: str) -> None:
         services = keeping(provider_knows=False)
-        assert past_answers.told(services, method, path, owner) is None
+        assert past_answers.reply(services, method, path, owner) is None
         assert len(services.answers) == 1
 
     @pytest.mark.parametrize("method", ["GET", "DELETE"])
     def test_an_answer_that_its_provider_knows_is_the_providers_to_show(self, method: str) -> None:
         services = keeping(provider_knows=True)
-        assert past_answers.told(services, method, UNDER, OWNER) is None
+        assert past_answers.reply(services, method, UNDER, OWNER) is None
         assert len(services.answers) == 1
 
     def test_only_wires_with_such_ids_are_asked(self) -> None:
