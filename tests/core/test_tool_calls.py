@@ -194,3 +194,15 @@ def test_who_only_knows_what_is_open_agrees_and_keeps_no_whole_call(pieces: list
         assert knows.all_whole == keeps.all_whole
         assert len(knows) == len(keeps)
         assert all(not call.pieces for call in knows._calls.values() if call.whole and call.closed)
+
+
+def test_what_waits_counts_until_it_goes_out() -> None:
+    calls = OpenCalls(max_bytes=100)
+    calls.add(ToolCallDelta(0, "c", "f", "{"), held_bytes=90)
+    calls.hold(10)
+    assert not calls.overflowed
+    calls.released()
+    calls.add(ToolCallDelta(0, arguments="}"), held_bytes=100)
+    assert (calls.overflowed, calls.all_whole) == (False, True)
+    calls.hold(1)
+    assert (calls.overflowed, len(calls), calls.all_whole) == (True, 0, False)

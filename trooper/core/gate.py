@@ -79,7 +79,10 @@ class Gate:
     # The text length of each held event, in step with `_held`.
     _lengths: deque[int] = field(factory=deque, init=False)
     _running: bool = field(default=False, init=False)
-    _calls: OpenCalls = field(factory=OpenCalls, init=False)
+    _calls: OpenCalls = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._calls = OpenCalls(self.max_tool_bytes)
 
     def push(self, item: Received) -> list[Received]:
         """Take the next event; return the events that may go out now, in order."""
@@ -114,7 +117,7 @@ class Gate:
 
     def flush(self) -> list[Received]:
         """Return everything that is held: the leg has completed, nothing can follow."""
-        self._calls = OpenCalls()
+        self._calls = OpenCalls(self.max_tool_bytes)
         return self._release_all()
 
     def open_up(self) -> list[Received]:
@@ -137,7 +140,7 @@ class Gate:
         self._text = ""
         self._sent_chars = 0
         self._running = False
-        self._calls = OpenCalls()
+        self._calls = OpenCalls(self.max_tool_bytes)
         return spoken
 
     @property
@@ -157,13 +160,17 @@ class Gate:
     def _push_tool_call(self, item: Received, deltas: list[ToolCallDelta]) -> list[Received]:
         # Text of a word that ends here goes out first; then the call waits.
         released = self._release_all() if self._calls.all_whole else []
+        size = len(item.raw)
         for delta in deltas:
-            self._calls.add(delta)
+            self._calls.add(delta, size)
+            size = 0  # Of the event that several pieces came in, once.
+        self._calls.hold(size)
         self._hold(item, "")
-        if self._held_bytes > self.max_tool_bytes:
+        if self._calls.overflowed:
             return released + self.open_up()
         finished = any(isinstance(e, Finish | Done | NextChoice) for e in item.events)
         if self._calls.all_whole or finished:
+            self._calls.released()
             released += self._release_all()
         return released
 

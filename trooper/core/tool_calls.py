@@ -90,8 +90,9 @@ class OpenCalls:
     """
     Which calls of one answer are open. The text of one that is whole is forgotten.
 
-    Past `max_bytes` of arguments nothing more is collected, and the calls
-    count as open for good: what we do not have we cannot call whole.
+    Past `max_bytes` of what they say, or of what waits for them to become whole
+    (`held_bytes`), nothing more is collected, and they count as open for good:
+    what we do not have we cannot call whole.
     """
 
     max_bytes: int = 4_194_304
@@ -99,12 +100,14 @@ class OpenCalls:
     _calls: dict[int, _Call] = field(factory=dict, init=False)
     _bytes: int = field(default=0, init=False)
 
-    def add(self, delta: ToolCallDelta) -> None:
-        """Take in one piece. A piece for a new index ends the calls before it."""
-        self._bytes += len(delta.arguments) + len(delta.name) + len(delta.id) + 1
-        self.overflowed = self.overflowed or self._bytes > self.max_bytes
+    def add(self, delta: ToolCallDelta, held_bytes: int = 0) -> None:
+        """
+        Take in one piece. A piece for a new index ends the calls before it.
+
+        `held_bytes` is what is kept of the event that it came in, if that is more.
+        """
+        self.hold(max(held_bytes, len(delta.arguments) + len(delta.name) + len(delta.id) + 1))
         if self.overflowed:
-            self._calls.clear()
             return
         call = self._calls.get(delta.index)
         if call is None:
@@ -119,6 +122,17 @@ class OpenCalls:
             call.add(delta.arguments)
             if call.whole:
                 self._became_whole(call)
+
+    def hold(self, held_bytes: int) -> None:
+        """So much more waits for a call to become whole."""
+        self._bytes += held_bytes
+        if self._bytes > self.max_bytes:
+            self.overflowed = True
+            self._calls.clear()
+
+    def released(self) -> None:
+        """What waited has gone out: the next call may be as long."""
+        self._bytes = 0
 
     def _became_whole(self, call: _Call) -> None:
         call.pieces.clear()
