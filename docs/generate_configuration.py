@@ -14,8 +14,8 @@ import attrs
 from generated import write_or_check
 
 from trooper.config import Server, Target
+from trooper.config.documented import filled
 from trooper.config.environment import variables
-from trooper.config.told import filled
 from trooper.config.typed import words_for
 from trooper.wires import WIRES
 

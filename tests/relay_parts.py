@@ -17,7 +17,8 @@ from trooper.core.local_model import LocalModel, Way
 from trooper.core.transcript import Transcript
 from trooper.relay.request import ClientRequest, Incoming, read
 from trooper.relay.route import Route
-from trooper.services import Link, Services, standbys_of
+from trooper.services import Services, standbys_of
+from trooper.targets.chain import Link
 from trooper.targets.standby import State
 from trooper.targets.upstream import Upstream
 from trooper.wires import WIRES as TABLE

@@ -125,4 +125,4 @@ def test_percentiles() -> None:
     assert Spread.of([3.0]) == Spread(1, 3, 3, 3, 3)
     assert Spread.of([]) is None
     assert milliseconds([0.002, None, 0.002]) == Spread(2, 2, 2, 2, 2)
-    assert Spread(2, 1.23456, 2, 3, 4).told() == {"n": 2, "p50": 1.235, "p90": 2, "p99": 3, "max": 4}
+    assert Spread(2, 1.23456, 2, 3, 4).as_json() == {"n": 2, "p50": 1.235, "p90": 2, "p99": 3, "max": 4}

@@ -12,7 +12,7 @@ import attrs
 
 from config_files import from_toml
 from trooper.config import Server, Target
-from trooper.config.told import filled
+from trooper.config.documented import filled
 from trooper.wires import OPENAI_CHAT, WIRES
 
 ROOT = Path(__file__).parent.parent

@@ -173,13 +173,32 @@ def test_what_is_named_exists(page: Path) -> None:
     }
 
     for word in words:
-        if re.fullmatch(r"[a-z_/]+\.(py|md|toml)", word):
-            places = (ROOT / word, ROOT / "trooper" / word, DOCS / word, ROOT / "tests" / word)
-            assert word == "trooper.toml" or any(place.exists() for place in places), word
+        if re.fullmatch(r"[a-z_/*]+\.(py|md|toml)", word):
+            places = (ROOT, ROOT / "trooper", DOCS, ROOT / "tests")
+            assert word == "trooper.toml" or any(any(place.glob(word)) for place in places), word
         elif re.fullmatch(r"TROOPER_[A-Z_]+", word):
             assert word in variables(WIRES.known), word
         elif re.fullmatch(r"[a-z]+(_[a-z]+)*_(s|bytes|chars)", word):
             assert word in keys, word
+
+
+@pytest.mark.parametrize("name", ["design", "glossary"])
+def test_classes_that_are_named_exist(name: str) -> None:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "trooper").rglob("*.py"))
+    classes = set(re.findall(r"^class (\w+)", source, re.MULTILINE))
+    headers = {"Authorization", "Via"}
+    named = re.findall(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)*)`", prose(DOCS / f"{name}.md"))
+
+    assert named
+    assert set(named) <= classes | headers
+
+
+def test_the_glossary_is_in_alphabetical_order() -> None:
+    page = (DOCS / "glossary.md").read_text(encoding="utf-8")
+    words = re.findall(r"^([a-z][a-z -]*)\n: ", page, re.MULTILINE)
+
+    assert len(words) > 50
+    assert words == sorted(words)
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {
@@ -201,11 +220,34 @@ def test_options_in_the_pages_exist() -> None:
 
 
 def test_every_module_has_its_place_in_the_design() -> None:
-    shape = blocks((DOCS / "design.md").read_text(encoding="utf-8"), "text")[0]
+    page = (DOCS / "design.md").read_text(encoding="utf-8")
+    house = page.partition("\n## The house\n")[2].partition("\n## ")[0]
     parts = {path.name for path in (ROOT / "trooper").iterdir() if not path.name.startswith((".", "_"))}
 
-    missing = {name for name in parts - {"py.typed"} if not re.search(rf"\b{name}\b", shape)}
+    missing = {name for name in parts - {"py.typed"} if not re.search(rf"`{name}/?`", house)}
     assert missing == set()
+    assert "](house.svg)" in house
+
+
+def test_the_picture_of_the_house_shows_all_of_it() -> None:
+    """It is drawn for a browser: nothing is fetched, nothing is run, nothing is outside of it."""
+    picture = ET.parse(DOCS / "house.svg")  # noqa: S314  # our own
+    root, svg = picture.getroot(), "{http://www.w3.org/2000/svg}"
+    kinds = {element.tag.removeprefix(svg) for element in root.iter()}
+    texts = list(root.iter(f"{svg}text"))
+    rooms = {text.text for text in texts if text.get("class") == "name"}
+    files = " ".join(text.text or "" for text in texts if text.get("class") == "file").split()
+    wings = [path for wing in ("relay", "targets") for path in (ROOT / "trooper" / wing).rglob("*.py")]
+
+    assert kinds == {"svg", "title", "style", "rect", "path", "circle", "text"}
+    assert rooms == {
+        path.stem for path in (ROOT / "trooper").iterdir() if not path.name.startswith((".", "_", "py."))
+    }
+    assert {path.stem for path in wings} - {"__init__"} <= {name.removesuffix("/") for name in files}
+    for box in root.iter(f"{svg}rect"):
+        left, top = float(box.get("x", 0)), float(box.get("y", 0))
+        assert left + float(box.get("width", 0)) <= float(root.get("width", 0))
+        assert top + float(box.get("height", 0)) <= float(root.get("height", 0))
 
 
 def test_every_dependency_has_its_reason() -> None:

@@ -44,7 +44,7 @@ async def marked(nursery: trio.Nursery, fault: str | None, **asked: object) -> d
     client = reaching(nursery, provider.server, provider.serve)
     with trio.move_on_after(20):
         await client.post(CHAT, ASK | asked)
-    (mark,) = provider.server.marks.told()
+    (mark,) = provider.server.marks.as_json()
     return mark
 
 
@@ -90,7 +90,7 @@ async def test_whose_answer_it_was(nursery: trio.Nursery) -> None:
     await client.post(CHAT, ASK, x_bench_id="seven")
     await client.get("/v1/models")
 
-    told = [(m["bench_id"], m["path"], m["reused"]) for m in provider.server.marks.told()]
+    told = [(m["bench_id"], m["path"], m["reused"]) for m in provider.server.marks.as_json()]
     assert told == [("seven", CHAT, False), (None, "/v1/models", True)]
 
 
@@ -120,7 +120,9 @@ async def test_a_local_model_notes_its_first_content(
     await client.post("/api/chat", LOCAL)
     await client.get("/api/ps")
 
-    told = [(m["came_at"], m["first_content_at"], m["last_content_at"]) for m in ollama.server.marks.told()]
+    told = [
+        (m["came_at"], m["first_content_at"], m["last_content_at"]) for m in ollama.server.marks.as_json()
+    ]
     assert told == [(0, first, first + 4), (first + 4, None, None)]
 
 

@@ -78,8 +78,8 @@ def test_there_are_enough() -> None:
 
 @pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)
 def test_it_is_read_without_loss(path: Path) -> None:
-    surface, body = shape(path)
-    conversation = read(surface, body)
+    wire, body = shape(path)
+    conversation = read(wire, body)
     turns = body.get("messages", body.get("input"))
     said = said_by(conversation)
     for text in texts_in(turns, "content"):

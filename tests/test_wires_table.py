@@ -83,7 +83,7 @@ class TestTheConfiguration:
         assert acme == Target("acme", MADE_UP, "http://other.example/v1", key=Key("value", "sk-acme"))
         assert six().target("acme").key == Key("client")
         assert "TROOPER_ACME_KEY" in variables(SIX.known)
-        assert "* (made-up)" in six().told_chains()
+        assert "* (made-up)" in six().listed_chains()
 
     def test_a_file_may_name_it(self, tmp_path: Path) -> None:
         text = '[[targets]]\nname = "mine"\nwire = "made-up"\nbase_url = "http://m.example"\nkey = "none"\n'

@@ -9,40 +9,25 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-import msgspec
 import trio
-from attrs import define, field, frozen
+from attrs import define, field
 
 from trooper.config import Config, Target, Wire
 from trooper.core import headers as http
 from trooper.core.cooldown import Cooldowns
-from trooper.core.local_model import LocalModel
-from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.store import Answers, UnknownIds
 from trooper.targets import credentials
+from trooper.targets.chain import Link, links
+from trooper.targets.models import list_models
 from trooper.targets.standby import Standby, State
 from trooper.targets.standby.embedded import nowhere
-from trooper.targets.upstream import Call, Upstream, open_upstream
-from trooper.wire.decoding import decoded_object
+from trooper.targets.upstream import Upstream, open_upstream
 from trooper.wires import WIRES, Wires
 
 if TYPE_CHECKING:
     import httpcore
-
-
-_JSON: Final = (b"content-type", b"application/json")
-_MODELS_S: Final = 10.0
-_MODELS_BYTES: Final = 8_388_608
-
-
-@frozen
-class Link:
-    """One link of a request's chain: a target, and the model that it is asked for."""
-
-    target: Target
-    model: str | None
 
 
 @define
@@ -65,18 +50,8 @@ class Services:
         self.answers = Answers(self.config.server.remember_bytes)
 
     def chain(self, model: str, wire: Wire) -> tuple[Link, ...]:
-        """
-        Where a request for `model` in `wire` may go, in order.
-
-        A local model that is asked for by its own name is asked directly: it
-        is on our list of models, so it must work.
-        """
-        targets = self.config.chain_for(model, wire)
-        for target in targets:
-            standby = self.standbys.get(target.name)
-            if standby is not None and model not in target.models and standby.find(model):
-                return (Link(target, model),)
-        return tuple(Link(t, t.model_for(model)) for t in targets)
+        """Where a request for `model` in `wire` may go, in order."""
+        return links(self.config.chain_for(model, wire), self.standbys, model)
 
     def headers_for(
         self, target: Target, headers: http.Headers, *, via_name: str, client_key_used: bool = False
@@ -90,31 +65,16 @@ class Services:
 
     async def models(self, headers: http.Headers, via_name: str) -> tuple[int, http.Headers, bytes]:
         """
-        The first cloud's list of models, and the local ones behind it.
+        The first cloud's list of models, and the local ones behind it: status, headers and body.
 
-        Without a cloud, or while it does not answer, the local ones alone. A
-        cloud that refuses the client's key is quoted: an empty list would hide
-        the wrong key.
+        Args:
+            headers: the client's.
         """
-        listed: dict[str, object] = {"object": "list", "data": []}
         cloud = next((t for t in self.config.targets if not t.is_local), None)
-        if cloud is not None:
-            answer = await self._cloud_models(cloud, headers, via_name)
-            if isinstance(answer, Answer) and answer.status in (401, 403):
-                return answer.status, (*http.to_client(answer.headers), _JSON), answer.body
-            if isinstance(answer, Answer) and answer.status < 300:
-                listed = dict(decoded_object(answer.body)) or listed
-        cloud_models = listed.get("data")
-        local = [_listed(m, s) for s in self.standbys.values() for m in s.models]
-        listed["data"] = [*(cloud_models if isinstance(cloud_models, list) else []), *local]
-        return 200, (_JSON,), msgspec.json.encode(listed)
-
-    async def _cloud_models(self, cloud: Target, headers: http.Headers, via_name: str) -> Answer | Failed:
-        call = Call("GET", "/models", self.headers_for(cloud, headers, via_name=via_name))
-        answer: Answer | Failed = Failed(FailureKind.TIMEOUT_TTFT)
-        with trio.move_on_after(_MODELS_S):
-            answer = await self.upstreams[cloud.name].fetch(call, _MODELS_BYTES)
-        return answer.answer or answer if isinstance(answer, Failed) else answer
+        if cloud is None:
+            return await list_models(None, (), self.standbys.values())
+        asked_with = self.headers_for(cloud, headers, via_name=via_name)
+        return await list_models(self.upstreams[cloud.name], asked_with, self.standbys.values())
 
     def readiness(self) -> Mapping[str, object]:
         """What `/readyz` says. Ready means: requests are taken; the rest is for people."""
@@ -133,10 +93,6 @@ class Services:
         if standby.state is State.READY and (model := standby.known(None)) is not None:
             words |= {"window_tokens": model.window_tokens, "continues": model.way.value}
         return {**words, **standby.more_facts()}
-
-
-def _listed(model: LocalModel, standby: Standby) -> dict[str, object]:
-    return {"id": model.name, "object": "model", "created": 0, "owned_by": f"trooper:{standby.target.name}"}
 
 
 def standbys_of(config: Config, upstreams: Mapping[str, Upstream], wires: Wires) -> dict[str, Standby]:

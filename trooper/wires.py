@@ -168,8 +168,8 @@ OPENAI_RESPONSES: Final = Row(
         error_body=openai_error.error_body,
         refusal_body=openai_error.refusal_body,
         owns=openai_responses.other_paths.owns,
-        cleaned=openai_responses.homecoming.cleaned,
-        sanitised=openai_responses.homecoming.sanitised,
+        cleaned=openai_responses.foreign_turns.cleaned,
+        sanitised=openai_responses.foreign_turns.sanitised,
         past=openai_responses.past_answers.PAST_ANSWERS,
     ),
     target=TargetSide(
@@ -196,8 +196,8 @@ ANTHROPIC_MESSAGES: Final = Row(
         error_body=anthropic_messages.error.error_body,
         refusal_body=anthropic_messages.error.refusal_body,
         owns=anthropic_messages.other_paths.owns,
-        cleaned=anthropic_messages.homecoming.cleaned,
-        sanitised=anthropic_messages.homecoming.sanitised,
+        cleaned=anthropic_messages.foreign_turns.cleaned,
+        sanitised=anthropic_messages.foreign_turns.sanitised,
         answered_for=anthropic_messages.other_paths.answered_for,
     ),
     target=TargetSide(

@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve
 
 from trooper.core.outcome import Answer, Failed, FailureKind, Phase
+from trooper.core.unfit import Unfit
 from trooper.relay.failure_answers import http_answer, seam_words, trouble
 
 OURS = b'{"ours": true}'
@@ -32,6 +33,11 @@ def test_the_words_say_how_far_the_answer_had_got() -> None:
     assert trouble(stall, "cloud", midway=True).message == (
         "cloud fell silent, and no other target could go on from here."
     )
+
+
+def test_the_reason_is_told_in_its_enumerated_word() -> None:
+    unfit = Failed(FailureKind.UNFIT, unfit_reason=Unfit.VISION)
+    assert trouble(unfit, "a", midway=False).message.startswith("a cannot take this request (vision), ")
 
 
 def test_counts_are_told_where_they_are_known() -> None:

@@ -17,7 +17,7 @@ from trooper.core.plan import Continue, FinishCall, GiveUp, PassOn, Restart, Ste
 from trooper.core.transcript import Transcript
 from trooper.core.unfit import Unfit
 from trooper.relay.route import Route
-from trooper.services import Link
+from trooper.targets.chain import Link
 from trooper.targets.standby import State
 
 RESET = Failed(FailureKind.CONN_RESET)

@@ -11,12 +11,12 @@ from relay_parts import given
 from scenes import configured
 from trooper.config import Server, Target
 from trooper.core.events import Received, Text
-from trooper.core.outcome import Answer, Failed, FailureKind, Phase
+from trooper.core.outcome import Answer, Completed, Failed, FailureKind, Phase
 from trooper.core.tally import LegTally
 from trooper.core.unfit import Unfit
 from trooper.relay.running_leg import RunningLeg, patience_with
 from trooper.relay.splice import Splice
-from trooper.services import Link
+from trooper.targets.chain import Link
 from trooper.targets.inbox import Bell, Ended, Inbox
 from trooper.targets.leg import NoLeg
 from trooper.telemetry.report import Ending, How
@@ -79,5 +79,7 @@ async def test_its_line_in_the_report(autojump_clock: Any) -> None:
     assert (line.started_s, line.first_content_s, line.ended_s) == (2.0, 2.5, 3.0)
     assert (line.target, line.model, line.tokens, line.estimated) == ("openai", "m", 3, True)
     assert (line.status, line.unfit_reason) == (200, Unfit.CONTENT)
+    done = running(target_of("openai")).report(began, Phase.FINISHED, Completed())
+    assert (done.outcome, line.outcome, done.status) == (Ending.COMPLETED, FailureKind.STALL, None)
     open_line = running(target_of("openai")).report(began, Phase.PREAMBLE, Ending.CLIENT_CANCELLED)
     assert (open_line.first_content_s, open_line.status, open_line.unfit_reason) == (None, None, None)

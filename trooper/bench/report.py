@@ -23,7 +23,7 @@ def document(result: Result | NotRun, machine: Mapping[str, object]) -> dict[str
         result: what was measured.
         machine: the machine's facts from before the bench began: how busy it was is one of them.
     """
-    return result.told() | {"versions": facts.versions(), "machine": dict(machine)}
+    return result.as_json() | {"versions": facts.versions(), "machine": dict(machine)}
 
 
 def together(results: Sequence[Result | NotRun], machine: Mapping[str, object]) -> dict[str, object]:
@@ -32,7 +32,7 @@ def together(results: Sequence[Result | NotRun], machine: Mapping[str, object]) 
         "bench": "all",
         "versions": facts.versions(),
         "machine": dict(machine),
-        "benches": {result.bench: result.told() for result in results},
+        "benches": {result.bench: result.as_json() for result in results},
         "summary": {r.bench: dict(r.summary) for r in results if isinstance(r, Result)},
     }
 

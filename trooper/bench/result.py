@@ -73,7 +73,7 @@ class Result:
         """Whether the exit status has to say so."""
         return bool(self.problems)
 
-    def told(self) -> dict[str, object]:
+    def as_json(self) -> dict[str, object]:
         """As JSON has it, without what is true of the whole machine."""
         return {
             "bench": self.bench,
@@ -94,6 +94,6 @@ class NotRun:
     why: str
     is_bad: bool = False
 
-    def told(self) -> dict[str, object]:
+    def as_json(self) -> dict[str, object]:
         """As JSON has it."""
         return {"bench": self.bench, "not_run": self.why}

@@ -39,7 +39,7 @@ class Spread:
         cuts = statistics.quantiles(known, n=100, method="inclusive")
         return cls(len(known), cuts[49], cuts[89], cuts[98], known[-1])
 
-    def told(self) -> dict[str, float]:
+    def as_json(self) -> dict[str, float]:
         """As JSON has it."""
         values = {"p50": self.p50, "p90": self.p90, "p99": self.p99, "max": self.max}
         return {"n": self.n} | {name: round(value, 3) for name, value in values.items()}

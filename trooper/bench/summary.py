@@ -29,7 +29,7 @@ def spreads(cuts: Iterable[Cut]) -> dict[str, Spread]:
 
 
 def _told(cuts: Sequence[Cut]) -> dict[str, object]:
-    return {name: spread.told() for name, spread in spreads(cuts).items()}
+    return {name: spread.as_json() for name, spread in spreads(cuts).items()}
 
 
 def by_cell(cuts: Sequence[Cut]) -> dict[Cell, list[Cut]]:
@@ -84,10 +84,10 @@ def of_proxy(cuts: Sequence[Cut], proxy: Proxy) -> dict[str, object]:
     told = spreads(midway)
     asked = spreads(limited).get(_ASKED)
     summary: dict[str, object] = {
-        name: told[name].told() for name in (_OVERHEAD, _DETECTION, _GAP) if name in told
+        name: told[name].as_json() for name in (_OVERHEAD, _DETECTION, _GAP) if name in told
     }
     if asked is not None:
-        summary["asked_after_429_ms"] = asked.told()
+        summary["asked_after_429_ms"] = asked.as_json()
     summary["by_fault"] = {kind.name: _told([cut for cut in kept if cut.cell.kind == kind]) for kind in KINDS}
     summary["fresh_connection"] = {
         kind.name: figures

@@ -269,7 +269,7 @@ def _print_table(config: Config, findings: Sequence[Finding]) -> None:
         lines = [finding.url, *finding.words, *([finding.mend] if finding.mend else [])]
         table.add_row(finding.name, finding.place, usable, "\n".join(lines))
     console.print(table)
-    for name, targets in config.told_chains().items():
+    for name, targets in config.listed_chains().items():
         console.print(f"chain {name}: {_row(targets)}")
     bad = [finding.name for finding in findings if not finding.usable]
     console.print(f"Not usable: {', '.join(bad)}." if bad else "Everything is usable.")
@@ -281,6 +281,6 @@ def _print_json(config: Config, findings: Sequence[Finding]) -> None:
         "config": config.source,
         "usable": all(finding.usable for finding in findings),
         "targets": [asdict(finding) for finding in findings],
-        "chains": {n: [t.name for t in targets] for n, targets in config.told_chains().items()},
+        "chains": {n: [t.name for t in targets] for n, targets in config.listed_chains().items()},
     }
     sys.stdout.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")

@@ -127,7 +127,7 @@ def _summary(config: Config) -> list[str]:
         lines.append(
             f"target {target.name}: {kind}, {_without_credentials(target.place)}, {_key(target.key)}"
         )
-    for name, targets in config.told_chains().items():
+    for name, targets in config.listed_chains().items():
         lines.append(f"chain {name}: {' → '.join(target.name for target in targets)}")
     return lines
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from trooper.config import limits
-from trooper.config.told import told
+from trooper.config.documented import documented
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -20,7 +20,7 @@ class Server:
     host: str = field(
         default="127.0.0.1",
         validator=limits.host,
-        metadata=told(
+        metadata=documented(
             "The address that `trooper serve` listens on.",
             "Trooper spends your key and your processor: nobody else reaches it unless you say so.",
         ),
@@ -28,12 +28,12 @@ class Server:
     port: int = field(
         default=8642,
         validator=limits.whole(0, 65535),
-        metadata=told("The port; `0` takes a free one.", "No well-known service uses it."),
+        metadata=documented("The port; `0` takes a free one.", "No well-known service uses it."),
     )
     allowed_hosts: tuple[str, ...] = field(
         default=(),
         validator=limits.host_names,
-        metadata=told(
+        metadata=documented(
             "`Host` values to accept beside the loopback names.",
             "A web page that rebinds its name to 127.0.0.1 sends its own `Host`.",
         ),
@@ -41,7 +41,7 @@ class Server:
     allowed_origins: tuple[str, ...] = field(
         default=(),
         validator=limits.origins,
-        metadata=told(
+        metadata=documented(
             "`Origin` values to accept, for example `https://chat.example`.",
             "SDKs send no `Origin`; a request with one comes from a web page.",
         ),
@@ -50,7 +50,7 @@ class Server:
         default=(),
         repr=False,
         validator=limits.keys,
-        metadata=told(
+        metadata=documented(
             "The environment variable with the keys that clients must send, separated by commas.",
             "With a configured key and an address beyond loopback they are required.",
             default="no key needed",
@@ -59,22 +59,26 @@ class Server:
     max_request_bytes: int = field(
         default=64 * MIB,
         validator=limits.size,
-        metadata=told("The largest request body.", "A chat with several photographs is about 20 MiB."),
+        metadata=documented("The largest request body.", "A chat with several photographs is about 20 MiB."),
     )
     max_answer_bytes: int = field(
         default=32 * MIB,
         validator=limits.size,
-        metadata=told("The largest whole (not streamed) answer.", "It must be held before it can be judged."),
+        metadata=documented(
+            "The largest whole (not streamed) answer.", "It must be held before it can be judged."
+        ),
     )
     max_event_bytes: int = field(
         default=1 * MIB,
         validator=limits.size,
-        metadata=told("The largest single event of a stream.", "Half an event is held, and never forwarded."),
+        metadata=documented(
+            "The largest single event of a stream.", "Half an event is held, and never forwarded."
+        ),
     )
     transcript_bytes: int = field(
         default=4 * MIB,
         validator=limits.size,
-        metadata=told(
+        metadata=documented(
             "How much of an answer is remembered; beyond it the stream goes on without a net.",
             "No local model's window holds more.",
         ),
@@ -82,7 +86,7 @@ class Server:
     channel_bytes: int = field(
         default=256 * KIB,
         validator=limits.size,
-        metadata=told(
+        metadata=documented(
             "How far a provider may run ahead of a slow client.",
             "It bounds what a client that stops reading costs.",
         ),
@@ -90,7 +94,7 @@ class Server:
     hold_bytes: int = field(
         default=256 * KIB,
         validator=limits.size,
-        metadata=told(
+        metadata=documented(
             "How many bytes may wait for the end of a word; past it everything goes out.",
             "Events that say nothing wait behind a word, and a provider can send them without end.",
         ),
@@ -98,7 +102,7 @@ class Server:
     hold_call_bytes: int = field(
         default=4 * MIB,
         validator=limits.size,
-        metadata=told(
+        metadata=documented(
             "The longest tool call or structured answer that waits until it is whole; past it its pieces go out.",
             "Large enough for a file that an agent writes in one call.",
         ),
@@ -106,14 +110,14 @@ class Server:
     hold_chars: int = field(
         default=32,
         validator=limits.whole(1, 4096),
-        metadata=told(
+        metadata=documented(
             "The longest word that waits for its end before it goes out.",
             "Longer than nearly every word; beyond it is base64 or a long URL.",
         ),
     )
     gate: bool = field(
         default=True,
-        metadata=told(
+        metadata=documented(
             "Whether the last word waits for its end.",
             "Without the wait a visible seam is about ten times as likely.",
         ),
@@ -121,7 +125,7 @@ class Server:
     preamble_hold_s: float = field(
         default=1.0,
         validator=limits.seconds,
-        metadata=told(
+        metadata=documented(
             "How long the role chunk waits for content.",
             "Until then another target can still begin cleanly.",
         ),
@@ -129,7 +133,7 @@ class Server:
     commit_after_s: float = field(
         default=10.0,
         validator=limits.seconds,
-        metadata=told(
+        metadata=documented(
             "When the 200 is sent although there is no content yet.",
             "Clients and proxies give up on a silent connection; after it a failure is told in-band.",
         ),
@@ -137,7 +141,7 @@ class Server:
     keepalive_s: float = field(
         default=10.0,
         validator=limits.seconds,
-        metadata=told(
+        metadata=documented(
             "The pause after which a keep-alive comment is sent.",
             "Shorter than the idle limits of common proxies.",
         ),
@@ -145,7 +149,7 @@ class Server:
     drain_timeout_s: float = field(
         default=30.0,
         validator=limits.seconds,
-        metadata=told(
+        metadata=documented(
             "How long a client may not read before it is dropped.",
             "It holds a provider connection and its memory.",
         ),
@@ -153,25 +157,27 @@ class Server:
     grace_s: float = field(
         default=60.0,
         validator=limits.seconds,
-        metadata=told("How long running streams may go on at shutdown.", "Most answers end within a minute."),
+        metadata=documented(
+            "How long running streams may go on at shutdown.", "Most answers end within a minute."
+        ),
     )
     seam_comment: bool = field(
         default=True,
-        metadata=told(
+        metadata=documented(
             "Whether an SSE comment marks the seam.",
             "Clients ignore comments, and whoever looks can see the switch.",
         ),
     )
     seam_key: bool = field(
         default=True,
-        metadata=told(
+        metadata=documented(
             "Whether the finishing chunk says which target said what.",
             "SDKs ignore the extra key `trooper`.",
         ),
     )
     omission_note: str = field(
         default="[{count} earlier messages of this conversation are left out here.]",
-        metadata=told(
+        metadata=documented(
             "What a local model is told where a long history had to be shortened; may be empty.",
             "A model that is told about the gap does not take it for a change of subject.",
         ),
@@ -179,7 +185,7 @@ class Server:
     continue_instruction: str = field(
         default="Your last message was cut off in the middle. Write only the rest of it: begin with the very"
         " next character, repeat nothing, and say nothing about the interruption.",
-        metadata=told(
+        metadata=documented(
             "What a cloud is told that has no other way to go on from a half answer; empty: it is not asked.",
             "Most seams made in this way can be seen, but a visible seam beats a lost answer.",
         ),
@@ -187,7 +193,7 @@ class Server:
     foreign_tools: str = field(
         default="unfit",
         validator=limits.choice("unfit", "drop"),
-        metadata=told(
+        metadata=documented(
             "Tools that only the client's own provider can offer: web search and the like, custom and"
             ' namespaced ones. `"unfit"`: no target of another wire takes such a request over;'
             ' `"drop"`: others are asked without those tools.',
@@ -198,7 +204,7 @@ class Server:
     tool_calls: str = field(
         default="hold",
         validator=limits.choice("hold", "stream"),
-        metadata=told(
+        metadata=documented(
             'Tool calls: `"hold"` keeps a call until it is whole; `"stream"` sends its pieces as they come,'
             " and a cut inside a call ends in an error.",
             "Half a shell command is another command; a held call that is cut has never been seen.",
@@ -207,7 +213,7 @@ class Server:
     structured: str = field(
         default="continue",
         validator=limits.choice("continue", "hold"),
-        metadata=told(
+        metadata=documented(
             'Structured answers (JSON): `"continue"` sends them as they come, and the joined document is'
             ' checked before the finish; `"hold"` keeps the document until it is whole.',
             "Held, a cut cannot be seen, but the client waits for the whole document.",
@@ -215,7 +221,7 @@ class Server:
     )
     fallback_block: bool = field(
         default=False,
-        metadata=told(
+        metadata=documented(
             "Whether Anthropic clients get the API's own `fallback` content block at the seam.",
             "It closes the text block there, so the text of one answer comes in two blocks.",
         ),
@@ -223,14 +229,14 @@ class Server:
     remember_bytes: int = field(
         default=64 * MIB,
         validator=limits.size,
-        metadata=told(
+        metadata=documented(
             "How much of past Responses answers is kept for `previous_response_id`; the oldest go first.",
             "What a client asks to go on from, a local model has to be told in full.",
         ),
     )
     memory: bool = field(
         default=True,
-        metadata=told(
+        metadata=documented(
             "Whether a target that asked to be left alone is skipped for that long.",
             "Asking again at once costs the client a round trip; `TROOPER_BREAKER=off` turns it off.",
         ),

@@ -14,7 +14,7 @@ from typing import Literal
 from attrs import Attribute, field, frozen
 
 from trooper.config import limits
-from trooper.config.told import told
+from trooper.config.documented import documented
 from trooper.config.wires import Wire
 from trooper.core.continuing import CloudWay
 from trooper.errors import ConfigError
@@ -43,19 +43,19 @@ class Target:
 
     name: str = field(
         validator=limits.name,
-        metadata=told(
+        metadata=documented(
             "What logs, headers and chains call the target.",
             "It goes into HTTP headers, so it is kept to letters, digits, `.`, `_` and `-`.",
         ),
     )
     wire: Wire = field(
-        metadata=told(
+        metadata=documented(
             "How the target speaks: <clouds> (clouds), <locals> (local models).",
             "The wire cannot be guessed safely from a URL.",
         )
     )
     base_url: str = field(
-        metadata=told(
+        metadata=documented(
             "Where the target is. `/v1` is added to a cloud's URL that names no version.",
             "Only the targets of zero configuration have a default: a missing URL must never"
             " send one provider's key to another.",
@@ -65,7 +65,7 @@ class Target:
     model: str | None = field(
         default=None,
         validator=limits.optional_text,
-        metadata=told(
+        metadata=documented(
             "The model for every name that `models` does not list.",
             "Without it a cloud gets the client's own name, where the client speaks its wire; asked on"
             " another wire it cannot take over. A local model is chosen by rule.",
@@ -77,7 +77,7 @@ class Target:
         validator=limits.text_map,
         # A mapping has no hash; leaving it out keeps equal targets equal in hash.
         hash=False,
-        metadata=told(
+        metadata=documented(
             "The client's model name → this target's model.",
             "Two providers seldom call the same model by the same name.",
             default="empty",
@@ -85,7 +85,7 @@ class Target:
     )
     key: Key = field(
         default=Key("none"),
-        metadata=told(
+        metadata=documented(
             '`"client"` (the client\'s own), `"none"`, or `{ env = "NAME" }` (or `key_env = "NAME"`).',
             "A cloud has no default: whose key goes where is said, not assumed.",
             default='required for a cloud; `"none"` for a local target; an Ollama takes none',
@@ -95,14 +95,14 @@ class Target:
     connect_timeout_s: float = field(
         default=10.0,
         validator=limits.seconds,
-        metadata=told(
+        metadata=documented(
             "How long DNS, TCP and TLS may take together.",
             "A healthy provider connects in well under a second; ten survive one lost SYN.",
         ),
     )
     ttft_timeout_s: float = field(
         validator=limits.seconds,
-        metadata=told(
+        metadata=documented(
             "How long until the first content of an answer.",
             "Long prompts are slow everywhere; a local one counts from the grant of its slot.",
             default="`60`; `120` for a local target",
@@ -110,7 +110,7 @@ class Target:
     )
     stall_timeout_s: float = field(
         validator=limits.seconds,
-        metadata=told(
+        metadata=documented(
             "How long an answer that has begun may be silent.",
             "Measured on parsed content: pings and empty deltas are silence too.",
             default="`20`; `30` for a local target",
@@ -119,7 +119,7 @@ class Target:
     total_timeout_s: float | None = field(
         default=None,
         validator=limits.optional_seconds,
-        metadata=told(
+        metadata=documented(
             "How long a whole leg may take.",
             "None: a long answer that flows is not a failure.",
             default="no limit",
@@ -128,7 +128,7 @@ class Target:
     load_timeout_s: float = field(
         default=300.0,
         validator=limits.seconds,
-        metadata=told(
+        metadata=documented(
             "How long the model may take to load.",
             "Ollama's own limit is five minutes.",
             is_selective=True,
@@ -137,7 +137,7 @@ class Target:
     terminator_timeout_s: float = field(
         default=1.0,
         validator=limits.seconds,
-        metadata=told(
+        metadata=documented(
             "How long to wait for the terminator after the finish reason.",
             "The answer is complete by then; waiting longer only delays the client.",
         ),
@@ -146,7 +146,7 @@ class Target:
         default=None,
         repr=False,
         validator=limits.proxy,
-        metadata=told(
+        metadata=documented(
             "An HTTP proxy for this target: `http://host:port`.",
             "A local target never uses one: it would not be local then.",
             default="the environment's, except for this machine's own addresses",
@@ -156,7 +156,7 @@ class Target:
     ca_file: str | None = field(
         default=None,
         validator=limits.optional_text,
-        metadata=told(
+        metadata=documented(
             "A PEM file with the authorities to trust, relative to the TOML file.",
             "Company proxies and private servers sign with their own authority.",
             default="the public authorities",
@@ -165,7 +165,7 @@ class Target:
     slots: int = field(
         default=1,
         validator=limits.whole(1, 1024),
-        metadata=told(
+        metadata=documented(
             "How many requests the local server takes at once (`OLLAMA_NUM_PARALLEL`, `--parallel`).",
             "A request beyond the slots waits inside the server in silence, which looks like a stall.",
             is_selective=True,
@@ -174,7 +174,7 @@ class Target:
     num_ctx: int | None = field(
         default=None,
         validator=limits.optional_whole(1, 16 * MIB),
-        metadata=told(
+        metadata=documented(
             "The context window to load the model with. Somebody else's `llama-server` keeps its own.",
             "One value for load, priming and failover: any other reloads the model.",
             default="the loaded model's own, else the server's; `4096` with `gguf`",
@@ -185,7 +185,7 @@ class Target:
         default="30m",
         converter=limits.duration_of_number,
         validator=limits.duration,
-        metadata=told(
+        metadata=documented(
             'How long the model stays loaded: text with units (`"30m"`), or seconds; negative is for ever.',
             "A cold load takes longer than a client waits; Ollama's own five minutes forget too soon.",
             is_selective=True,
@@ -193,7 +193,7 @@ class Target:
     )
     allow_remote: bool = field(
         default=False,
-        metadata=told(
+        metadata=documented(
             "Whether models that run elsewhere (`…-cloud`) may be used.",
             "Local means local unless you say otherwise.",
             is_selective=True,
@@ -203,7 +203,7 @@ class Target:
     continues: str | None = field(
         default=None,
         validator=limits.optional_choice(*(way.value for way in CloudWay)),
-        metadata=told(
+        metadata=documented(
             'How the target goes on from a half answer: `"prefill"` (a trailing assistant turn), `"prefix"`'
             ' (Mistral, DeepSeek), `"continue_final_message"` (vLLM), `"instruction"`, or `"none"`.',
             "Nobody can ask a cloud for it. A wrong belief is noticed when the answer starts anew, and"
@@ -215,7 +215,7 @@ class Target:
     gguf: str | None = field(
         default=None,
         validator=limits.optional_text,
-        metadata=told(
+        metadata=documented(
             "A model file, relative to the TOML file. Trooper then runs the llama.cpp server itself,"
             " and there is no `base_url`.",
             "For a machine without any model server. It needs the extra `embedded`, and starts when no"

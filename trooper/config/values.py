@@ -74,17 +74,17 @@ class Config:
             targets.sort(key=lambda target: (target.is_local, target.wire != wire))
         return tuple(targets)
 
-    def told_chains(self) -> Mapping[str, tuple[Target, ...]]:
-        """Every chain as people are told it; the one that nobody wrote is another one for each wire."""
-        told: dict[str, tuple[Target, ...]] = {}
+    def listed_chains(self) -> Mapping[str, tuple[Target, ...]]:
+        """Every chain as people are shown it; the one that nobody wrote is another one for each wire."""
+        listed: dict[str, tuple[Target, ...]] = {}
         for chain in self.chains:
             if not chain.is_default:
-                told[chain.pattern] = tuple(map(self.target, chain.targets))
+                listed[chain.pattern] = tuple(map(self.target, chain.targets))
                 continue
             for wire in self.wires:
                 if not wire.is_local:
-                    told[f"{chain.pattern} ({wire.name})"] = self.chain_for(chain.pattern, wire)
-        return told
+                    listed[f"{chain.pattern} ({wire.name})"] = self.chain_for(chain.pattern, wire)
+        return listed
 
     def provider_of(self, wire: Wire) -> Target | None:
         """The first target that speaks `wire`: who gets what is not an answer (files, batches, lists)."""

@@ -22,7 +22,8 @@ from trooper.core.transcript import Transcript
 from trooper.core.unfit import Unfit
 from trooper.relay.request import Incoming
 from trooper.relay.route import Route
-from trooper.services import Link, Services
+from trooper.services import Services
+from trooper.targets.chain import Link
 from trooper.targets.cloud import CloudLeg
 from trooper.targets.leg import Leg, NoLeg
 from trooper.targets.local import LocalLeg

@@ -58,7 +58,8 @@ from trooper.relay.response import Response
 from trooper.relay.route import Route
 from trooper.relay.running_leg import RunningLeg, patience_with
 from trooper.relay.splice import Splice
-from trooper.services import Link, Services
+from trooper.services import Services
+from trooper.targets.chain import Link
 from trooper.targets.inbox import Alarm, Bell, Ended, Granted, Inbox, Opened
 from trooper.telemetry.log import log_request
 from trooper.telemetry.report import Ending, How, LegReport, RequestReport

@@ -37,7 +37,7 @@ async def answer(
     if services.wires.at(request.path) is not None:
         await relay(services, request, receive, send, hang_up)
         return
-    body = past_answers.told(services, request.method, request.path, request.owner)
+    body = past_answers.reply(services, request.method, request.path, request.owner)
     if body is not None:
         client = Client(send, hang_up, services.config.server.drain_timeout_s)
         await client.answer(Answer(200, ((b"content-type", b"application/json"),), body))

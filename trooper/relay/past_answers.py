@@ -1,6 +1,6 @@
 """
 Past answers that a client may come back to by their id: what a request that
-goes on from one is asked with, and what questions about one are told.
+goes on from one is asked with, and what questions about one get.
 
 Only some wires have such ids; the row of a wire says how it writes them. What
 a provider made whole it remembers itself; what another target had a part in is
@@ -73,8 +73,8 @@ def keep(
     services.answers.keep(str(answer.get("id") or ""), kept)
 
 
-def told(services: Services, method: str, path: str, owner: str) -> bytes | None:
-    """What a question about a past answer is told; `None` where its provider has to say."""
+def reply(services: Services, method: str, path: str, owner: str) -> bytes | None:
+    """What a question about a past answer gets; `None` where its provider has to say."""
     for row in services.wires.rows:
         past = row.client.past if row.client is not None else None
         if past is None or not path.startswith(past.under):
@@ -83,7 +83,7 @@ def told(services: Services, method: str, path: str, owner: str) -> bytes | None
         kept = services.answers.find(answer_id, owner)
         if kept is None or kept.provider_knows:
             return None
-        body = past.told(PastQuestion(method, answer_id, below, kept.request, kept.response))
+        body = past.reply(PastQuestion(method, answer_id, below, kept.request, kept.response))
         if body is not None and method == "DELETE":
             services.answers.forget(answer_id, owner)
         return body

@@ -25,7 +25,8 @@ from trooper.core.plan import (
 from trooper.core.transcript import Transcript
 from trooper.core.unfit import Unfit
 from trooper.relay.request import Incoming
-from trooper.services import Link, Services
+from trooper.services import Services
+from trooper.targets.chain import Link
 from trooper.targets.standby import State
 from trooper.targets.ways import cloud_way
 from trooper.wire.client_side import Unreadable

@@ -17,7 +17,7 @@ from trooper.core import headers as http
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome, Phase
 from trooper.core.patience import Patience
 from trooper.relay.splice import Splice
-from trooper.services import Link
+from trooper.targets.chain import Link
 from trooper.targets.inbox import Inbox
 from trooper.targets.leg import Leg, run_leg
 from trooper.telemetry.report import Ending, How, LegReport

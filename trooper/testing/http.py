@@ -140,7 +140,7 @@ class Server:
                 }
                 for r in self.requests
             ],
-            "marks": self.marks.told(),
+            "marks": self.marks.as_json(),
         } | self.state()
 
     def forget(self) -> None:

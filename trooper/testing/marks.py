@@ -67,7 +67,7 @@ class Marks:
         self._marks.append(mark)
         return mark
 
-    def told(self) -> list[dict[str, Any]]:
+    def as_json(self) -> list[dict[str, Any]]:
         """For the control endpoint."""
         return [asdict(mark, filter=lambda attribute, _: attribute.name != "_clock") for mark in self._marks]
 

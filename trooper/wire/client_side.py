@@ -148,7 +148,7 @@ class PastAnswers:
         part: one part of an answer by its id, if it has it.
         part_ids: the ids of an answer's parts.
         is_to_be_kept: whether the client may come back to the answer of a request.
-        told: what a question about an answer is told; `None` where it is no
+        reply: what a question about an answer gets; `None` where it is no
             question that could be answered here.
     """
 
@@ -159,7 +159,7 @@ class PastAnswers:
     part: Callable[[bytes, str], Mapping[str, object] | None]
     part_ids: Callable[[Mapping[str, object]], tuple[str, ...]]
     is_to_be_kept: Callable[[bytes], bool]
-    told: Callable[[PastQuestion], bytes | None]
+    reply: Callable[[PastQuestion], bytes | None]
 
 
 @frozen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trooper.wire.anthropic_messages import (
     ask,
     error,
-    homecoming,
+    foreign_turns,
     new_voice,
     other_paths,
     read_request,
@@ -17,7 +17,7 @@ from trooper.wire.anthropic_messages import (
 __all__ = [
     "ask",
     "error",
-    "homecoming",
+    "foreign_turns",
     "new_voice",
     "other_paths",
     "read_request",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trooper.wire.openai_responses import (
     ask,
-    homecoming,
+    foreign_turns,
     new_voice,
     other_paths,
     past_answers,
@@ -13,4 +13,13 @@ from trooper.wire.openai_responses import (
     whole,
 )
 
-__all__ = ["ask", "homecoming", "new_voice", "other_paths", "past_answers", "read_request", "reader", "whole"]
+__all__ = [
+    "ask",
+    "foreign_turns",
+    "new_voice",
+    "other_paths",
+    "past_answers",
+    "read_request",
+    "reader",
+    "whole",
+]

@@ -78,8 +78,8 @@ def part_ids(answer: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(str(item.get("id")) for item in items if isinstance(item, dict))
 
 
-def told(question: PastQuestion) -> bytes | None:
-    """What `GET` and `DELETE` are told about an answer; `None` where it is neither."""
+def reply(question: PastQuestion) -> bytes | None:
+    """What `GET` and `DELETE` get about an answer; `None` where it is neither."""
     match question.method, question.below:
         case "GET", "":
             return question.response
@@ -129,5 +129,5 @@ PAST_ANSWERS: Final = PastAnswers(
     part=output_item,
     part_ids=part_ids,
     is_to_be_kept=is_to_be_kept,
-    told=told,
+    reply=reply,
 )

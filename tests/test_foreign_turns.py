@@ -9,7 +9,6 @@ import json
 from typing import Any
 
 import pytest
-import trio
 
 from clouds import going_on
 from scenes import WIRES, Stage, configured, stage, with_second
@@ -18,7 +17,6 @@ from trooper.testing import (
     DEFAULT_ANSWER,
     FAULTS,
     ChatAnswer,
-    FakeOllama,
     FaultAt,
     Request,
     Script,
@@ -223,151 +221,6 @@ async def test_sealed_reasoning_of_somebody_else(autojump_clock: Any, message: s
         assert x.told().text == DEFAULT_ANSWER
         assert sent(s, 0)["input"][0] == foreign
         assert sent(s, 1)["input"] == [{"type": "message", "role": "assistant", "content": "Half."}, ASK]
-
-
-# previous_response_id
-
-
-def id_of(x: Any) -> str:
-    return str(x.told().id)
-
-
-async def test_an_answer_of_ours_is_written_out_for_the_cloud(autojump_clock: Any) -> None:
-    async with stage() as s:
-        s.cloud.play_next(FAULT_503)
-        first = await s.ask(wire="responses", input="Hi", instructions="Be kind.")
-        await s.ask(wire="responses", input=[ASK], previous_response_id=id_of(first))
-        body = sent(s)
-        assert "previous_response_id" not in body
-        assert "instructions" not in body
-        assert [item.get("role") for item in body["input"]] == ["user", "assistant", "user"]
-        assert body["input"][0]["content"] == [{"type": "input_text", "text": "Hi"}]
-        assert body["input"][1]["content"][0]["text"] == DEFAULT_ANSWER
-
-
-async def test_an_answer_of_the_clouds_is_written_out_for_the_local_model(autojump_clock: Any) -> None:
-    async with stage(ScriptedProvider("The first answer."), FakeOllama()) as s:
-        first = await s.ask(wire="responses", input="Hi")
-        s.cloud.play_next(FAULT_503)
-        second = await s.ask(wire="responses", input=[ASK], previous_response_id=id_of(first))
-        # The cloud was asked by the id: it remembers more than we do.
-        assert sent(s)["previous_response_id"] == id_of(first)
-        asked = s.ollama.requests[-1].json()
-        assert isinstance(asked, dict)
-        said = [(m["role"], m["content"]) for m in asked["messages"]]
-        assert said == [("user", "Hi"), ("assistant", "The first answer."), ("user", "Go on.")]
-        # A third turn goes on from all of it.
-        await s.ask(wire="responses", input=[ASK], previous_response_id=id_of(second))
-        assert [item.get("role") for item in sent(s)["input"]] == [
-            "user",
-            "assistant",
-            "user",
-            "assistant",
-            "user",
-        ]
-
-
-async def test_one_that_only_the_cloud_knows(autojump_clock: Any) -> None:
-    async with stage(ScriptedProvider(script=FAULT_503)) as s:
-        x = await s.ask(wire="responses", input=[ASK], previous_response_id="resp_of_yesterday")
-        assert x.status == 503
-        assert x.legs == [("openai-responses", "overloaded")]
-        assert s.ollama.requests == []
-
-
-async def test_an_answer_belongs_to_who_asked_for_it(autojump_clock: Any) -> None:
-    async with stage(ScriptedProvider("The first answer.")) as s:
-        first = await s.ask(wire="responses", input="Hi", owner="1")
-        s.cloud.play_next(FAULT_503)
-        x = await s.ask(wire="responses", input=[ASK], previous_response_id=id_of(first), owner="2")
-        assert x.status == 503
-        assert s.ollama.requests == []
-
-
-@pytest.mark.parametrize("stream", [True, False])
-async def test_what_is_not_to_be_stored_is_not(autojump_clock: Any, stream: bool) -> None:
-    async with stage() as s:
-        s.cloud.play_next(FAULT_503)
-        await s.ask(wire="responses", input="Hi", store=False, stream=stream)
-        assert len(s.services.answers) == 0
-        s.cloud.play_next(FAULT_503)
-        await s.ask(wire="responses", input="Hi", stream=stream)
-        assert len(s.services.answers) == 1
-
-
-def named(item_id: str) -> dict[str, str]:
-    return {"type": "item_reference", "id": item_id}
-
-
-async def test_items_that_are_only_named_are_found_for_the_local_model(autojump_clock: Any) -> None:
-    """As Vercel's AI SDK sends a turn back: what the provider has said is named, and not repeated."""
-    async with stage(ScriptedProvider(ANSWERS["tools"])) as s:
-        first = await s.ask(wire="responses", input=[ASK])
-        calls = output_of(bytes(first.body))
-        results = [{"type": "function_call_output", "call_id": c["call_id"], "output": "7"} for c in calls]
-        s.cloud.play_next(FAULT_503)
-        x = await s.ask(wire="responses", input=[ASK, *(named(c["id"]) for c in calls), *results])
-        # Its provider knows them by their ids.
-        assert sent(s)["input"][1:3] == [named(c["id"]) for c in calls]
-        assert x.legs[-1] == ("ollama", "completed")
-        asked = s.ollama.requests[-1].json()
-        assert isinstance(asked, dict)
-        assert [m["role"] for m in asked["messages"]] == ["user", "assistant", "tool", "tool"]
-        told = [call["function"]["name"] for call in asked["messages"][1]["tool_calls"]]
-        assert told == [call["name"] for call in calls]
-
-
-async def test_items_of_ours_that_are_only_named_are_written_out_for_the_cloud(autojump_clock: Any) -> None:
-    async with stage() as s:
-        s.cloud.play_next(FAULT_503)
-        first = await s.ask(wire="responses", input=[ASK])
-        (message,) = output_of(bytes(first.body))
-        await s.ask(wire="responses", input=[ASK, named(message["id"]), ASK])
-        assert sent(s)["input"][1] == {k: v for k, v in message.items() if k != "id"}
-
-
-async def test_items_that_nobody_here_knows(autojump_clock: Any) -> None:
-    async with stage(ScriptedProvider(script=FAULT_503)) as s:
-        x = await s.ask(wire="responses", input=[ASK, named("msg_of_yesterday")])
-        assert x.status == 503
-        assert s.ollama.requests == []
-
-
-async def test_coming_back_to_an_answer_of_ours(autojump_clock: Any) -> None:
-    async with stage() as s:
-        s.cloud.play_next(FAULT_503)
-        first = await s.ask(wire="responses", input="Hi")
-        path = f"/v1/responses/{id_of(first)}"
-        got = await s.ask(method="GET", path=path, body=b"")
-        assert (got.status, got.whole()["id"]) == (200, id_of(first))
-        assert got.whole()["output"] == output_of(bytes(first.body))
-        items = await s.ask(method="GET", path=f"{path}/input_items", body=b"")
-        assert [item["content"][0]["text"] for item in items.whole()["data"]] == ["Hi"]
-        other = await s.ask(method="GET", path=path, body=b"", owner="5")
-        assert other.status == 404
-        deleted = await s.ask(method="DELETE", path=path, body=b"")
-        assert deleted.whole() == {"id": id_of(first), "object": "response", "deleted": True}
-        again = await s.ask(method="GET", path=path, body=b"")
-        assert again.status == 404
-        # Whoever may not have it gets its provider's word on it.
-        assert [r.path for r in s.cloud.requests[-2:]] == [path, path]
-
-
-async def test_an_answer_of_the_clouds_is_the_clouds_to_show(autojump_clock: Any) -> None:
-    async with stage() as s:
-        first = await s.ask(wire="responses", input="Hi")
-        await s.ask(method="GET", path=f"/v1/responses/{id_of(first)}", body=b"")
-        assert s.cloud.requests[-1].path == f"/v1/responses/{id_of(first)}"
-
-
-async def test_nothing_is_kept_of_an_answer_that_failed(autojump_clock: Any) -> None:
-    cloud = ScriptedProvider(script=FaultAt(FAULTS["reset"], "middle"))
-    config = configured({"TROOPER_OLLAMA_URL": "http://127.0.0.1:9"})
-    async with stage(cloud, config=config, warm=False) as s:
-        await trio.sleep(60)
-        x = await s.ask(wire="responses", input="Hi")
-        assert x.told().error is not None
-        assert len(s.services.answers) == 0
 
 
 async def test_a_second_cloud_that_refuses_what_it_never_said_is_not_healed(autojump_clock: Any) -> None:

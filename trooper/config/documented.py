@@ -11,7 +11,7 @@ from typing import Any
 from trooper.config.wires import Wire
 
 
-def told(doc: str, reason: str, *, default: str = "", is_selective: bool = False) -> Mapping[str, Any]:
+def documented(doc: str, reason: str, *, default: str = "", is_selective: bool = False) -> Mapping[str, Any]:
     """
     What the documentation says about a key.
 

@@ -1,5 +1,5 @@
 """
-What asks for no answer goes to the provider of its surface, and to nobody else.
+What asks for no answer goes to the provider of its wire, and to nobody else.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from attrs import evolve
 
 from scenes import SECRET, Exchange, Stage, configured, stage, with_target
 from trooper.config import Key
-from trooper.relay.dispatch import is_ours
+from trooper.core.headers import Headers
+from trooper.relay.pass_through import provider_for
 from trooper.testing import Hang, Head, Reset, Script, ScriptedProvider, Send, Status
 from trooper.wires import WIRES
 
@@ -97,30 +98,40 @@ async def test_is_the_provider_there(autojump_clock: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
+    ("method", "path", "headers", "name"),
     [
-        ("GET", "/"),
-        ("GET", "/v1/models"),
-        ("GET", "/v1/"),
-        ("GET", "/v1"),
-        ("GET", "/healthz"),
-        ("GET", "/readyz"),
-        ("GET", "/v2/x"),
-        ("GET", "/v1/../admin"),
-        ("GET", "/v1/files/../../admin"),
-        ("GET", "/v1/files//x"),
-        ("GET", "/v1/.."),
-        ("GET", "/v1/messages"),
+        ("POST", "/v1/embeddings", (), "openai"),
+        ("GET", "/v1/files/file-1/content", (), "openai"),
+        ("GET", "/v1/files", (VERSION,), "anthropic"),
+        ("POST", COUNT, (), "anthropic"),
+        ("GET", "/v1/responses/resp_1", (), "openai-responses"),
+        ("GET", "/v1/files/..a", (), "openai"),
+        # Made here for those who do not say whose they are, with the local models in it.
+        ("GET", "/v1/models", (), None),
+        ("GET", "/v1/models", (VERSION,), "anthropic"),
+        ("HEAD", "/", (), "anthropic"),
+        ("GET", "/", (), None),
+        # A path that climbs would leave the provider's API with the provider's key.
+        ("GET", "/v1/..", (), None),
+        ("GET", "/v1/files/../../admin", (), None),
+        ("GET", "/v1/files//x", (), None),
+        ("GET", "/v1/", (), None),
+        ("GET", "/v2/files", (), None),
     ],
 )
-def test_what_is_nobody_elses(method: str, path: str) -> None:
-    assert not is_ours(WIRES, configured(), method, path, ())
+def test_whose_provider_it_is(method: str, path: str, headers: Headers, name: str | None) -> None:
+    found = provider_for(WIRES, configured(), method, path, headers)
+    assert (found.name if found else None) == name
 
 
-def test_nothing_to_pass_on_to() -> None:
+@pytest.mark.parametrize(
+    ("left", "name"), [("openai-responses", "openai-responses"), ("openai", "openai"), ("anthropic", None)]
+)
+def test_the_provider_of_a_kindred_wire_has_the_same_paths(left: str, name: str | None) -> None:
     config = configured()
-    local = evolve(config, targets=tuple(t for t in config.targets if t.is_local))
-    assert not is_ours(WIRES, local, "POST", "/v1/embeddings", ())
+    alone = evolve(config, targets=(config.target(left), config.target("ollama")))
+    found = provider_for(WIRES, alone, "GET", "/v1/responses/resp_1", ())
+    assert (found.name if found else None) == name
 
 
 async def test_counted_by_the_provider(autojump_clock: Any) -> None:
@@ -141,7 +152,7 @@ async def test_counted_by_estimate_while_the_provider_is_away(autojump_clock: An
         assert bad.whole()["type"] == "error"
 
 
-async def test_an_error_of_ours_has_the_surfaces_shape(autojump_clock: Any) -> None:
+async def test_an_error_of_ours_has_the_wires_shape(autojump_clock: Any) -> None:
     config = configured(
         {"TROOPER_ANTHROPIC_BASE_URL": "http://127.0.0.1:9", "TROOPER_OPENAI_BASE_URL": "http://127.0.0.1:9"}
     )
@@ -176,19 +187,3 @@ async def test_a_client_that_leaves(autojump_clock: Any) -> None:
         assert x.report["outcome"] == "client_cancelled"
         await trio.sleep(1)
         assert s.cloud.open_connections == 0
-
-
-@pytest.mark.parametrize("stream", [True, False])
-async def test_beta_headers_and_queries_arrive(autojump_clock: Any, stream: bool) -> None:
-    body = json.dumps(
-        {"model": "claude", "max_tokens": 9, "stream": stream, "messages": []}, indent=2
-    ).encode()
-    headers = ((b"anthropic-beta", b"context-1m-2025-08-07, x"), VERSION, (b"x-api-key", b"sk-ant-client"))
-    async with stage() as s:
-        await s.ask(wire="messages", body=body, headers=headers, query=b"beta=true")
-        (request,) = s.cloud.chats
-        assert request.body == body
-        assert request.query == "beta=true"
-        assert request.header("anthropic-beta") == "context-1m-2025-08-07, x"
-        assert request.header("anthropic-version") == "2023-06-01"
-        assert request.header("x-api-key") == "sk-ant-client"

@@ -1,0 +1,163 @@
+"""A client's request: what is read of it, when, and what is kept of its answer."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from relay_parts import incoming, services_of
+from scenes import WIRES, configured
+from trooper.core.conversation import Conversation, Role
+from trooper.core.events import FinishReason, Text
+from trooper.core.unfit import Unfit
+from trooper.relay.request import ClientRequest, Incoming, read
+from trooper.wire.client_side import Unreadable, Voice
+from trooper.wire.openai_responses.past_answers import part_ids
+
+FOREIGN = {"type": "web_search"}
+FUNCTION = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}
+
+
+def told(read: Incoming, *, whole: bool = True) -> Voice:
+    """A voice that has said an answer, or the first half of it."""
+    voice = read.new_voice("resp_1", 0, fallback_block=False)
+    voice.speak((Text("All of it."),))
+    if whole:
+        voice.finish(FinishReason.STOP, ())
+        voice.terminate()
+    return voice
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_it_is_read_in_the_wire_of_its_path(wire: str) -> None:
+    found = incoming(services_of(), wire)
+    assert (found.wire, found.client_side) == (WIRES[wire].wire, WIRES[wire].client_side)
+    assert (found.routing.model, found.routing.stream) == ("gpt-4o", True)
+    assert found.native is found.written_out is found.request.body
+    conversation = found.readable
+    assert conversation is not None
+    assert [message.text for message in conversation.messages] == ["Tell me about lighthouses."]
+    # It is read once.
+    assert found.conversation is conversation
+
+
+def test_another_path_is_nobodys() -> None:
+    asked = ClientRequest("/v1/embeddings", b"", (), b"{}", "trooper-0123456789ab")
+    with pytest.raises(LookupError, match="/v1/embeddings"):
+        read(services_of(), asked)
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize(
+    ("body", "reason"), [(b"{", Unfit.NOT_JSON), (b"[1]", Unfit.UNEXPECTED_SHAPE)], ids=["half", "a list"]
+)
+def test_what_cannot_be_read_is_its_providers_to_refuse(wire: str, body: bytes, reason: Unfit) -> None:
+    found = incoming(services_of(), wire, body=body)
+    assert found.conversation == Unreadable(reason)
+    assert found.readable is None
+    assert (found.routing.model, found.routing.stream) == ("", False)
+    assert found.native == body
+
+
+def test_routed_but_not_readable() -> None:
+    found = incoming(services_of(), messages="?")
+    assert (found.routing.model, found.routing.stream) == ("gpt-4o", True)
+    assert isinstance(found.conversation, Unreadable)
+    assert found.readable is None
+
+
+@pytest.mark.parametrize(("foreign_tools", "unsaid"), [("drop", ()), ("unfit", (Unfit.SERVER_TOOLS,))])
+def test_tools_that_only_its_provider_has(foreign_tools: str, unsaid: tuple[Unfit, ...]) -> None:
+    services = services_of(configured(foreign_tools=foreign_tools))
+    conversation = incoming(services, "responses", tools=[FOREIGN, FUNCTION]).readable
+    assert conversation is not None
+    assert [tool.name for tool in conversation.tools] == ["f"]
+    assert conversation.unsaid == unsaid
+
+
+@pytest.mark.parametrize(
+    ("name", "logged"),
+    [
+        ("gpt-4o", "gpt-4o"),
+        ("m" * 128, "m" * 128),
+        ("m" * 129, "unprintable"),
+        ("a\nb", "unprintable"),
+        ("", ""),
+    ],
+)
+def test_a_models_name_comes_from_the_client(name: str, logged: str) -> None:
+    assert incoming(services_of(), model=name).model_for_log() == logged
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"), [(None, True), (b"on", True), (b"", True), (b"off", False), (b" OFF ", False)]
+)
+def test_failover_can_be_refused(value: bytes | None, wanted: bool) -> None:
+    headers = () if value is None else ((b"x-trooper-failover", value),)
+    assert incoming(services_of(), headers=headers).wants_failover is wanted
+
+
+def test_secrets_are_not_in_its_repr() -> None:
+    found = incoming(services_of(), body=b'{"secret": 1}', key=b"Bearer sk-client")
+    assert "sk-client" not in repr(found)
+    assert "secret" not in repr(found)
+
+
+@pytest.mark.parametrize("provider_knows", [True, False])
+def test_an_answer_may_be_come_back_to(provider_knows: bool) -> None:
+    services = services_of()
+    found = incoming(services, "responses")
+    voice = told(found)
+    assert voice.answer is not None
+    found.remember(services, voice, provider_knows=provider_knows)
+    answer_id = str(voice.answer["id"])
+    kept = services.answers.find(answer_id, "")
+    assert kept is not None
+    assert (kept.request, kept.provider_knows) == (found.written_out, provider_knows)
+    assert json.loads(kept.response) == voice.answer
+    # What the provider never said it must not be asked about.
+    assert [part in services.unknown_ids for part in kept.part_ids] == [not provider_knows]
+
+
+@pytest.mark.parametrize(
+    ("wire", "fields", "whole"),
+    [
+        ("chat", {}, True),
+        ("messages", {}, True),
+        ("responses", {}, False),
+        ("responses", {"store": False}, True),
+    ],
+)
+def test_not_every_answer(wire: str, fields: dict[str, Any], whole: bool) -> None:
+    services = services_of()
+    found = incoming(services, wire, **fields)
+    found.remember(services, told(found, whole=whole), provider_knows=True)
+    assert len(services.answers) == 0
+
+
+def test_parts_of_an_answer_that_is_not_kept_are_noted_all_the_same() -> None:
+    services = services_of()
+    found = incoming(services, "responses", store=False)
+    voice = told(found)
+    found.remember(services, voice, provider_knows=False)
+    assert voice.answer is not None
+    (part_id,) = part_ids(voice.answer)
+    assert part_id in services.unknown_ids
+    assert len(services.answers) == 0
+
+
+def test_it_goes_on_from_a_past_answer() -> None:
+    """What everybody but its provider is asked has the past answer in it."""
+    services = services_of()
+    first = incoming(services, "responses")
+    voice = told(first)
+    first.remember(services, voice, provider_knows=True)
+    assert voice.answer is not None
+    next_one = incoming(services, "responses", previous_response_id=voice.answer["id"])
+    assert next_one.native == next_one.request.body
+    assert next_one.written_out != next_one.native
+    conversation = next_one.conversation
+    assert isinstance(conversation, Conversation)
+    assert [message.role for message in conversation.messages] == [Role.USER, Role.ASSISTANT, Role.USER]
