@@ -38,10 +38,11 @@ from mutants import Mutant, mutants_of
 ROOT = Path(__file__).parent.parent
 EXPLAINED = Path(__file__).parent / "mutation_explained.toml"
 FILES = ("trooper/core/**/*.py", "trooper/wire/**/*.py", "trooper/relay/**/*.py", "trooper/targets/**/*.py")
-#: What a run needs: the tests read the docs and the packaging as well.
+#: What a run needs: the tests read the docs, the benches and the packaging as well.
 COPIED = (
     "trooper",
     "tests",
+    "bench",
     "docs",
     "pyproject.toml",
     "README.md",

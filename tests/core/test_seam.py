@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pieces import cuts, singles
-from trooper.core.seam import (
-    UNPROBED_ECHO_CHARS,
-    Join,
-    Prefill,
-    is_periodic,
-    prefill,
-    says_it_all,
-)
+from joins import joined, new
+from pieces import cuts
+from trooper.core.seam import UNPROBED_ECHO_CHARS, Join, Prefill, is_periodic, prefill
 
-LONG = "The keeper writes down every ship."
 #: Few signs, so that texts repeat themselves, and long enough to be an echo.
 TEXTS = st.text(st.sampled_from("ab \t\n.é🚢"), max_size=60)
-
-
-def joined(join: Join, pieces: Sequence[str]) -> str:
-    return "".join(join.feed(piece) for piece in pieces) + join.finish()
-
-
-def new(given_text: str, said: str, *, echoes: bool | None = False, stop: Sequence[str] = ()) -> str:
-    """What the client gets, whole or character by character."""
-    whole, dribbled = (Join(prefill(given_text), echoes, stop) for _ in range(2))
-    out = joined(whole, [said])
-    assert joined(dribbled, singles(said)) == out
-    assert dribbled.stopped == whole.stopped
-    return out
 
 
 def is_tidy(given_text: str, rest: str) -> bool:
@@ -158,107 +137,6 @@ def test_a_stop_sequence_of_newlines_still_stops() -> None:
     assert new("One.\n\n", "\nTwo", stop=["\n\n\n"]) == ""
 
 
-# Echoes
-
-
-def test_a_known_echo_is_cut_exactly_once() -> None:
-    assert new("ab", "abc", echoes=True) == "c"
-    assert new("ab", "ababc", echoes=True) == "abc"
-    assert new("ab ", "ab c", echoes=True) == "c"
-    assert new("ab ", "abc", echoes=True) == "c"
-    assert new("ab ", "ab abc", echoes=True) == "abc"
-
-
-def test_where_an_echo_is_known_and_does_not_come_the_text_is_kept() -> None:
-    assert new("abc", "abd", echoes=True) == "abd"
-    assert new("abc", "x", echoes=True) == "x"
-
-
-def test_no_echo_is_looked_for_where_none_comes() -> None:
-    assert new(LONG, LONG + " Then", echoes=False) == LONG + " Then"
-
-
-def test_an_unknown_echo_is_cut_when_it_is_long() -> None:
-    assert new(LONG, LONG + " Then", echoes=None) == " Then"
-    assert new(
-        "x" + "y" * (UNPROBED_ECHO_CHARS - 1), "x" + "y" * (UNPROBED_ECHO_CHARS - 1) + "z", echoes=None
-    )
-
-
-@pytest.mark.parametrize(
-    ("given_text", "cut"),
-    [
-        ("abcdefghijklmnopqrs", False),
-        ("abcdefghijklmnopqrst", True),
-        ("=" * 40, False),
-        ("🚢" * 30, False),
-        ("| --- | --- | --- | --- |", False),
-    ],
-)
-def test_an_unknown_echo_may_be_honest_text(given_text: str, cut: bool) -> None:
-    assert new(given_text, given_text + "!", echoes=None) == ("!" if cut else given_text + "!")
-
-
-def test_no_overlap_is_trimmed() -> None:
-    assert new("She said no, no", " no, no and left", echoes=None) == " no, no and left"
-    assert new(LONG, "every ship. " + LONG, echoes=None) == "every ship. " + LONG
-
-
-def test_a_server_that_only_repeats_says_nothing() -> None:
-    for echoes in (True, None):
-        assert new(LONG, LONG, echoes=echoes) == ""
-    assert new(LONG, LONG, echoes=False) == LONG
-
-
-def test_half_an_echo_is_cut_only_where_echoes_are_known() -> None:
-    assert new(LONG, LONG[:-5], echoes=True) == ""
-    assert new(LONG, LONG[:19], echoes=None) == LONG[:19]
-
-
-def test_an_answer_that_starts_anew_is_not_used() -> None:
-    for rest in ("", "another word", "and another end."):
-        join = Join(prefill(LONG))
-        said = [join.feed(piece) for piece in (LONG[:15], LONG[15:25], rest)]
-        assert (said, join.finish(), join.anew) == (["", "", ""], "", True)
-
-
-def test_what_begins_alike_is_no_new_start() -> None:
-    periodic = "=" * 40 + " end of the line"
-    assert new(periodic, periodic[:30] + "x", echoes=None) == periodic[:30] + "x"
-    assert new(LONG, LONG[:25] + "x", echoes=False) == LONG[:25] + "x"
-
-
-def test_repeated_last_words_are_cut_where_a_target_was_asked_to_go_on() -> None:
-    given = "A lighthouse keeps its light in one place so that ships can find"
-    for again in (given[-30:], given[-20:]):
-        join = Join(prefill(given), overlaps=True)
-        out = "".join(map(join.feed, [*again, *" theirs."]))
-        assert out + join.finish() == " theirs."
-
-
-def test_a_few_words_alike_are_honest() -> None:
-    given = "A lighthouse keeps its light in one place so that ships can find"
-    join = Join(prefill(given), overlaps=True)
-    assert join.feed(" find") == ""
-    assert join.feed(" it, find") == " find it, find"
-    assert Join(prefill(given), overlaps=False).feed(given[-30:]) == given[-30:]
-
-
-def test_nothing_goes_out_before_the_echo_is_decided() -> None:
-    join = Join(prefill("abc"), echoes=True)
-    assert [join.feed(piece) for piece in ("a", "b", "c", "d", "e")] == ["", "", "", "d", "e"]
-
-
-def test_what_is_no_echo_goes_out_at_once() -> None:
-    assert Join(prefill("abc"), echoes=True).feed("x") == "x"
-    assert Join(prefill("abc"), echoes=True).feed("abd") == "abd"
-
-
-def test_with_nothing_to_repeat_nothing_waits() -> None:
-    assert Join(prefill(""), echoes=True).feed("x") == "x"
-    assert Join(prefill("  "), echoes=True).feed("x") == "x"
-
-
 # Blanks
 
 
@@ -345,99 +223,3 @@ def test_what_may_become_a_stop_waits() -> None:
 
 def test_a_stop_behind_an_echo() -> None:
     assert new("abc EN", "abc END", echoes=True, stop=["END"]) == ""
-
-
-# What is asked about texts
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("", False),
-        ("a", False),
-        ("ab", False),
-        ("aa", True),
-        ("=====", True),
-        ("abcabc", True),
-        ("abcabcab", True),
-        ("abcab", False),
-        ("🚢🚢🚢", True),
-        ("| --- | --- | --- |", True),
-        (LONG, False),
-    ],
-)
-def test_periodic(text: str, expected: bool) -> None:
-    assert is_periodic(text) is expected
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Done.",
-        "Done!",
-        "Really?",
-        "Und so weiter…",
-        "完了。",
-        "真的!",
-        "真的？",
-        "हो गया।",
-        "هل؟",
-        'He said "yes."',
-        "(All of it.)",
-        "**Done.**",
-        "`done.`",
-        "Done. ",
-        "a line\n",
-        "a line\n\n",
-        "```\ncode\n```",
-        "```\ncode\n```  ",
-        "~~~\ncode\n~~~",
-        "text\n  ```\ncode\n  ```",
-        '{"a": 1}\n',
-        "[1, 2]\n",
-        '{"a": "}"}',
-        "[1, 2] ",
-        "[Link](address). Done.",
-        '["a"] and so on.',
-        'The 5" disk [is full.',
-    ],
-)
-def test_whole_as_it_stands(text: str) -> None:
-    assert says_it_all(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        " ",
-        "\t",
-        "Done",
-        "Done,",
-        "Done:",
-        "Done (",
-        '"',
-        "```\ncode.",
-        "```\ncode\n",
-        "~~~\ncode\n",
-        "```\na\n```\n```\nb.",
-        '{"a": "Done."',
-        '{"a": 1,\n',
-        "[1, 2,\n",
-        '[{"a": "b."}',
-        '{"a": ["b."]',
-        '{"a": "b.',
-        '{"a": "\\"b.',
-        "[Link](address) and",
-        "{} {",
-        '[a] says "so.',
-        "use `code`",
-    ],
-)
-def test_not_whole(text: str) -> None:
-    assert says_it_all(text) is False
-
-
-def test_a_fence_counts_at_the_beginning_of_a_line_only() -> None:
-    assert says_it_all("Write ``` to open a fence.")
-    assert says_it_all("    ``` is code.")

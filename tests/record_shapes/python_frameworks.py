@@ -21,6 +21,10 @@ from recorder import Recorder
 
 KEY = "sk-of-nobody"
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+FUNCTION = {
+    "name": "get_weather",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+}
 SYSTEM, QUESTION = "You are terse.", "How warm is it in Zürich and Genève?"
 
 
@@ -41,15 +45,11 @@ def get_weather(city: str) -> str:
     return f"{city}: 7 °C"
 
 
-def openai_sdk(recorder: Recorder) -> None:
-    """The SDK itself, with what agents do by hand."""
+def openai_sdk_chat(recorder: Recorder) -> None:
+    """The SDK itself on its older wire, with what agents do by hand."""
     import openai
 
     client = openai.OpenAI(base_url=f"{recorder.url('openai-sdk-chat')}/v1", api_key=KEY)
-    function = {
-        "name": "get_weather",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
-    }
     call = {
         "id": "call_1",
         "type": "function",
@@ -71,8 +71,14 @@ def openai_sdk(recorder: Recorder) -> None:
         {"role": "user", "content": "And now?"},
     ]
     client.chat.completions.create(
-        model="gpt-4o", messages=messages, tools=[{"type": "function", "function": function}], stream=False
+        model="gpt-4o", messages=messages, tools=[{"type": "function", "function": FUNCTION}], stream=False
     )
+
+
+def openai_sdk_responses(recorder: Recorder) -> None:
+    """The same on its newer wire."""
+    import openai
+
     client = openai.OpenAI(base_url=f"{recorder.url('openai-sdk-responses')}/v1", api_key=KEY)
     client.responses.create(model="gpt-4o", instructions=SYSTEM, input=QUESTION)
     client.responses.parse(model="gpt-4o", input=QUESTION, text_format=Weather)
@@ -105,7 +111,7 @@ def openai_sdk(recorder: Recorder) -> None:
         {"role": "user", "content": "And now?"},
     ]
     client.responses.create(
-        model="gpt-4o", input=items, tools=[{"type": "function", "strict": False, **function}], stream=True
+        model="gpt-4o", input=items, tools=[{"type": "function", "strict": False, **FUNCTION}], stream=True
     ).close()
 
 
@@ -290,7 +296,15 @@ def litellm(recorder: Recorder) -> None:
 def main() -> None:
     """Run them all; a framework that fails does not stop the others."""
     recorder = Recorder()
-    for run in (openai_sdk, anthropic_sdk, agents_sdk, langchain, pydantic_ai, litellm):
+    for run in (
+        openai_sdk_chat,
+        openai_sdk_responses,
+        anthropic_sdk,
+        agents_sdk,
+        langchain,
+        pydantic_ai,
+        litellm,
+    ):
         try:
             run(recorder)
         except Exception as error:  # told, and the rest goes on

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from attrs import evolve
 
-from trooper.config import Server
-from trooper.core.conversation import Conversation, Message, Role, Sampling, TextPart, Tool
+from spliced import ASKED, RESET, ended, given, heard, raw, said, splice, text_of
+from trooper.core.conversation import Sampling, Tool
 from trooper.core.events import (
     Begin,
     Done,
-    Event,
     Finish,
     FinishReason,
     NextChoice,
     Other,
     PartEnd,
     Reasoning,
-    Received,
     Refusal,
     Text,
     ToolCallDelta,
@@ -28,47 +25,13 @@ from trooper.core.events import (
 )
 from trooper.core.outcome import Completed, Failed, FailureKind
 from trooper.core.seam import Prefill
-from trooper.core.tally import LegTally
-from trooper.core.transcript import Transcript
 from trooper.core.unfit import Unfit
 from trooper.relay.splice import Splice
 
-ASKED = Conversation((Message(Role.USER, (TextPart("Why?"),)),))
 STOP = Finish(FinishReason.STOP, "stop")
-RESET = Failed(FailureKind.CONN_RESET)
 EMPTY = Failed(FailureKind.EMPTY_200)
 AUTH = Failed(FailureKind.AUTH)
 CALL = ToolCallDelta(0, "c", "look", "")
-
-
-def given(*events: Event) -> Transcript:
-    transcript = Transcript(10_000)
-    transcript.add(events)
-    return transcript
-
-
-def splice(
-    has: Transcript | None = None,
-    *,
-    goes_on: bool = False,
-    is_first: bool = True,
-    streams: bool = True,
-    conversation: Conversation | None = ASKED,
-    somebody: bool = True,
-    anew: bool = True,
-    **server: Any,
-) -> Splice:
-    return Splice(
-        LegTally("cloud", "m"),
-        has or given(),
-        evolve(Server(), **server),
-        goes_on=goes_on,
-        is_first=is_first,
-        streams=streams,
-        conversation=lambda: conversation,
-        could_go_on=lambda: somebody,
-        could_start_over=lambda: anew,
-    )
 
 
 def going_on(text: str, *, prefill: Prefill | None = None, echoes: bool = False, **more: Any) -> Splice:
@@ -76,35 +39,6 @@ def going_on(text: str, *, prefill: Prefill | None = None, echoes: bool = False,
     made = splice(given(Begin("i"), Text(text)), goes_on=True, is_first=False, **more)
     made.granted("local", prefill or Prefill(text, ""), echoes=echoes, overlaps=False)
     return made
-
-
-def raw(*events: Event) -> Received:
-    """An event of the client's own wire."""
-    return Received(b"raw", events)
-
-
-def said(*events: Event) -> Received:
-    """An event of another wire: only what it says."""
-    return Received(b"", events)
-
-
-def heard(made: Splice, *items: Received) -> list[Received]:
-    return [released for item in items for released in made.hear(item)]
-
-
-def text_of(items: Iterable[Received]) -> str:
-    return "".join(item.text for item in items)
-
-
-def ended(made: Splice, outcome: Completed | Failed, has: Transcript) -> tuple[Completed | Failed, str]:
-    """Both ends of a leg, the transcript kept between them; its outcome and what went out then."""
-    outcome, first = made.last_words(outcome)
-    for item in first:
-        has.add(item.events)
-    outcome, rest = made.judge(outcome, has)
-    for item in rest:
-        has.add(item.events)
-    return outcome, text_of((*first, *rest))
 
 
 def test_the_first_legs_events_go_out_as_they_came_a_word_late() -> None:
@@ -370,41 +304,3 @@ def test_refusals_count_as_said() -> None:
     made = splice(has, goes_on=True, is_first=False)
     heard(made, said(Refusal("no")), said(Done()))
     assert ended(made, Completed(), has)[0] == Completed()
-
-
-# -- two at once ----------------------------------------------------------------------
-
-
-def test_two_legs_are_spliced_side_by_side_and_one_is_delivered() -> None:
-    """As a hedge would: the second is heard while the first one speaks, and nothing of it leaks."""
-    has = given()
-    slow, quick = splice(has), splice(has, is_first=False)
-    waiting: list[Received] = []
-    for ours, theirs in (("One", "Ein"), (" two", " zwei"), (" th", " drei"), (" fo", " vier")):
-        for item in heard(slow, raw(Text(ours))):
-            has.add(item.events)
-        waiting += heard(quick, raw(Text(theirs)))
-    assert (has.text, text_of(waiting)) == ("One two th", "Ein zwei drei")
-    # Each has its own count, gate and end.
-    assert (slow.tally.tokens, quick.tally.tokens) == (3, 4)
-    assert ended(slow, RESET, has) == (RESET, "")
-    assert text_of(quick.last_words(Completed())[1]) == " vier"
-    assert has.text == "One two th"
-
-
-def test_of_two_legs_that_go_on_each_has_its_own_join() -> None:
-    text = "The keeper writes down every ship."
-    has = given(Text(text))
-    one = splice(has, goes_on=True, is_first=False)
-    other = splice(has, goes_on=True, is_first=False)
-    one.granted("a", Prefill(text, ""), echoes=True, overlaps=False)
-    other.granted("b", Prefill(text, ""), echoes=False, overlaps=False)
-    both = [
-        text_of(heard(made, *(said(Text(t)) for t in (text, " And", " so", " on.")))) for made in (one, other)
-    ]
-    # To one it is an echo; the other one's model has really said it again.
-    assert both == [" And so", f"{text} And so"]
-    assert (one.tally.model, other.tally.model) == ("a", "b")
-    outcome, rest = one.last_words(Completed())
-    assert (outcome, text_of(rest)) == (Completed(), " on.")
-    assert ended(other, RESET, has)[0] == RESET

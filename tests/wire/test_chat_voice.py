@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spoken import LEGS, LEGS_SAID, TROUBLE, answers, calls_of, finish_for, text_of
+from chat_voices import BIG, check_said, decoded, lacks_usage, new_voice, new_whole
+from spoken import LEGS, LEGS_SAID, answers, finish_for, text_of
 from trooper.core.events import (
     Begin,
     Done,
@@ -19,54 +18,20 @@ from trooper.core.events import (
     FinishReason,
     NextChoice,
     Other,
-    Reasoning,
     Received,
-    Refusal,
     Text,
     ToolCallDelta,
     Usage,
 )
-from trooper.core.outcome import Completed
-from trooper.testing import ANSWERS, DEFAULT_ANSWER, FAULTS, chat_events
-from trooper.wire.client_side import Voice
+from trooper.testing import ANSWERS, chat_events
 from trooper.wire.openai_chat.reader import ChatReader
 from trooper.wire.openai_chat.voice import ChatVoice
-from trooper.wire.openai_chat.whole import read_whole
-from trooper.wire.openai_chat.whole_voice import WholeChatVoice
-from trooper.wire.whole import WholeReader
-from wire_validator import ChatResult, validate_chat, validate_whole
-
-BIG = 1 << 20
-
-
-def new_voice(*, wants_usage: bool = False) -> ChatVoice:
-    return ChatVoice("chatcmpl-own", 1_790_000_500, "asked-for", wants_usage)
-
-
-def new_whole() -> WholeChatVoice:
-    return WholeChatVoice("chatcmpl-own", 1_790_000_500, "asked-for")
-
-
-def lacks_usage(voice: Voice) -> bool:
-    return voice.lacks_usage  # Behind a call: mypy takes a property for something that stays.
+from wire_validator import validate_chat, validate_whole
 
 
 def read(stream: bytes) -> list[Received]:
     reader = ChatReader(BIG)
     return [*reader.feed(stream), *reader.end()]
-
-
-def decoded(event: bytes) -> Any:
-    assert event.startswith(b"data: ")
-    assert event.endswith(b"\n\n")
-    return json.loads(event[len(b"data: ") :])
-
-
-def check_said(result: ChatResult, events: Sequence[Event]) -> None:
-    assert result.text == text_of(Text, events)
-    assert result.reasoning == text_of(Reasoning, events)
-    assert result.refusal == text_of(Refusal, events)
-    assert result.tool_calls == calls_of(events)
 
 
 @given(answers(), st.booleans(), st.booleans())
@@ -87,19 +52,6 @@ def test_whatever_is_spoken_is_the_wire(events: list[Event], wants_usage: bool, 
     )
 
 
-@given(answers(), st.booleans())
-def test_whatever_is_collected_is_one_answer(events: list[Event], told: bool) -> None:
-    voice = new_whole()
-    assert [voice.speak((event,)) for event in events] == [b""] * len(events)
-    assert voice.finish(finish_for(events), LEGS if told else ()) == b""
-    assert voice.usage(Usage(7, 9)) == b""
-    result = validate_whole(voice.terminate())
-    check_said(result, events)
-    assert result.finish_reason == finish_for(events).value
-    assert result.trooper == (LEGS_SAID if told else None)
-    assert result.usage == {"prompt_tokens": 7, "completion_tokens": 9, "total_tokens": 16}
-
-
 @given(answers())
 def test_what_was_spoken_reads_as_the_same(events: list[Event]) -> None:
     voice = new_voice()
@@ -115,23 +67,6 @@ def test_what_was_spoken_reads_as_the_same(events: list[Event]) -> None:
         Finish(finish_for(events), finish_for(events).value),
         Done(),
     ]
-
-
-@given(answers())
-def test_a_whole_answer_reads_as_the_same(events: list[Event]) -> None:
-    voice = new_whole()
-    voice.speak(events)
-    voice.finish(finish_for(events), ())
-    reader = WholeReader(read_whole, BIG, for_stream=True)
-    reader.feed(voice.terminate())
-    heard = [event for item in reader.end() for event in item.events]
-    if not events:
-        assert heard == []
-        return
-    assert reader.outcome == Completed()
-    for kind in (Text, Reasoning, Refusal):
-        assert text_of(kind, heard) == text_of(kind, events)
-    assert calls_of(heard) == calls_of(events)
 
 
 @given(answers(), answers(), st.integers(0, 60), st.booleans())
@@ -265,20 +200,6 @@ def test_the_note_is_put_into_whatever_form_the_finish_has() -> None:
         assert new_voice().forward(item) == raw
 
 
-def test_a_whole_answer_is_passed_on_with_or_without_a_note() -> None:
-    body = ANSWERS["text"].body()
-    item = Received(body, (Text(DEFAULT_ANSWER), Finish(FinishReason.STOP), Done()))
-    voice = new_whole()
-    assert lacks_usage(voice)
-    assert voice.forward(item) == body
-    assert not lacks_usage(voice)
-    assert voice.finish(FinishReason.STOP, LEGS) == b""
-    assert voice.usage(Usage(1, 1)) == b""
-    assert voice.terminate() == b""
-    noted = json.loads(new_whole().forward(item, LEGS))
-    assert noted == json.loads(body) | {"trooper": LEGS_SAID}
-
-
 # Once, whoever asks
 
 
@@ -349,107 +270,7 @@ def test_events_with_verbs_of_their_own_are_not_spoken() -> None:
     assert validate_whole(voice.terminate()).text == ""
 
 
-def test_an_answer_of_calls_has_no_content() -> None:
-    voice = new_whole()
-    voice.speak([ToolCallDelta(0, "c", "f", "{"), ToolCallDelta(0, "again", "again", "}")])
-    voice.finish(FinishReason.TOOL_CALLS, ())
-    message = json.loads(voice.terminate())["choices"][0]["message"]
-    assert message["content"] is None
-    assert message["tool_calls"] == [
-        {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    ]
-    assert "reasoning_content" not in message
-
-
-def test_a_whole_answers_first_finish_counts() -> None:
-    voice = new_whole()
-    voice.speak([Text("x")])
-    voice.finish(FinishReason.LENGTH, LEGS)
-    voice.finish(FinishReason.STOP, ())
-    result = validate_whole(voice.terminate())
-    assert result.finish_reason == "length"
-    assert result.trooper == LEGS_SAID
-    assert result.usage == {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
-
-
 # Errors
-
-
-ERROR = {
-    "error": {
-        "message": TROUBLE.message,
-        "type": "trooper_error",
-        "param": None,
-        "code": "conn_reset",
-    }
-}
-
-
-def test_an_error_ends_the_stream_without_a_terminator() -> None:
-    voice = new_voice(wants_usage=True)
-    out = voice.speak((Text("half"),)) + voice.error(TROUBLE)
-    assert decoded(out.partition(b"\n\n")[2]) == ERROR
-    assert voice.terminate() == b""
-    assert voice.finish(FinishReason.STOP, ()) == b""
-    assert voice.usage(Usage(1, 1)) == b""
-    result = validate_chat(out, include_usage=True)
-    assert result.error is not None
-    assert (result.error.message, result.error.code) == (TROUBLE.message, "conn_reset")
-
-
-@pytest.mark.parametrize("voice", [new_whole()])
-def test_an_error_instead_of_a_whole_answer(voice: Voice) -> None:
-    assert json.loads(voice.error(TROUBLE)) == ERROR
-    assert json.loads(voice.own_error(b'{"error": "theirs"}', TROUBLE)) == ERROR
-
-
-@pytest.mark.parametrize(
-    ("raw", "is_raised_on"),
-    [
-        (b'data: {"error": {"message": "m", "type": "server_error"}}\n\n', True),
-        (b'data: {"error": "upstream went away"}\n\n', True),
-        (b'event: error\ndata: {"error": "m", "message": "m"}\n\n', True),
-        (b'data: {"error": {"code": 502}, "choices": [{"delta": {}, "finish_reason": "error"}]}\n\n', True),
-        (b'data:{"error": {}}\r\n\r\n', False),
-        (b'data: {"object": "error", "message": "m", "code": 500}\n\n', False),
-        (b'event: error\ndata: {"message": "Model unloaded."}\n\n', False),
-        (b'data: {"choices": [{"delta": {}, "finish_reason": "error"}]}\n\n', False),
-        (b'data: {"x_groq": {"error": "over capacity"}, "choices": []}\n\n', False),
-        (b'data: [{"error": {"code": 503}}]\n\n', False),
-        (b'data: {"throttlingException": {"message": "m"}}\n\n', False),
-        (b"event: error\ndata: busy\n\n", False),
-        (b"event: error\ndata: \xff\n\n", False),
-        (b"event: error\ndata: " + b"[" * 5000 + b"]" * 5000 + b"\n\n", False),
-        (b": nothing\n\n", False),
-    ],
-)
-def test_ours_is_added_where_clients_would_miss_theirs(raw: bytes, is_raised_on: bool) -> None:
-    voice = new_voice()
-    out = voice.own_error(raw, TROUBLE)
-    assert out.startswith(raw)
-    assert decoded(out[len(raw) :]) == ERROR if not is_raised_on else out == raw
-    assert voice.terminate() == b""
-
-
-@pytest.mark.parametrize(
-    "fault", [f for f in FAULTS.values() if f.kind and f.name.startswith(("error-", "finish-"))]
-)
-def test_every_error_of_the_table_reaches_the_client_as_one(fault: Any) -> None:
-    """With failover off the provider's own words go on; each must raise in a client."""
-    voice = new_voice()
-    reader = ChatReader(BIG)
-    out = b""
-    for step in fault.build(chat_events(), "middle").steps:
-        for item in reader.feed(getattr(step, "data", b"")):
-            out += voice.forward(item)
-    failed = reader.outcome
-    assert failed is not None
-    assert not isinstance(failed, Completed)
-    assert failed.raw
-    said = voice.own_error(failed.raw, TROUBLE)
-    last = decoded(b"data: " + said.rstrip(b"\n").rpartition(b"data: ")[2] + b"\n\n")
-    assert last["error"]
-    assert b"[DONE]" not in out + said
 
 
 def test_comments() -> None:

@@ -1,0 +1,78 @@
+"""Splices, what they hear and how they end; shared by the tests of `relay.splice`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from attrs import evolve
+
+from trooper.config import Server
+from trooper.core.conversation import Conversation, Message, Role, TextPart
+from trooper.core.events import Event, Received
+from trooper.core.outcome import Completed, Failed, FailureKind
+from trooper.core.tally import LegTally
+from trooper.core.transcript import Transcript
+from trooper.relay.splice import Splice
+
+ASKED = Conversation((Message(Role.USER, (TextPart("Why?"),)),))
+RESET = Failed(FailureKind.CONN_RESET)
+
+
+def given(*events: Event) -> Transcript:
+    transcript = Transcript(10_000)
+    transcript.add(events)
+    return transcript
+
+
+def splice(
+    has: Transcript | None = None,
+    *,
+    goes_on: bool = False,
+    is_first: bool = True,
+    streams: bool = True,
+    conversation: Conversation | None = ASKED,
+    somebody: bool = True,
+    anew: bool = True,
+    **server: Any,
+) -> Splice:
+    return Splice(
+        LegTally("cloud", "m"),
+        has or given(),
+        evolve(Server(), **server),
+        goes_on=goes_on,
+        is_first=is_first,
+        streams=streams,
+        conversation=lambda: conversation,
+        could_go_on=lambda: somebody,
+        could_start_over=lambda: anew,
+    )
+
+
+def raw(*events: Event) -> Received:
+    """An event of the client's own wire."""
+    return Received(b"raw", events)
+
+
+def said(*events: Event) -> Received:
+    """An event of another wire: only what it says."""
+    return Received(b"", events)
+
+
+def heard(made: Splice, *items: Received) -> list[Received]:
+    return [released for item in items for released in made.hear(item)]
+
+
+def text_of(items: Iterable[Received]) -> str:
+    return "".join(item.text for item in items)
+
+
+def ended(made: Splice, outcome: Completed | Failed, has: Transcript) -> tuple[Completed | Failed, str]:
+    """Both ends of a leg, the transcript kept between them; its outcome and what went out then."""
+    outcome, first = made.last_words(outcome)
+    for item in first:
+        has.add(item.events)
+    outcome, rest = made.judge(outcome, has)
+    for item in rest:
+        has.add(item.events)
+    return outcome, text_of((*first, *rest))

@@ -1,0 +1,154 @@
+"""Reads an OpenAI chat stream: how it finishes, and how the leg ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from chat_chunks import (
+    DONE,
+    EARLY,
+    HELLO,
+    MAX,
+    ROLE,
+    STOP,
+    STOPPED,
+    WHOLE,
+    K,
+    chunk,
+    events_of,
+    outcome_of,
+    read,
+    sse,
+)
+from trooper.core.events import Finish, FinishReason, Text, Usage
+from trooper.core.outcome import Failed, Outcome
+from trooper.wire.openai_chat.reader import ChatReader
+
+# The finish
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("stop", FinishReason.STOP),
+        ("eos", FinishReason.STOP),
+        ("length", FinishReason.LENGTH),
+        ("tool_calls", FinishReason.TOOL_CALLS),
+        ("function_call", FinishReason.TOOL_CALLS),
+        ("content_filter", FinishReason.CONTENT_FILTER),
+        ("something_new", FinishReason.STOP),
+    ],
+)
+def test_finish_reasons(word: str, reason: FinishReason) -> None:
+    result = read([ROLE, HELLO, chunk({}, word)])
+    assert result.events[-1] == Finish(reason, word)
+    assert result.outcome == WHOLE
+    assert result.finished
+
+
+@pytest.mark.parametrize("word", ["error", "insufficient_system_resource", "abort"])
+def test_finish_reasons_that_mean_failure(word: str) -> None:
+    failing = chunk({"content": "x"}, word)
+    result = read([ROLE, HELLO, failing, DONE])
+    assert result.outcome == Failed(K.IN_BAND_ERROR, raw=failing)
+    assert result.raw == ROLE + HELLO
+    assert not result.finished
+
+
+@pytest.mark.parametrize("word", [None, ""])
+def test_no_finish_reason_is_none(word: object) -> None:
+    assert outcome_of(ROLE, chunk({"content": "a"}, word)) == EARLY
+    assert outcome_of(ROLE, chunk({"content": "a"}, word), DONE) == WHOLE
+
+
+def test_text_and_finish_in_one_chunk() -> None:
+    assert events_of(ROLE, chunk({"content": "a"}, "stop")) == (Text("a"), STOPPED)
+
+
+@pytest.mark.parametrize("word", ["stop", "eos"])
+def test_a_finish_without_anything_is_an_empty_answer(word: str) -> None:
+    finish = chunk({}, word)
+    assert outcome_of(ROLE, finish, DONE) == Failed(K.EMPTY_200, raw=finish)
+
+
+@pytest.mark.parametrize("word", ["length", "content_filter", "tool_calls"])
+def test_an_answer_may_be_empty_for_a_reason(word: str) -> None:
+    assert outcome_of(ROLE, chunk({}, word), DONE) == WHOLE
+
+
+@pytest.mark.parametrize(
+    "delta", [{"reasoning": "r"}, {"refusal": "n"}, {"tool_calls": [{"index": 0}]}, {"new": 1}]
+)
+def test_anything_said_is_an_answer(delta: object) -> None:
+    assert outcome_of(ROLE, chunk(delta), STOP) == WHOLE
+
+
+def test_what_follows_the_finish_does_not_take_it_back() -> None:
+    usage = sse({"id": "c1", "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2}})
+    offsets = sse(
+        {"choices": [{"index": 0, "finish_reason": None, "content_filter_offsets": {"end_offset": 5}}]}
+    )
+    for tail in ([usage], [offsets], [offsets, usage], [STOP], [HELLO]):
+        result = read([ROLE, HELLO, STOP, *tail])
+        assert result.outcome == WHOLE
+        assert sum(isinstance(e, Finish) for e in result.events) == 1
+        assert outcome_of(ROLE, HELLO, STOP, *tail, DONE) == WHOLE
+    assert events_of(ROLE, HELLO, STOP, usage)[-1] == Usage(1, 2)
+
+
+# The end
+
+
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        ([], Failed(K.EMPTY_200)),
+        ([b"\n\n"], EARLY),
+        ([b": ping\n\n"], EARLY),
+        ([ROLE], EARLY),
+        ([ROLE, HELLO], EARLY),
+        ([ROLE, HELLO, DONE], WHOLE),
+        ([ROLE, HELLO, b"data:[DONE]\n\n"], WHOLE),
+        ([ROLE, HELLO, b"data: [DONE] \n\n"], WHOLE),
+        ([ROLE, HELLO, b"data: [DONE]"], WHOLE),
+        ([ROLE, HELLO, b"data: [DONE]\n"], WHOLE),
+        ([ROLE, HELLO, b"data: [DO"], EARLY),
+        ([ROLE, HELLO, STOP, b"data: [DO"], WHOLE),
+        ([ROLE, HELLO, STOP[:-1]], WHOLE),
+        ([ROLE, HELLO, STOP[:-2]], WHOLE),
+        ([ROLE, HELLO, STOP[:-3]], EARLY),
+        ([DONE], Failed(K.EMPTY_200, raw=DONE)),
+        ([ROLE, DONE], Failed(K.EMPTY_200, raw=DONE)),
+        ([ROLE, STOP[:-4], b"\n\n"], EARLY),
+    ],
+)
+def test_ends(pieces: list[bytes], expected: Outcome) -> None:
+    assert outcome_of(*pieces) == expected
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r", b"\r\n"])
+def test_the_last_event_without_its_empty_line_is_given_one(end: bytes) -> None:
+    reader = ChatReader(MAX)
+    assert reader.feed(HELLO[:-2] + end) == []
+    (item,) = reader.end()
+    assert item.raw == HELLO
+    assert reader.outcome == EARLY
+
+
+@pytest.mark.parametrize(
+    "rest", [b": pi", b"data", b"data:", b"data: ", b"event: x", b"da", b"id: 7", b"\n", b"data: {"]
+)
+def test_a_rest_that_says_nothing_is_not_given(rest: bytes) -> None:
+    """`data:` alone would be an event to SDKs, and they fail on it."""
+    result = read([ROLE, HELLO, rest])
+    assert result.raw == ROLE + HELLO
+    assert result.outcome == EARLY
+
+
+def test_done_while_a_call_is_open_is_an_early_end() -> None:
+    """Nobody finished that call: `[DONE]` alone does not, a finish reason does."""
+    call = chunk({"tool_calls": [{"index": 0, "id": "x", "function": {"name": "f", "arguments": "{"}}]})
+    assert outcome_of(ROLE, call, DONE) == Failed(K.EOF_EARLY, raw=DONE)
+    assert outcome_of(ROLE, call, chunk({}, "tool_calls"), DONE) == WHOLE
+    closing = chunk({"tool_calls": [{"index": 0, "function": {"arguments": "}"}}]})
+    assert outcome_of(ROLE, call, closing, DONE) == WHOLE
