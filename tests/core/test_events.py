@@ -51,6 +51,39 @@ def test_the_text_of_an_event_is_what_is_visible() -> None:
     assert Received(b": ping\n\n").text == ""
 
 
+def test_an_answer_of_many_blocks_is_joined_once() -> None:
+    """Piece by piece it was quadratic: an answer of 6 MB in one piece stopped everybody for half a minute."""
+    counted: list[str] = []
+
+    class Piece(str):
+        __slots__ = ()
+
+        def __radd__(self, other: str) -> str:
+            counted.append(other)
+            return str(other) + str(self)
+
+        def __add__(self, other: str) -> str:
+            counted.append(other)
+            return str(self) + str(other)
+
+    item = Received(b"", tuple(Text(Piece("ab")) for _ in range(1000)))
+    assert (item.text, counted) == ("ab" * 1000, [])
+
+
+@pytest.mark.parametrize(
+    ("raw", "events", "size"),
+    [
+        (b"12345", (Text("a"),), 5),
+        (b"", (Text("abc"), Reasoning("de"), Refusal("f")), 7),
+        (b"", (ToolCallDelta(0, "c", "ab", "cdef"),), 7),
+        (b"", (Usage(1, 2),), 1),
+        (b"", (), 1),
+    ],
+)
+def test_what_an_event_costs_to_keep(raw: bytes, events: tuple[Event, ...], size: int) -> None:
+    assert Received(raw, events).size_bytes == size
+
+
 def test_what_is_not_said_is_not_made_up() -> None:
     assert Begin() == Begin("", 0, "", has_role=False)
     assert Usage(1, 2) == Usage(1, 2, estimated=False)

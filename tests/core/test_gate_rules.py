@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -77,3 +78,25 @@ def test_every_push_is_what_the_rules_say(
         assert gates[0].push(item) == gates[1].push(item)
     leaves = data.draw(st.sampled_from([Gate.flush, Gate.abandon]))
     assert leaves(gates[0]) == leaves(gates[1])
+
+
+@pytest.mark.parametrize(
+    ("gate", "first", "more"),
+    [
+        (Gate(32, 1000, 1000), ToolCallDelta(0, "c", "f", "{"), Text("x" * 100)),
+        (Gate(32, 1000, 1000), ToolCallDelta(0, "c", "f", "{"), Reasoning("x" * 100)),
+        (Gate(32, 1000, 1000, holds_all=True), Text("{"), ToolCallDelta(0, "c", "f", "x" * 100)),
+        (Gate(32, 1000, 1000, holds_all=True), Text("{"), Reasoning("x" * 100)),
+        (Gate(32, 100, 1000), Text("wor"), Usage(1, 2)),
+    ],
+    ids=["text behind a call", "thoughts behind a call", "calls of a document", "thoughts of one", "counts"],
+)
+def test_what_is_spoken_anew_is_bounded_too(gate: Gate, first: Event, more: Event) -> None:
+    """Another wire's events have no bytes: they counted for nothing, and were held without end."""
+    gate.push(Received(b"", (first,)))
+    pushed = 0
+    while gate._held and pushed < 2000:
+        gate.push(Received(b"", (more,)))
+        pushed += 1
+    assert 0 < pushed < 150
+    assert gate.held_bytes == 0

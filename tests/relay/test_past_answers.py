@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from relay_parts import services_of
-from scenes import Stage, configured, stage
+from scenes import Stage, configured, stage, with_second
 from trooper.relay import past_answers
 from trooper.services import Services
 from trooper.testing import ANSWERS, DEFAULT_ANSWER, FAULTS, FakeOllama, FaultAt, ScriptedProvider
@@ -302,3 +302,14 @@ async def test_nothing_is_kept_of_an_answer_that_failed(autojump_clock: Any) -> 
         x = await s.ask(wire="responses", input="Hi")
         assert x.told().error is not None
         assert len(s.services.answers) == 0
+
+
+async def test_an_answer_from_a_provider_of_another_wire_is_ours_to_show(autojump_clock: Any) -> None:
+    """It was left to the client's own provider, which has never seen it."""
+    config = with_second(configured(), "messages", alone=True)
+    async with stage(config=config, warm=False) as s:
+        first = await s.ask(wire="responses")
+        assert first.legs == [("second", "completed")]
+        answer_id = first.told().id
+        x = await s.ask(wire="responses", method="GET", path=f"/v1/responses/{answer_id}")
+        assert (x.status, x.whole()["id"]) == (200, answer_id)

@@ -47,8 +47,9 @@ class Stage:
             keepalive_s=10,
             streams=self.streams,
         )
-        self.response = Response(self.server.client(), pacing, "r1")
-        self.delivery = Delivery.begin(asked, config, Tally(), "r1", 1_700_000_000)
+        tally = Tally()
+        self.response = Response(self.server.client(), pacing, "r1", tally)
+        self.delivery = Delivery.begin(asked, config, tally, "r1", 1_700_000_000)
         link = self.services.chain("gpt-4o", asked.wire)[0]
         splice = Splice(
             LegTally("openai", "gpt-4o"),
@@ -150,8 +151,7 @@ async def test_the_end_of_a_stream(autojump_clock: Any) -> None:
 
 async def test_a_failure_as_an_answer(autojump_clock: Any) -> None:
     s = Stage()
-    s.response.leg_begins(is_first=True)
-    s.response.leg_begins(is_first=False)
+    s.delivery.tally.legs.append(LegTally("ollama", "m"))
     await s.response.answer(Answer(503, ((b"a", b"b"),), b'{"error": 1}'), "ollama")
     assert s.server.sent[0]["status"] == 503
     assert json.loads(s.server.body) == {"error": 1}
@@ -180,7 +180,7 @@ async def test_the_gap_is_what_the_client_saw(autojump_clock: Any) -> None:
     s.hear(TEXT)
     await s.flush()
     await trio.sleep(2)
-    s.response.leg_begins(is_first=False)
+    s.response.gap.leg_begins()
     s.leg.patience = patience_with(s.leg.link.target)
     s.hear(TEXT)
     await s.flush()

@@ -46,7 +46,7 @@ def test_the_chain_is_the_configurations() -> None:
 def test_without_failover_there_is_one_link() -> None:
     route = route_of(services_of(), headers=((b"x-trooper-failover", b"off"),))
     assert [link.target.name for link in route.links] == ["openai"]
-    route.take(route.links[0])
+    route.take(route.links[0], now=0.0)
     assert after(route, RESET, given()) == PassOn(RESET)
 
 
@@ -95,13 +95,42 @@ def test_where_everybody_cools_the_first_is_asked() -> None:
 def test_links_are_taken_in_order_and_those_before_had_their_chance() -> None:
     route = route_of(services_of(chained()))
     openai, second, ollama = route.links
-    route.take(openai)
+    route.take(openai, now=0.0)
     assert after(route, RESET, given()) == Restart(second)
-    route.take(ollama)
+    route.take(ollama, now=0.0)
     assert after(route, RESET, given(), first=RESET) == GiveUp(RESET)
     # The same target once more is not in the chain any longer.
-    route.take(openai)
+    route.take(openai, now=0.0)
     assert after(route, RESET, given(), first=RESET) == GiveUp(RESET)
+
+
+def test_who_only_wanted_to_be_left_alone_may_still_be_asked() -> None:
+    """It was lost to its request: an answer that another cloud could have given ended in a 502."""
+    services = services_of(chained())
+    route = route_of(services)
+    openai, second, ollama = route.links
+    route.observe(second, LIMITED, now=0.0)
+    route.take(openai, now=0.0)
+    assert after(route, RESET, given(Text("a"))) == Continue(ollama)
+    route.take(ollama, now=0.0)
+    assert after(route, RESET, given(Text("a")), first=RESET) == Continue(second)
+    route.take(second, now=0.0)
+    assert after(route, RESET, given(Text("a")), first=RESET) == GiveUp(RESET)
+
+
+@pytest.mark.parametrize("state", [State.ABSENT, State.NO_MODEL])
+def test_who_is_not_there_takes_nobodys_place(state: State) -> None:
+    services = services_of(chained())
+    services.standbys["ollama"]._seen = state
+    route = route_of(services)
+    openai, second, ollama = route.links
+    route.take(openai, now=0.0)
+    route.observe(second, LIMITED, now=0.0)
+    assert after(route, RESET, given()) == Restart(second)
+    # Where nobody cools, the order of the chain holds: it may just have been started.
+    assert after(route, RESET, given(), now=31.0) == Restart(second)
+    route.take(second, now=31.0)
+    assert after(route, RESET, given(), now=31.0) == Restart(ollama)
 
 
 def test_a_healthy_answer_needs_no_second_look() -> None:
@@ -112,7 +141,7 @@ def test_a_healthy_answer_needs_no_second_look() -> None:
 
 def test_who_cannot_is_passed_by_with_a_reason() -> None:
     route = route_of(services_of(chained("messages", model=None)))
-    route.take(route.links[0])
+    route.take(route.links[0], now=0.0)
     assert after(route, RESET, given(Text("a"))) == Continue(link_of(route, "ollama"))
     assert route.passed_by == {"second": Unfit.NO_MODEL}
 
@@ -123,7 +152,7 @@ def test_who_cannot_is_passed_by_with_a_reason() -> None:
 )
 def test_a_cloud_that_cannot_go_on_may_start_over(fields: dict[str, Any], reason: Unfit) -> None:
     route = route_of(services_of(chained("chat", "openai", "second")), **fields)
-    route.take(route.links[0])
+    route.take(route.links[0], now=0.0)
     assert after(route, RESET, given()) == Restart(link_of(route, "second"))
     assert after(route, RESET, given(Text("a"))) == GiveUp(RESET)
     assert route.passed_by == {"second": reason}
@@ -143,16 +172,16 @@ def test_a_model_named_for_the_clients_name_will_do() -> None:
 
 def test_an_unreadable_request_is_for_its_own_provider() -> None:
     route = route_of(services_of(chained()), body=b'{"model": "gpt-4o", "messages": 1}')
-    route.take(route.links[0])
+    route.take(route.links[0], now=0.0)
     assert after(route, RESET, given()) == Restart(link_of(route, "second"))
     assert (route.could_go_on(), route.could_start_over()) == (False, True)
-    route.take(link_of(route, "second"))
+    route.take(link_of(route, "second"), now=0.0)
     assert route.could_start_over() is False
 
 
 def test_a_local_model_that_was_not_looked_at_yet_is_believed() -> None:
     route = route_of(services_of(model=None))
-    route.take(route.links[0])
+    route.take(route.links[0], now=0.0)
     assert route.could_go_on()
     assert after(route, RESET, given(Text("a"))) == Continue(link_of(route, "ollama"))
 
@@ -162,26 +191,26 @@ def test_who_is_not_there_is_nothing_to_hold_words_for(state: State) -> None:
     services = services_of()
     services.standbys["ollama"]._seen = state
     route = route_of(services)
-    route.take(route.links[0])
+    route.take(route.links[0], now=0.0)
     assert (route.could_go_on(), route.could_start_over()) == (False, False)
 
 
 def test_a_call_is_finished_under_a_grammar() -> None:
     services = services_of(model=evolve(MODEL, takes_grammar=True))
     route = route_of(services, tools=[{"type": "function", "function": {"name": "look"}}])
-    route.take(route.links[0])
+    route.take(route.links[0], now=0.0)
     half = given(ToolCallDelta(0, "c", "look", '{"a'))
     assert after(route, RESET, half) == FinishCall(link_of(route, "ollama"))
     services = services_of()
     route = route_of(services)
-    route.take(route.links[0])
+    route.take(route.links[0], now=0.0)
     assert after(route, RESET, half) == GiveUp(RESET)
     assert route.passed_by == {"ollama": Unfit.NO_GRAMMAR}
 
 
 def test_what_the_model_is_known_to_do_counts() -> None:
     route = route_of(services_of(model=evolve(MODEL, way=Way.NONE)))
-    route.take(route.links[0])
+    route.take(route.links[0], now=0.0)
     assert after(route, RESET, given()) == Restart(link_of(route, "ollama"))
     assert after(route, RESET, given(Text("a"))) == GiveUp(RESET)
     assert route.passed_by == {"ollama": Unfit.CLOSES_TURN}

@@ -317,3 +317,19 @@ async def test_a_load_that_fails_does_not_hand_the_servers_own_answer_on(autojum
         ollama.load_fault = OllamaFault("status", status=401)
         items = await local.hear(model="zz:1b")
     assert items == [Ended(Failed(FailureKind.AUTH))]
+
+
+async def test_what_the_server_taught_while_a_leg_waited_counts(autojump_clock: Any) -> None:
+    """The prompt was made before the wait for the slot: each leg that waited asked too long first."""
+    ollama = FakeOllama()
+    async with at_ollama(ollama) as local:
+        model = await local.model()
+        async with trio.open_nursery() as nursery, local.standby.slots:
+            nursery.start_soon(local.hear, long_chat())
+            await trio.sleep(1)
+            local.standby.learn(model, 100, 400)
+        asked = [len(request.body) for request in ollama.requests if request.path == "/api/chat"]
+        local.standby.learn(model, 100, 100)
+        await local.hear(long_chat())
+    assert len(asked) == 1
+    assert asked[0] < len(ollama.requests[-1].body) / 2

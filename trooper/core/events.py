@@ -142,12 +142,14 @@ class Received:
     """
     One whole upstream event: its bytes, untouched, and what they say.
 
-    The rest is read off `events` once, since several layers ask for it.
+    The rest is read off these two once, since several layers ask for it.
 
     Attributes:
         text: the visible text, joined.
         has_content: whether it says something that a client waits for.
         has_finish: whether its target says that the answer is complete.
+        size_bytes: what it costs to keep: its bytes, or about its words where
+            those of another wire were not kept. Never 0.
     """
 
     raw: bytes
@@ -155,19 +157,34 @@ class Received:
     text: str = field(default="", init=False)
     has_content: bool = field(default=False, init=False)
     has_finish: bool = field(default=False, init=False)
+    size_bytes: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
+        texts: list[str] = []
+        said, content = 1, False
         for event in self.events:
             match event:
                 case Text(text):
-                    _set(self, "text", self.text + text)
-                    _set(self, "has_content", True)
+                    texts.append(text)
+                    said += len(text)
+                case Reasoning(text) | Refusal(text):
+                    said += len(text)
+                    content = True
+                case ToolCallDelta():
+                    said += len(event.arguments) + len(event.name)
+                    content = True
                 case Finish():
                     _set(self, "has_finish", True)
-                    _set(self, "has_content", True)
-                case Reasoning() | Refusal() | ToolCallDelta() | Other(continuable=False):
-                    _set(self, "has_content", True)
+                    content = True
+                case Other(continuable=False):
+                    content = True
                 case Begin() | PartEnd() | Usage() | Done() | NextChoice() | Other():
                     pass
                 case _ as never:
                     assert_never(never)
+        _set(self, "size_bytes", len(self.raw) or said)
+        if texts:
+            # Joined once: an answer of many blocks in one piece comes as one event.
+            _set(self, "text", texts[0] if len(texts) == 1 else "".join(texts))
+        if texts or content:
+            _set(self, "has_content", True)

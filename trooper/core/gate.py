@@ -151,7 +151,7 @@ class Gate:
     def _push_to_whole(self, item: Received) -> list[Received]:
         self._held.append(item)
         self._lengths.append(0)
-        self._held_bytes += len(item.raw) or len(item.text)
+        self._held_bytes += item.size_bytes
         if self._held_bytes > self.max_tool_bytes:
             return self.open_up()
         finished = any(isinstance(e, Finish | Done) for e in item.events)
@@ -160,7 +160,7 @@ class Gate:
     def _push_tool_call(self, item: Received, deltas: list[ToolCallDelta]) -> list[Received]:
         # Text of a word that ends here goes out first; then the call waits.
         released = self._release_all() if self._calls.all_whole else []
-        size = len(item.raw)
+        size = item.size_bytes
         for delta in deltas:
             self._calls.add(delta, size)
             size = 0  # Of the event that several pieces came in, once.
@@ -177,7 +177,7 @@ class Gate:
     def _hold(self, item: Received, text: str) -> None:
         self._held.append(item)
         self._lengths.append(len(text))
-        self._held_bytes += len(item.raw)
+        self._held_bytes += item.size_bytes
         self._text += text
 
     def _release_text(self) -> list[Received]:
@@ -195,7 +195,7 @@ class Gate:
         while self._held and end + self._lengths[0] <= boundary:
             end += self._lengths.popleft()
             item = self._held.popleft()
-            self._held_bytes -= len(item.raw)
+            self._held_bytes -= item.size_bytes
             released.append(item)
         self._forget(end)
         return released

@@ -26,8 +26,8 @@ The rules, in the order in which they are tried:
    rest of it.
 9. Nobody is left: give up, and say so.
 
-A target that asked to be left alone is passed over while another one is fit;
-where none is, asking it beats a lost answer.
+A target that asked to be left alone is passed over while another one is fit
+and there; where none is, asking it beats a lost answer.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class Candidate(Generic[L]):
         cannot_go_on: why it cannot continue from what the client has.
         cannot_finish_call: why it cannot write the rest of a tool call.
         is_cooling: it asked to be left alone for a while.
+        is_absent: nobody was there when it was last looked at.
     """
 
     link: L
@@ -66,6 +67,7 @@ class Candidate(Generic[L]):
     cannot_go_on: Unfit | None = None
     cannot_finish_call: Unfit | None = Unfit.NO_GRAMMAR
     is_cooling: bool = False
+    is_absent: bool = False
 
 
 @frozen
@@ -199,8 +201,10 @@ def first_step(candidates: Sequence[Candidate[L]], otherwise: L) -> Restart[L]:
 def _first_fit(
     candidates: Sequence[Candidate[L]], why_not: Callable[[Candidate[L]], Unfit | None]
 ) -> L | None:
-    fit = [candidate for candidate in candidates if not why_not(candidate)]
-    return next((c.link for c in sorted(fit, key=lambda c: c.is_cooling)), None)
+    fit = [candidate for candidate in candidates if why_not(candidate) is None]
+    if not all(candidate.is_cooling or candidate.is_absent for candidate in fit):
+        fit = [candidate for candidate in fit if not candidate.is_cooling]
+    return fit[0].link if fit else None
 
 
 def passed_by(

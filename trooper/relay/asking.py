@@ -58,6 +58,7 @@ class Asking:
             case Continue(link, other_way):
                 return self._rest_from_cloud(link, given, other_way=other_way)
             case FinishCall():
+                # The plan knows it and does not ask; said here for whoever asks all the same.
                 return NoLeg(Unfit.NO_GRAMMAR)
             case _ as never:
                 assert_never(never)

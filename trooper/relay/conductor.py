@@ -132,7 +132,7 @@ class Conductor:
         pacing = Pacing(
             self._began, server.commit_after_s, server.preamble_hold_s, server.keepalive_s, streams
         )
-        self._response = Response(self.client, pacing, self.request_id)
+        self._response = Response(self.client, pacing, self.request_id, self._tally)
         self._delivery = self._new_delivery()
 
     def _new_delivery(self) -> Delivery:
@@ -175,7 +175,7 @@ class Conductor:
     def _start(self, nursery: trio.Nursery, step: Ask[Link]) -> RunningLeg:
         """Start the leg that the plan has asked for."""
         link = step.link
-        self.route.take(link)
+        self.route.take(link, trio.current_time())
         self._may_retry = self._may_retry and not is_retry(step)
         how = How.RESTART if isinstance(step, Restart) else How.CONTINUE
         if how is How.RESTART and self._legs and not self.client.started:
@@ -191,7 +191,7 @@ class Conductor:
             Inbox(self._bell, self.services.config.server.channel_bytes),
         )
         self._delivery.switch(self._seam_words(link))
-        self._response.leg_begins(is_first=not self._legs)
+        self._response.gap.leg_begins()
         nursery.start_soon(leg.run, asked)
         return leg
 

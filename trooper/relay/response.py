@@ -15,6 +15,7 @@ from attrs import define, field
 from trooper.core import headers as http
 from trooper.core.outcome import Answer
 from trooper.core.pacing import Gap, Owed, Pacing
+from trooper.core.tally import Tally
 from trooper.relay.client import Client
 from trooper.relay.delivery import Delivery
 from trooper.relay.running_leg import RunningLeg
@@ -22,20 +23,17 @@ from trooper.relay.running_leg import RunningLeg
 
 @define
 class Response:
-    """What one client is sent. Owned by the conductor."""
+    """
+    What one client is sent. Owned by the conductor.
+
+    `tally` has all legs so far; the headers say how many came before the one that speaks.
+    """
 
     client: Client
     pacing: Pacing
     request_id: str
-    gap: Gap = field(factory=Gap)
-    #: How many legs came before the one that speaks.
-    fallbacks: int = field(default=0, init=False)
-
-    def leg_begins(self, *, is_first: bool) -> None:
-        """Another leg is asked."""
-        self.gap.leg_begins()
-        if not is_first:
-            self.fallbacks += 1
+    tally: Tally
+    gap: Gap = field(factory=Gap, init=False)
 
     async def flush(self, delivery: Delivery, leg: RunningLeg) -> None:
         """Send what may go out now; a preamble waits a little for the content it announces."""
@@ -107,5 +105,5 @@ class Response:
         return (
             (b"x-trooper-request-id", self.request_id.encode()),
             (b"x-trooper-target", speaker.encode()),
-            (b"x-trooper-fallbacks", str(self.fallbacks).encode()),
+            (b"x-trooper-fallbacks", str(max(0, len(self.tally.legs) - 1)).encode()),
         )

@@ -64,10 +64,12 @@ class Route:
         self.passed_by |= passed_by(step, candidates, Transcript(0))
         return step
 
-    def take(self, link: Link) -> None:
-        """`link` is asked; it and those before it in the chain had their chance."""
+    def take(self, link: Link, now: float) -> None:
+        """`link` is asked; those before it had their chance, unless they only wanted to be left alone."""
         if link in self._left:
-            self._left = self._left[self._left.index(link) + 1 :]
+            at = self._left.index(link)
+            passed_over = [before for before in self._left[:at] if self._is_cooling(before, now)]
+            self._left = passed_over + self._left[at + 1 :]
 
     def after(
         self,
@@ -131,20 +133,15 @@ class Route:
         return tuple(self._candidate(link, is_cooling=self._is_cooling(link, now)) for link in self._left)
 
     def _present(self) -> list[Candidate[Link]]:
-        return [self._candidate(link) for link in self._left if not self._is_absent(link)]
-
-    def _is_absent(self, link: Link) -> bool:
-        standby = self.services.standbys.get(link.target.name)
-        return standby is not None and standby.state in (State.ABSENT, State.NO_MODEL)
+        return [candidate for candidate in map(self._candidate, self._left) if not candidate.is_absent]
 
     def _candidate(self, link: Link, *, is_cooling: bool = False) -> Candidate[Link]:
         name = link.target.name
-        conversation = self.incoming.conversation
+        conversation, standby = self.incoming.conversation, self.services.standbys.get(name)
         if isinstance(conversation, Unreadable):
             # In its own wire a provider can say for itself what is wrong.
             restart = None if self.is_native(link) else conversation.reason
             return Candidate(link, name, restart, conversation.reason, is_cooling=is_cooling)
-        standby = self.services.standbys.get(name)
         if standby is None:
             unsayable = self.unsayable(link, conversation)
             instruction = self.services.config.server.continue_instruction
@@ -167,6 +164,7 @@ class Route:
             cannot_go_on=local_model.unfit_to_go_on(model, conversation),
             cannot_finish_call=local_model.unfit_to_finish_call(model, conversation),
             is_cooling=is_cooling,
+            is_absent=standby.state in (State.ABSENT, State.NO_MODEL),
         )
 
     def _is_cooling(self, link: Link, now: float) -> bool:

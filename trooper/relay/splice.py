@@ -57,7 +57,7 @@ from trooper.core.unfit import Unfit
 
 #: To a reader an answer without a word is a failure; to a whole answer nothing is to be added.
 _SILENCE: Final = Failed(FailureKind.EMPTY_200)
-_AS_IT_CAME: Final = Received(b"")
+_NOTHING: Final = Received(b"")
 
 
 @define
@@ -207,7 +207,7 @@ class Splice:
         if any(e == Other(continuable=False) for e in item.events):
             # No voice has words for it.
             self.unfit = Unfit.CONTENT
-            return _AS_IT_CAME
+            return _NOTHING
         return Received(b"", self._withheld(self._joined(item.events)))
 
     def _withheld(self, events: Sequence[Event]) -> tuple[Event, ...]:

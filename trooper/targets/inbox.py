@@ -15,25 +15,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import assert_never
 
 import trio
 from attrs import define, field, frozen
 
 from trooper.core.events import (
-    Begin,
-    Done,
-    Event,
-    Finish,
-    NextChoice,
-    Other,
-    PartEnd,
-    Reasoning,
     Received,
-    Refusal,
-    Text,
-    ToolCallDelta,
-    Usage,
 )
 from trooper.core.outcome import Outcome
 from trooper.core.seam import NOTHING, Prefill
@@ -123,21 +110,7 @@ Item = Received | Opened | Granted | Ended
 
 def _size(item: Item) -> int:
     """What an item counts for: its bytes, or its words where the bytes were not kept."""
-    if not isinstance(item, Received):
-        return 1
-    return (len(item.raw) or sum(map(_words_of, item.events))) + 1
-
-
-def _words_of(event: Event) -> int:
-    match event:
-        case Text(text) | Reasoning(text) | Refusal(text):
-            return len(text)
-        case ToolCallDelta():
-            return len(event.arguments) + len(event.name)
-        case Begin() | PartEnd() | Usage() | Finish() | Done() | NextChoice() | Other():
-            return 0
-        case _ as never:
-            assert_never(never)
+    return item.size_bytes + bool(item.raw) if isinstance(item, Received) else 1
 
 
 @define

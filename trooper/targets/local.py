@@ -77,11 +77,17 @@ async def run_local(leg: LocalLeg, inbox: Inbox) -> None:
     if isinstance(model, Failed):
         inbox.put_nowait(Ended(without_answer(model)))
         return
-    prompt = leg.prompt(model)
+    ratio, prompt = leg.standby.ratio(model), leg.prompt(model)
     if isinstance(prompt, Failed):
         inbox.put_nowait(Ended(prompt))
         return
     async with leg.standby.slots:
+        if leg.standby.ratio(model) != ratio:
+            # The server has counted for somebody else, while this leg waited for its slot.
+            prompt = leg.prompt(model)
+            if isinstance(prompt, Failed):
+                inbox.put_nowait(Ended(prompt))
+                return
         too_long = await _ask(leg, inbox, model, prompt, may_shorten=prompt.half_call is None)
         if too_long is None:
             return
