@@ -57,7 +57,7 @@ class Client:
         self.sent_bytes += len(body)
 
     async def finish(self, body: bytes = b"") -> None:
-        """Send the last piece. The web layer shields it: see its `Response`."""
+        """Send the last piece. The web layer shields it: see its `ClientSend`."""
         self.done = True
         await self._timed({"type": "http.response.body", "body": body, "more_body": False})
         self.sent_bytes += len(body)

@@ -143,7 +143,7 @@ class Application(Generic[S]):
         async with trio.open_nursery() as nursery:
             answered = trio.Event()
             nursery.start_soon(_hang_up_when_cancelled, answered, hang_up)
-            await self._answer(services, scope, receive, Response(send), hang_up)
+            await self._answer(services, scope, receive, ClientSend(send), hang_up)
             answered.set()
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -161,7 +161,7 @@ class Application(Generic[S]):
         return error_body_for(self.wires, head.path, head.headers)
 
     async def _answer(
-        self, services: S, scope: Scope, receive: Receive, response: Response, hang_up: HangUp
+        self, services: S, scope: Scope, receive: Receive, response: ClientSend, hang_up: HangUp
     ) -> None:
         head = _head(scope)
         try:
@@ -203,7 +203,7 @@ class Application(Generic[S]):
         request: ClientRequest,
         head: RequestHead,
         receive: Receive,
-        response: Response,
+        response: ClientSend,
         hang_up: HangUp,
     ) -> None:
         try:
@@ -224,7 +224,7 @@ class Application(Generic[S]):
 
 
 @define(eq=False)
-class Response:
+class ClientSend:
     """
     The server's `send`, with what every answer of ours needs.
 

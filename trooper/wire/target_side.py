@@ -46,7 +46,7 @@ class Post:
     body: bytes
 
 
-class Asking(Protocol):
+class LocalSide(Protocol):
     """How one local model is asked for an answer, or for the rest of one, and how it is understood."""
 
     def chat(

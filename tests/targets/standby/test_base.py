@@ -23,7 +23,7 @@ from trooper.targets.standby.base import LOOK_S
 from trooper.targets.standby.ollama_chat import OllamaStandby
 from trooper.testing import DEFAULT_ANSWER, FakeOllama
 from trooper.wire.llama_server.ask import LlamaAsking
-from trooper.wire.target_side import Asking, Post
+from trooper.wire.target_side import LocalSide, Post
 
 
 async def test_a_load_is_not_the_requests(autojump_clock: Any) -> None:
@@ -82,7 +82,7 @@ class Looking(Standby):
     def find(self, name: str) -> LocalModel | None:
         return next((model for model in self.models if model.name == name), None)
 
-    def asking(self, model: LocalModel) -> Asking:
+    def asking(self, model: LocalModel) -> LocalSide:
         return LlamaAsking(model)
 
     async def _look(self) -> None:

@@ -25,7 +25,7 @@ from trooper.config import Target
 from trooper.core.local_model import LocalModel
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.targets.upstream import Call, Headers, Upstream
-from trooper.wire.target_side import Asking, Post
+from trooper.wire.target_side import LocalSide, Post
 
 log = structlog.get_logger("trooper.standby")
 
@@ -187,7 +187,7 @@ class Standby(abc.ABC):
         """The model that the server means by `name`, as of the last look."""
 
     @abc.abstractmethod
-    def asking(self, model: LocalModel) -> Asking:
+    def asking(self, model: LocalModel) -> LocalSide:
         """How `model` is asked for answers."""
 
     @abc.abstractmethod
