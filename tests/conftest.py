@@ -6,8 +6,11 @@ is the same on every machine.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import hypothesis
+import pytest
+import structlog
 
 # Whoever runs the tests may use Trooper, Ollama and a proxy themselves. At
 # import, before any fixture or module of ours can look.
@@ -26,3 +29,10 @@ os.environ["TROOPER_CACHE"] = os.devnull
 hypothesis.settings.register_profile("fast", deadline=None, derandomize=True, max_examples=40, database=None)
 hypothesis.settings.register_profile("deep", deadline=None, max_examples=2000, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("TROOPER_HYPOTHESIS", "fast"))
+
+
+@pytest.fixture(autouse=True)
+def _logging_is_nobodys() -> Iterator[None]:
+    """Who sets up logging writes to the stream of his own test, which is closed when that is over."""
+    yield
+    structlog.reset_defaults()
