@@ -113,8 +113,10 @@ def test_who_only_wanted_to_be_left_alone_may_still_be_asked() -> None:
     route.take(openai, now=0.0)
     assert after(route, RESET, given(Text("a"))) == Continue(ollama)
     route.take(ollama, now=0.0)
+    assert route.passed_by == {"second": Unfit.COOLING_DOWN}
     assert after(route, RESET, given(Text("a")), first=RESET) == Continue(second)
     route.take(second, now=0.0)
+    assert route.passed_by == {}
     assert after(route, RESET, given(Text("a")), first=RESET) == GiveUp(RESET)
 
 

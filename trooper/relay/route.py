@@ -70,6 +70,7 @@ class Route:
             at = self._left.index(link)
             passed_over = [before for before in self._left[:at] if self._is_cooling(before, now)]
             self._left = passed_over + self._left[at + 1 :]
+            self.passed_by.pop(link.target.name, None)
 
     def after(
         self,
