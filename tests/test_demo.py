@@ -31,7 +31,7 @@ def _log() -> Iterator[None]:
 
 
 def act(fault: str = "reset", position: int | str = "middle", **fields: Any) -> Act:
-    return Act(FAULTS[fault], position, pace_s=0.0, silence_s=0.05, **fields)
+    return Act(FAULTS[fault], position, pace_s=0.0, silence_s=1.0, **fields)
 
 
 def wish(fault: str = "reset", position: int | str = "middle", seed: int | None = None) -> package._Wish:
