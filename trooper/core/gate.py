@@ -90,15 +90,13 @@ class Gate:
             return [item]
         if self.holds_all:
             return self._push_to_whole(item)
-        text, ends_word = "", False
+        text, ends_word = item.text, False
         deltas: list[ToolCallDelta] = []
         # One loop for all that is asked below: this is on every token's way.
         for event in item.events:
             match event:
-                case Text(piece):
-                    text += piece
-                case Begin() | PartEnd() | Usage() | Other():
-                    # Preamble, keep-alives and the like neither end a word nor begin one.
+                case Text() | Begin() | PartEnd() | Usage() | Other():
+                    # A word; or preamble, keep-alives and the like, which neither end one nor begin one.
                     continue
                 case ToolCallDelta() if self.holds_calls:
                     deltas.append(event)
@@ -149,9 +147,7 @@ class Gate:
         return self._held_bytes
 
     def _push_to_whole(self, item: Received) -> list[Received]:
-        self._held.append(item)
-        self._lengths.append(0)
-        self._held_bytes += item.size_bytes
+        self._hold(item, "")
         if self._held_bytes > self.max_tool_bytes:
             return self.open_up()
         finished = any(isinstance(e, Finish | Done) for e in item.events)

@@ -29,7 +29,6 @@ from trooper.targets.leg import Leg, NoLeg
 from trooper.targets.local import LocalLeg
 from trooper.targets.standby import Standby
 from trooper.targets.upstream import Call
-from trooper.targets.ways import cloud_way
 from trooper.wire.client_side import Unreadable
 
 #: How a provider says that it did not write what it is said to have written.
@@ -118,7 +117,7 @@ class Asking:
         conversation = self._sayable(link)
         if isinstance(conversation, NoLeg):
             return conversation
-        way = cloud_way(link.target, self.route.target_side(link), link.model or "", self._instruction).way
+        way = self.route.way(link)
         if other_way:
             way = other_cloud_way(way, self._instruction)
         if reason := unfit_to_go_on(conversation, way):

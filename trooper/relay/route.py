@@ -9,7 +9,7 @@ from attrs import define, field
 
 from trooper.core import digest, local_model
 from trooper.core import headers as http
-from trooper.core.continuing import unfit_to_go_on
+from trooper.core.continuing import CloudWay, unfit_to_go_on
 from trooper.core.conversation import Conversation
 from trooper.core.outcome import Failed, FailureKind, Outcome
 from trooper.core.plan import (
@@ -122,6 +122,11 @@ class Route:
         """How the link's provider is asked; `LookupError` for a local target."""
         return self.services.wires.target_side(link.target.wire)
 
+    def way(self, link: Link) -> CloudWay:
+        """How the link's provider goes on from a half answer, as far as is known."""
+        instruction = self.services.config.server.continue_instruction
+        return cloud_way(link.target, self.target_side(link), link.model or "", instruction).way
+
     def unsayable(self, link: Link, conversation: Conversation) -> Unfit | None:
         """Why `conversation` cannot be asked anew of a cloud; `None` if it can."""
         named = link.target.model is not None or self.incoming.routing.model in link.target.models
@@ -145,13 +150,11 @@ class Route:
             return Candidate(link, name, restart, conversation.reason, is_cooling=is_cooling)
         if standby is None:
             unsayable = self.unsayable(link, conversation)
-            instruction = self.services.config.server.continue_instruction
-            way = cloud_way(link.target, self.target_side(link), link.model or "", instruction).way
             return Candidate(
                 link,
                 name,
                 cannot_restart=None if self.is_native(link) else unsayable,
-                cannot_go_on=unsayable or unfit_to_go_on(conversation, way),
+                cannot_go_on=unsayable or unfit_to_go_on(conversation, self.way(link)),
                 is_cooling=is_cooling,
             )
         model = standby.known(link.model)
