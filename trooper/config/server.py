@@ -72,7 +72,8 @@ class Server:
         default=1 * MIB,
         validator=limits.size,
         metadata=documented(
-            "The largest single event of a stream.", "Half an event is held, and never forwarded."
+            "How much of one event is kept; a longer one passes in pieces, and nobody can go on behind it.",
+            "Images and fetched pages come in one event; nothing that has to be read is that long.",
         ),
     )
     transcript_bytes: int = field(
@@ -105,6 +106,14 @@ class Server:
         metadata=documented(
             "The longest tool call or structured answer that waits until it is whole; past it its pieces go out.",
             "Large enough for a file that an agent writes in one call.",
+        ),
+    )
+    hold_call_s: float = field(
+        default=20.0,
+        validator=limits.seconds,
+        metadata=documented(
+            "How long a tool call waits until it is whole; after that its pieces go out.",
+            "Agents give a stream up that shows them nothing for a minute or more, and a call can take five.",
         ),
     )
     hold_chars: int = field(

@@ -135,11 +135,11 @@ class Target:
         ),
     )
     terminator_timeout_s: float = field(
-        default=1.0,
+        default=5.0,
         validator=limits.seconds,
         metadata=documented(
-            "How long to wait for the terminator after the finish reason.",
-            "The answer is complete by then; waiting longer only delays the client.",
+            "How long to wait for the terminator after the finish reason, and after each event behind it.",
+            "Token counts may come late, and some providers say a finish and go on.",
         ),
     )
     proxy: str | None = field(

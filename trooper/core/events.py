@@ -92,10 +92,18 @@ class Usage:
 
 @frozen
 class Finish:
-    """The answer is complete by its target's word. `raw` is that word."""
+    """
+    The answer is complete by its target's word, until content follows: that
+    takes the word back. `raw` is the word.
+
+    A `doubtful` one is worth nothing until the terminator, or a clean end of
+    the body: some targets say it in every piece, and an answer in which
+    nothing was said may be none.
+    """
 
     reason: FinishReason
     raw: str = ""
+    doubtful: bool = False
 
 
 @frozen
@@ -132,8 +140,30 @@ class Other:
     continuable: bool = True
 
 
+@frozen
+class Unread:
+    """
+    Bytes of which nothing can be read: no JSON, or nothing that is an event.
+
+    Noise before a failure, or a piece of the answer that only its client can
+    read: what follows tells. It is no content, and once a client has it nobody
+    can go on from there.
+    """
+
+
 Event: TypeAlias = (
-    Begin | Text | Reasoning | Refusal | ToolCallDelta | PartEnd | Usage | Finish | Done | NextChoice | Other
+    Begin
+    | Text
+    | Reasoning
+    | Refusal
+    | ToolCallDelta
+    | PartEnd
+    | Usage
+    | Finish
+    | Done
+    | NextChoice
+    | Other
+    | Unread
 )
 
 
@@ -147,13 +177,15 @@ class Received:
     Attributes:
         text: the visible text, joined.
         has_content: whether it says something that a client waits for.
-        has_finish: whether its target says that the answer is complete.
+        has_finish: whether its target says, and is to be believed, that the answer is complete.
+        is_part: its bytes end inside an event; nothing of ours may stand before the end of that.
         size_bytes: what it costs to keep: its bytes, or about its words where
             those of another wire were not kept. Never 0.
     """
 
     raw: bytes
     events: tuple[Event, ...] = ()
+    is_part: bool = False
     text: str = field(default="", init=False)
     has_content: bool = field(default=False, init=False)
     has_finish: bool = field(default=False, init=False)
@@ -173,12 +205,12 @@ class Received:
                 case ToolCallDelta():
                     said += len(event.arguments) + len(event.name)
                     content = True
-                case Finish():
+                case Finish(doubtful=False):
                     _set(self, "has_finish", True)
                     content = True
                 case Other(continuable=False):
                     content = True
-                case Begin() | PartEnd() | Usage() | Done() | NextChoice() | Other():
+                case Begin() | PartEnd() | Usage() | Finish() | Done() | NextChoice() | Other() | Unread():
                     pass
                 case _ as never:
                     assert_never(never)

@@ -4,14 +4,16 @@ Bytes into whole events, whatever the chunking.
 Theory of operation
 -------------------
 A framer owns one buffer. `feed` appends a chunk and returns every event that
-is now whole; the rest waits. Half an event is never returned, so what a
-caller forwards always ends between two events: without that no seam is clean.
+is now whole; the rest waits. So what a caller forwards ends between two
+events: without that no seam is clean.
 
 Each byte is searched once. After a search the framer remembers where it may
 go on, so a stream that dribbles byte by byte stays O(n).
 
-The buffer is bounded. Past `max_bytes` without an end the framer is
-`overflowed` and stays so: the peer does not speak this format.
+The buffer is bounded. An event that outgrows `max_bytes` (an image, a fetched
+page) is returned in `Part`s, as it comes, and nobody has it whole. Lines are
+not: past the bound a line framer is `overflowed` and stays so, since nobody
+who speaks lines writes such a long one.
 
 This file may not know JSON, any provider, or what an event means.
 """
@@ -41,11 +43,22 @@ class SSEEvent:
     The fields of one server-sent event.
 
     `data` is `None` when the event has no data line at all: comments, blank
-    lines, a lone `event:` field. Such an event says nothing.
+    lines, a lone `event:` field. `stray` are the lines that are no field of
+    an event, and no comment: every client ignores them, whatever they say.
     """
 
     name: str
     data: bytes | None
+    stray: tuple[bytes, ...] = ()
+
+
+@frozen
+class Part:
+    """A piece of an event that is too long to be kept; `ends`: its last one, with its end."""
+
+    raw: bytes
+    is_first: bool
+    ends: bool
 
 
 @define
@@ -53,17 +66,14 @@ class _Framer:
     """Cuts bytes behind each match of `_end`; subclasses say what ends a piece."""
 
     max_bytes: int
-    overflowed: bool = field(default=False, init=False)
     _buffer: bytearray = field(factory=bytearray, init=False)
     _searched: int = field(default=0, init=False)
 
     _end: ClassVar[re.Pattern[bytes]]
     _lookback_bytes: ClassVar[int]
 
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """Return the pieces that `chunk` completes, each with its end."""
-        if self.overflowed:
-            return []
+    def _cut(self, chunk: bytes) -> list[bytes]:
+        """The pieces that `chunk` completes, each with its end."""
         self._buffer += chunk
         whole: list[bytes] = []
         start = 0
@@ -73,17 +83,18 @@ class _Framer:
         if start:
             del self._buffer[:start]
         self._searched = max(0, len(self._buffer) - self._lookback_bytes)
-        if len(self._buffer) > self.max_bytes:
-            self.overflowed = True
-            self._buffer.clear()
-            self._searched = 0
         return whole
+
+    @property
+    def _is_too_long(self) -> bool:
+        return len(self._buffer) > self.max_bytes
 
     def rest(self) -> bytes:
         """What is left when the stream ends: an unfinished piece, or nothing."""
         return bytes(self._buffer)
 
 
+@define
 class SSEFramer(_Framer):
     """
     Cuts a server-sent event stream into whole events, bytes untouched.
@@ -93,15 +104,49 @@ class SSEFramer(_Framer):
     and a lone LF is an empty line.
     """
 
+    #: An event has been handed out in part, and its end has not come.
+    in_part: bool = field(default=False, init=False)
+
     _end = _EVENT_END
     _lookback_bytes = _LOOKBACK_BYTES
 
+    def feed(self, chunk: bytes) -> list[bytes | Part]:
+        """Return the events that `chunk` completes, and what there is of one that is too long."""
+        pieces: list[bytes | Part] = [*self._cut(chunk)]
+        if self.in_part and pieces:
+            end = pieces[0]
+            if isinstance(end, bytes):
+                pieces[0] = Part(end, is_first=False, ends=True)
+            self.in_part = False
+        if self.in_part or self._is_too_long:
+            # All but what may be the beginning of its end.
+            raw = bytes(self._buffer[: -self._lookback_bytes])
+            if raw:
+                pieces.append(Part(raw, is_first=not self.in_part, ends=False))
+                del self._buffer[: -self._lookback_bytes]
+                self.in_part, self._searched = True, 0
+        return pieces
 
+
+@define
 class LineFramer(_Framer):
     """Cuts newline-delimited JSON into whole lines, the line end included."""
 
+    overflowed: bool = field(default=False, init=False)
+
     _end = re.compile(rb"\n")
     _lookback_bytes = 0
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Return the lines that `chunk` completes."""
+        if self.overflowed:
+            return []
+        lines = self._cut(chunk)
+        if self._is_too_long:
+            self.overflowed = True
+            self._buffer.clear()
+            self._searched = 0
+        return lines
 
 
 def parse_sse(raw: bytes) -> SSEEvent:
@@ -118,11 +163,17 @@ def parse_sse(raw: bytes) -> SSEEvent:
     raw = raw.removeprefix(_BOM)
     name = ""
     data: list[bytes] = []
+    stray: list[bytes] = []
     for line in _LINE_END.split(raw):
         key, _, value = line.partition(b":")
         value = value[1:] if value.startswith(b" ") else value
-        if key == b"data":
-            data.append(value)
-        elif key == b"event":
-            name = value.decode("utf-8", "replace")
-    return SSEEvent(name, b"\n".join(data) if data else None)
+        match key:
+            case b"data":
+                data.append(value)
+            case b"event":
+                name = value.decode("utf-8", "replace")
+            case b"" | b"id" | b"retry":
+                pass
+            case _:
+                stray.append(line)
+    return SSEEvent(name, b"\n".join(data) if data else None, tuple(stray))

@@ -20,12 +20,17 @@ Three things open the hold:
 * More than `hold_chars` without a boundary (base64, long URLs): everything
   goes out, and events run through until the next boundary comes by. The bound
   is characters, not time: a slow provider is no reason for a broken word.
-* An event that is not text ends the word: the text before it goes out.
+* An event that is not text, or that nobody here understands, ends the word:
+  the text before it goes out, and then the event. Nothing ever overtakes.
 * `max_held_bytes`: a peer that floods us with events which say nothing.
 
+Bytes that nobody could read wait for the next event that somebody can: noise
+is what many failures begin with, and then the client need not have it.
+
 Tool calls wait until they are whole (unless `holds_calls` is false), all that are open together; what follows
-an open call waits behind it. Past `max_tool_bytes` nobody waits any more: the
-gate opens for good, and a cut from there on is an error.
+an open call waits behind it. Past `max_tool_bytes`, and when whoever owns the
+gate finds that it has been long enough (`release_calls`), calls are held no
+more: this one and those behind it go out in the pieces they come in.
 
 A gate that `holds_all` keeps the whole answer back until its finish: for
 structured answers, where half a document is of no use to anybody.
@@ -56,6 +61,7 @@ from trooper.core.events import (
     Refusal,
     Text,
     ToolCallDelta,
+    Unread,
     Usage,
 )
 from trooper.core.tool_calls import OpenCalls
@@ -79,6 +85,8 @@ class Gate:
     # The text length of each held event, in step with `_held`.
     _lengths: deque[int] = field(factory=deque, init=False)
     _running: bool = field(default=False, init=False)
+    # Something that nobody could read is held.
+    _unread: bool = field(default=False, init=False)
     _calls: OpenCalls = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -90,28 +98,38 @@ class Gate:
             return [item]
         if self.holds_all:
             return self._push_to_whole(item)
-        text, ends_word = item.text, False
+        if self._unread and any(not isinstance(event, Unread) for event in item.events):
+            return [*self._release_all(), *self.push(item)]
+        text, ends_word, unread = item.text, False, False
         deltas: list[ToolCallDelta] = []
         # One loop for all that is asked below: this is on every token's way.
         for event in item.events:
             match event:
-                case Text() | Begin() | PartEnd() | Usage() | Other():
+                case Text() | Begin() | PartEnd() | Usage() | Other(continuable=True):
                     # A word; or preamble, keep-alives and the like, which neither end one nor begin one.
                     continue
                 case ToolCallDelta() if self.holds_calls:
                     deltas.append(event)
-                case ToolCallDelta() | Reasoning() | Refusal() | Finish() | Done() | NextChoice():
+                case ToolCallDelta() | Reasoning() | Refusal() | Finish() | Done() | NextChoice() | Other():
                     ends_word = True
+                case Unread():
+                    # Nothing waits where no word does.
+                    unread, ends_word = self.hold_chars > 0, ends_word or self.hold_chars == 0
                 case _ as never:
                     assert_never(never)
         if deltas or not self._calls.all_whole:
             return self._push_tool_call(item, deltas)
         if ends_word and not text:
             return [*self._release_all(), item]
-        if not text and not self._held:
+        if not text and not self._held and not unread:
             return [item]
         self._hold(item, text)
-        return self._release_all() if ends_word else self._release_text()
+        self._unread = self._unread or unread
+        if ends_word:
+            return self._release_all()
+        if self._unread:
+            return self._release_all() if self._held_bytes > self.max_held_bytes else []
+        return self._release_text()
 
     def flush(self) -> list[Received]:
         """Return everything that is held: the leg has completed, nothing can follow."""
@@ -123,12 +141,27 @@ class Gate:
         self.is_open = True
         return self.flush()
 
+    def release_calls(self) -> list[Received]:
+        """Hold no calls from here on, however long they are; return what was held."""
+        self.holds_calls = False
+        return self.flush()
+
+    @property
+    def holds_call(self) -> bool:
+        """Whether a tool call waits until it is whole."""
+        return not self._calls.all_whole
+
+    @property
+    def holds_unknown(self) -> bool:
+        """Whether something waits that nobody here understands: without it the answer has a hole."""
+        return any(event == Other(continuable=False) for item in self._held for event in item.events)
+
     def abandon(self) -> str:
         """
         The leg has died: return the text to be spoken, and drop what is held.
 
-        That is the held text up to its last boundary. The fragment behind it
-        and open tool calls are forgotten.
+        That is the held text up to its last boundary. The fragment behind it,
+        open tool calls and what could not be read are forgotten.
         """
         at = 0 if self.holds_all else last_boundary(self._text, self._sent_chars)
         spoken = self._text[self._sent_chars : at] if at > 0 else ""
@@ -137,7 +170,7 @@ class Gate:
         self._held_bytes = 0
         self._text = ""
         self._sent_chars = 0
-        self._running = False
+        self._running = self._unread = False
         self._calls = OpenCalls(self.max_tool_bytes)
         return spoken
 
@@ -163,7 +196,7 @@ class Gate:
         self._calls.hold(size)
         self._hold(item, "")
         if self._calls.overflowed:
-            return released + self.open_up()
+            return released + self.release_calls()
         finished = any(isinstance(e, Finish | Done | NextChoice) for e in item.events)
         if self._calls.all_whole or finished:
             self._calls.released()
@@ -203,6 +236,7 @@ class Gate:
         self._held_bytes = 0
         self._forget(len(self._text))
         self._running = running
+        self._unread = False
         return released
 
     def _forget(self, sent_chars: int) -> None:

@@ -4,7 +4,8 @@ How long one leg may keep us waiting, and for what.
 Five budgets, told apart because they mean different things: loading a local
 model, the first content, silence between contents, the terminator after the
 finish, and the whole leg. Silence is measured on parsed content: keep-alives,
-pings and empty deltas are silence.
+pings and empty deltas are silence. Only behind the finish, where nothing but
+the terminator is waited for, does everything that says something count.
 
 Time that we spend waiting for a slow client is not the provider's silence;
 `excuse` takes it out.
@@ -52,15 +53,24 @@ class Patience:
         self._since = now
 
     def content(self, now: float) -> None:
-        """Content has come."""
+        """Content has come. Behind a finish it takes that back."""
         self._since = now
+        self._finished = False
         if self.first_content is None:
             self.first_content = now
 
     def finish(self, now: float) -> None:
         """The finish reason has come; only the terminator is missing."""
+        self.content(now)
         self._finished = True
-        self._since = now
+
+    def event(self, now: float) -> None:
+        """
+        Something has come that is no content. Behind the finish it is worth
+        another wait for the terminator: token counts may come late.
+        """
+        if self._finished:
+            self._since = now
 
     def excuse(self, waited_s: float) -> None:
         """We were busy elsewhere for so long."""

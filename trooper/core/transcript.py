@@ -5,6 +5,9 @@ Fed with the events that have left the gate, and nothing else. Answers the two
 questions a failure raises: how far has the client's stream got, and what
 exactly does it end in.
 
+A finish is the end only while nothing follows: content takes it back, and a
+doubtful one counts for nothing.
+
 Bounded: past `cap_bytes` of text the transcript forgets it and stays
 `capped`. The live stream goes on without a net (the policy of linkerd's
 replay buffer): a long answer is no reason to break a healthy stream.
@@ -29,6 +32,7 @@ from trooper.core.events import (
     Refusal,
     Text,
     ToolCallDelta,
+    Unread,
     Usage,
 )
 from trooper.core.outcome import Phase
@@ -44,6 +48,8 @@ class Transcript:
     finish: Finish | None = field(default=None, init=False)
     capped: bool = field(default=False, init=False)
     refused: bool = field(default=False, init=False)
+    #: The client has bytes that nobody here could read.
+    has_unread: bool = field(default=False, init=False)
     continuable: bool = field(default=True, init=False)
     reasoning_chars: int = field(default=0, init=False)
     text_events: int = field(default=0, init=False)
@@ -60,11 +66,14 @@ class Transcript:
                 case Text(text):
                     self.text_events += 1
                     self.part_ended = False
+                    self.finish = None
                     if self._counts(text):
                         self._pieces.append(text)
                 case Reasoning(text):
                     self.reasoning_chars += len(text)
+                    self.finish = None
                 case ToolCallDelta():
+                    self.finish = None
                     if self._counts(event.arguments):
                         self._calls.add(event)
                     else:
@@ -73,9 +82,10 @@ class Transcript:
                     self.part_ended = True
                 case Refusal():
                     self.refused = True
+                    self.finish = None
                 case Begin():
                     self.begin = self.begin or event
-                case Finish():
+                case Finish(doubtful=False):
                     self.finish = self.finish or event
                 case Other(continuable=False):
                     self.continuable = False
@@ -84,7 +94,9 @@ class Transcript:
                     # it was not the end, and two texts cannot be continued.
                     self.finish = None
                     self.continuable = False
-                case Usage() | Done() | Other():
+                case Unread():
+                    self.has_unread = True
+                case Usage() | Finish() | Done() | Other():
                     pass
                 case _ as never:
                     assert_never(never)
@@ -120,7 +132,7 @@ class Transcript:
     @property
     def has_a_net(self) -> bool:
         """Whether what the client has could be continued by somebody else."""
-        return self.continuable and not self.refused and not self.capped
+        return self.continuable and not self.refused and not self.capped and not self.has_unread
 
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """The tool calls the client has been given whole."""

@@ -24,6 +24,7 @@ when it ends.
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections.abc import Callable
@@ -232,15 +233,22 @@ class Conductor:
                         return self._conclude(leg, Completed())
                     if (kind := patience.lost(now)) is not None:
                         return self._conclude(leg, Failed(kind))
-                    if now >= pacing.due:
+                    if splice.release_due(now) <= now:
+                        delivery.release_calls(splice)
+                        continue
+                    owed = math.inf if delivery.is_inside_event else pacing.due
+                    if now >= owed:
                         await self._response.do_duties(delivery, leg, now)
-                    self.alarm.set(min(patience.due, pacing.due))
+                        owed = pacing.due
+                    self.alarm.set(min(patience.due, owed, splice.release_due(now)))
                     await self._bell.wait()
                 case Received():
-                    if item.has_content:
-                        patience.content(trio.current_time())
                     if item.has_finish:
                         patience.finish(trio.current_time())
+                    elif item.has_content:
+                        patience.content(trio.current_time())
+                    elif item.events:
+                        patience.event(trio.current_time())
                     delivery.hear(splice, item)
                     if splice.stopped:
                         return self._conclude(leg, Completed())

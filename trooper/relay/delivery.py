@@ -63,6 +63,7 @@ class Delivery:
     # What the client is told about a switch, once the next leg has content.
     _seam: str = field(default="", init=False)
     _choice: int = field(default=0, init=False)
+    _missing_end: bytes = field(default=b"", init=False)
 
     @classmethod
     def begin(
@@ -102,10 +103,12 @@ class Delivery:
         for item in items:
             content = item.has_content
             if content and self._seam:
+                self._end_event()
                 self.out += self._hand_over() if self.server.seam_comment else b""
                 self._seam = ""
             if item.raw:
                 self.out += self.voice.forward(item, self._notes() if item.has_finish else ())
+                self._missing_end = _missing_end(item.raw) if item.is_part else b""
             else:
                 self._speak(item.events)
                 self.is_forwarded = self.is_forwarded and not content
@@ -117,7 +120,22 @@ class Delivery:
         spoke = [leg.model for leg in earlier if leg.tokens]
         return self.voice.hand_over(self._seam, spoke[-1] if spoke else "", speaks.model)
 
+    @property
+    def is_inside_event(self) -> bool:
+        """Whether what was forwarded last is to go on: nothing of ours may come between."""
+        return bool(self._missing_end)
+
+    def _end_event(self) -> None:
+        """The event that was forwarded last lacks its empty line: what we say is another one."""
+        self.out += self._missing_end
+        self._missing_end = b""
+
+    def release_calls(self, splice: Splice) -> None:
+        """Give the tool call that waits, whole or not, and the rest of it as it comes."""
+        self._give_all(splice.release_calls())
+
     def _speak(self, events: tuple[Event, ...]) -> None:
+        self._end_event()
         for event in events:
             match event:
                 case Finish(reason):
@@ -146,6 +164,7 @@ class Delivery:
 
     def end_turn(self, reason: FinishReason) -> None:
         """The answer is whole: say what is missing of its end."""
+        self._end_event()
         self.out += self.voice.finish(reason, self._notes())
         begun = self.transcript.begin
         prompt = begun.prompt_tokens if begun is not None else None
@@ -159,6 +178,7 @@ class Delivery:
 
     def fail_in_band(self, failed: Failed, target: str, *, own: bool) -> None:
         """The status is gone: tell the failure in the stream. `own`: in the provider's words, if it had any."""
+        self._end_event()
         trouble = failure_answers.trouble(failed, target, midway=self.transcript.has_content)
         if own and failed.raw:
             self.out += self.voice.own_error(failed.raw, trouble)
@@ -170,3 +190,8 @@ class Delivery:
         trouble = failure_answers.trouble(failed, target, midway=False)
         body = msgspec.json.encode(self.incoming.client_side.error_body(trouble))
         return failure_answers.http_answer(failed, body, own=own)
+
+
+def _missing_end(raw: bytes) -> bytes:
+    """What ends the event that `raw` breaks off in. Behind a CR a lone LF would be the rest of a CRLF."""
+    return b"\n" if raw.endswith(b"\n") else b"\n\n"

@@ -24,6 +24,7 @@ Waits for nothing, reads no clock, speaks no wire.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Final, assert_never
 
@@ -45,6 +46,7 @@ from trooper.core.events import (
     Refusal,
     Text,
     ToolCallDelta,
+    Unread,
     Usage,
 )
 from trooper.core.gate import Gate
@@ -99,6 +101,8 @@ class Splice:
     _document: DocumentEnd | None = field(default=None, init=False)
     _finish: Finish | None = field(default=None, init=False)
     _said: bool = field(default=False, init=False)
+    _skipped: bool = field(default=False, init=False)
+    _holds_since: float | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         given = self.given
@@ -127,6 +131,19 @@ class Splice:
         if gate is None:
             gate = self._gate = self._new_gate()
         return self._released(gate.push(item))
+
+    def release_due(self, now: float) -> float:
+        """When a tool call that waits is to wait no longer; infinite where none does."""
+        if self._gate is None or not self._gate.holds_call:
+            self._holds_since = None
+            return math.inf
+        if self._holds_since is None:
+            self._holds_since = now
+        return self._holds_since + self.server.hold_call_s
+
+    def release_calls(self) -> Sequence[Received]:
+        """Hold no tool call any longer, whole or not; return what was held."""
+        return () if self._gate is None else self._released(self._gate.release_calls())
 
     def open_up(self) -> Sequence[Received]:
         """Hold nothing from here on, since nobody could go on anyway; return what was held."""
@@ -163,10 +180,16 @@ class Splice:
         """
         if isinstance(outcome, Failed):
             gate = None if self._is_own(outcome) else self._gate
-            rest_of_word = "" if gate is None else gate.abandon()
-            # With no text at the client yet a restart is better than a word.
-            spoken = [Received(b"", (Text(rest_of_word),))] if rest_of_word and given.has_text else []
-            return outcome, self._released(spoken)
+            if gate is None or not given.has_content:
+                # With nothing at the client yet a restart is better than a word.
+                return outcome, ()
+            lost = gate.holds_unknown
+            rest_of_word = gate.abandon() if given.has_text else ""
+            spoken: list[Event] = [Text(rest_of_word)] if rest_of_word else []
+            if lost:
+                # Thrown away, and nobody who goes on knows what it was.
+                spoken.append(Other(continuable=False))
+            return outcome, self._released([Received(b"", tuple(spoken))] if spoken else ())
         if not self._said and not self.forwards and not self.stopped:
             said_all = given.part_ended or says_it_all(given.text)
             outcome = outcome if self.goes_on and said_all else _SILENCE
@@ -194,7 +217,7 @@ class Splice:
                         self.tally.next_choice()
                     case Reasoning() | Refusal() | ToolCallDelta() | Other(continuable=False):
                         self._said = True
-                    case Begin() | PartEnd() | Finish() | Done() | Other():
+                    case Begin() | PartEnd() | Finish() | Done() | Other() | Unread():
                         pass
                     case _ as never:
                         assert_never(never)
@@ -204,7 +227,14 @@ class Splice:
 
     def _spoken(self, item: Received) -> Received:
         """The event without its bytes, and of what it says that which is new; empty where nothing is."""
-        if any(e == Other(continuable=False) for e in item.events):
+        events = item.events
+        if events == (Unread(),):
+            # Noise, if a failure follows it; a hole in the answer, if anything else does.
+            self._skipped = True
+            return _NOTHING
+        if (events and self._skipped) or any(
+            isinstance(e, Unread) or e == Other(continuable=False) for e in events
+        ):
             # No voice has words for it.
             self.unfit = Unfit.CONTENT
             return _NOTHING

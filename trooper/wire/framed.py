@@ -2,22 +2,25 @@
 What the readers of framed answers share: feeding, and how they may end.
 
 A reader says what one whole piece means (`_read`), and what an end of body
-means (`_early_end`). That it stops at the piece which decides, and that a
-piece past the bound is no answer at all, is the same for all of them.
+means (`_early_end`). That nothing behind the piece which decides counts is
+the same for all of them.
 """
 
 from __future__ import annotations
 
-import json
+import re
+from collections.abc import Sequence
 from typing import Final
 
 from attrs import define, evolve, field
 
-from trooper.core.events import Other, Received
-from trooper.core.framing import LineFramer, SSEEvent, SSEFramer, parse_sse
+from trooper.core.events import Done, Event, Finish, FinishReason, Other, Received, Unread
+from trooper.core.framing import LineFramer, Part, SSEEvent, SSEFramer, parse_sse
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.wire.decoding import decoded
 from trooper.wire.faults import find_error
+from trooper.wire.large import LargeEvent
+from trooper.wire.tolerant import read_leniently, texts_in
 
 
 @define
@@ -27,17 +30,22 @@ class FramedReader:
     outcome: Outcome | None = field(default=None, init=False)
     finished: bool = field(default=False, init=False)
     _framer: SSEFramer | LineFramer = field(init=False)
+    # The terminator has come; what follows is the client's business alone.
+    _terminated: bool = field(default=False, init=False)
 
     def feed(self, chunk: bytes) -> list[Received]:
-        """Return the whole, good pieces in `chunk`, up to one that decides the outcome."""
+        """Return what is whole in `chunk`, up to a piece that tells of a failure."""
         received: list[Received] = []
-        for raw in self._framer.feed(chunk):
+        for piece in self._framer.feed(chunk):
             if self.outcome is not None:
-                break
-            item = self._read(raw)
+                if not self._terminated:
+                    break
+                received.append(_unmeant(piece))
+                continue
+            item = self._read(piece) if isinstance(piece, bytes) else self._read_part(piece)
             if item is not None:
                 received.append(item)
-        if self._framer.overflowed and self.outcome is None:
+        if isinstance(self._framer, LineFramer) and self._framer.overflowed and self.outcome is None:
             self.outcome = Failed(FailureKind.BAD_FRAME)
         return received
 
@@ -47,11 +55,18 @@ class FramedReader:
         item = self._read_last(rest) if self.outcome is None and rest.strip() else None
         if self.outcome is None:
             self.outcome = self._early_end()
+        if item is None and rest and (self._terminated or not rest.strip()):
+            item = Received(rest)
         return [] if item is None else [item]
 
     def _read(self, raw: bytes) -> Received | None:
         """Read one whole piece; nothing, where the client is not to have it."""
         raise NotImplementedError
+
+    def _read_part(self, part: Part) -> Received | None:
+        """Read a piece of one that is too long to be kept."""
+        self.outcome = Failed(FailureKind.BAD_FRAME)
+        return None
 
     def _read_last(self, rest: bytes) -> Received | None:
         """Read what is left at the end of the body."""
@@ -62,9 +77,17 @@ class FramedReader:
         return Failed(FailureKind.EOF_EARLY)
 
 
-#: One bad line of sixty once cost a good stream (litellm#40404); several in a row are noise.
-MAX_BAD_LINES: Final = 3
+def _unmeant(piece: bytes | Part) -> Received:
+    """What nobody has to understand."""
+    return Received(piece) if isinstance(piece, bytes) else Received(piece.raw, (), not piece.ends)
+
+
 EMPTY: Final = Failed(FailureKind.EMPTY_200)
+#: A line of a stream that has the shape of a field; those of other names are ignored by everybody.
+_FIELD: Final = re.compile(rb"[\w.-]+(:.*)?\Z", re.DOTALL)
+_ERROR_FIELD: Final = re.compile(
+    rb"[\w.-]*(error|exception)[\w.-]*\s*:\s*(?P<told>.*)\Z", re.DOTALL | re.IGNORECASE
+)
 
 
 @define
@@ -73,73 +96,180 @@ class EventReader(FramedReader):
     The `Reader` of an answer in server-sent events: what an end means, what
     bad lines mean, and what an error does, is the same for all of them.
 
-    `max_event_bytes` is the bound on one event.
+    Theory of operation
+    -------------------
+    Each event is read once, by a typed decoder that knows the fields of the
+    wire. What it does not take goes the slow road: any JSON that a lenient
+    client could read, field by field. What is no JSON, even leniently, is
+    `Unread`. Nothing is dropped: the client's provider speaks to its client.
+
+    A finish is believed while nothing contradicts it. It is `doubtful`, and
+    then worth something only with the terminator or a clean end behind it,
+
+    * while every piece of content so far had one beside it,
+    * once content has followed one,
+    * and while nothing was said at all: an empty answer is one if its tokens
+      were counted, and else a failure.
+
+    A terminator without any finish is believed, too, unless something stood
+    in the stream that could not be read: then that was the end of it.
+
+    `max_event_bytes` is how much of one event is kept.
     """
 
     max_event_bytes: int
-    _bad_in_a_row: int = field(default=0, init=False)
     _heard: bool = field(default=False, init=False)
     _has_content: bool = field(default=False, init=False)
+    # The last finish has not been taken back; some content had none beside it; one was taken back.
+    _ended: bool = field(default=False, init=False)
+    _was_open: bool = field(default=False, init=False)
+    _taken_back: bool = field(default=False, init=False)
+    # The target has counted what it said.
+    _counted: bool = field(default=False, init=False)
+    # What the first line means that could not be read, if no finish follows; whether one was the last.
+    _doubt: Failed | None = field(default=None, init=False)
+    _noise: bool = field(default=False, init=False)
+    _large: LargeEvent | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._framer = SSEFramer(self.max_event_bytes)
 
-    def _read_data(self, raw: bytes, sse: SSEEvent, *, last: bool) -> Received | None:
-        """Read one event that has data; `last`: it lacked its empty line."""
+    # -- what a wire says --------------------------------------------------------
+
+    def _hear(self, data: bytes, name: str, raw: bytes) -> Sequence[Event] | None:
+        """
+        What one event's data says; `None` where the typed decoder does not take it.
+
+        `raw` is what a failure is told with. A failure sets the outcome.
+        """
         raise NotImplementedError
+
+    def _hear_slowly(self, value: object, name: str, raw: bytes) -> Sequence[Event]:
+        """The same of any JSON value that tells of no failure."""
+        raise NotImplementedError
+
+    def _hear_large(self, event: LargeEvent) -> Sequence[Event]:
+        """What the end of an event means that was too long to be kept."""
+        return ()
+
+    # -- one event ---------------------------------------------------------------
 
     def _read(self, raw: bytes, *, last: bool = False) -> Received | None:
         self._heard = True
         sse = parse_sse(raw)
-        if sse.data is None:
-            # A comment, or nothing. At the end of the body it is a torn one.
-            return None if last else Received(raw)
-        if not sse.data.strip() and sse.name != "error":
-            # It says nothing, and SDKs fail on it: `data:` must be JSON.
+        data = sse.data
+        if data is not None and (data or sse.name == "error") and not sse.stray:
+            events = self._hear(data, sse.name, raw)
+            if events is not None:
+                self._noise = False
+                return Received(raw, tuple(events)) if self.outcome is None or self._terminated else None
+        return self._read_slowly(raw, sse, last=last)
+
+    def _read_slowly(self, raw: bytes, sse: SSEEvent, *, last: bool) -> Received | None:
+        events: list[Event] = []
+        nameless = sse.name == "error" and sse.data is not None and not sse.data.strip()
+        for data in (b"",) if nameless else texts_in(sse.data or b""):
+            if self.outcome is not None:
+                break
+            heard = self._hear(data, sse.name, raw) if sse.data != data or sse.stray else None
+            events += self._read_value(data, sse.name, raw, last=last) if heard is None else heard
+        if self.outcome is not None and not self._terminated:
             return None
-        return self._read_data(raw, sse, last=last)
+        if last and (Unread() in events or sse.data is None):
+            # It is torn: nobody is to have half of it.
+            return None
+        events += self._read_stray(sse)
+        self._noise = Unread() in events or (self._noise and not events)
+        return Received(raw, tuple(events))
+
+    def _read_value(self, data: bytes, name: str, raw: bytes, *, last: bool) -> Sequence[Event]:
+        read = read_leniently(data)
+        if read is None:
+            if name == "error":
+                self._fail(Failed(FailureKind.IN_BAND_ERROR), raw)
+                return ()
+            if not last:
+                self._doubt = self._doubt or Failed(FailureKind.BAD_FRAME)
+            return (Unread(),)
+        if failed := find_error(read.value, name):
+            self._fail(failed, raw)
+            return ()
+        events = self._hear_slowly(read.value, name, raw)
+        return (*events, Other(continuable=False)) if read.is_lossy else events
+
+    def _read_stray(self, sse: SSEEvent) -> Sequence[Event]:
+        """What stands in an event outside of its fields: harmless, an error, or an event that was not framed."""
+        told = [failed for line in sse.stray if (failed := _told_outside(line)) is not None]
+        if sse.data is None and sse.name == "error":
+            told.append(Failed(FailureKind.IN_BAND_ERROR))
+        if not told:
+            return ()
+        self._doubt = self._doubt or told[0]
+        return (Unread(),)
 
     def _read_last(self, rest: bytes) -> Received | None:
         # Some servers leave out the last empty line. The event is whole if it
-        # reads as one, and then the client gets it with its empty line.
-        return self._read(rest.rstrip(b"\r\n") + b"\n\n", last=True)
-
-    def _early_end(self) -> Outcome:
-        if self.finished:
-            return Completed()
-        return Failed(FailureKind.EOF_EARLY) if self._heard else EMPTY
-
-    def _read_not_json(self, raw: bytes, sse: SSEEvent, *, last: bool) -> Received | None:
-        """Read an event whose data is no JSON, or JSON only to lenient readers."""
-        try:
-            # NaN, and characters that were cut in two (half of a "\ud83d\udea2"):
-            # SDKs read them, so the client must get them; we cannot go on from them.
-            value = json.loads((sse.data or b"").decode())
-        except (ValueError, RecursionError):
-            if sse.name == "error":
-                self._fail(Failed(FailureKind.IN_BAND_ERROR), raw)
-            elif not last:
-                self._count_bad_line()
+        # reads as one. An event in parts is torn.
+        if isinstance(self._framer, SSEFramer) and self._framer.in_part:
             return None
-        if self._tells_of_failure(value, sse.name, raw):
-            return None
+        item = self._read(rest + b"\n\n", last=True)
+        return None if item is None else Received(rest, item.events, is_part=True)
+
+    def _read_part(self, part: Part) -> Received:
+        self._heard = True
+        if part.is_first or self._large is None:
+            self._large = LargeEvent()
+        self._large.feed(part.raw)
         self._has_content = True
-        return Received(raw, (Other(continuable=False),))
+        events: list[Event] = [Other(continuable=False)]
+        if part.ends:
+            events += self._hear_large(self._large)
+            self._was_open = True
+        return Received(part.raw, tuple(events), is_part=not part.ends)
 
-    def _read_untyped(self, raw: bytes, sse: SSEEvent) -> Received | None:
-        """Read an event that is an error, or whose fields are not of the usual types."""
-        if self._tells_of_failure(decoded(sse.data or b""), sse.name, raw):
-            return None
+    # -- the end -----------------------------------------------------------------
+
+    def _content(self) -> None:
+        """Content has come: a finish before it was none."""
         self._has_content = True
-        return Received(raw, (Other(continuable=False),))
+        if self._ended:
+            self._ended = self.finished = False
+            self._taken_back = True
 
-    def _tells_of_failure(self, value: object, name: str, raw: bytes) -> bool:
-        """It is JSON, so the line is not bad; is it an error?"""
-        self._bad_in_a_row = 0
-        failed = find_error(value, name)
+    def _finish(self, reason: FinishReason, word: str, *, beside_content: bool) -> Finish:
+        """
+        The target says that it has finished. `beside_content`: in the event
+        that had its last words.
+        """
+        self._ended = True
+        empty = not self._has_content and reason is FinishReason.STOP
+        every = beside_content and not self._was_open
+        doubtful = empty or every or self._taken_back
+        self.finished = not doubtful
+        return Finish(reason, word, doubtful)
+
+    def _terminate(self, raw: bytes) -> Sequence[Event]:
+        """The terminator has come."""
+        failed = self._not_an_end()
         if failed is not None:
             self._fail(failed, raw)
-        return failed is not None
+            return ()
+        self.finished = self._terminated = True
+        self.outcome = Completed()
+        return (Done(),)
+
+    def _not_an_end(self) -> Failed | None:
+        """Why a terminator, or a clean end behind a finish, is none."""
+        if not self._ended and self._doubt is not None:
+            return self._doubt
+        return None if self.finished or self._has_content or (self._ended and self._counted) else EMPTY
+
+    def _early_end(self) -> Outcome:
+        if self._ended:
+            return self._not_an_end() or Completed()
+        if self._noise and self._doubt is not None:
+            return self._doubt
+        return Failed(FailureKind.EOF_EARLY) if self._heard else EMPTY
 
     def _fail(self, failed: Failed, raw: bytes) -> None:
         if self.finished:
@@ -148,7 +278,14 @@ class EventReader(FramedReader):
         else:
             self.outcome = evolve(failed, raw=raw)
 
-    def _count_bad_line(self) -> None:
-        self._bad_in_a_row += 1
-        if self._bad_in_a_row >= MAX_BAD_LINES:
-            self.outcome = Completed() if self.finished else Failed(FailureKind.BAD_FRAME)
+
+def _told_outside(line: bytes) -> Failed | None:
+    """What a line means that is no field of an event, if no finish follows; `None` if it is harmless."""
+    if line.lstrip().startswith((b"{", b"[")):
+        value = decoded(line)
+        return (find_error(value) if value is not None else None) or Failed(FailureKind.BAD_FRAME)
+    error = _ERROR_FIELD.match(line)
+    if error is not None:
+        told = decoded(error["told"])
+        return (find_error({"error": told}) if told else None) or Failed(FailureKind.IN_BAND_ERROR)
+    return None if _FIELD.match(line) else Failed(FailureKind.BAD_FRAME)

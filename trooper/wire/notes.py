@@ -4,9 +4,16 @@ What all wires say in the same way: comments, and under the key `trooper` who sa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Final
+
+import msgspec
 
 from trooper.wire.client_side import LegNote
+
+#: The first brace of a JSON body, or of an event's data.
+_OBJECT: Final = re.compile(rb"(?:\A|[\r\n]data:)\s*\{\s*(\}?)|\Adata:\s*\{\s*(\}?)")
 
 
 def comment_line(words: str) -> bytes:
@@ -28,3 +35,18 @@ def legs_note(legs: Sequence[LegNote]) -> dict[str, object]:
             for leg in legs
         ]
     }
+
+
+def with_note(raw: bytes, legs: Sequence[LegNote]) -> bytes:
+    """
+    An event, or a whole answer, with the note under the key `trooper`.
+
+    The key is put in front of the others, and all other bytes stay as they
+    are: whoever takes the key out has what the provider said.
+    """
+    found = _OBJECT.search(raw)
+    if found is None:
+        return raw
+    at = raw.index(b"{", found.start()) + 1
+    note = b'"trooper":' + msgspec.json.encode(legs_note(legs))
+    return raw[:at] + note + (b"" if found[1] or found[2] else b",") + raw[at:]

@@ -14,15 +14,18 @@ block, since a delta does not say whose it is.
     message_stop                              Completed, or empty_200
     end of body after a stop reason           Completed
     end of body before                        Failed(eof_early)
-    several unreadable lines in a row         Failed(bad_frame)
+      where it ends in unreadable lines       Failed(bad_frame)
     an error after the stop reason            Completed: the answer is whole
 
-Blocks of kinds that other wires do not have, server tools and their results,
-are forwarded, and the answer cannot be continued from then on.
+The type of an event decides what it is, in its data or, where that has none,
+as its name. Fields of another type, missing or null, cost what they would
+have said. Blocks of kinds that other wires do not have, server tools and their
+results, are forwarded, and the answer cannot be continued from then on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -30,22 +33,19 @@ from attrs import define, field
 
 from trooper.core.events import (
     Begin,
-    Done,
     Event,
-    Finish,
     FinishReason,
     Other,
     PartEnd,
     Reasoning,
-    Received,
     Text,
     ToolCallDelta,
     Usage,
 )
-from trooper.core.framing import SSEEvent
 from trooper.core.json_text import NOT_JSON
-from trooper.core.outcome import Completed, Failed, FailureKind
+from trooper.core.outcome import Failed, FailureKind
 from trooper.wire.framed import EMPTY, EventReader
+from trooper.wire.tolerant import fitted, is_idle, is_nothing, unknown_in, words_of
 
 FINISHES: Final = {
     "end_turn": FinishReason.STOP,
@@ -80,6 +80,8 @@ class _Message(msgspec.Struct):
     id: str = ""
     model: str = ""
     usage: Counts | None = None
+    # Filled in blocks of their own, by whoever follows the document.
+    content: list[object] | None = None
 
 
 class _Block(msgspec.Struct):
@@ -99,7 +101,7 @@ class _Delta(msgspec.Struct):
 
 
 class _Event(msgspec.Struct):
-    type: str
+    type: str = ""
     index: int = 0
     message: _Message | None = None
     content_block: _Block | None = None
@@ -112,7 +114,10 @@ class _Event(msgspec.Struct):
 _decode: Final = msgspec.json.Decoder(_Event).decode
 #: Blocks that say nothing which another model would have to know.
 _SILENT_BLOCKS: Final = ("redacted_thinking", "fallback")
+_KNOWN_DELTAS: Final = ("text_delta", "thinking_delta", "input_json_delta")
 _SILENT_DELTAS: Final = ("signature_delta", "citations_delta")
+#: What stands in an event of a type that nobody here knows, and is no piece of the answer.
+_HARMLESS_KEYS: Final = frozenset({"type", "id", "index", "usage", "context_management"})
 
 
 def new_reader(max_event_bytes: int, *, choices: int = 1) -> MessagesReader:
@@ -122,36 +127,32 @@ def new_reader(max_event_bytes: int, *, choices: int = 1) -> MessagesReader:
 
 @define
 class MessagesReader(EventReader):
-    """One answer's reader; `max_event_bytes` is the bound on one event."""
+    """One answer's reader; `max_event_bytes` is how much of one event is kept."""
 
     _open: str = field(default="", init=False)
     _calls: int = field(default=0, init=False)
     _has_arguments: bool = field(default=False, init=False)
     _prompt_tokens: int = field(default=0, init=False)
 
-    def _read_data(self, raw: bytes, sse: SSEEvent, *, last: bool) -> Received | None:
+    def _hear(self, data: bytes, name: str, raw: bytes) -> Sequence[Event] | None:
         try:
-            event = _decode(sse.data or b"")
-        except msgspec.ValidationError:
-            return self._read_untyped(raw, sse)
+            event = _decode(data)
         except NOT_JSON:
-            return self._read_not_json(raw, sse, last=last)
-        if sse.name == "error" or event.type == "error":
-            return self._read_untyped(raw, sse)
-        self._bad_in_a_row = 0
-        events = self._read_event(event, raw)
-        return None if events is None else Received(raw, tuple(events))
+            return None
+        if name == "error" or event.type == "error":
+            return None
+        return self._read_event(event, event.type or name, raw)
 
-    def _read_event(self, event: _Event, raw: bytes) -> list[Event] | None:
-        match event.type:
+    def _read_event(self, event: _Event, kind: str, raw: bytes) -> Sequence[Event] | None:
+        match kind:
             case "content_block_delta" if event.delta is not None:
                 return self._read_delta(event.delta)
             case "content_block_start" if event.content_block is not None:
                 return self._start_block(event.content_block)
             case "content_block_stop":
                 return self._stop_block()
-            case "message_start" if event.message is not None:
-                return [self._begin(event.message)]
+            case "message_start":
+                return self._begin(event.message or _Message())
             case "message_delta":
                 return self._read_end(event)
             case "message_stop":
@@ -159,18 +160,51 @@ class MessagesReader(EventReader):
             case "ping":
                 return []
             case _:
-                return [Other(continuable=event.delta is None and event.content_block is None)]
+                return None
 
-    def _begin(self, message: _Message) -> Begin:
+    def _hear_slowly(self, value: object, name: str, raw: bytes) -> Sequence[Event]:
+        if not isinstance(value, dict):
+            return [Other(continuable=is_idle(value))]
+        event = fitted(value, _Event)
+        kind = event.type or name
+        delta, block = value.get("delta"), value.get("content_block")
+        if kind == "content_block_delta":
+            return self._delta_slowly(delta)
+        if kind == "content_block_start" and isinstance(block, dict):
+            return self._block_slowly(event.content_block or _Block(), block)
+        heard = self._read_event(event, kind, raw)
+        if heard is not None:
+            return heard
+        unknown = unknown_in(value, _HARMLESS_KEYS)
+        self._has_content = self._has_content or unknown
+        return [Other(continuable=not unknown)]
+
+    def _delta_slowly(self, delta: object) -> Sequence[Event]:
+        if not isinstance(delta, dict):
+            return [Other(continuable=is_nothing(delta))]
+        read = fitted(delta, _Delta)
+        if read.type not in _KNOWN_DELTAS and is_nothing({**delta, "type": None}):
+            return [Other()]
+        read.text = read.text or words_of(delta.get("text"))
+        read.thinking = read.thinking or words_of(delta.get("thinking"))
+        return self._read_delta(read)
+
+    def _block_slowly(self, read: _Block, block: Mapping[str, object]) -> Sequence[Event]:
+        read.text = read.text or words_of(block.get("text"))
+        read.thinking = read.thinking or words_of(block.get("thinking"))
+        return self._start_block(read)
+
+    def _begin(self, message: _Message) -> list[Event]:
         counted = message.usage.prompt_tokens if message.usage else None
         self._prompt_tokens = counted or 0
-        return Begin(message.id, 0, message.model, has_role=True, prompt_tokens=counted)
+        begin = Begin(message.id, 0, message.model, has_role=True, prompt_tokens=counted)
+        return [begin, *(self._said(Other(continuable=False)) if message.content else ())]
 
     def _start_block(self, block: _Block) -> list[Event]:
         self._open = block.type
         self._has_arguments = False
         match block.type:
-            case "text":
+            case "text" | "":
                 return self._said(Text(block.text)) if block.text else []
             case "thinking":
                 return self._said(Reasoning(block.thinking)) if block.thinking else []
@@ -180,11 +214,10 @@ class MessagesReader(EventReader):
             case kind if kind in _SILENT_BLOCKS:
                 return [Other()]
             case _:
-                self._has_content = True
-                return [Other(continuable=False)]
+                return self._said(Other(continuable=False))
 
     def _read_delta(self, delta: _Delta) -> list[Event]:
-        match delta.type:
+        match delta.type or _kind_of(delta):
             case "text_delta":
                 return self._said(Text(delta.text)) if delta.text else []
             case "thinking_delta":
@@ -200,7 +233,9 @@ class MessagesReader(EventReader):
                 return [Other(continuable=False)]
 
     def _said(self, event: Event) -> list[Event]:
-        self._has_content = True
+        self._content()
+        # Blocks and the stop reason never share an event.
+        self._was_open = True
         return [event]
 
     def _stop_block(self) -> list[Event]:
@@ -210,24 +245,29 @@ class MessagesReader(EventReader):
             return [ToolCallDelta(self._calls - 1, arguments="{}"), PartEnd()]
         return [PartEnd()]
 
-    def _read_end(self, event: _Event) -> list[Event] | None:
+    def _read_end(self, event: _Event) -> list[Event]:
         events: list[Event] = []
         counts = event.usage
         if counts is not None and counts.output_tokens is not None:
+            self._counted = self._counted or counts.output_tokens > 0
             events.append(Usage(counts.prompt_tokens or self._prompt_tokens, counts.output_tokens))
         word = event.delta.stop_reason if event.delta is not None else None
-        if not word or self.finished:
+        if not word or self._ended:
             return events or [Other()]
-        if not self._has_content and FINISHES.get(word) is FinishReason.STOP and word != "pause_turn":
-            self.outcome = EMPTY
-            return None
-        self.finished = True
-        return [*events, Finish(FINISHES.get(word, FinishReason.STOP), word)]
+        # A turn that pauses has nothing to say and is no failure.
+        reason = FINISHES.get(word, FinishReason.STOP)
+        self._has_content = self._has_content or word == "pause_turn"
+        return [*events, self._finish(reason, word, beside_content=False)]
 
-    def _stop(self, raw: bytes) -> list[Event] | None:
-        if self.finished:
-            self.outcome = Completed()
-            return [Done()]
-        # The terminator without a reason: nobody has said that the answer is whole.
-        self._fail(Failed(FailureKind.EOF_EARLY) if self._has_content else EMPTY, raw)
-        return None
+    def _stop(self, raw: bytes) -> Sequence[Event]:
+        if not self._ended:
+            # The terminator without a reason: nobody has said that the answer is whole.
+            self._fail(Failed(FailureKind.EOF_EARLY) if self._has_content else EMPTY, raw)
+            return ()
+        return self._terminate(raw)
+
+
+def _kind_of(delta: _Delta) -> str:
+    """What a delta without a type is, by what is in it."""
+    told = (("text_delta", delta.text), ("thinking_delta", delta.thinking))
+    return next((kind for kind, said in told if said), "input_json_delta" if delta.partial_json else "")

@@ -36,13 +36,14 @@ from trooper.core.events import (
     Refusal,
     Text,
     ToolCallDelta,
+    Unread,
     Usage,
 )
 from trooper.core.framing import parse_sse
 from trooper.wire.anthropic_messages.error import error_body
 from trooper.wire.client_side import LegNote, Trouble
-from trooper.wire.decoding import decoded_object
-from trooper.wire.notes import comment_line, legs_note
+from trooper.wire.notes import comment_line, legs_note, with_note
+from trooper.wire.tolerant import objects_in
 
 _encode: Final = msgspec.json.Encoder().encode
 #: The API takes no other characters in the id of a call.
@@ -106,8 +107,7 @@ class MessagesVoice:
             return received.raw
         self._learn(received)
         if legs and any(isinstance(e, Finish) for e in events):
-            sse = parse_sse(received.raw)
-            return _event("message_delta", {**decoded_object(sse.data or b""), "trooper": legs_note(legs)})
+            return with_note(received.raw, legs)
         return received.raw
 
     def _learn(self, received: Received) -> None:
@@ -122,20 +122,20 @@ class MessagesVoice:
                     self._terminated = True
                 case Text() | Reasoning() | Refusal() | ToolCallDelta():
                     pass
-                case PartEnd() | Usage() | NextChoice() | Other():
+                case PartEnd() | Usage() | NextChoice() | Other() | Unread():
                     pass
                 case _ as never:
                     assert_never(never)
         if b"content_block_st" not in received.raw:
             return
-        value = decoded_object(parse_sse(received.raw).data or b"")
-        index, block = value.get("index"), value.get("content_block")
-        if value.get("type") == "content_block_start" and isinstance(block, dict):
-            self._open = str(block.get("type"))
-            self._next = (index if isinstance(index, int) else self._next) + 1
-            self._call += self._open == "tool_use"
-        elif value.get("type") == "content_block_stop":
-            self._open = ""
+        for value in objects_in(received.raw):
+            index, block = value.get("index"), value.get("content_block")
+            if value.get("type") == "content_block_start" and isinstance(block, dict):
+                self._open = str(block.get("type") or "text")
+                self._next = (index if isinstance(index, int) else self._next) + 1
+                self._call += self._open == "tool_use"
+            elif value.get("type") == "content_block_stop":
+                self._open = ""
 
     def speak(self, events: Sequence[Event]) -> bytes:
         """Say content, in the open block where it is of the same kind."""
@@ -151,7 +151,7 @@ class MessagesVoice:
                     out += self._delta({"type": "thinking_delta", "thinking": text})
                 case ToolCallDelta():
                     out += self._speak_call(event)
-                case Begin() | PartEnd() | Finish() | Usage() | Done() | NextChoice() | Other():
+                case Begin() | PartEnd() | Finish() | Usage() | Done() | NextChoice() | Other() | Unread():
                     pass  # Nothing to say, or said by a verb of its own.
                 case _ as never:
                     assert_never(never)
@@ -175,6 +175,8 @@ class MessagesVoice:
 
     def _in_block(self, kind: str, block: Mapping[str, object]) -> bytes:
         """Make sure that a block of `kind` is open."""
+        # Content behind a finish that was not believed takes it back.
+        self._finish_said = False
         if self._open == kind:
             return b""
         out = self._start() + self._close_block()

@@ -24,13 +24,14 @@ from trooper.core.events import (
     Refusal,
     Text,
     ToolCallDelta,
+    Unread,
     Usage,
 )
 from trooper.wire.anthropic_messages.error import error_body
 from trooper.wire.anthropic_messages.voice import STOP_REASONS, call_id, usage_body
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded
-from trooper.wire.notes import legs_note
+from trooper.wire.notes import legs_note, with_note
 from trooper.wire.whole import WholeVoice
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -51,9 +52,7 @@ class WholeMessagesVoice(WholeVoice):
     def forward(self, received: Received, legs: Sequence[LegNote] = ()) -> bytes:
         """Pass on a provider's whole answer; with a note if it is not the first target's."""
         self._forwarded = self._forwarded or bool(received.raw)
-        if not legs or not received.raw:
-            return received.raw
-        return _encode(msgspec.json.decode(received.raw) | {"trooper": legs_note(legs)})
+        return with_note(received.raw, legs) if legs and received.raw else received.raw
 
     def speak(self, events: Sequence[Event]) -> bytes:
         """Collect content."""
@@ -74,7 +73,7 @@ class WholeMessagesVoice(WholeVoice):
                         }
                         self._in_block(named | {"name": event.name})
                     self._pieces.append(event.arguments)
-                case Begin() | PartEnd() | Finish() | Usage() | Done() | NextChoice() | Other():
+                case Begin() | PartEnd() | Finish() | Usage() | Done() | NextChoice() | Other() | Unread():
                     pass  # Nothing to say, or said by a verb of its own.
                 case _ as never:
                     assert_never(never)

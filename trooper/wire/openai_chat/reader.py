@@ -6,24 +6,27 @@ Theory of operation
 Each event is read once, with a typed decoder that knows exactly the fields of
 the wire. What it does not fit takes the slow road: plain JSON, looked at by
 hand. There, and only there, extensions of the many providers of this wire are
-told apart. Nothing that is JSON is ever garbage; JSON we do not understand is
-`Other`, and not continuable when it may carry content.
+told apart. JSON we do not understand is `Other`, and not continuable when it
+may carry content.
 
-The reader also decides how the leg ends:
+The reader also decides how the leg ends (`wire.framed` says when a finish is
+believed):
 
     event or end of body                      outcome
     ----------------------------------------  -------------------------------
     an error in any shape                     Failed, even if [DONE] follows
     a finish reason that means failure        Failed
     [DONE]                                    Completed, or empty_200
+      without a finish, behind a bad line     Failed
     end of body after all finish reasons      Completed
-    end of body before                        Failed(eof_early)
-    several unreadable lines in a row         Failed(bad_frame)
+    end of body before                        Failed(eof_early), or bad_frame
+                                              where it ends in bad lines
     an error after the finish reasons         Completed: the answer is whole
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -31,24 +34,33 @@ from attrs import define, field
 
 from trooper.core.events import (
     Begin,
-    Done,
     Event,
-    Finish,
     FinishReason,
     Other,
     Reasoning,
-    Received,
     Refusal,
     Text,
     ToolCallDelta,
     Usage,
 )
-from trooper.core.framing import SSEEvent
 from trooper.core.json_text import NOT_JSON
-from trooper.core.outcome import Completed, Failed, FailureKind
+from trooper.core.outcome import Failed, FailureKind
 from trooper.core.tool_calls import OpenCalls
 from trooper.wire.faults import ERROR_FINISHES
-from trooper.wire.framed import EMPTY, EventReader
+from trooper.wire.framed import EventReader
+from trooper.wire.large import LargeEvent
+from trooper.wire.tolerant import (
+    DONE,
+    REASONING_KEYS,
+    content_of,
+    fitted,
+    is_idle,
+    is_nothing,
+    reasoning_of,
+    text_of,
+    unknown_in,
+    words_of,
+)
 
 _FINISHES: Final = {
     "stop": FinishReason.STOP,
@@ -63,13 +75,49 @@ _FINISHES: Final = {
 # or repeat what another key says.
 _HARMLESS_DELTA_KEYS: Final = frozenset(
     {
-        "reasoning_details",
+        *REASONING_KEYS,
+        "role",
+        "content",
+        "refusal",
+        "tool_calls",
         "annotations",
         "citations",
         "provider_specific_fields",
         "padding",
         "obfuscation",
         "name",
+        "id",
+        "type",
+        "object",
+        "model",
+        "finish_reason",
+        "stop_reason",
+        "reasoning_signature",
+        "signature",
+        "token_ids",
+    }
+)
+#: What stands beside `choices` and is no piece of the answer.
+_HARMLESS_KEYS: Final = frozenset(
+    {
+        "id",
+        "object",
+        "type",
+        "event",
+        "model",
+        "provider",
+        "system_fingerprint",
+        "service_tier",
+        "usage",
+        "choices",
+        "error",
+        "x_groq",
+        "prompt_filter_results",
+        "citations",
+        "search_results",
+        "timings",
+        "metadata",
+        "obfuscation",
     }
 )
 
@@ -101,6 +149,9 @@ class _Choice(msgspec.Struct):
     index: int = 0
     delta: _Delta | None = None
     finish_reason: str | None = None
+    # Of other kinds of answers; whoever sends them here takes the slow road.
+    message: None = None
+    text: None = None
 
 
 class _Counts(msgspec.Struct):
@@ -129,7 +180,7 @@ class ChatReader(EventReader):
     One answer's reader.
 
     Args:
-        max_event_bytes: the bound on one event.
+        max_event_bytes: how much of one event is kept.
         choices: how many answers the client asked for (`n`).
     """
 
@@ -139,66 +190,63 @@ class ChatReader(EventReader):
     _open_choices: set[int] = field(factory=set, init=False)
     _ended_choices: set[int] = field(factory=set, init=False)
 
-    def _read_data(self, raw: bytes, sse: SSEEvent, *, last: bool) -> Received | None:
-        data = sse.data or b""
-        if data.strip() == b"[DONE]":
-            return self._done(raw)
+    def _hear(self, data: bytes, name: str, raw: bytes) -> Sequence[Event] | None:
         try:
             chunk = _decode_chunk(data)
-        except msgspec.ValidationError:
-            return self._read_slowly(raw, sse, last=last)
         except NOT_JSON:
-            return self._read_not_json(raw, sse, last=last)
-        if sse.name == "error" or chunk.object == "error":
-            return self._read_slowly(raw, sse, last=last)
-        self._bad_in_a_row = 0
-        return self._read_chunk(raw, chunk)
-
-    def _read_chunk(self, raw: bytes, chunk: _Chunk) -> Received | None:
+            return self._done(raw) if data.strip() == DONE and name != "error" else None
+        if name == "error" or chunk.object == "error":
+            return None
         events: list[Event] = []
         role = False
         for choice in chunk.choices:
             role = role or (choice.delta is not None and choice.delta.role is not None)
-        if role or (not self._begun and chunk.id):
+        self._begin(chunk, events, has_role=role)
+        for choice in chunk.choices:
+            said: list[Event] = []
+            if choice.delta is not None:
+                self._read_delta(choice.delta, said)
+            self._hear_choice(choice.index, said, choice.finish_reason or "", events, raw)
+        self._count(chunk.usage, events)
+        return events
+
+    def _begin(self, chunk: _Chunk, events: list[Event], *, has_role: bool) -> None:
+        if has_role or (not self._begun and chunk.id):
             # Azure's first chunk has no choices and an empty id: not yet the answer's.
             self._begun = True
-            events.append(Begin(chunk.id, chunk.created, chunk.model, role))
-        for choice in chunk.choices:
-            failed = self._read_choice(choice, events)
-            if failed is not None:
-                self._fail(failed, raw)
-                return None
-        if chunk.usage is not None:
-            events.append(Usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens))
-        return Received(raw, tuple(events))
+            events.append(Begin(chunk.id, chunk.created, chunk.model, has_role))
 
-    def _read_choice(self, choice: _Choice, events: list[Event]) -> Failed | None:
-        index = choice.index
-        if index not in self._ended_choices:
-            self._open_choices.add(index)
-        said = len(events)
-        if choice.delta is not None:
-            self._read_delta(choice.delta, events)
-        if len(events) > said:
-            self._has_content = True
-        if self.choices > 1 or index > 0:
-            # Several answers in one stream: only the reader tells them apart.
-            events[said:] = [Other(continuable=False)] if len(events) > said else []
-        word = choice.finish_reason
+    def _count(self, counts: _Counts | None, events: list[Event]) -> None:
+        if counts is not None:
+            self._counted = self._counted or counts.completion_tokens > 0
+            events.append(Usage(counts.prompt_tokens, counts.completion_tokens))
+
+    def _hear_choice(
+        self, index: int, said: Sequence[Event], word: str, events: list[Event], raw: bytes
+    ) -> None:
+        """Take in what one choice says in an event, and whether it ends there."""
+        if said:
+            self._content()
+            self._ended_choices.discard(index)
+            self._was_open = self._was_open or not word
+            if self.choices > 1 or index > 0:
+                # Several answers in one stream: only the reader tells them apart.
+                events.append(Other(continuable=False))
+            else:
+                events += said
         if not word:
             # Some gateways write "" where others write null.
-            return None
+            if index not in self._ended_choices:
+                self._open_choices.add(index)
+            return
         if word in ERROR_FINISHES:
-            return Failed(FailureKind.IN_BAND_ERROR)
+            self._fail(Failed(FailureKind.IN_BAND_ERROR), raw)
+            return
         self._open_choices.discard(index)
         self._ended_choices.add(index)
-        if self._open_choices or len(self._ended_choices) < self.choices or self.finished:
-            return None
-        if not self._has_content and word in ("stop", "eos"):
-            return EMPTY
-        self.finished = True
-        events.append(Finish(_FINISHES.get(word, FinishReason.STOP), word))
-        return None
+        if self._open_choices or len(self._ended_choices) < self.choices or self._ended:
+            return
+        events.append(self._finish(_FINISHES.get(word, FinishReason.STOP), word, beside_content=bool(said)))
 
     def _read_delta(self, delta: _Delta, events: list[Event]) -> None:
         thinking = delta.reasoning_content or delta.reasoning
@@ -214,64 +262,67 @@ class ChatReader(EventReader):
             self._calls.add(piece)
             events.append(piece)
 
-    def _read_slowly(self, raw: bytes, sse: SSEEvent, *, last: bool) -> Received | None:
-        """Read an event that the typed decoder refused."""
-        try:
-            value = msgspec.json.decode(sse.data or b"")
-        except NOT_JSON:
-            return self._read_not_json(raw, sse, last=last)
-        if self._tells_of_failure(value, sse.name, raw):
-            return None
-        plain, unknown = _without_extensions(value)
-        self._has_content = self._has_content or unknown
-        if plain is None:
-            return Received(raw, (Other(continuable=not unknown),))
-        item = self._read_chunk(raw, plain)
-        if item is None or not unknown:
-            return item
-        return Received(raw, (*item.events, Other(continuable=False)))
-
-    def _done(self, raw: bytes) -> Received | None:
-        if not self.finished and not self._calls.all_whole:
+    def _done(self, raw: bytes) -> Sequence[Event]:
+        if not self._ended and not self._calls.all_whole:
             # No finish reason and half a tool call: nobody finished that call.
             self._fail(Failed(FailureKind.EOF_EARLY), raw)
-            return None
-        if self.finished or self._has_content:
-            self.finished = True
-            self.outcome = Completed()
-            return Received(raw, (Done(),))
-        self._fail(EMPTY, raw)
-        return None
+            return ()
+        return self._terminate(raw)
 
+    def _hear_large(self, event: LargeEvent) -> Sequence[Event]:
+        word = event.finish
+        if not word or word in ERROR_FINISHES:
+            return ()
+        return (self._finish(_FINISHES.get(word, FinishReason.STOP), word, beside_content=True),)
 
-def _without_extensions(value: object) -> tuple[_Chunk | None, bool]:
-    """
-    Reduce a chunk to the fields of the wire.
+    # -- the slow road -----------------------------------------------------------
 
-    Returns it, or `None` where it is no chunk at all, and whether something
-    that may be content had to be left out.
-    """
-    if not isinstance(value, dict) or not isinstance(value.get("choices"), list):
-        return None, False
-    unknown = False
-    choices: list[object] = []
-    for choice in value["choices"]:
-        if not isinstance(choice, dict):
-            return None, True
+    def _hear_slowly(self, value: object, name: str, raw: bytes) -> Sequence[Event]:
+        if not isinstance(value, dict):
+            return [Other(continuable=is_idle(value))]
+        events: list[Event] = []
+        choices = value.get("choices")
+        chosen = (
+            [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+        )
+        chunk = fitted({**value, "choices": []}, _Chunk)
+        deltas = [delta for choice in chosen if isinstance(delta := choice.get("delta"), dict)]
+        self._begin(chunk, events, has_role=any(delta.get("role") is not None for delta in deltas))
+        for choice in chosen:
+            index, word = fitted({"index": choice.get("index")}, _Choice).index, choice.get("finish_reason")
+            said = self._said_slowly(choice)
+            self._hear_choice(index, said, word if isinstance(word, str) else "", events, raw)
+        if isinstance(value.get("usage"), dict):
+            self._count(chunk.usage, events)
+        unknown = not chosen and (not is_nothing(choices) or unknown_in(value, _HARMLESS_KEYS))
+        self._has_content = self._has_content or unknown
+        return events if events and not unknown else [*events, Other(continuable=not unknown)]
+
+    def _said_slowly(self, choice: Mapping[str, object]) -> list[Event]:
         delta = choice.get("delta")
-        kept: dict[str, object] = {}
-        for key, item in (delta if isinstance(delta, dict) else {}).items():
-            if key in _Delta.__struct_fields__ and key not in ("function_call", "audio"):
-                kept[key] = item
-            elif key not in _HARMLESS_DELTA_KEYS and item not in (None, "", [], {}):
-                unknown = True
-        choices.append({**choice, "delta": kept})
-    named = (("id", str), ("created", int), ("model", str))
-    known = {key: value[key] for key, kind in named if isinstance(value.get(key), kind)}
-    counts = value.get("usage")
-    if isinstance(counts, dict) and all(isinstance(counts.get(k), int) for k in _Counts.__struct_fields__):
-        known["usage"] = counts
-    try:
-        return msgspec.convert({**known, "choices": choices}, _Chunk, strict=False), unknown
-    except msgspec.ValidationError:
-        return None, True
+        if not isinstance(delta, dict):
+            # A text, or parts, where an object should be.
+            delta = {"content": delta}
+        thinking, refusal = reasoning_of(delta), words_of(delta.get("refusal"))
+        said: list[Event] = [Reasoning(thinking)] if thinking else []
+        said += content_of(delta.get("content"))
+        said += [Refusal(refusal)] if refusal else []
+        calls, unknown = delta.get("tool_calls"), unknown_in(delta, _HARMLESS_DELTA_KEYS)
+        for call in calls if isinstance(calls, list) else (calls,):
+            if isinstance(call, dict) and isinstance(call.get("function"), dict | None):
+                piece = _call_piece(call)
+                self._calls.add(piece)
+                said.append(piece)
+            else:
+                unknown = unknown or not is_nothing(call)
+        if unknown or not is_nothing(choice.get("message")) or not is_nothing(choice.get("text")):
+            said.append(Other(continuable=False))
+        return said
+
+
+def _call_piece(call: Mapping[str, object]) -> ToolCallDelta:
+    read = fitted(call, _ToolCall)
+    function = call.get("function")
+    given = function.get("arguments") if isinstance(function, dict) else None
+    arguments = msgspec.json.encode(given).decode() if isinstance(given, dict) else text_of(given)
+    return ToolCallDelta(read.index, read.id or "", (read.function or _Function()).name or "", arguments)

@@ -34,20 +34,16 @@ from trooper.core.events import (
     Refusal,
     Text,
     ToolCallDelta,
+    Unread,
     Usage,
 )
 from trooper.core.framing import parse_sse
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
-from trooper.wire.notes import comment_line, legs_note
+from trooper.wire.notes import comment_line, legs_note, with_note
 from trooper.wire.openai_error import error_body
 
 _encode: Final = msgspec.json.Encoder().encode
-
-
-def _with_note(raw: bytes, legs: Sequence[LegNote]) -> bytes:
-    chunk = msgspec.json.decode(parse_sse(raw).data or b"{}")
-    return b"data: " + _encode(chunk | {"trooper": legs_note(legs)}) + b"\n\n"
 
 
 def usage_body(usage: Usage) -> dict[str, int | bool]:
@@ -103,12 +99,12 @@ class ChatVoice:
                     self._usage_said = True
                 case Done():
                     self._terminated = True
-                case Usage() | PartEnd() | NextChoice() | Other():
+                case Usage() | PartEnd() | NextChoice() | Other() | Unread():
                     pass
                 case _ as never:
                     assert_never(never)
         if legs and any(isinstance(e, Finish) for e in received.events):
-            return _with_note(received.raw, legs)
+            return with_note(received.raw, legs)
         return received.raw
 
     def _learn(self, begin: Begin) -> None:
@@ -135,7 +131,7 @@ class ChatVoice:
                 case NextChoice(index):
                     self._choice = index
                     self._role_said = self._finished = False
-                case Begin() | PartEnd() | Finish() | Usage() | Done() | Other():
+                case Begin() | PartEnd() | Finish() | Usage() | Done() | Other() | Unread():
                     pass  # Nothing to say, or said by a verb of its own.
                 case _ as never:
                     assert_never(never)
@@ -153,6 +149,8 @@ class ChatVoice:
         if not self._role_said:
             self._role_said = True
             delta = {"role": "assistant", **delta}
+        # Content behind a finish that was not believed takes it back.
+        self._finished = finish is not None
         choice = {"index": self._choice, "delta": delta, "logprobs": None, "finish_reason": finish}
         return self._event([choice], **extra)
 
@@ -172,7 +170,6 @@ class ChatVoice:
         """Say the finish reason of the current choice, and with it who said what."""
         if self._finished or self._terminated:
             return b""
-        self._finished = True
         extra: dict[str, object] = {"trooper": legs_note(legs)} if legs else {}
         return self._chunk({}, reason.value, **extra)
 

@@ -24,10 +24,11 @@ from trooper.core.events import (
     Refusal,
     Text,
     ToolCallDelta,
+    Unread,
     Usage,
 )
 from trooper.wire.client_side import LegNote, Trouble
-from trooper.wire.notes import legs_note
+from trooper.wire.notes import legs_note, with_note
 from trooper.wire.openai_chat.voice import usage_body
 from trooper.wire.openai_error import error_body
 from trooper.wire.whole import WholeVoice
@@ -57,9 +58,7 @@ class WholeChatVoice(WholeVoice):
     def forward(self, received: Received, legs: Sequence[LegNote] = ()) -> bytes:
         """Pass on a provider's whole answer; with a note if it is not the first target's."""
         self._forwarded = self._forwarded or bool(received.raw)
-        if not legs or not received.raw:
-            return received.raw
-        return _encode(msgspec.json.decode(received.raw) | {"trooper": legs_note(legs)})
+        return with_note(received.raw, legs) if legs and received.raw else received.raw
 
     def speak(self, events: Sequence[Event]) -> bytes:
         """Collect content."""
@@ -80,7 +79,7 @@ class WholeChatVoice(WholeVoice):
                     call["arguments"] += arguments
                 case NextChoice(index):
                     self._choice = index
-                case Begin() | PartEnd() | Finish() | Usage() | Done() | Other():
+                case Begin() | PartEnd() | Finish() | Usage() | Done() | Other() | Unread():
                     pass  # Nothing to say, or said by a verb of its own.
                 case _ as never:
                     assert_never(never)

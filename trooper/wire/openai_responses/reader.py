@@ -14,7 +14,11 @@ servers send none). The last event is finish and terminator in one.
     response.completed / incomplete           Completed, or empty_200
       with a call whose arguments never ended Failed(eof_early): it was cut
     end of body before                        Failed(eof_early)
-    several unreadable lines in a row         Failed(bad_frame)
+      where it ends in unreadable lines       Failed(bad_frame)
+
+The type of an event decides what it is, in its data or, where that has none,
+as its name. Fields of another type, missing or null, cost what they would
+have said: a last event without output ends the answer all the same.
 
 Items of kinds that other wires do not have (the provider's own tools) are
 forwarded, and the answer cannot be continued from then on.
@@ -22,30 +26,29 @@ forwarded, and the answer cannot be continued from then on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from attrs import define, field
+from attrs import define, evolve, field
 
 from trooper.core.events import (
     Begin,
-    Done,
     Event,
-    Finish,
     FinishReason,
     Other,
     PartEnd,
     Reasoning,
-    Received,
     Refusal,
     Text,
     ToolCallDelta,
     Usage,
 )
-from trooper.core.framing import SSEEvent
 from trooper.core.json_text import NOT_JSON
-from trooper.core.outcome import Completed, Failed, FailureKind
-from trooper.wire.framed import EMPTY, EventReader
+from trooper.core.outcome import Failed, FailureKind
+from trooper.wire.framed import EventReader
+from trooper.wire.large import LargeEvent
+from trooper.wire.tolerant import fitted, is_idle, unknown_in, words_of
 
 
 class _Counts(msgspec.Struct):
@@ -84,13 +87,13 @@ class Response(msgspec.Struct):
     created_at: float = 0
     model: str = ""
     status: str = ""
-    output: list[Item] = []
+    output: list[Item] | None = None
     usage: _Counts | None = None
     incomplete_details: _Reason | None = None
 
 
 class _Event(msgspec.Struct):
-    type: str
+    type: str = ""
     item_id: str = ""
     output_index: int = 0
     content_index: int = 0
@@ -106,6 +109,29 @@ class _Event(msgspec.Struct):
 
 
 _decode: Final = msgspec.json.Decoder(_Event).decode
+_FINISHING: Final = ("response.completed", "response.incomplete")
+#: What says how far the answer is, and nothing of it.
+_HARMLESS_TYPES: Final = frozenset(
+    {
+        "response.in_progress",
+        "response.queued",
+        "response.content_part.added",
+        "response.content_part.done",
+        "response.reasoning_summary_part.added",
+        "response.reasoning_summary_part.done",
+        "response.output_text.annotation.added",
+        "response.output_item.added",
+        "response.output_item.done",
+        "response.metadata",
+        "rate_limits.updated",
+        "codex.rate_limits",
+        "keepalive",
+        "ping",
+    }
+)
+_HARMLESS_KEYS: Final = frozenset(
+    {"type", "event_id", "item_id", "response_id", "sequence_number", "obfuscation", "usage", "logprobs"}
+)
 #: A part of a part: output index, and the part's own index with its kind.
 _Place = tuple[int, str, int]
 
@@ -124,30 +150,26 @@ class ResponsesReader(EventReader):
     _calls: dict[int, int] = field(factory=dict, init=False)
     _open_calls: set[int] = field(factory=set, init=False)
 
-    def _read_data(self, raw: bytes, sse: SSEEvent, *, last: bool) -> Received | None:
-        data = sse.data or b""
-        if data.strip() == b"[DONE]" and sse.name != "error":
-            # Imitations of the API end in the chat wire's terminator.
-            return None
+    def _hear(self, data: bytes, name: str, raw: bytes) -> Sequence[Event] | None:
         try:
             event = _decode(data)
-        except msgspec.ValidationError:
-            return self._read_untyped(raw, sse)
         except NOT_JSON:
-            return self._read_not_json(raw, sse, last=last)
-        if sse.name == "error" or event.type in ("error", "response.failed"):
-            return self._read_untyped(raw, sse)
-        self._bad_in_a_row = 0
-        events = self._read_event(event)
-        return None if events is None else Received(raw, tuple(events))
+            return None
+        kind = event.type or name
+        if name == "error" or kind in ("error", "response.failed"):
+            return None
+        return self._read_event(event, kind, raw)
 
-    def _read_event(self, event: _Event) -> list[Event] | None:
-        match event.type:
+    def _read_event(self, event: _Event, kind: str, raw: bytes) -> Sequence[Event] | None:
+        """What an event of a known type says; `None` for one of another type, or without what it needs."""
+        match kind:
             case "response.output_text.delta" if event.delta is not None:
                 return self._say(event, "text", Text(event.delta) if event.delta else None)
             case "response.refusal.delta" if event.delta is not None:
                 return self._say(event, "text", Refusal(event.delta) if event.delta else None)
-            case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
+            case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" if (
+                event.delta is not None
+            ):
                 return self._say(event, "thought", Reasoning(event.delta) if event.delta else None)
             case "response.function_call_arguments.delta" if event.delta is not None:
                 return self._say_arguments(event.output_index, event.delta)
@@ -164,18 +186,39 @@ class ResponsesReader(EventReader):
                 return self._begin_item(event.output_index, event.item)
             case "response.output_item.done" if event.item is not None:
                 return self._end_item(event.output_index, event.item)
-            case "response.created" if event.response is not None:
-                told = event.response
+            case "response.created":
+                told = event.response or Response()
                 return [Begin(told.id, int(told.created_at), told.model, has_role=True)]
-            case "response.completed" | "response.incomplete" if event.response is not None:
-                return self._finish(event.response)
+            case finishing if finishing in _FINISHING:
+                return self._end(event.response or Response(), finishing, raw)
+            case harmless if harmless in _HARMLESS_TYPES and event.item is None:
+                return [Other()]
             case _:
-                return [Other(continuable=event.delta is None)]
+                return None
+
+    def _hear_slowly(self, value: object, name: str, raw: bytes) -> Sequence[Event]:
+        if not isinstance(value, dict):
+            return [Other(continuable=is_idle(value))]
+        event = fitted(value, _Event)
+        kind = event.type or name
+        if event.delta is None and value.get("delta") is not None:
+            event.delta = words_of(value.get("delta")) or None
+        heard = self._read_event(event, kind, raw)
+        if heard is not None:
+            return heard
+        unknown = unknown_in(value, _HARMLESS_KEYS)
+        self._has_content = self._has_content or unknown
+        return [Other(continuable=not unknown)]
+
+    def _hear_large(self, event: LargeEvent) -> Sequence[Event]:
+        if event.type not in _FINISHING:
+            return ()
+        return self._end(Response(), event.type, b"")
 
     def _say(self, event: _Event, kind: str, said: Event | None) -> list[Event]:
         if said is None:
             return []
-        self._has_content = True
+        self._content()
         self._said.add(_place(event, kind))
         return [said]
 
@@ -238,29 +281,33 @@ class ResponsesReader(EventReader):
                 events.append(said)
         return events
 
-    def _finish(self, response: Response) -> list[Event] | None:
+    def _end(self, response: Response, kind: str, raw: bytes) -> Sequence[Event]:
+        """The last event: finish and terminator in one."""
+        events: list[Event] = []
+        for output_index, item in enumerate(response.output or ()):
+            match item.type:
+                case "function_call" if item.arguments or output_index not in self._calls:
+                    events += self._end_item(output_index, item)
+                case "message":
+                    events += self._missed_parts(output_index, item)
+                case "function_call" | "reasoning" | "":
+                    pass
+                case _:
+                    self._has_content = True
         if self._open_calls:
             # Its arguments began and never ended: an end that lies (pi#9897).
-            self.outcome = Failed(FailureKind.EOF_EARLY)
-            return None
-        events: list[Event] = []
-        for output_index, item in enumerate(response.output):
-            if item.type == "function_call" and output_index not in self._calls:
-                events += [
-                    self._begin_call(output_index, item),
-                    *self._end_call(output_index, item.arguments),
-                ]
-            elif item.type == "message":
-                events += self._missed_parts(output_index, item)
-        reason, raw = finish_of(response, has_calls=bool(self._calls))
-        if not self._has_content and reason is FinishReason.STOP:
-            self.outcome = EMPTY
-            return None
-        self.finished = True
-        self.outcome = Completed()
+            self._fail(Failed(FailureKind.EOF_EARLY), raw)
+            return ()
+        if kind == "response.incomplete":
+            response.status = "incomplete"
+        reason, word = finish_of(response, has_calls=bool(self._calls))
         if response.usage is not None:
+            self._counted = self._counted or response.usage.output_tokens > 0
             events.append(Usage(response.usage.input_tokens, response.usage.output_tokens))
-        return [*events, Finish(reason, raw), Done()]
+        self._was_open = True
+        finish = self._finish(reason, word, beside_content=False)
+        ended = self._terminate(raw)
+        return [*events, evolve(finish, doubtful=False), *ended] if ended else ()
 
 
 def _place(event: _Event, kind: str) -> _Place:

@@ -35,15 +35,17 @@ from trooper.core.events import (
     Refusal,
     Text,
     ToolCallDelta,
+    Unread,
     Usage,
 )
 from trooper.core.framing import parse_sse
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
-from trooper.wire.notes import comment_line, legs_note
+from trooper.wire.notes import comment_line, legs_note, with_note
 from trooper.wire.openai_error import error_value
 from trooper.wire.openai_responses.items import Items, OpenItem
 from trooper.wire.openai_responses.response import ended
+from trooper.wire.tolerant import objects_in
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -104,27 +106,30 @@ class ResponsesVoice:
                     | Done()
                     | NextChoice()
                     | Other()
+                    | Unread()
                 ):
                     pass  # Only the bytes tell what it means for the items.
                 case _ as never:
                     assert_never(never)
-        value = decoded_object(parse_sse(raw).data or b"")
-        self._learn(value, events)
+        self._call += sum(isinstance(e, ToolCallDelta) and bool(e.name) for e in events)
+        for value in objects_in(raw):
+            self._learn(value)
+        # However much of the last event could be read: it was that.
+        self._terminated = self._terminated or Done() in events
         if legs and any(isinstance(e, Finish) for e in events):
-            return _event({**value, "trooper": legs_note(legs)})
+            return with_note(raw, legs)
         return raw
 
-    def _learn(self, value: Mapping[str, object], events: Sequence[Event]) -> None:
+    def _learn(self, value: Mapping[str, object]) -> None:
         self._items.learn(value)
         response = value.get("response")
-        self._call += sum(isinstance(e, ToolCallDelta) and bool(e.name) for e in events)
         match value.get("type"):
             case "response.created" if isinstance(response, dict):
                 self._started, self.response = True, response
             case "response.in_progress":
                 self._in_progress_said = True
             case "response.completed" | "response.incomplete" if isinstance(response, dict):
-                self._terminated, self.answer = True, response
+                self.answer = response
             case _:
                 pass
 
@@ -142,7 +147,7 @@ class ResponsesVoice:
                     out += self._say("reasoning", "summary_text", text)
                 case ToolCallDelta():
                     out += self._say_call(event)
-                case Begin() | PartEnd() | Finish() | Usage() | Done() | NextChoice() | Other():
+                case Begin() | PartEnd() | Finish() | Usage() | Done() | NextChoice() | Other() | Unread():
                     pass  # Nothing to say, or said by a verb of its own.
                 case _ as never:
                     assert_never(never)

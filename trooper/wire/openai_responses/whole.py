@@ -52,7 +52,9 @@ def read_whole(body: bytes) -> tuple[Received, Outcome]:
             body, (Other(continuable=False), Finish(FinishReason.STOP, "completed"), Done())
         ), Completed()
     events = [
-        event for index, item in enumerate(response.output) for event in _said(item, response.output[:index])
+        event
+        for index, item in enumerate(response.output or ())
+        for event in _said(item, (response.output or [])[:index])
     ]
     has_calls = any(isinstance(event, ToolCallDelta) for event in events)
     reason, word = finish_of(response, has_calls=has_calls)

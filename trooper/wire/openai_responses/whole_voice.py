@@ -13,7 +13,7 @@ from attrs import define, field
 from trooper.core.events import Event, FinishReason, Received, Usage
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
-from trooper.wire.notes import legs_note
+from trooper.wire.notes import legs_note, with_note
 from trooper.wire.openai_error import error_body
 from trooper.wire.openai_responses.voice import ResponsesVoice
 from trooper.wire.whole import WholeVoice
@@ -34,7 +34,7 @@ class WholeResponsesVoice(WholeVoice):
             return b""
         self._forwarded = True
         self.answer = decoded_object(received.raw)
-        return _encode({**self.answer, "trooper": legs_note(legs)}) if legs else received.raw
+        return with_note(received.raw, legs) if legs else received.raw
 
     def speak(self, events: Sequence[Event]) -> bytes:
         """Collect content."""

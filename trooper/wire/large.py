@@ -1,0 +1,92 @@
+"""
+What decides about an event that is too long to be kept: its type, and a finish.
+
+Theory of operation
+-------------------
+The event passes in pieces, and each is looked through once. Strings are
+skipped whole, so an image of sixty megabytes is one token; what is counted is
+how deep the brackets are. A string behind `"type":` in the outermost object is
+the event's type, one behind `"finish_reason":` in a choice the finish.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from attrs import define, field
+
+_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:]|"', re.DOTALL)
+_STRING_END: Final = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_TRAILING_ESCAPES: Final = re.compile(rb"\\*\Z")
+_NAME: Final = re.compile(rb"(?:^|[\r\n])event: ?([^\r\n]*)")
+#: A string that breaks off at the end of a piece waits for its rest, if it can be one that matters.
+_MAX_WORD_BYTES: Final = 256
+#: `{"choices": [{"finish_reason": …`
+_IN_CHOICE: Final = 3
+
+
+@define
+class LargeEvent:
+    """
+    One event in pieces.
+
+    Attributes:
+        type: the event's type, or its name; empty where it has neither.
+        finish: the last finish reason in it; empty where there is none.
+    """
+
+    type: str = field(default="", init=False)
+    finish: str = field(default="", init=False)
+    _depth: int = field(default=0, init=False)
+    _string: bytes = field(default=b"", init=False)
+    _key: bytes = field(default=b"", init=False)
+    _in_string: bool = field(default=False, init=False)
+    # What a piece broke off in: the beginning of a word, or half of an escape.
+    _carried: bytes = field(default=b"", init=False)
+    _begun: bool = field(default=False, init=False)
+
+    def feed(self, piece: bytes) -> None:
+        """Look through the next piece."""
+        if not self._begun:
+            self._begun = True
+            name = _NAME.search(piece, 0, _MAX_WORD_BYTES)
+            self.type = name[1].decode("utf-8", "replace").strip() if name else ""
+        piece, self._carried = self._carried + piece, b""
+        at = self._skip_string(piece) if self._in_string else 0
+        for token in _TOKEN.finditer(piece, at):
+            self._take(token[0], piece, token.start())
+            if self._in_string or self._carried:
+                break
+
+    def _skip_string(self, piece: bytes) -> int:
+        end = _STRING_END.match(piece)
+        if end is None:
+            self._carried = b"\\" if len(_TRAILING_ESCAPES.findall(piece)[0]) % 2 else b""
+            return len(piece)
+        self._in_string = False
+        return end.end()
+
+    def _take(self, token: bytes, piece: bytes, at: int) -> None:
+        match token:
+            case b"{" | b"[":
+                self._depth, self._key = self._depth + 1, b""
+            case b"}" | b"]":
+                self._depth, self._key = self._depth - 1, b""
+            case b":":
+                self._key = self._string
+            case b'"' if len(piece) - at < _MAX_WORD_BYTES:
+                self._carried = piece[at:]
+            case b'"':
+                self._in_string = True
+                self._skip_string(piece[at + 1 :])
+            case _:
+                self._string = token[1:-1]
+                self._note(self._key, self._string)
+                self._key = b""
+
+    def _note(self, key: bytes, value: bytes) -> None:
+        if key == b"type" and self._depth == 1 and not self.type:
+            self.type = value.decode("utf-8", "replace")
+        elif key == b"finish_reason" and self._depth == _IN_CHOICE:
+            self.finish = value.decode("utf-8", "replace")

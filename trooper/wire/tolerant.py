@@ -1,0 +1,218 @@
+"""
+What can be read of answers that are not quite as their wire's document has them.
+
+Providers send numbers for texts, lists of parts for a text, null for what is
+missing, two events in one frame, raw control characters in strings. The
+client gets all that as it came; here it is only read, as far as that goes.
+Used behind a typed decoder that did not take an event: the slow road.
+
+A field of another type costs what it would have said, and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, TypeVar
+
+import msgspec
+from attrs import frozen
+
+from trooper.core.events import Event, Other, Reasoning, Refusal, Text
+from trooper.core.framing import parse_sse
+from trooper.wire.decoding import decoded
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+#: The terminator of the chat wire, which imitations of the others send, too.
+DONE: Final = b"[DONE]"
+
+#: What thinking is called, by whom it may be said twice: the first that says something counts.
+REASONING_KEYS: Final = (
+    "reasoning_content",
+    "reasoning",
+    "reasoning_text",
+    "thinking",
+    "thought",
+    "thoughts",
+    "thinking_content",
+    "thinking_text",
+    "reasoning_details",
+    "thinking_blocks",
+)
+#: Where the words of a part are.
+_TEXT_KEYS: Final = ("text", "thinking", "reasoning", "content", "summary", "thought")
+#: How deep nothing may be wrapped to be seen as nothing.
+_MAX_DEPTH: Final = 8
+
+
+@frozen
+class Read:
+    """
+    A value that was read leniently.
+
+    `is_lossy`: characters of it are lost to us, not to the client. They are
+    replaced in `value`, and nobody can go on from it.
+    """
+
+    value: object
+    is_lossy: bool = False
+
+
+def read_leniently(data: bytes) -> Read | None:
+    """
+    The JSON value that `data` is, if a lenient client could read it.
+
+    Takes NaN, raw control characters in strings, halves of a surrogate pair,
+    and bytes that are not UTF-8.
+    """
+    try:
+        text, is_lossy = data.decode(), False
+    except UnicodeDecodeError:
+        text, is_lossy = data.decode("utf-8", "replace"), True
+    try:
+        value = json.loads(text, strict=False)
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            # Half a pair, whose other half may be in the next event.
+            whole = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+            value, is_lossy = json.loads(whole), True
+    except (ValueError, RecursionError):
+        return None
+    return Read(value, is_lossy)
+
+
+def texts_in(data: bytes) -> Sequence[bytes]:
+    """The data of one event; one by one, where it is those of several between which the empty line is missing."""
+    if not data.strip():
+        return ()
+    if b"\n" not in data or read_leniently(data) is not None:
+        return (data,)
+    lines = [line for line in data.split(b"\n") if line.strip()]
+    readable = (line.strip() == DONE or read_leniently(line) is not None for line in lines)
+    return lines if any(readable) else (data,)
+
+
+def objects_in(raw: bytes) -> Sequence[Mapping[str, object]]:
+    """The JSON objects that one event holds: one, if it is framed as it should be."""
+    data = parse_sse(raw).data or b""
+    value = decoded(data)
+    if value is not None:
+        return (value,) if isinstance(value, dict) else ()
+    read = map(read_leniently, texts_in(data))
+    return [one.value for one in read if one is not None and isinstance(one.value, dict)]
+
+
+def is_nothing(value: object, _depth: int = 0) -> bool:
+    """Whether `value` says nothing: null, false, zero, empty, or made of such alone."""
+    match value:
+        case None | False | 0 | "":
+            return True
+        case dict():
+            return _depth < _MAX_DEPTH and all(is_nothing(item, _depth + 1) for item in value.values())
+        case list():
+            return _depth < _MAX_DEPTH and all(is_nothing(item, _depth + 1) for item in value)
+        case _:
+            return False
+
+
+def text_of(value: object) -> str:
+    """The text that `value` is: a number is one, too; for everything else there is none."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return json.dumps(value)
+    return ""
+
+
+def words_of(value: object, _depth: int = 0) -> str:
+    """All words in `value`: a text, or the texts of parts, however deep."""
+    if _depth > _MAX_DEPTH:
+        return ""
+    if isinstance(value, list):
+        return "".join(words_of(item, _depth + 1) for item in value)
+    if isinstance(value, dict):
+        return next((said for key in _TEXT_KEYS if (said := words_of(value.get(key), _depth + 1))), "")
+    return text_of(value)
+
+
+def reasoning_of(said: Mapping[str, object]) -> str:
+    """The thinking in a delta or a message, under whichever of its names."""
+    return next((words for key in REASONING_KEYS if (words := words_of(said.get(key)))), "")
+
+
+def content_of(content: object) -> list[Event]:
+    """What a content says: a text, a part, or a list of both."""
+    if isinstance(content, list):
+        return [event for part in content for event in content_of(part)]
+    if isinstance(content, dict):
+        return _part(content)
+    text = text_of(content)
+    return [Text(text)] if text else []
+
+
+def _part(part: Mapping[str, object]) -> list[Event]:
+    kind = text_of(part.get("type"))
+    if "think" in kind or "reason" in kind or "thought" in kind:
+        words = words_of(part) or reasoning_of(part)
+        return [Reasoning(words)] if words else []
+    if kind == "refusal":
+        words = text_of(part.get("refusal"))
+        return [Refusal(words)] if words else []
+    if kind in ("", "text", "output_text", "text_delta"):
+        words = text_of(part.get("text"))
+        rest = {key: value for key, value in part.items() if key not in _BESIDE_TEXT}
+        unknown: list[Event] = [] if all(map(is_idle, rest.values())) else [Other(continuable=False)]
+        return [*([Text(words)] if words else []), *unknown]
+    rest = {key: value for key, value in part.items() if key != "type"}
+    return [] if is_nothing(rest) else [Other(continuable=False)]
+
+
+#: What stands beside the text of a part and says nothing that another model would have to know.
+_BESIDE_TEXT: Final = frozenset({"type", "text", "id", "index", "annotations", "citations", "logprobs"})
+
+
+def is_idle(value: object) -> bool:
+    """Whether an unknown field cannot be a piece of an answer: nothing, or a mere number or flag."""
+    return is_nothing(value) or isinstance(value, int | float)
+
+
+def unknown_in(value: Mapping[str, object], known: Iterable[str]) -> bool:
+    """Whether `value` has something beside `known` that may be a piece of the answer."""
+    return not all(is_idle(item) for key, item in value.items() if key not in known)
+
+
+def fitted(value: Mapping[str, object], struct: type[S]) -> S:
+    """`value` as a `struct` of which every field has a default; what does not fit is left out."""
+    kept: dict[str, object] = {}
+    hints = typing.get_type_hints(struct)
+    for name in struct.__struct_fields__:
+        raw = value.get(name)
+        if raw is None:
+            continue
+        found = _fit(raw, hints[name])
+        if found is not None:
+            kept[name] = found
+    return struct(**kept)
+
+
+def _fit(raw: object, hint: object) -> object:
+    """`raw` as a `hint`, or `None`."""
+    for kind in typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,):
+        if kind is str and (isinstance(raw, str) or text_of(raw)):
+            return text_of(raw)
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            if isinstance(raw, dict):
+                return fitted(raw, kind)
+        elif typing.get_origin(kind) is list and isinstance(raw, list):
+            (item,) = typing.get_args(kind)
+            return [found for one in raw if (found := _fit(one, item)) is not None]
+        elif kind in (int, float) and not isinstance(raw, bool):
+            try:
+                return msgspec.convert(raw, kind, strict=False)
+            except msgspec.ValidationError:
+                pass
+    return None
