@@ -171,13 +171,13 @@ async def test_a_held_preamble_can_be_taken_back(autojump_clock: Any) -> None:
         assert x.headers[b"x-trooper-target"] == b"openai"
 
 
-async def test_the_terminator_is_waited_for_a_second(autojump_clock: Any) -> None:
+async def test_the_terminator_is_waited_for(autojump_clock: Any) -> None:
     """Behind the finish only `[DONE]` is missing; it is added."""
     async with stage(plays(Head(), *map(Send, EVENTS[:-1]), Hang())) as s:
         began = trio.current_time()
         x = await s.ask()
         assert bytes(x.body) == b"".join(EVENTS)
-        assert trio.current_time() - began < 2.0
+        assert 5.0 <= trio.current_time() - began < 6.0
 
 
 async def test_the_whole_leg_has_a_limit(autojump_clock: Any) -> None:

@@ -81,7 +81,7 @@ async def test_a_tool_call_waits_until_it_is_whole(autojump_clock: Any) -> None:
     for event in events:
         pieces += [Send(event)]
     provider = ScriptedProvider(script=Script((Head(), *pieces)), pace_s=3.0)
-    async with stage(provider, config=configured(keepalive_s=5)) as s:
+    async with stage(provider, config=configured(keepalive_s=5, hold_call_s=60)) as s:
         x = await s.ask(tools=TOOLS)
         assert bytes(x.body).replace(b": trooper keep-alive\n\n", b"") == b"".join(events)
         assert b"keep-alive" in bytes(x.body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 
 import pytest
 from attrs import define
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pieces import cuts, singles, two_pieces
-from trooper.core.framing import LineFramer, SSEEvent, SSEFramer, parse_sse
+from trooper.core.framing import LineFramer, Part, SSEEvent, SSEFramer, parse_sse
 from trooper.testing import chat_events
 
 BIG = 1 << 20
@@ -149,18 +150,16 @@ def test_what_is_left_behind_many_pieces_is_not_searched_again(
     assert counting.searched - searched <= 4
 
 
-@FRAMERS
-def test_the_buffer_is_bounded(framer_of: type[SSEFramer | LineFramer]) -> None:
-    framer = framer_of(10)
+def test_the_longest_line_is_bounded() -> None:
+    framer = LineFramer(10)
     assert (framer.feed(b"0123456789"), framer.overflowed) == ([], False)
     assert (framer.feed(b"x"), framer.overflowed) == ([], True)
     assert framer.rest() == b""
     assert framer.feed(b"a\n\n") == []
 
 
-@FRAMERS
-def test_what_was_whole_before_the_overflow_comes_out(framer_of: type[SSEFramer | LineFramer]) -> None:
-    framer = framer_of(10)
+def test_what_was_whole_before_the_overflow_comes_out() -> None:
+    framer = LineFramer(10)
     assert b"".join(framer.feed(b"data: x\n\n" + b"y" * 11)) == b"data: x\n\n"
     assert framer.overflowed
 
@@ -169,8 +168,58 @@ def test_what_was_whole_before_the_overflow_comes_out(framer_of: type[SSEFramer 
 def test_the_bound_is_one_events_not_the_streams(framer_of: type[SSEFramer | LineFramer]) -> None:
     framer = framer_of(10)
     for _ in range(100):
-        assert b"".join(framer.feed(b"data: x\n\n")) == b"data: x\n\n"
-    assert not framer.overflowed
+        assert b"".join(raws(framer.feed(b"data: x\n\n"))) == b"data: x\n\n"
+    assert framer.rest() == b""
+
+
+# An event that is too long to be kept
+
+
+def raws(pieces: Iterable[bytes | Part]) -> list[bytes]:
+    return [piece.raw if isinstance(piece, Part) else piece for piece in pieces]
+
+
+def test_an_event_that_is_too_long_comes_in_parts_as_it_comes() -> None:
+    framer = SSEFramer(10)
+    assert framer.feed(b"data: x\n\ndata: 678") == [b"data: x\n\n"]
+    assert framer.feed(b"9ab") == [Part(b"data: 678", is_first=True, ends=False)]
+    assert framer.in_part
+    assert framer.feed(b"cdef") == [Part(b"9abc", is_first=False, ends=False)]
+    assert framer.rest() == b"def"
+    assert framer.feed(b"\n\ndata: y\n\nda") == [Part(b"def\n\n", is_first=False, ends=True), b"data: y\n\n"]
+    assert not framer.in_part
+
+
+def test_what_follows_a_long_event_may_be_long_again() -> None:
+    framer = SSEFramer(10)
+    framer.feed(b"x" * 20)
+    last, first = framer.feed(b"\n\n" + b"y" * 20)
+    assert last == Part(b"xxx\n\n", is_first=False, ends=True)
+    assert first == Part(b"y" * 17, is_first=True, ends=False)
+
+
+@given(
+    st.lists(st.sampled_from([b"x", b"data: ", b"\n", b"\r\n", b"\r", b"yyyyyyyyyyyy"]), max_size=40),
+    st.integers(1, 12),
+    st.data(),
+)
+def test_parts_are_all_bytes_in_order_and_ends_are_the_same(
+    pieces: list[bytes], max_bytes: int, data: st.DataObject
+) -> None:
+    stream = b"".join(pieces)
+    framer, kept = SSEFramer(max_bytes), []
+    for chunk in data.draw(cuts(stream)) if stream else ():
+        kept += framer.feed(chunk)
+        assert len(framer.rest()) <= max(max_bytes, 3)
+    assert b"".join(raws(kept)) + framer.rest() == stream
+    opened = False
+    for piece in kept:
+        if isinstance(piece, Part):
+            assert piece.is_first is not opened
+            opened = not piece.ends
+        else:
+            assert not opened
+    assert framer.in_part is opened
 
 
 LINES = b'{"a":1}\n\r\n{"b":"\\u2028"}\r\n' + "\u2028é\n".encode() + b"half"
@@ -217,7 +266,7 @@ def test_lines_in_any_chunking(pieces: list[bytes]) -> None:
         (b"data:\n\n", SSEEvent("", b"")),
         (b"data: \n\n", SSEEvent("", b"")),
         (b": data: x\n\n", SSEEvent("", None)),
-        (b"datax: y\nid: 3\nretry: 9\nx\n\n", SSEEvent("", None)),
+        (b"datax: y\nid: 3\nretry: 9\nx\n\n", SSEEvent("", None, (b"datax: y", b"x"))),
         (b"\n\n", SSEEvent("", None)),
         (BOM + b"data: x\n\n", SSEEvent("", b"x")),
         (BOM + b"data: x\r\n\r\n", SSEEvent("", b"x")),

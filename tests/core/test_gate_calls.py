@@ -108,9 +108,28 @@ def test_flushed_calls_do_not_hold_what_comes_later() -> None:
     assert gate.push(silent) == [silent]
 
 
-def test_a_call_that_is_too_long_opens_the_gate() -> None:
+def test_a_call_that_is_too_long_goes_out_in_its_pieces() -> None:
     gate = Gate(max_tool_bytes=20)
     items = [event(ToolCallDelta(0, "c", "f", "{"), raw=b"x" * 20), event(ToolCallDelta(0), raw=b"x")]
     assert releases(gate, items) == [0, 2]
-    assert gate.is_open
-    assert releases(gate, said("wor", "d")) == [1, 1]
+    assert not gate.holds_call
+    assert releases(gate, [call(0, '"a"'), call(1, "{", first=True)]) == [1, 1]
+    # Words wait as before.
+    assert releases(gate, said("wor", "d w")) == [0, 1]
+
+
+def test_a_call_that_has_waited_long_enough_goes_out_in_its_pieces() -> None:
+    gate = Gate()
+    first = call(0, "{", first=True)
+    assert (gate.push(first), gate.holds_call) == ([], True)
+    assert (gate.release_calls(), gate.holds_call) == ([first], False)
+    assert releases(gate, [call(0, '"a"'), call(1, "{", first=True)]) == [1, 1]
+    assert not gate.is_open
+
+
+def test_behind_the_finish_nothing_waits_for_a_call() -> None:
+    gate = Gate()
+    gate.push(call(0, "{", first=True))
+    assert len(gate.push(event(Finish(FinishReason.TOOL_CALLS)))) == 2
+    late = event(Usage(1, 1))
+    assert gate.push(late) == [late]

@@ -17,6 +17,7 @@ from trooper.core.events import (
     Refusal,
     Text,
     ToolCallDelta,
+    Unread,
     Usage,
 )
 from trooper.core.gate import Gate
@@ -47,9 +48,7 @@ def test_text_with_the_finish_in_one_event_goes_out() -> None:
     assert [gate.push(item) for item in items] == [[], items]
 
 
-@pytest.mark.parametrize(
-    "nothing", [(), (Begin("x"),), (Usage(1, 2),), (Other(),), (Other(continuable=False),)]
-)
+@pytest.mark.parametrize("nothing", [(), (Begin("x"),), (Usage(1, 2),), (Other(),)])
 def test_what_says_nothing_waits_only_behind_text(nothing: tuple[Event, ...]) -> None:
     gate = Gate()
     silent = event(*nothing)
@@ -59,6 +58,60 @@ def test_what_says_nothing_waits_only_behind_text(nothing: tuple[Event, ...]) ->
     end = event(Text(" w"))
     assert gate.push(end) == items
     assert gate.flush() == [end]
+
+
+@pytest.mark.parametrize("more", [(), (Text("lo"),), (Usage(1, 2),)])
+def test_what_nobody_understands_ends_the_word_in_its_place(more: tuple[Event, ...]) -> None:
+    gate = Gate()
+    items = [*said("Hel"), event(*more, Other(continuable=False)), *said("lo")]
+    assert [gate.push(item) for item in items] == [[], items[:2], []]
+
+
+NOISE = event(Unread())
+
+
+def test_noise_waits_for_the_next_that_can_be_read() -> None:
+    """Behind noise comes a failure, or the rest of the answer."""
+    gate = Gate()
+    items = [*said("Hel"), NOISE, event(), NOISE, *said("lo")]
+    assert [gate.push(item) for item in items] == [[], [], [], [], items[:4]]
+    assert gate.push(event(Text(" w"))) == [items[4]]
+    alone = Gate()
+    assert alone.push(NOISE) == []
+    assert alone.push(event(Usage(1, 2))) == [NOISE, event(Usage(1, 2))]
+    assert Gate(hold_chars=0).push(NOISE) == [NOISE]
+
+
+def test_noise_is_dropped_with_its_leg() -> None:
+    gate = Gate()
+    for item in (*said("Hello w"), NOISE):
+        gate.push(item)
+    assert not gate.holds_unknown
+    assert gate.abandon() == "Hello"
+    assert gate.push(event(Usage(1, 2))) == [event(Usage(1, 2))]
+
+
+def test_noise_behind_a_call_waits_with_it() -> None:
+    gate = Gate()
+    call = event(ToolCallDelta(0, "c", "f", "{"))
+    assert [gate.push(item) for item in (call, NOISE, event(Usage(1, 2)))] == [[], [], []]
+    assert len(gate.push(event(ToolCallDelta(0, arguments="}")))) == 4
+
+
+def test_noise_is_bounded() -> None:
+    gate = Gate(max_held_bytes=10)
+    noise = event(Unread(), raw=b"x" * 6)
+    assert [gate.push(noise), gate.push(noise)] == [[], [noise, noise]]
+
+
+def test_an_image_that_waits_is_known_to_wait() -> None:
+    gate = Gate()
+    gate.push(event(ToolCallDelta(0, "c", "f", "{")))
+    assert not gate.holds_unknown
+    gate.push(event(Other(continuable=False)))
+    assert gate.holds_unknown
+    gate.abandon()
+    assert not gate.holds_unknown
 
 
 def test_a_role_and_text_in_one_event_is_text() -> None:

@@ -21,6 +21,7 @@ from trooper.core.events import (
     Refusal,
     Text,
     ToolCallDelta,
+    Unread,
     Usage,
 )
 from trooper.core.gate import Gate
@@ -50,16 +51,24 @@ class SlowGate(Gate):
         if self.is_open or self.holds_all:
             return super().push(item)
         deltas = [e for e in item.events if isinstance(e, ToolCallDelta)] if self.holds_calls else []
-        if deltas or not self._calls.all_whole:
+        if deltas or self.holds_call:
             return self._push_tool_call(item, deltas)
-        says_nothing = all(isinstance(e, Begin | PartEnd | Usage | Other) for e in item.events)
-        if says_nothing and not self._held:
+        if self._unread and any(not isinstance(e, Unread) for e in item.events):
+            # Somebody understands what follows: the noise was none.
+            return [*self._release_all(), *self.push(item)]
+        waits = Text | Begin | PartEnd | Usage | (Unread if self.hold_chars else Text)
+        ends_word = any(not isinstance(e, waits) and e != Other() for e in item.events)
+        unread = Unread() in item.events and self.hold_chars > 0
+        if not ends_word and not item.text and not unread and not self._held:
             return [item]
-        if not says_nothing and not item.text:
+        if ends_word and not item.text:
             return [*self._release_all(), item]
         self._hold(item, item.text)
-        if any(not isinstance(e, Text | Begin | PartEnd | Usage | Other) for e in item.events):
+        self._unread = self._unread or unread
+        if ends_word:
             return self._release_all()
+        if self._unread:
+            return self._release_all() if self._held_bytes > self.max_held_bytes else []
         return self._release_text()
 
 

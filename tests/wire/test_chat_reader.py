@@ -16,14 +16,28 @@ from chat_chunks import (
     STOP,
     STOPPED,
     WHOLE,
+    K,
     chunk,
     events_of,
     outcome_of,
     read,
     sse,
 )
-from trooper.core.events import Begin, Done, Event, Other, Reasoning, Refusal, Text, ToolCallDelta, Usage
+from trooper.core.events import (
+    Begin,
+    Done,
+    Event,
+    Other,
+    Reasoning,
+    Received,
+    Refusal,
+    Text,
+    ToolCallDelta,
+    Usage,
+)
+from trooper.core.outcome import Failed
 from trooper.wire.openai_chat.reader import ChatReader
+from trooper.wire.tolerant import REASONING_KEYS
 
 # One healthy answer
 
@@ -47,24 +61,26 @@ def test_the_outcome_is_known_with_the_terminator() -> None:
     assert reader.outcome == WHOLE
 
 
-def test_nothing_is_read_behind_the_outcome() -> None:
+def test_behind_the_terminator_bytes_pass_and_mean_nothing() -> None:
     reader = ChatReader(MAX)
-    assert [i.raw for i in reader.feed(ROLE + HELLO + STOP + DONE + HELLO + DONE)] == [
-        ROLE,
-        HELLO,
-        STOP,
-        DONE,
+    received = reader.feed(ROLE + HELLO + STOP + DONE + HELLO + DONE)
+    assert [item.raw for item in received] == [ROLE, HELLO, STOP, DONE, HELLO, DONE]
+    assert [item.events for item in received[4:]] == [(), ()]
+    assert reader.feed(HELLO) == [Received(HELLO)]
+    assert reader.feed(sse({"error": {"message": "late"}}) + b"data: {}") == [
+        Received(sse({"error": {"message": "late"}}))
     ]
+    assert reader.end() == [Received(b"data: {}")]
+    assert reader.outcome == WHOLE
+
+
+def test_behind_a_failure_nothing_passes() -> None:
+    reader = ChatReader(MAX)
+    error = sse({"error": {"message": "no"}})
+    assert [item.raw for item in reader.feed(ROLE + HELLO + error + HELLO + DONE)] == [ROLE, HELLO]
     assert reader.feed(HELLO) == []
     assert reader.end() == []
-    assert reader.outcome == WHOLE
-
-
-def test_what_is_left_behind_the_outcome_does_not_count() -> None:
-    reader = ChatReader(MAX)
-    reader.feed(ROLE + HELLO + STOP + DONE + b"data: {}")
-    assert reader.end() == []
-    assert reader.outcome == WHOLE
+    assert reader.outcome == Failed(K.IN_BAND_ERROR, raw=error)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +123,13 @@ def test_what_is_left_behind_the_outcome_does_not_count() -> None:
                 *(("annotations", [{}]), ("citations", ["x"]), ("provider_specific_fields", {"a": 1})),
                 *(("padding", "xx"), ("obfuscation", "yy"), ("name", "n"), ("reasoning_details", [{}])),
                 *(("anything", None), ("anything", ""), ("anything", []), ("anything", {})),
+                *(
+                    ("anything", 0),
+                    ("anything", False),
+                    ("anything", [{"x": None}]),
+                    ("index", 0),
+                    ("index", 1),
+                ),
             ]
         ),
         # Extensions that may.
@@ -114,16 +137,44 @@ def test_what_is_left_behind_the_outcome_does_not_count() -> None:
             ({"content": "a", key: value}, [Text("a"), Other(continuable=False)])
             for key, value in [
                 *(("audio", {"data": "x"}), ("function_call", {"name": "f"}), ("images", [{"url": "x"}])),
-                *(("anything", "x"), ("anything", 0), ("anything", False)),
+                *(("anything", "x"), ("anything", 1), ("anything", True), ("anything", {"x": ["y"]})),
             ]
         ),
         ({"anything": "x"}, [Other(continuable=False)]),
         # Not of the shape that we know at all.
-        ({"content": [{"type": "text", "text": "a"}]}, [Other(continuable=False)]),
-        ({"content": 7}, [Other(continuable=False)]),
-        ({"tool_calls": {"0": {}}}, [Other(continuable=False)]),
-        ({"tool_calls": [{"index": None}]}, [Other(continuable=False)]),
-        ("text", []),
+        ({"content": [{"type": "text", "text": "a"}]}, [Text("a")]),
+        ({"content": ["a", {"text": "b"}]}, [Text("a"), Text("b")]),
+        ({"content": {"type": "text", "text": "a"}}, [Text("a")]),
+        (
+            {
+                "content": [
+                    {"type": "thinking", "thinking": [{"type": "text", "text": "r"}]},
+                    {"type": "text", "text": "a"},
+                ]
+            },
+            [Reasoning("r"), Text("a")],
+        ),
+        ({"content": [{"type": "image_url", "image_url": {"url": "x"}}]}, [Other(continuable=False)]),
+        ({"content": [{"type": "text", "text": "a", "x": "y"}]}, [Text("a"), Other(continuable=False)]),
+        ({"content": 7}, [Text("7")]),
+        ({"content": 0.5}, [Text("0.5")]),
+        ({"content": True}, []),
+        *(({key: "r"}, [Reasoning("r")]) for key in REASONING_KEYS),
+        *(({key: [{"type": "x", "text": "r"}]}, [Reasoning("r")]) for key in REASONING_KEYS),
+        ({"reasoning": {"content": [{"text": "r"}]}}, [Reasoning("r")]),
+        ({"refusal": ["no"]}, [Refusal("no")]),
+        ({"tool_calls": {"0": {}}}, []),
+        ({"tool_calls": {"0": {"id": "x"}}}, [Other(continuable=False)]),
+        ({"tool_calls": [{"index": None}]}, []),
+        ({"tool_calls": [{"index": None, "id": "x", "function": None}]}, [ToolCallDelta(0, "x")]),
+        (
+            {"tool_calls": [{"index": "1", "function": {"name": "f", "arguments": {"a": 1}}}]},
+            [ToolCallDelta(1, "", "f", '{"a":1}')],
+        ),
+        ({"tool_calls": [{"function": {"name": "f", "arguments": None}}]}, [ToolCallDelta(0, "", "f")]),
+        ({"tool_calls": [{"index": 0, "function": "f"}]}, [Other(continuable=False)]),
+        ("text", [Other(continuable=False)]),
+        ("", []),
     ],
 )
 def test_deltas(delta: object, expected: list[Event]) -> None:

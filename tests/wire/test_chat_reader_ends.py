@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chat_chunks import (
+    BEGIN,
     DONE,
     EARLY,
     HELLO,
@@ -62,13 +63,63 @@ def test_no_finish_reason_is_none(word: object) -> None:
 
 
 def test_text_and_finish_in_one_chunk() -> None:
-    assert events_of(ROLE, chunk({"content": "a"}, "stop")) == (Text("a"), STOPPED)
+    assert events_of(ROLE, HELLO, chunk({"content": "a"}, "stop")) == (Text("Hello"), Text("a"), STOPPED)
+
+
+def test_a_finish_in_the_first_words_is_doubtful() -> None:
+    """It may stand in every chunk to come. Only a clean end makes it one."""
+    first = chunk({"content": "a"}, "stop")
+    result = read([ROLE, first], end=False)
+    assert result.events == (BEGIN, Text("a"), Finish(FinishReason.STOP, "stop", doubtful=True))
+    assert not result.finished
+    assert outcome_of(ROLE, first) == WHOLE
+    assert outcome_of(ROLE, first, DONE) == WHOLE
+
+
+def test_a_finish_in_every_chunk_is_none() -> None:
+    every = [chunk({"content": word}, "stop") for word in ("a", "b", "c")]
+    result = read([ROLE, *every], end=False)
+    assert [e for e in result.events if isinstance(e, Text)] == [Text("a"), Text("b"), Text("c")]
+    assert all(e.doubtful for e in result.events if isinstance(e, Finish))
+    assert (result.finished, result.outcome) == (False, None)
+    assert outcome_of(ROLE, *every, DONE) == WHOLE
+    assert outcome_of(ROLE, *every, sse({"error": {"message": "no"}})) != WHOLE
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"content": "more"},
+        {"reasoning": "more"},
+        {"tool_calls": [{"index": 0, "id": "x"}]},
+        {"refusal": "no"},
+    ],
+)
+def test_content_behind_a_finish_takes_it_back(more: object) -> None:
+    result = read([ROLE, HELLO, STOP, chunk(more)])
+    assert (result.finished, result.outcome) == (False, EARLY)
+    result = read([ROLE, HELLO, STOP, chunk(more), STOP], end=False)
+    # It has lied once.
+    assert (result.events[-1], result.finished) == (Finish(FinishReason.STOP, "stop", doubtful=True), False)
+    assert outcome_of(ROLE, HELLO, STOP, chunk(more), STOP) == WHOLE
 
 
 @pytest.mark.parametrize("word", ["stop", "eos"])
 def test_a_finish_without_anything_is_an_empty_answer(word: str) -> None:
     finish = chunk({}, word)
-    assert outcome_of(ROLE, finish, DONE) == Failed(K.EMPTY_200, raw=finish)
+    assert outcome_of(ROLE, finish, DONE) == Failed(K.EMPTY_200)
+    assert outcome_of(ROLE, finish) == Failed(K.EMPTY_200)
+    nothing = sse({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 0}})
+    assert outcome_of(ROLE, finish, nothing, DONE) == Failed(K.EMPTY_200)
+
+
+@pytest.mark.parametrize("ending", [(DONE,), ()])
+def test_an_empty_answer_that_was_counted_is_an_answer(ending: tuple[bytes, ...]) -> None:
+    counted = sse({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}})
+    result = read([ROLE, chunk({}, "stop"), counted, *ending])
+    assert result.outcome == WHOLE
+    assert result.raw == b"".join((ROLE, chunk({}, "stop"), counted, *ending))
+    assert outcome_of(ROLE, counted, DONE) == Failed(K.EMPTY_200)
 
 
 @pytest.mark.parametrize("word", ["length", "content_filter", "tool_calls"])
@@ -77,7 +128,7 @@ def test_an_answer_may_be_empty_for_a_reason(word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "delta", [{"reasoning": "r"}, {"refusal": "n"}, {"tool_calls": [{"index": 0}]}, {"new": 1}]
+    "delta", [{"reasoning": "r"}, {"refusal": "n"}, {"tool_calls": [{"index": 0}]}, {"new": 1}, {"new": "x"}]
 )
 def test_anything_said_is_an_answer(delta: object) -> None:
     assert outcome_of(ROLE, chunk(delta), STOP) == WHOLE
@@ -88,7 +139,7 @@ def test_what_follows_the_finish_does_not_take_it_back() -> None:
     offsets = sse(
         {"choices": [{"index": 0, "finish_reason": None, "content_filter_offsets": {"end_offset": 5}}]}
     )
-    for tail in ([usage], [offsets], [offsets, usage], [STOP], [HELLO]):
+    for tail in ([usage], [offsets], [offsets, usage], [STOP]):
         result = read([ROLE, HELLO, STOP, *tail])
         assert result.outcome == WHOLE
         assert sum(isinstance(e, Finish) for e in result.events) == 1
@@ -117,8 +168,8 @@ def test_what_follows_the_finish_does_not_take_it_back() -> None:
         ([ROLE, HELLO, STOP[:-1]], WHOLE),
         ([ROLE, HELLO, STOP[:-2]], WHOLE),
         ([ROLE, HELLO, STOP[:-3]], EARLY),
-        ([DONE], Failed(K.EMPTY_200, raw=DONE)),
-        ([ROLE, DONE], Failed(K.EMPTY_200, raw=DONE)),
+        ([DONE], Failed(K.EMPTY_200)),
+        ([ROLE, DONE], Failed(K.EMPTY_200)),
         ([ROLE, STOP[:-4], b"\n\n"], EARLY),
     ],
 )
@@ -127,11 +178,11 @@ def test_ends(pieces: list[bytes], expected: Outcome) -> None:
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r", b"\r\n"])
-def test_the_last_event_without_its_empty_line_is_given_one(end: bytes) -> None:
+def test_the_last_event_without_its_empty_line_counts_and_is_known_to_lack_it(end: bytes) -> None:
     reader = ChatReader(MAX)
     assert reader.feed(HELLO[:-2] + end) == []
     (item,) = reader.end()
-    assert item.raw == HELLO
+    assert (item.raw, item.is_part, item.text) == (HELLO[:-2] + end, True, "Hello")
     assert reader.outcome == EARLY
 
 

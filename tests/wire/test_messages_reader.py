@@ -178,7 +178,7 @@ def test_stop_reasons(word: str, reason: FinishReason) -> None:
         ((start(0, type="text", text="x"), stop(0), end(None), STOP), FailureKind.EOF_EARLY),
         ((b"data: {nope\n\n" * 3,), Failed(FailureKind.BAD_FRAME)),
         ((b"event: error\ndata: {nope\n\n",), FailureKind.IN_BAND_ERROR),
-        ((b"event: error\n\n",), Failed(FailureKind.EOF_EARLY)),
+        ((b"event: error\n\n",), Failed(FailureKind.IN_BAND_ERROR)),
         (({"type": "error", "error": {"type": "overloaded_error", "message": "m"}},), FailureKind.OVERLOADED),
         (
             (
@@ -215,9 +215,10 @@ def test_one_bad_line_is_left_out() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": 5}},
         {"type": "content_block_delta", "index": 0, "delta": {"type": "something_new", "x": 1}},
-        {"type": "something_new", "delta": {}},
+        {"type": "content_block_delta", "index": 0, "delta": "text"},
+        {"type": "something_new", "delta": {"x": "y"}},
+        {"type": "something_new", "x": "y"},
     ],
 )
 def test_what_may_be_content_ends_the_net(value: Any) -> None:

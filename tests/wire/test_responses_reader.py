@@ -244,7 +244,6 @@ def test_nothing_at_all_and_a_terminator_of_another_wire() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        told("output_text.delta", content_index=0, delta=5),
         told("something_new.delta", delta="x"),
         told("function_call_arguments.delta", 9, delta="{"),
     ],

@@ -148,8 +148,9 @@ def test_what_was_spoken_reads_as_the_same(name: str, events: list[Event]) -> No
     received, outcome = read(name, say(new_voice(name), events))
     heard = [event for item in received for event in item.events]
     if not events:
-        # A finish with nothing before it is how an empty answer looks.
-        assert isinstance(outcome, Failed)
+        # Nothing was said, and nine tokens were counted: an answer all the same.
+        assert outcome == Completed()
+        assert isinstance(heard[-1], Done)
         return
     assert outcome == Completed()
     assert merged(heard) == merged(with_id_as_the_wire_has_it(name, events))
@@ -313,5 +314,5 @@ def test_half_a_character_is_passed_on_and_ends_the_net(name: str) -> None:
     """SDKs read it, so the client must get it; nobody could go on from it."""
     received, outcome = read(name, HALF_CHARACTERS[name])
     assert [item.raw for item in received] == [HALF_CHARACTERS[name]]
-    assert received[0].events == (Other(continuable=False),)
+    assert received[0].events[-1] == Other(continuable=False)
     assert isinstance(outcome, Failed)

@@ -77,6 +77,8 @@ class Gate:
     is_open: bool = False
     holds_all: bool = False
     holds_calls: bool = True
+    #: A tool call waits until it is whole.
+    holds_call: bool = field(default=False, init=False)
     _held: deque[Received] = field(factory=deque, init=False)
     _held_bytes: int = field(default=0, init=False)
     # The text that is held, behind a few characters that have gone out.
@@ -117,7 +119,7 @@ class Gate:
                     unread, ends_word = self.hold_chars > 0, ends_word or self.hold_chars == 0
                 case _ as never:
                     assert_never(never)
-        if deltas or not self._calls.all_whole:
+        if deltas or self.holds_call:
             return self._push_tool_call(item, deltas)
         if ends_word and not text:
             return [*self._release_all(), item]
@@ -133,7 +135,7 @@ class Gate:
 
     def flush(self) -> list[Received]:
         """Return everything that is held: the leg has completed, nothing can follow."""
-        self._calls = OpenCalls(self.max_tool_bytes)
+        self._forget_calls()
         return self._release_all()
 
     def open_up(self) -> list[Received]:
@@ -145,11 +147,6 @@ class Gate:
         """Hold no calls from here on, however long they are; return what was held."""
         self.holds_calls = False
         return self.flush()
-
-    @property
-    def holds_call(self) -> bool:
-        """Whether a tool call waits until it is whole."""
-        return not self._calls.all_whole
 
     @property
     def holds_unknown(self) -> bool:
@@ -171,7 +168,7 @@ class Gate:
         self._text = ""
         self._sent_chars = 0
         self._running = self._unread = False
-        self._calls = OpenCalls(self.max_tool_bytes)
+        self._forget_calls()
         return spoken
 
     @property
@@ -188,7 +185,7 @@ class Gate:
 
     def _push_tool_call(self, item: Received, deltas: list[ToolCallDelta]) -> list[Received]:
         # Text of a word that ends here goes out first; then the call waits.
-        released = self._release_all() if self._calls.all_whole else []
+        released = [] if self.holds_call else self._release_all()
         size = item.size_bytes
         for delta in deltas:
             self._calls.add(delta, size)
@@ -197,11 +194,18 @@ class Gate:
         self._hold(item, "")
         if self._calls.overflowed:
             return released + self.release_calls()
-        finished = any(isinstance(e, Finish | Done | NextChoice) for e in item.events)
-        if self._calls.all_whole or finished:
+        if any(isinstance(e, Finish | Done | NextChoice) for e in item.events):
+            # Whole or not, nothing is added to them.
+            return released + self.flush()
+        self.holds_call = not self._calls.all_whole
+        if not self.holds_call:
             self._calls.released()
             released += self._release_all()
         return released
+
+    def _forget_calls(self) -> None:
+        self._calls = OpenCalls(self.max_tool_bytes)
+        self.holds_call = False
 
     def _hold(self, item: Received, text: str) -> None:
         self._held.append(item)

@@ -233,14 +233,15 @@ class Conductor:
                         return self._conclude(leg, Completed())
                     if (kind := patience.lost(now)) is not None:
                         return self._conclude(leg, Failed(kind))
-                    if splice.release_due(now) <= now:
+                    held_until = splice.release_due(now)
+                    if now >= held_until:
                         delivery.release_calls(splice)
                         continue
-                    owed = math.inf if delivery.is_inside_event else pacing.due
+                    owed = math.inf if delivery.missing_end else pacing.due
                     if now >= owed:
                         await self._response.do_duties(delivery, leg, now)
                         owed = pacing.due
-                    self.alarm.set(min(patience.due, owed, splice.release_due(now)))
+                    self.alarm.set(min(patience.due, owed, held_until))
                     await self._bell.wait()
                 case Received():
                     if item.has_finish:

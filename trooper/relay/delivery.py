@@ -60,10 +60,11 @@ class Delivery:
     shown: bool = field(default=False, init=False)
     #: Whether all content that the client has are one target's own bytes.
     is_forwarded: bool = field(default=True, init=False)
+    #: What the event that was forwarded last lacks: while there is any, nothing of ours may come.
+    missing_end: bytes = field(default=b"", init=False)
     # What the client is told about a switch, once the next leg has content.
     _seam: str = field(default="", init=False)
     _choice: int = field(default=0, init=False)
-    _missing_end: bytes = field(default=b"", init=False)
 
     @classmethod
     def begin(
@@ -108,7 +109,7 @@ class Delivery:
                 self._seam = ""
             if item.raw:
                 self.out += self.voice.forward(item, self._notes() if item.has_finish else ())
-                self._missing_end = _missing_end(item.raw) if item.is_part else b""
+                self.missing_end = _missing_end(item.raw) if item.is_part else b""
             else:
                 self._speak(item.events)
                 self.is_forwarded = self.is_forwarded and not content
@@ -120,15 +121,11 @@ class Delivery:
         spoke = [leg.model for leg in earlier if leg.tokens]
         return self.voice.hand_over(self._seam, spoke[-1] if spoke else "", speaks.model)
 
-    @property
-    def is_inside_event(self) -> bool:
-        """Whether what was forwarded last is to go on: nothing of ours may come between."""
-        return bool(self._missing_end)
-
     def _end_event(self) -> None:
         """The event that was forwarded last lacks its empty line: what we say is another one."""
-        self.out += self._missing_end
-        self._missing_end = b""
+        if self.missing_end:
+            self.out += self.missing_end
+            self.missing_end = b""
 
     def release_calls(self, splice: Splice) -> None:
         """Give the tool call that waits, whole or not, and the rest of it as it comes."""

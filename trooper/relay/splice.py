@@ -102,7 +102,7 @@ class Splice:
     _finish: Finish | None = field(default=None, init=False)
     _said: bool = field(default=False, init=False)
     _skipped: bool = field(default=False, init=False)
-    _holds_since: float | None = field(default=None, init=False)
+    _holds_since: float = field(default=math.inf, init=False)
 
     def __attrs_post_init__(self) -> None:
         given = self.given
@@ -134,10 +134,10 @@ class Splice:
 
     def release_due(self, now: float) -> float:
         """When a tool call that waits is to wait no longer; infinite where none does."""
-        if self._gate is None or not self._gate.holds_call:
-            self._holds_since = None
-            return math.inf
-        if self._holds_since is None:
+        gate = self._gate
+        if gate is None or not gate.holds_call:
+            self._holds_since = math.inf
+        elif self._holds_since == math.inf:
             self._holds_since = now
         return self._holds_since + self.server.hold_call_s
 

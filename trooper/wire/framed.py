@@ -55,8 +55,8 @@ class FramedReader:
         item = self._read_last(rest) if self.outcome is None and rest.strip() else None
         if self.outcome is None:
             self.outcome = self._early_end()
-        if item is None and rest and (self._terminated or not rest.strip()):
-            item = Received(rest)
+        if item is None and isinstance(self.outcome, Completed) and (self._terminated or not rest.strip()):
+            item = Received(rest) if rest else None
         return [] if item is None else [item]
 
     def _read(self, raw: bytes) -> Received | None:
@@ -82,6 +82,8 @@ def _unmeant(piece: bytes | Part) -> Received:
     return Received(piece) if isinstance(piece, bytes) else Received(piece.raw, (), not piece.ends)
 
 
+#: So many lines in a row that cannot be read are noise, if nothing follows.
+MAX_BAD_LINES: Final = 3
 EMPTY: Final = Failed(FailureKind.EMPTY_200)
 #: A line of a stream that has the shape of a field; those of other names are ignored by everybody.
 _FIELD: Final = re.compile(rb"[\w.-]+(:.*)?\Z", re.DOTALL)
@@ -126,9 +128,9 @@ class EventReader(FramedReader):
     _taken_back: bool = field(default=False, init=False)
     # The target has counted what it said.
     _counted: bool = field(default=False, init=False)
-    # What the first line means that could not be read, if no finish follows; whether one was the last.
+    # What the first line means that could not be read, if no finish follows; how many are the last.
     _doubt: Failed | None = field(default=None, init=False)
-    _noise: bool = field(default=False, init=False)
+    _noise: int = field(default=0, init=False)
     _large: LargeEvent | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -161,7 +163,7 @@ class EventReader(FramedReader):
         if data is not None and (data or sse.name == "error") and not sse.stray:
             events = self._hear(data, sse.name, raw)
             if events is not None:
-                self._noise = False
+                self._noise = 0
                 return Received(raw, tuple(events)) if self.outcome is None or self._terminated else None
         return self._read_slowly(raw, sse, last=last)
 
@@ -175,11 +177,14 @@ class EventReader(FramedReader):
             events += self._read_value(data, sse.name, raw, last=last) if heard is None else heard
         if self.outcome is not None and not self._terminated:
             return None
-        if last and (Unread() in events or sse.data is None):
+        if last and (Unread() in events or not (sse.data or b"").strip()):
             # It is torn: nobody is to have half of it.
             return None
         events += self._read_stray(sse)
-        self._noise = Unread() in events or (self._noise and not events)
+        if Unread() in events:
+            self._noise += 1
+        elif events:
+            self._noise = 0
         return Received(raw, tuple(events))
 
     def _read_value(self, data: bytes, name: str, raw: bytes, *, last: bool) -> Sequence[Event]:
@@ -230,11 +235,14 @@ class EventReader(FramedReader):
     # -- the end -----------------------------------------------------------------
 
     def _content(self) -> None:
-        """Content has come: a finish before it was none."""
-        self._has_content = True
+        """Content has come, in an event without a finish: a finish before it was none."""
+        self._has_content = self._was_open = True
         if self._ended:
-            self._ended = self.finished = False
-            self._taken_back = True
+            self._take_back()
+
+    def _take_back(self) -> None:
+        self._ended = self.finished = False
+        self._taken_back = True
 
     def _finish(self, reason: FinishReason, word: str, *, beside_content: bool) -> Finish:
         """
@@ -248,11 +256,11 @@ class EventReader(FramedReader):
         self.finished = not doubtful
         return Finish(reason, word, doubtful)
 
-    def _terminate(self, raw: bytes) -> Sequence[Event]:
-        """The terminator has come."""
+    def _terminate(self) -> Sequence[Event]:
+        """The terminator has come. One that is none is nobody's to see: to clients it is success."""
         failed = self._not_an_end()
         if failed is not None:
-            self._fail(failed, raw)
+            self._fail(failed, b"")
             return ()
         self.finished = self._terminated = True
         self.outcome = Completed()
@@ -267,8 +275,10 @@ class EventReader(FramedReader):
     def _early_end(self) -> Outcome:
         if self._ended:
             return self._not_an_end() or Completed()
-        if self._noise and self._doubt is not None:
-            return self._doubt
+        if self._doubt is not None and self._noise:
+            # One line alone may be the end of a cut.
+            if self._noise >= MAX_BAD_LINES or self._doubt.kind is not FailureKind.BAD_FRAME:
+                return self._doubt
         return Failed(FailureKind.EOF_EARLY) if self._heard else EMPTY
 
     def _fail(self, failed: Failed, raw: bytes) -> None:

@@ -165,7 +165,7 @@ def _part(part: Mapping[str, object]) -> list[Event]:
     if kind in ("", "text", "output_text", "text_delta"):
         words = text_of(part.get("text"))
         rest = {key: value for key, value in part.items() if key not in _BESIDE_TEXT}
-        unknown: list[Event] = [] if all(map(is_idle, rest.values())) else [Other(continuable=False)]
+        unknown: list[Event] = [] if is_nothing(rest) else [Other(continuable=False)]
         return [*([Text(words)] if words else []), *unknown]
     rest = {key: value for key, value in part.items() if key != "type"}
     return [] if is_nothing(rest) else [Other(continuable=False)]
@@ -175,14 +175,9 @@ def _part(part: Mapping[str, object]) -> list[Event]:
 _BESIDE_TEXT: Final = frozenset({"type", "text", "id", "index", "annotations", "citations", "logprobs"})
 
 
-def is_idle(value: object) -> bool:
-    """Whether an unknown field cannot be a piece of an answer: nothing, or a mere number or flag."""
-    return is_nothing(value) or isinstance(value, int | float)
-
-
 def unknown_in(value: Mapping[str, object], known: Iterable[str]) -> bool:
     """Whether `value` has something beside `known` that may be a piece of the answer."""
-    return not all(is_idle(item) for key, item in value.items() if key not in known)
+    return not all(is_nothing(item) for key, item in value.items() if key not in known)
 
 
 def fitted(value: Mapping[str, object], struct: type[S]) -> S:

@@ -45,7 +45,7 @@ from trooper.core.events import (
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Failed, FailureKind
 from trooper.wire.framed import EMPTY, EventReader
-from trooper.wire.tolerant import fitted, is_idle, is_nothing, unknown_in, words_of
+from trooper.wire.tolerant import fitted, is_nothing, unknown_in, words_of
 
 FINISHES: Final = {
     "end_turn": FinishReason.STOP,
@@ -164,7 +164,7 @@ class MessagesReader(EventReader):
 
     def _hear_slowly(self, value: object, name: str, raw: bytes) -> Sequence[Event]:
         if not isinstance(value, dict):
-            return [Other(continuable=is_idle(value))]
+            return [Other(continuable=is_nothing(value))]
         event = fitted(value, _Event)
         kind = event.type or name
         delta, block = value.get("delta"), value.get("content_block")
@@ -233,9 +233,8 @@ class MessagesReader(EventReader):
                 return [Other(continuable=False)]
 
     def _said(self, event: Event) -> list[Event]:
+        # The stop reason never shares an event with them.
         self._content()
-        # Blocks and the stop reason never share an event.
-        self._was_open = True
         return [event]
 
     def _stop_block(self) -> list[Event]:
@@ -264,7 +263,7 @@ class MessagesReader(EventReader):
             # The terminator without a reason: nobody has said that the answer is whole.
             self._fail(Failed(FailureKind.EOF_EARLY) if self._has_content else EMPTY, raw)
             return ()
-        return self._terminate(raw)
+        return self._terminate()
 
 
 def _kind_of(delta: _Delta) -> str:

@@ -54,7 +54,6 @@ from trooper.wire.tolerant import (
     REASONING_KEYS,
     content_of,
     fitted,
-    is_idle,
     is_nothing,
     reasoning_of,
     text_of,
@@ -92,6 +91,9 @@ _HARMLESS_DELTA_KEYS: Final = frozenset(
         "model",
         "finish_reason",
         "stop_reason",
+        "index",
+        "created",
+        "timestamp",
         "reasoning_signature",
         "signature",
         "token_ids",
@@ -102,6 +104,7 @@ _HARMLESS_KEYS: Final = frozenset(
     {
         "id",
         "object",
+        "created",
         "type",
         "event",
         "model",
@@ -194,20 +197,22 @@ class ChatReader(EventReader):
         try:
             chunk = _decode_chunk(data)
         except NOT_JSON:
-            return self._done(raw) if data.strip() == DONE and name != "error" else None
+            return self._done() if data.strip() == DONE and name != "error" else None
         if name == "error" or chunk.object == "error":
             return None
         events: list[Event] = []
         role = False
         for choice in chunk.choices:
             role = role or (choice.delta is not None and choice.delta.role is not None)
-        self._begin(chunk, events, has_role=role)
+        if role or not self._begun:
+            self._begin(chunk, events, has_role=role)
         for choice in chunk.choices:
             said: list[Event] = []
             if choice.delta is not None:
                 self._read_delta(choice.delta, said)
             self._hear_choice(choice.index, said, choice.finish_reason or "", events, raw)
-        self._count(chunk.usage, events)
+        if chunk.usage is not None:
+            self._count(chunk.usage, events)
         return events
 
     def _begin(self, chunk: _Chunk, events: list[Event], *, has_role: bool) -> None:
@@ -216,17 +221,18 @@ class ChatReader(EventReader):
             self._begun = True
             events.append(Begin(chunk.id, chunk.created, chunk.model, has_role))
 
-    def _count(self, counts: _Counts | None, events: list[Event]) -> None:
-        if counts is not None:
-            self._counted = self._counted or counts.completion_tokens > 0
-            events.append(Usage(counts.prompt_tokens, counts.completion_tokens))
+    def _count(self, counts: _Counts, events: list[Event]) -> None:
+        self._counted = self._counted or counts.completion_tokens > 0
+        events.append(Usage(counts.prompt_tokens, counts.completion_tokens))
 
     def _hear_choice(
         self, index: int, said: Sequence[Event], word: str, events: list[Event], raw: bytes
     ) -> None:
         """Take in what one choice says in an event, and whether it ends there."""
         if said:
-            self._content()
+            self._has_content = True
+            if self._ended:
+                self._take_back()
             self._ended_choices.discard(index)
             self._was_open = self._was_open or not word
             if self.choices > 1 or index > 0:
@@ -262,12 +268,12 @@ class ChatReader(EventReader):
             self._calls.add(piece)
             events.append(piece)
 
-    def _done(self, raw: bytes) -> Sequence[Event]:
+    def _done(self) -> Sequence[Event]:
         if not self._ended and not self._calls.all_whole:
             # No finish reason and half a tool call: nobody finished that call.
-            self._fail(Failed(FailureKind.EOF_EARLY), raw)
+            self._fail(Failed(FailureKind.EOF_EARLY), b"")
             return ()
-        return self._terminate(raw)
+        return self._terminate()
 
     def _hear_large(self, event: LargeEvent) -> Sequence[Event]:
         word = event.finish
@@ -279,7 +285,7 @@ class ChatReader(EventReader):
 
     def _hear_slowly(self, value: object, name: str, raw: bytes) -> Sequence[Event]:
         if not isinstance(value, dict):
-            return [Other(continuable=is_idle(value))]
+            return [Other(continuable=is_nothing(value))]
         events: list[Event] = []
         choices = value.get("choices")
         chosen = (
@@ -292,8 +298,11 @@ class ChatReader(EventReader):
             index, word = fitted({"index": choice.get("index")}, _Choice).index, choice.get("finish_reason")
             said = self._said_slowly(choice)
             self._hear_choice(index, said, word if isinstance(word, str) else "", events, raw)
-        if isinstance(value.get("usage"), dict):
-            self._count(chunk.usage, events)
+        counts = value.get("usage")
+        if isinstance(counts, dict) and all(
+            isinstance(counts.get(k), int) for k in _Counts.__struct_fields__
+        ):
+            self._count(chunk.usage or _Counts(), events)
         unknown = not chosen and (not is_nothing(choices) or unknown_in(value, _HARMLESS_KEYS))
         self._has_content = self._has_content or unknown
         return events if events and not unknown else [*events, Other(continuable=not unknown)]
@@ -301,20 +310,25 @@ class ChatReader(EventReader):
     def _said_slowly(self, choice: Mapping[str, object]) -> list[Event]:
         delta = choice.get("delta")
         if not isinstance(delta, dict):
-            # A text, or parts, where an object should be.
-            delta = {"content": delta}
+            return [] if is_nothing(delta) else [Other(continuable=False)]
         thinking, refusal = reasoning_of(delta), words_of(delta.get("refusal"))
         said: list[Event] = [Reasoning(thinking)] if thinking else []
         said += content_of(delta.get("content"))
         said += [Refusal(refusal)] if refusal else []
         calls, unknown = delta.get("tool_calls"), unknown_in(delta, _HARMLESS_DELTA_KEYS)
         for call in calls if isinstance(calls, list) else (calls,):
-            if isinstance(call, dict) and isinstance(call.get("function"), dict | None):
+            if is_nothing(call):
+                continue
+            if (
+                isinstance(calls, list)
+                and isinstance(call, dict)
+                and isinstance(call.get("function"), dict | None)
+            ):
                 piece = _call_piece(call)
                 self._calls.add(piece)
                 said.append(piece)
             else:
-                unknown = unknown or not is_nothing(call)
+                unknown = True
         if unknown or not is_nothing(choice.get("message")) or not is_nothing(choice.get("text")):
             said.append(Other(continuable=False))
         return said

@@ -30,11 +30,12 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from attrs import define, evolve, field
+from attrs import define, field
 
 from trooper.core.events import (
     Begin,
     Event,
+    Finish,
     FinishReason,
     Other,
     PartEnd,
@@ -48,7 +49,7 @@ from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Failed, FailureKind
 from trooper.wire.framed import EventReader
 from trooper.wire.large import LargeEvent
-from trooper.wire.tolerant import fitted, is_idle, unknown_in, words_of
+from trooper.wire.tolerant import fitted, is_nothing, unknown_in, words_of
 
 
 class _Counts(msgspec.Struct):
@@ -130,7 +131,19 @@ _HARMLESS_TYPES: Final = frozenset(
     }
 )
 _HARMLESS_KEYS: Final = frozenset(
-    {"type", "event_id", "item_id", "response_id", "sequence_number", "obfuscation", "usage", "logprobs"}
+    {
+        "type",
+        "event_id",
+        "item_id",
+        "response_id",
+        "sequence_number",
+        "output_index",
+        "content_index",
+        "summary_index",
+        "obfuscation",
+        "usage",
+        "logprobs",
+    }
 )
 #: A part of a part: output index, and the part's own index with its kind.
 _Place = tuple[int, str, int]
@@ -158,9 +171,9 @@ class ResponsesReader(EventReader):
         kind = event.type or name
         if name == "error" or kind in ("error", "response.failed"):
             return None
-        return self._read_event(event, kind, raw)
+        return self._read_event(event, kind)
 
-    def _read_event(self, event: _Event, kind: str, raw: bytes) -> Sequence[Event] | None:
+    def _read_event(self, event: _Event, kind: str) -> Sequence[Event] | None:
         """What an event of a known type says; `None` for one of another type, or without what it needs."""
         match kind:
             case "response.output_text.delta" if event.delta is not None:
@@ -190,7 +203,7 @@ class ResponsesReader(EventReader):
                 told = event.response or Response()
                 return [Begin(told.id, int(told.created_at), told.model, has_role=True)]
             case finishing if finishing in _FINISHING:
-                return self._end(event.response or Response(), finishing, raw)
+                return self._end(event.response or Response(), finishing)
             case harmless if harmless in _HARMLESS_TYPES and event.item is None:
                 return [Other()]
             case _:
@@ -198,12 +211,12 @@ class ResponsesReader(EventReader):
 
     def _hear_slowly(self, value: object, name: str, raw: bytes) -> Sequence[Event]:
         if not isinstance(value, dict):
-            return [Other(continuable=is_idle(value))]
+            return [Other(continuable=is_nothing(value))]
         event = fitted(value, _Event)
         kind = event.type or name
         if event.delta is None and value.get("delta") is not None:
             event.delta = words_of(value.get("delta")) or None
-        heard = self._read_event(event, kind, raw)
+        heard = self._read_event(event, kind)
         if heard is not None:
             return heard
         unknown = unknown_in(value, _HARMLESS_KEYS)
@@ -213,7 +226,7 @@ class ResponsesReader(EventReader):
     def _hear_large(self, event: LargeEvent) -> Sequence[Event]:
         if event.type not in _FINISHING:
             return ()
-        return self._end(Response(), event.type, b"")
+        return self._end(Response(), event.type)
 
     def _say(self, event: _Event, kind: str, said: Event | None) -> list[Event]:
         if said is None:
@@ -237,7 +250,7 @@ class ResponsesReader(EventReader):
                 return [Other(continuable=False)]
 
     def _begin_call(self, output_index: int, item: Item) -> ToolCallDelta:
-        self._has_content = True
+        self._content()
         index = self._calls[output_index] = len(self._calls)
         self._open_calls.add(output_index)
         return ToolCallDelta(index, item.call_id or item.id, item.name)
@@ -281,7 +294,7 @@ class ResponsesReader(EventReader):
                 events.append(said)
         return events
 
-    def _end(self, response: Response, kind: str, raw: bytes) -> Sequence[Event]:
+    def _end(self, response: Response, kind: str) -> Sequence[Event]:
         """The last event: finish and terminator in one."""
         events: list[Event] = []
         for output_index, item in enumerate(response.output or ()):
@@ -296,7 +309,7 @@ class ResponsesReader(EventReader):
                     self._has_content = True
         if self._open_calls:
             # Its arguments began and never ended: an end that lies (pi#9897).
-            self._fail(Failed(FailureKind.EOF_EARLY), raw)
+            self._fail(Failed(FailureKind.EOF_EARLY), b"")
             return ()
         if kind == "response.incomplete":
             response.status = "incomplete"
@@ -304,10 +317,10 @@ class ResponsesReader(EventReader):
         if response.usage is not None:
             self._counted = self._counted or response.usage.output_tokens > 0
             events.append(Usage(response.usage.input_tokens, response.usage.output_tokens))
-        self._was_open = True
-        finish = self._finish(reason, word, beside_content=False)
-        ended = self._terminate(raw)
-        return [*events, evolve(finish, doubtful=False), *ended] if ended else ()
+        self._ended = True
+        self._has_content = self._has_content or reason is not FinishReason.STOP
+        ended = self._terminate()
+        return [*events, Finish(reason, word), *ended] if ended else ()
 
 
 def _place(event: _Event, kind: str) -> _Place:
