@@ -74,7 +74,7 @@ def test_the_finish_lets_out_what_does_not_parse(end: Event) -> None:
     gate = Gate()
     items = [call(0, '{"cmd": "rm -rf /tmp', first=True), event(end)]
     assert releases(gate, items) == [0, 2]
-    assert releases(gate, [event(Usage(1, 2)), event(Done())]) == [0, 2]
+    assert releases(gate, [event(Usage(1, 2)), event(Done())]) == [1, 1]
 
 
 def test_arguments_that_are_more_than_an_object_wait_for_the_finish() -> None:

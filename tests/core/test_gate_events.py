@@ -106,12 +106,12 @@ def test_noise_is_bounded() -> None:
 
 def test_an_image_that_waits_is_known_to_wait() -> None:
     gate = Gate()
-    gate.push(event(ToolCallDelta(0, "c", "f", "{")))
-    assert not gate.holds_unknown
-    gate.push(event(Other(continuable=False)))
-    assert gate.holds_unknown
+    waits = []
+    for item in (ToolCallDelta(0, "c", "f", "{"), Other(continuable=False)):
+        gate.push(event(item))
+        waits.append(gate.holds_unknown)
     gate.abandon()
-    assert not gate.holds_unknown
+    assert [*waits, gate.holds_unknown] == [False, True, False]
 
 
 def test_a_role_and_text_in_one_event_is_text() -> None:

@@ -191,7 +191,8 @@ def test_reasons(details: Any, status: str, reason: FinishReason) -> None:
     ("rest", "kind"),
     [
         ((), FailureKind.EOF_EARLY),
-        ((completed(),), FailureKind.EMPTY_200),
+        ((completed(usage=None),), FailureKind.EMPTY_200),
+        ((completed(usage={"output_tokens": 0}),), FailureKind.EMPTY_200),
         ((b"data: {nope\n\n" * 3,), FailureKind.BAD_FRAME),
         ((b"event: error\ndata: {nope\n\n",), FailureKind.IN_BAND_ERROR),
         (

@@ -305,17 +305,20 @@ class ChatReader(EventReader):
             self._count(chunk.usage or _Counts(), events)
         unknown = not chosen and (not is_nothing(choices) or unknown_in(value, _HARMLESS_KEYS))
         self._has_content = self._has_content or unknown
-        return events if events and not unknown else [*events, Other(continuable=not unknown)]
+        if unknown or not (events or chosen):
+            events.append(Other(continuable=not unknown))
+        return events
 
     def _said_slowly(self, choice: Mapping[str, object]) -> list[Event]:
         delta = choice.get("delta")
+        unknown = any(not is_nothing(choice.get(key)) for key in ("message", "text"))
         if not isinstance(delta, dict):
-            return [] if is_nothing(delta) else [Other(continuable=False)]
+            unknown, delta = unknown or not is_nothing(delta), {}
         thinking, refusal = reasoning_of(delta), words_of(delta.get("refusal"))
         said: list[Event] = [Reasoning(thinking)] if thinking else []
         said += content_of(delta.get("content"))
         said += [Refusal(refusal)] if refusal else []
-        calls, unknown = delta.get("tool_calls"), unknown_in(delta, _HARMLESS_DELTA_KEYS)
+        calls, unknown = delta.get("tool_calls"), unknown or unknown_in(delta, _HARMLESS_DELTA_KEYS)
         for call in calls if isinstance(calls, list) else (calls,):
             if is_nothing(call):
                 continue
@@ -329,7 +332,7 @@ class ChatReader(EventReader):
                 said.append(piece)
             else:
                 unknown = True
-        if unknown or not is_nothing(choice.get("message")) or not is_nothing(choice.get("text")):
+        if unknown:
             said.append(Other(continuable=False))
         return said
 
