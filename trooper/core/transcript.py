@@ -5,8 +5,8 @@ Fed with the events that have left the gate, and nothing else. Answers the two
 questions a failure raises: how far has the client's stream got, and what
 exactly does it end in.
 
-A finish is the end only while nothing follows: content takes it back, and a
-doubtful one counts for nothing.
+A finish is the end only while nothing follows: content takes it back. A
+doubtful one counts with the terminator, and not before.
 
 Bounded: past `cap_bytes` of text the transcript forgets it and stays
 `capped`. The live stream goes on without a net (the policy of linkerd's
@@ -55,6 +55,8 @@ class Transcript:
     text_events: int = field(default=0, init=False)
     #: The last part is whole by its target's word.
     part_ended: bool = field(default=False, init=False)
+    # A finish that is none yet.
+    _doubtful: Finish | None = field(default=None, init=False)
     _pieces: list[str] = field(factory=list, init=False)
     _bytes: int = field(default=0, init=False)
     _calls: ToolCalls = field(factory=ToolCalls, init=False)
@@ -87,6 +89,10 @@ class Transcript:
                     self.begin = self.begin or event
                 case Finish(doubtful=False):
                     self.finish = self.finish or event
+                case Finish():
+                    self._doubtful = event
+                case Done():
+                    self.finish = self.finish or self._doubtful
                 case Other(continuable=False):
                     self.continuable = False
                 case NextChoice():
@@ -96,7 +102,7 @@ class Transcript:
                     self.continuable = False
                 case Unread():
                     self.has_unread = True
-                case Usage() | Finish() | Done() | Other():
+                case Usage() | Other():
                     pass
                 case _ as never:
                     assert_never(never)

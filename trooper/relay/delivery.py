@@ -108,7 +108,7 @@ class Delivery:
                 self.out += self._hand_over() if self.server.seam_comment else b""
                 self._seam = ""
             if item.raw:
-                self.out += self.voice.forward(item, self._notes() if item.has_finish else ())
+                self.out += self.voice.forward(item, self._notes_beside(item))
                 self.missing_end = _missing_end(item.raw) if item.is_part else b""
             else:
                 self._speak(item.events)
@@ -148,6 +148,11 @@ class Delivery:
     def _is_last_choice(self) -> bool:
         conversation = self.incoming.readable
         return conversation is None or self._choice == conversation.choices - 1
+
+    def _notes_beside(self, item: Received) -> tuple[LegNote, ...]:
+        """The notes for a forwarded event: they stand beside the finish."""
+        told = len(self.tally.legs) > 1 and any(isinstance(event, Finish) for event in item.events)
+        return self._notes() if told else ()
 
     def _notes(self) -> tuple[LegNote, ...]:
         """What the client is told about the legs; nothing while there was only one."""

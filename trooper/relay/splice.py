@@ -28,7 +28,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final, assert_never
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from trooper.config import Server
 from trooper.core.conversation import Conversation, ToolCall
@@ -196,7 +196,8 @@ class Splice:
         if isinstance(outcome, Completed) and not self._is_as_asked(given):
             outcome = Failed(FailureKind.UNFIT, unfit_reason=Unfit.SCHEMA)
         if isinstance(outcome, Completed) and self._finish is not None:
-            return outcome, self._released([Received(b"", (self._finish,))])
+            finish = evolve(self._finish, doubtful=False)
+            return outcome, self._released([Received(b"", (finish,))])
         return outcome, ()
 
     def _is_own(self, failed: Failed) -> bool:

@@ -159,9 +159,9 @@ def find_error(value: object, event_name: str = "") -> Failed | None:
     groq = value.get("x_groq")
     error = value.get("error") or (groq.get("error") if isinstance(groq, dict) else None)
     if not error:
-        error = next((value[m] or m for m in _BEDROCK_MEMBERS if m in value), None)
-        if error is not None:
-            return Failed(_BY_WORD[next(m for m in _BEDROCK_MEMBERS if m in value).lower()])
+        member = next((m for m in _BEDROCK_MEMBERS if value.get(m) is not None), None)
+        if member is not None:
+            return Failed(_BY_WORD[member.lower()])
         response = value.get("response")
         if value.get("type") == "response.failed" and isinstance(response, dict):
             error = response.get("error") or value
