@@ -165,13 +165,19 @@ def test_bedrock_members(member: str, kind: FailureKind, body: object) -> None:
         (502, K.SERVER_ERROR),
         (400, K.INVALID_REQUEST),
         (399, K.IN_BAND_ERROR),
-        (0, K.IN_BAND_ERROR),
         (True, K.IN_BAND_ERROR),
         (4.5, K.IN_BAND_ERROR),
     ],
 )
 def test_numbers(code: object, kind: FailureKind) -> None:
     assert kind_of(error(code=code)) is kind
+
+
+@pytest.mark.parametrize("error", [None, False, 0, "", {}, [], {"code": 0}, {"message": "", "code": None}])
+def test_an_error_that_says_nothing_is_none(error: object) -> None:
+    """Some providers have the field in every chunk, and zero for "no error"."""
+    assert find_error({"error": error, "choices": []}) is None
+    assert find_error({"x_groq": {"error": error}}) is None
 
 
 def test_the_most_telling_word_decides() -> None:

@@ -17,6 +17,7 @@ from typing import Final
 
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.wire.decoding import decoded
+from trooper.wire.tolerant import is_nothing
 
 K = FailureKind
 
@@ -157,9 +158,11 @@ def find_error(value: object, event_name: str = "") -> Failed | None:
     if not isinstance(value, dict):
         return Failed(K.IN_BAND_ERROR) if event_name == "error" else None
     groq = value.get("x_groq")
-    error = value.get("error") or (groq.get("error") if isinstance(groq, dict) else None)
-    if not error:
-        member = next((m for m in _BEDROCK_MEMBERS if value.get(m) is not None), None)
+    error = value.get("error")
+    if is_nothing(error):
+        error = groq.get("error") if isinstance(groq, dict) else None
+    if is_nothing(error):
+        member = next((m for m in _BEDROCK_MEMBERS if m in value), None)
         if member is not None:
             return Failed(_BY_WORD[member.lower()])
         response = value.get("response")

@@ -11,6 +11,7 @@ A field of another type costs what it would have said, and nothing else.
 
 from __future__ import annotations
 
+import functools
 import json
 import types
 import typing
@@ -22,7 +23,7 @@ from attrs import frozen
 
 from trooper.core.events import Event, Other, Reasoning, Refusal, Text
 from trooper.core.framing import parse_sse
-from trooper.wire.decoding import decoded
+from trooper.core.json_text import NOT_JSON
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -69,6 +70,10 @@ def read_leniently(data: bytes) -> Read | None:
     and bytes that are not UTF-8.
     """
     try:
+        return Read(msgspec.json.decode(data))
+    except NOT_JSON:
+        pass
+    try:
         text, is_lossy = data.decode(), False
     except UnicodeDecodeError:
         text, is_lossy = data.decode("utf-8", "replace"), True
@@ -98,11 +103,7 @@ def texts_in(data: bytes) -> Sequence[bytes]:
 
 def objects_in(raw: bytes) -> Sequence[Mapping[str, object]]:
     """The JSON objects that one event holds: one, if it is framed as it should be."""
-    data = parse_sse(raw).data or b""
-    value = decoded(data)
-    if value is not None:
-        return (value,) if isinstance(value, dict) else ()
-    read = map(read_leniently, texts_in(data))
+    read = map(read_leniently, texts_in(parse_sse(raw).data or b""))
     return [one.value for one in read if one is not None and isinstance(one.value, dict)]
 
 
@@ -141,7 +142,7 @@ def words_of(value: object, _depth: int = 0) -> str:
 
 def reasoning_of(said: Mapping[str, object]) -> str:
     """The thinking in a delta or a message, under whichever of its names."""
-    return next((words for key in REASONING_KEYS if (words := words_of(said.get(key)))), "")
+    return next((words for key in REASONING_KEYS if said.get(key) and (words := words_of(said[key]))), "")
 
 
 def content_of(content: object) -> list[Event]:
@@ -183,28 +184,34 @@ def unknown_in(value: Mapping[str, object], known: Iterable[str]) -> bool:
 def fitted(value: Mapping[str, object], struct: type[S]) -> S:
     """`value` as a `struct` of which every field has a default; what does not fit is left out."""
     kept: dict[str, object] = {}
-    hints = typing.get_type_hints(struct)
-    for name in struct.__struct_fields__:
+    for name, kinds in _kinds(struct):
         raw = value.get(name)
         if raw is None:
             continue
-        found = _fit(raw, hints[name])
+        found = _fit(raw, kinds)
         if found is not None:
             kept[name] = found
     return struct(**kept)
 
 
-def _fit(raw: object, hint: object) -> object:
-    """`raw` as a `hint`, or `None`."""
-    for kind in typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,):
+@functools.cache
+def _kinds(struct: type[msgspec.Struct]) -> Sequence[tuple[str, tuple[object, ...]]]:
+    """The fields of `struct`, each with the types that it may have."""
+    hints = typing.get_type_hints(struct).items()
+    return [(name, typing.get_args(h) if isinstance(h, types.UnionType) else (h,)) for name, h in hints]
+
+
+def _fit(raw: object, kinds: tuple[object, ...]) -> object:
+    """`raw` as one of `kinds`, or `None`."""
+    for kind in kinds:
         if kind is str and (isinstance(raw, str) or text_of(raw)):
             return text_of(raw)
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             if isinstance(raw, dict):
                 return fitted(raw, kind)
         elif typing.get_origin(kind) is list and isinstance(raw, list):
-            (item,) = typing.get_args(kind)
-            return [found for one in raw if (found := _fit(one, item)) is not None]
+            items = typing.get_args(kind)
+            return [found for one in raw if (found := _fit(one, items)) is not None]
         elif kind in (int, float) and not isinstance(raw, bool):
             try:
                 return msgspec.convert(raw, kind, strict=False)

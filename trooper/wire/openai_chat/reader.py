@@ -143,6 +143,8 @@ class _Delta(msgspec.Struct, forbid_unknown_fields=True):
     reasoning_content: str | None = None
     reasoning: str | None = None
     tool_calls: list[_ToolCall] | None = None
+    # What `reasoning` says once more, with whole answers of it alone on the slow road.
+    reasoning_details: list[msgspec.Raw] | None = None
     # Named so that their usual null stays on the fast road.
     function_call: None = None
     audio: None = None
@@ -189,6 +191,7 @@ class ChatReader(EventReader):
 
     choices: int = 1
     _begun: bool = field(default=False, init=False)
+    _has_role: bool = field(default=False, init=False)
     _calls: OpenCalls = field(factory=OpenCalls, init=False)
     _open_choices: set[int] = field(factory=set, init=False)
     _ended_choices: set[int] = field(factory=set, init=False)
@@ -203,8 +206,13 @@ class ChatReader(EventReader):
         events: list[Event] = []
         role = False
         for choice in chunk.choices:
-            role = role or (choice.delta is not None and choice.delta.role is not None)
-        if role or not self._begun:
+            delta = choice.delta
+            if delta is None:
+                continue
+            role = role or delta.role is not None
+            if delta.reasoning_details and not (delta.reasoning or delta.reasoning_content):
+                return None
+        if not self._begun or (role and not self._has_role):
             self._begin(chunk, events, has_role=role)
         for choice in chunk.choices:
             said: list[Event] = []
@@ -218,7 +226,7 @@ class ChatReader(EventReader):
     def _begin(self, chunk: _Chunk, events: list[Event], *, has_role: bool) -> None:
         if has_role or (not self._begun and chunk.id):
             # Azure's first chunk has no choices and an empty id: not yet the answer's.
-            self._begun = True
+            self._begun, self._has_role = True, has_role
             events.append(Begin(chunk.id, chunk.created, chunk.model, has_role))
 
     def _count(self, counts: _Counts, events: list[Event]) -> None:
@@ -291,18 +299,20 @@ class ChatReader(EventReader):
         chosen = (
             [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
         )
-        chunk = fitted({**value, "choices": []}, _Chunk)
         deltas = [delta for choice in chosen if isinstance(delta := choice.get("delta"), dict)]
-        self._begin(chunk, events, has_role=any(delta.get("role") is not None for delta in deltas))
+        role = any(delta.get("role") is not None for delta in deltas)
+        if not self._begun or (role and not self._has_role):
+            self._begin(fitted({**value, "choices": []}, _Chunk), events, has_role=role)
         for choice in chosen:
-            index, word = fitted({"index": choice.get("index")}, _Choice).index, choice.get("finish_reason")
+            index, word = choice.get("index"), choice.get("finish_reason")
+            index = index if type(index) is int else fitted({"index": index}, _Choice).index
             said = self._said_slowly(choice)
             self._hear_choice(index, said, word if isinstance(word, str) else "", events, raw)
         counts = value.get("usage")
         if isinstance(counts, dict) and all(
             isinstance(counts.get(k), int) for k in _Counts.__struct_fields__
         ):
-            self._count(chunk.usage or _Counts(), events)
+            self._count(fitted(counts, _Counts), events)
         unknown = not chosen and (not is_nothing(choices) or unknown_in(value, _HARMLESS_KEYS))
         self._has_content = self._has_content or unknown
         if unknown or not (events or chosen):
