@@ -87,6 +87,32 @@ def _finish_with_text(events: Events) -> Sequence[bytes]:
     return [*events.preamble, *events.content[:-1], sse(last), *events.rest]
 
 
+def _finish_everywhere(events: Events) -> Sequence[bytes]:
+    said = [json.loads(event.removeprefix(b"data: ")) for event in events.content]
+    for value in said:
+        value["choices"][0]["finish_reason"] = "stop"
+    return [*events.preamble, *map(sse, said), *events.rest]
+
+
+def _in_parts(events: Events) -> Sequence[bytes]:
+    said = [json.loads(event.removeprefix(b"data: ")) for event in events.content]
+    for value in said:
+        delta = value["choices"][0]["delta"]
+        delta["content"] = [{"type": "text", "text": delta["content"]}]
+    return [*events.preamble, *map(sse, said), *events.tail]
+
+
+def _two_in_a_frame(events: Events) -> Sequence[bytes]:
+    first, second, *others = events.content
+    return [*events.preamble, first.removesuffix(b"\n") + second, *others, *events.tail]
+
+
+def _empty_but_counted(events: Events) -> Sequence[bytes]:
+    usage = {"prompt_tokens": 12, "completion_tokens": 2, "total_tokens": 14}
+    value = events.chunk_value({}) | {"choices": [], "usage": usage}
+    return [*events.preamble, *events.tail[:1], sse(value), DONE]
+
+
 def _null_error(events: Events) -> Sequence[bytes]:
     return [
         e if e == DONE else sse(json.loads(e.removeprefix(b"data: ")) | {"error": None}) for e in events.all
@@ -202,6 +228,44 @@ HEALTHY: tuple[Fault, ...] = (
         lambda e: [*e.finish, sse(_OFFSETS), *e.rest],
     ),
     _odd("prompt-filter-first", "The first chunk has no choices.", lambda e: [sse(_PROMPT_FILTER), *e.all]),
+    _odd("finish-in-every-chunk", "Every chunk has a finish reason.", _finish_everywhere),
+    _odd("content-in-parts", "The content is a list of parts.", _in_parts),
+    _odd(
+        "control-character",
+        "A string has a raw control character in it.",
+        lambda e: [
+            *e.preamble,
+            e.content[0].replace(b'"content":"', b'"content":"\x01'),
+            *e.content[1:],
+            *e.tail,
+        ],
+    ),
+    _odd("two-events-in-a-frame", "The empty line between two events is missing.", _two_in_a_frame),
+    _odd(
+        "unknown-content",
+        "A delta has an image in it.",
+        lambda e: [
+            *e.preamble,
+            *e.content,
+            e.chunk({"images": [{"type": "image_url", "image_url": {}, "x": "y"}]}),
+            *e.tail,
+        ],
+    ),
+    _odd("empty-but-counted", "Nothing is said, and its tokens are counted.", _empty_but_counted),
+    _odd(
+        "bytes-behind-done",
+        "A comment and an event follow [DONE].",
+        lambda e: [*e.all, b": bye\n\ndata: {}\n\n"],
+    ),
+    Fault(
+        "stream-as-json",
+        "The stream is called application/json.",
+        "",
+        "after",
+        "",
+        "pass",
+        lambda e, _: Script((Head(content_type="application/json"), *sends(e.all), End())),
+    ),
     _odd("error-null", "Every chunk has a key error that is null.", _null_error),
     _odd("two-choices", "Two choices, one after the other.", _two_choices),
     _odd(
