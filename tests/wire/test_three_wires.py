@@ -313,3 +313,12 @@ def test_half_a_character_is_passed_on_and_ends_the_net(name: str) -> None:
     assert [item.raw for item in received] == [HALF_CHARACTERS[name]]
     assert received[0].events[-1] == Other(continuable=False)
     assert isinstance(outcome, Failed)
+
+
+@pytest.mark.parametrize("around", [(b"", b"data: [DONE]"), (b"\xef\xbb\xbf\n", b"\n\ndata: [DONE]\n\n")])
+def test_a_whole_answer_is_kept_whatever_stands_around_it(around: tuple[bytes, bytes]) -> None:
+    body = SPOKEN[WIRES["responses"].path].body(ANSWERS["text"])
+    raw = around[0] + body + around[1]
+    voice = new_voice("responses", stream=False)
+    assert voice.forward(Received(raw)) == raw
+    assert voice.answer == json.loads(body)
