@@ -106,6 +106,18 @@ def test_bare_json_in_front_of_a_stream(line: bytes, *, streams: bool) -> None:
     assert raws(first) + raws(read(made, EVENTS[7:])) == line + EVENTS
 
 
+@pytest.mark.parametrize("said", [b"{}", b"[]", b"[DONE!]", b"x"])
+@pytest.mark.parametrize("line", [b"data:", b"data: ", b"data: \t  ", b"data"])
+def test_a_line_is_seen_wherever_it_is_cut(line: bytes, said: bytes) -> None:
+    made = body()
+    whole = b"{}\n" + line.ljust(5, b":") + said + b" more"
+    pieces = [b"{}\n" + line, whole.removeprefix(b"{}\n" + line)]
+    assert made.feed(pieces[0]) == []
+    assert not made.is_stream
+    made.feed(pieces[1])
+    assert made.is_stream
+
+
 @pytest.mark.parametrize(
     ("kind", "streams", "is_stream"),
     [
@@ -196,7 +208,7 @@ def test_a_value_is_searched_once_over_any_cut(at: int) -> None:
 
 
 def test_a_string_may_hold_anything() -> None:
-    said = 'a " b \\ c } ] { [ \\" d'
+    said = 'a " b } ] } ] } c \\'
     sent = json.dumps({"choices": [{"message": {"content": said}, "finish_reason": "stop"}]}).encode()
     for at in range(len(sent)):
         made = body()

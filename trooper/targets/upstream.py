@@ -216,7 +216,7 @@ class Upstream:
             try:
                 async for chunk in chunks:
                     for piece in inflater(chunk):
-                        has_enough = not await sink.chunk(piece) or has_enough
+                        has_enough = not await sink.chunk(piece)
                     if has_enough:
                         break
                 await _give_the_rest(chunks, inflater, sink)
