@@ -91,6 +91,10 @@ async def test_odd_but_whole_streams_are_whole(name: str, nursery: trio.Nursery,
     #: These are whole, but a strict reader does not take them as they are.
     loose = {
         "one-garbage-line": "not JSON",
+        "two-events-in-a-frame": "not JSON",
+        "control-character": "not JSON",
+        "content-in-parts": "content",
+        "empty-but-counted": "",
         "offsets-after-finish": "object is",
         "prompt-filter-first": "object is",
         "finish-eos": "finish_reason is",

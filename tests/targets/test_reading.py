@@ -6,19 +6,22 @@ import json
 from typing import Any
 
 import pytest
+from attrs import define
 
 from legs import heard, outcome, text
 from trooper.core.events import Done, Finish, FinishReason, Other, Received, Text, ToolCallDelta
-from trooper.core.outcome import Answer, Completed, Failed, FailureKind
+from trooper.core.outcome import Answer, Completed, Failed, FailureKind, Outcome
 from trooper.targets.inbox import Ended, Inbox, Item, Opened
 from trooper.targets.reading import Reading, as_call, foreign, without_answer
 from trooper.targets.upstream import Headers
 from trooper.testing import ANSWERS
+from trooper.wire.body import Body
 from trooper.wire.openai_chat.reader import ChatReader
 from trooper.wire.openai_chat.whole import read_whole
 from trooper.wire.whole import WholeReader
 
 SSE: Headers = ((b"content-type", b"text/event-stream"),)
+HTML: Headers = ((b"content-type", b"text/html; charset=utf-8"),)
 JSON: Headers = ((b"content-type", b"application/json; charset=utf-8"),)
 EVENTS = ANSWERS["text"].events()
 SAID = "".join(ANSWERS["text"].tokens)
@@ -29,8 +32,26 @@ def reader() -> ChatReader:
     return ChatReader(100_000)
 
 
-def whole() -> WholeReader:
-    return WholeReader(read_whole, 100_000, for_stream=True)
+def body(*, streams: bool = True) -> Body:
+    return Body(reader(), WholeReader(read_whole, 100_000), streams)
+
+
+@define
+class Tailed:
+    """Reads what ends at an `!`, and passes on what follows."""
+
+    outcome: Outcome | None = None
+    finished: bool = False
+
+    def feed(self, chunk: bytes) -> list[Received]:
+        if isinstance(self.outcome, Failed):
+            return []
+        if self.outcome is None and b"!" in chunk:
+            self.outcome = Failed(FailureKind.IN_BAND_ERROR) if b"?" in chunk else Completed()
+        return [Received(chunk, (Text("x"),))]
+
+    def end(self) -> list[Received]:
+        return []
 
 
 async def read(
@@ -75,7 +96,7 @@ async def test_it_is_told_as_soon_as_it_is_decided() -> None:
 
 
 @pytest.mark.parametrize("kind", [b"text/html; charset=utf-8", b"application/xml", b"TEXT/HTML"])
-async def test_a_page_is_no_answer(kind: bytes) -> None:
+async def test_a_local_servers_page_is_no_answer(kind: bytes) -> None:
     async def run(inbox: Inbox) -> None:
         reading = Reading(inbox, reader())
         failed = await reading.head(200, ((b"content-type", kind),))
@@ -101,10 +122,64 @@ async def test_how_it_ends(chunks: list[bytes], failed: Failed | None, expected:
     assert outcome(items) == expected
 
 
-async def test_a_whole_answer_where_a_stream_was_asked_for() -> None:
-    items, _ = await read(ANSWERS["text"].body(), headers=JSON, reader_of_whole=whole())
-    assert outcome(items) == Completed()
-    assert text(items) == SAID
+def raws(items: list[Item]) -> bytes:
+    return b"".join(item.raw for item in items if isinstance(item, Received))
+
+
+@pytest.mark.parametrize("headers", [SSE, JSON, HTML, ()])
+@pytest.mark.parametrize("streams", [True, False])
+async def test_the_first_bytes_decide_and_the_client_decides_what_it_gets(
+    headers: Headers, *, streams: bool
+) -> None:
+    """What came as it was asked for keeps its bytes; all else is said anew."""
+    for sent, is_stream in ((b"".join(EVENTS), True), (ANSWERS["text"].body(), False)):
+        items, _ = await read(sent, headers=headers, reader=body(streams=streams))
+        assert outcome(items) == Completed()
+        assert text(items) == SAID
+        assert raws(items) == (sent if streams is is_stream else b"")
+
+
+@pytest.mark.parametrize("streams", [True, False])
+async def test_a_page_is_no_answer_whatever_was_asked_for(*, streams: bool) -> None:
+    items, wanted = await read(b"  \n", b"<!doctype html>", headers=HTML, reader=body(streams=streams))
+    assert items == [Opened(HTML), Ended(Failed(FailureKind.BAD_FRAME))]
+    assert wanted == [True, False]
+
+
+async def tailed(*chunks: bytes, **changes: Any) -> tuple[list[Item], list[Item], list[bool]]:
+    """What is in the inbox before the exchange is over, what then comes, and what was wanted."""
+    before: list[Item] = []
+    wanted: list[bool] = []
+    kind = Body(Tailed(), WholeReader(read_whole, 100), changes.pop("streams", True))
+
+    async def run(inbox: Inbox) -> None:
+        reading = Reading(inbox, **{"reader": kind, **changes})
+        wanted.extend([await reading.chunk(chunk) for chunk in chunks])
+        before.extend(iter(inbox.take, None))
+        await reading.finish(None)
+
+    return before, await heard(run), wanted
+
+
+async def test_bytes_behind_the_terminator_are_the_clients() -> None:
+    before, after, wanted = await tailed(b"data", b"end!", b": more", b"x")
+    assert raws(before) == b"dataend!: morex"
+    assert after == [Ended(Completed())]
+    assert wanted == [True, False, False, False]
+
+
+@pytest.mark.parametrize("changes", [{"is_native": False}, {"streams": False}, {"reader": Tailed()}], ids=str)
+async def test_what_is_said_anew_ends_with_the_terminator(changes: dict[str, Any]) -> None:
+    before, after, wanted = await tailed(b"data", b"end!", b": more", **changes)
+    assert outcome(before) == Completed()
+    assert text(before) == "xx"
+    assert (after, wanted) == ([], [True, False, False])
+
+
+async def test_a_failure_is_told_at_once_and_nothing_follows() -> None:
+    before, after, wanted = await tailed(b"data", b"end?!", b": more")
+    assert outcome(before) == Failed(FailureKind.IN_BAND_ERROR)
+    assert (after, wanted) == ([], [True, False, False])
 
 
 async def test_of_another_wire_the_client_gets_no_bytes() -> None:

@@ -24,6 +24,7 @@ from trooper.testing import (
     Fin,
     Hang,
     Head,
+    KeepAlive,
     MemoryNetwork,
     Pause,
     Raw,
@@ -89,12 +90,16 @@ def answering(*steps: Any) -> Server:
     return Server(answer)
 
 
+GZIPPED = gzip.compress(b"hello " * 50_000)
+
+
 @define
 class Taken:
     """A sink that keeps what it is given, and has enough after so many pieces."""
 
     enough: int = 1_000_000
     refuses: bool = False
+    slowness_s: float = 0.0
     status: int = 0
     pieces: list[bytes] = field(factory=list)
 
@@ -104,6 +109,7 @@ class Taken:
 
     async def chunk(self, data: bytes) -> bool:
         self.pieces.append(data)
+        await trio.sleep(self.slowness_s)
         return len(self.pieces) < self.enough
 
 
@@ -143,16 +149,58 @@ async def test_the_body_comes_in_pieces_and_ends() -> None:
 async def test_a_sink_that_refuses_or_has_enough() -> None:
     failed, taken = await exchanged(Head(), Send(b"one"), End(), refuses=True)
     assert (failed, taken.pieces) == (Failed(FailureKind.BAD_FRAME), [])
-    failed, taken = await exchanged(Head(), Send(b"one"), Pause(0.01), Send(b"two"), End(), enough=1)
-    assert (failed, taken.pieces) == (None, [b"one"])
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([Send(b"two"), End()], [b"two"]),
+        ([Pause(0.2), Send(b"two"), End()], [b"two"]),
+        ([Pause(0.2), Send(b"two"), Pause(0.04), Send(b"three"), End()], [b"two", b"three"]),
+        # A moment in all, and not for each piece.
+        ([Pause(0.2), Send(b"two"), Pause(0.2), Send(b"three"), End()], [b"two"]),
+        ([Pause(0.3), Send(b"two"), End()], []),
+        ([Hang()], []),
+        # Behind enough nothing is a failure.
+        ([Send(b"two"), Reset()], [b"two"]),
+        ([Send(b"two"), Fin()], [b"two"]),
+    ],
+)
+async def test_what_comes_behind_enough(steps: list[Any], expected: list[bytes], autojump_clock: Any) -> None:
+    failed, taken = await exchanged(Head(), Send(b"one"), *steps, enough=1)
+    assert (failed, taken.pieces) == (None, [b"one", *expected])
+
+
+@pytest.mark.parametrize("rest", [GZIPPED[200:], b"no gzip at all"], ids=["whole", "broken"])
+async def test_what_comes_behind_enough_is_decompressed_too(rest: bytes) -> None:
+    encoding = (("content-encoding", "gzip"),)
+    failed, taken = await exchanged(Head(headers=encoding), Send(GZIPPED[:200] + rest), End(), enough=1)
+    assert failed is None
+    assert (b"hello " * 50_000).startswith(b"".join(taken.pieces))
+    assert (b"".join(taken.pieces) == b"hello " * 50_000) is GZIPPED.endswith(rest)
+
+
+async def test_the_time_of_a_slow_taker_is_not_counted(autojump_clock: Any) -> None:
+    steps = [Send(f"{number} ".encode()) for number in range(20)]
+    failed, taken = await exchanged(Head(), *steps, End(), enough=1, slowness_s=3.0)
+    assert failed is None
+    assert b"".join(taken.pieces) == b"".join(step.data for step in steps)
+
+
+@pytest.mark.parametrize("slowness_s", [0.0, 2.0])
+async def test_who_floods_behind_his_end_is_cut_off(autojump_clock: Any, slowness_s: float) -> None:
+    flood = KeepAlive(0.01, data=b"x" * 1_000_000)
+    failed, taken = await exchanged(Head(), Send(b"end"), flood, enough=1, slowness_s=slowness_s)
+    assert failed is None
+    assert 1_000_000 < sum(map(len, taken.pieces)) < 30_000_000
 
 
 async def test_an_answer_larger_than_its_bound_is_none() -> None:
     async with opened(TARGET, answering(Status(200, b"x" * 101)).serve) as (to, _):
         assert await to.fetch(CALL, 100) == Failed(FailureKind.BAD_FRAME)
-
-
-GZIPPED = gzip.compress(b"hello " * 50_000)
+    collected = upstream._Collected(100)
+    assert [await collected.chunk(b"x" * 60) for _ in range(9)] == [True] + [False] * 8
+    assert len(collected.body) == 120
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 
 import pytest
@@ -78,8 +77,8 @@ def test_a_good_answer() -> None:
             [ToolCallDelta(0, "", "f", '{"a":1}'), ToolCallDelta(1, "", "g", "{}")],
         ),
         ({"tool_calls": [7]}, [Other(continuable=False)]),
-        ({"tool_calls": [{"function": {}}]}, [Other(continuable=False)]),
-        ({"content": "a", "tool_calls": {"0": 1}}, [Text("a")]),
+        ({"tool_calls": [{"function": {"arguments": "{}"}}]}, [Other(continuable=False)]),
+        ({"content": "a", "tool_calls": {"0": 1}}, [Text("a"), Other(continuable=False)]),
         ({"content": "a", "function_call": {"name": "f"}}, [Text("a"), Other(continuable=False)]),
         ({"audio": {"data": "x"}}, [Other(continuable=False)]),
         ({"content": "a", "function_call": None, "audio": None, "annotations": []}, [Text("a")]),
@@ -115,7 +114,7 @@ def test_finish_reasons(finish: str, reason: FinishReason) -> None:
         (b"[" * 5000, K.BAD_FRAME),
         (b"7", K.BAD_FRAME),
         (b"{}", K.BAD_FRAME),
-        (b'{"choices": {}}', K.BAD_FRAME),
+        (b'{"choices": {}}', K.EMPTY_200),
         (b'{"choices": [7]}', K.BAD_FRAME),
         (b'{"choices": []}', K.EMPTY_200),
         (b'{"error": {"type": "server_error"}}', K.SERVER_ERROR),
@@ -165,7 +164,9 @@ def test_several_choices_are_told_apart() -> None:
         (7, ()),
         ({}, (Usage(0, 0),)),
         ({"prompt_tokens": 3, "completion_tokens": None}, (Usage(3, 0),)),
-        ({"prompt_tokens": True, "completion_tokens": "4"}, (Usage(0, 0),)),
+        ({"prompt_tokens": True, "completion_tokens": "4"}, (Usage(0, 4),)),
+        ({"prompt_tokens": -3, "completion_tokens": 4.0}, (Usage(0, 4),)),
+        ({"prompt_tokens": "many", "completion_tokens": 4.5}, (Usage(0, 0),)),
     ],
 )
 def test_usage(usage: object, expected: tuple[Event, ...]) -> None:
@@ -194,15 +195,14 @@ def test_any_chunking(pieces: list[bytes]) -> None:
     assert reader.finished
 
 
-def test_what_a_reader_is_born_with() -> None:
-    assert list(inspect.signature(WholeReader).parameters) == ["read", "max_bytes", "for_stream"]
-    assert WholeReader(read_whole, 1) == WholeReader(read_whole, 1, for_stream=False)
-
-
-def test_for_a_stream_only_what_it_says_is_of_use() -> None:
-    reader = WholeReader(read_whole, 10_000, for_stream=True)
-    reader.feed(WHOLE)
-    assert reader.end() == [Received(b"", read_whole(WHOLE)[0].events)]
+def test_what_is_no_answer_yet_may_become_one() -> None:
+    reader = WholeReader(read_whole, 10_000)
+    reader.feed(WHOLE[:-1])
+    assert (reader.read_now(), reader.outcome, reader.finished) == ([], None, False)
+    reader.feed(WHOLE[-1:])
+    assert reader.read_now() == [read_whole(WHOLE)[0]]
+    assert (reader.outcome, reader.finished) == (Completed(), True)
+    assert (reader.feed(b"more"), reader.end()) == ([], [])
 
 
 def test_a_failure_is_not_shown() -> None:
@@ -218,7 +218,7 @@ def test_an_answer_is_bounded() -> None:
     reader = WholeReader(read_whole, 10)
     assert (reader.feed(b"x" * 10), reader.outcome) == ([], None)
     assert (reader.feed(b"x"), reader.outcome) == ([], Failed(K.BAD_FRAME))
-    assert reader._body == b""
+    assert reader.body == b""
 
 
 @pytest.mark.parametrize("at", range(0, len(WHOLE), 7))
@@ -272,10 +272,22 @@ def test_no_bytes_are_a_crash(raw: bytes) -> None:
 PARTS = [{"type": "text", "text": "Hi"}]
 
 
-@pytest.mark.parametrize("key", ["content", "refusal", "reasoning", "reasoning_content"])
-def test_an_answer_in_parts_is_an_answer(key: str) -> None:
-    """Not an empty one, for which another target would be asked."""
-    assert events_of(body({"content": "", key: PARTS})) == (Other(continuable=False),)
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("content", Text("Hi")),
+        ("refusal", Refusal("Hi")),
+        ("reasoning", Reasoning("Hi")),
+        ("reasoning_content", Reasoning("Hi")),
+        ("reasoning_text", Reasoning("Hi")),
+        ("reasoning_details", Reasoning("Hi")),
+        ("thinking", Reasoning("Hi")),
+        ("thinking_blocks", Reasoning("Hi")),
+    ],
+)
+def test_an_answer_in_parts_is_an_answer(key: str, said: Event) -> None:
+    assert events_of(body({"content": "", key: PARTS})) == (said,)
+    assert events_of(body({"content": "", key: "Hi"})) == (said,)
     assert read_whole(body({"content": "", key: []}))[1] == Failed(K.EMPTY_200)
 
 
@@ -294,6 +306,6 @@ def test_nothing_follows_an_overflow() -> None:
     reader = WholeReader(read_whole, len(WHOLE) - 1)
     reader.feed(WHOLE)
     reader.feed(WHOLE[:-1])
-    assert reader._body == b""
+    assert reader.body == b""
     assert reader.end() == []
     assert reader.outcome == Failed(K.BAD_FRAME)

@@ -48,7 +48,7 @@ def test_a_whole_answer_reads_as_the_same(events: list[Event]) -> None:
     voice = new_whole()
     voice.speak(events)
     voice.finish(finish_for(events), ())
-    reader = WholeReader(read_whole, BIG, for_stream=True)
+    reader = WholeReader(read_whole, BIG)
     reader.feed(voice.terminate())
     heard = [event for item in reader.end() for event in item.events]
     if not events:

@@ -275,7 +275,7 @@ def test_a_whole_message() -> None:
         (b"<html>", FailureKind.BAD_FRAME),
         (b"[1]", FailureKind.BAD_FRAME),
         (b"{}", FailureKind.BAD_FRAME),
-        (json.dumps(WHOLE | {"content": []}).encode(), FailureKind.EMPTY_200),
+        (json.dumps(WHOLE | {"content": [], "usage": {"output_tokens": 0}}).encode(), FailureKind.EMPTY_200),
         (b'{"type":"error","error":{"type":"overloaded_error","message":"m"}}', FailureKind.OVERLOADED),
     ],
 )

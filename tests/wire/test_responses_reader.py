@@ -290,7 +290,7 @@ def test_a_whole_response() -> None:
         (b"", FailureKind.EMPTY_200),
         (b"<html>", FailureKind.BAD_FRAME),
         (b"{}", FailureKind.BAD_FRAME),
-        (json.dumps(WHOLE | {"output": []}).encode(), FailureKind.EMPTY_200),
+        (json.dumps(WHOLE | {"output": [], "usage": None}).encode(), FailureKind.EMPTY_200),
         (json.dumps(WHOLE | {"status": "cancelled"}).encode(), FailureKind.IN_BAND_ERROR),
         (
             json.dumps(WHOLE | {"error": {"code": "server_error", "message": "m"}}).encode(),

@@ -10,6 +10,7 @@ from trooper.core.seam import NOTHING, Prefill
 from trooper.targets.inbox import Granted, Inbox
 from trooper.targets.reading import Reading
 from trooper.targets.upstream import Call, Upstream
+from trooper.wire.body import Body
 from trooper.wire.target_side import TargetSide
 
 
@@ -47,7 +48,11 @@ async def run_cloud(leg: CloudLeg, inbox: Inbox) -> None:
     """Run a leg at a provider to its end; its last item is its outcome."""
     if leg.given != NOTHING:
         inbox.put_nowait(Granted(leg.model, leg.given, None, overlaps=leg.overlaps))
-    whole = leg.wire.whole_reader(leg.max_answer_bytes, for_stream=leg.stream)
-    reader = leg.wire.reader(leg.max_event_bytes, choices=leg.choices) if leg.stream else whole
-    reading = Reading(inbox, reader, whole if leg.stream else None, leg.is_native)
+    wire = leg.wire
+    body = Body(
+        wire.reader(leg.max_event_bytes, choices=leg.choices),
+        wire.whole_reader(leg.max_answer_bytes),
+        leg.stream,
+    )
+    reading = Reading(inbox, body, leg.is_native)
     await reading.finish(await leg.upstream.exchange(leg.call, reading))

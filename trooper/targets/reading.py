@@ -10,6 +10,7 @@ from trooper.core.events import Event, Finish, FinishReason, Received, Text, Too
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.targets.inbox import Ended, Inbox, Opened
 from trooper.targets.upstream import Headers
+from trooper.wire.body import Body
 from trooper.wire.target_side import Reader
 
 
@@ -19,8 +20,6 @@ class Reading:
 
     inbox: Inbox
     reader: Reader
-    #: Reads what came whole although a stream was asked for; `None` where that cannot be.
-    reader_of_whole: Reader | None = None
     #: Whether the bytes are in the client's own wire.
     is_native: bool = True
     #: Whether this reading's outcome is the leg's: false between the choices of one leg.
@@ -30,35 +29,56 @@ class Reading:
     ended: bool = field(default=False, init=False)
 
     async def head(self, status: int, headers: Headers) -> Failed | None:
-        """An answer begins; one that is a page and no answer is refused."""
+        """An answer begins. What kind of body it has, a provider's first bytes say; a local server's headers do."""
         kind = next((v for n, v in headers if n == b"content-type"), b"").lower()
-        if b"html" in kind or b"xml" in kind:
-            # A captive portal or an edge's own page, with a friendly status.
+        if isinstance(self.reader, Body):
+            self.reader.named(kind)
+        elif b"html" in kind or b"xml" in kind:
+            # Something else than a model's server is at that address.
             return Failed(FailureKind.BAD_FRAME)
-        if self.reader_of_whole is not None and kind.startswith(b"application/json"):
-            self.reader = self.reader_of_whole
         await self.inbox.put(Opened(headers))
         return None
 
     async def chunk(self, data: bytes) -> bool:
-        """Read a piece of it; false once its outcome is decided."""
-        for item in self.reader.feed(data):
-            await self._put(item)
+        """
+        Read a piece of it; false once its outcome is decided.
+
+        What comes behind the terminator is the client's, too, where it gets the
+        provider's bytes: then the leg goes on until the exchange is over.
+        """
+        if self.reader.outcome is not None and not self._has_a_tail:
+            return False
+        items = self.reader.feed(data)
+        passes_bytes = self._passes_bytes
+        for item in items:
+            await self._put(item, passes_bytes=passes_bytes)
         if self.reader.outcome is None:
             return True
-        self._tell(self.reader.outcome)
+        if not self._has_a_tail:
+            self._tell(self.reader.outcome)
         return False
 
-    async def _put(self, item: Received) -> None:
-        # The bytes of another wire are of no use to the client, only what they say.
-        item = item if self.is_native else Received(b"", item.events)
+    @property
+    def _passes_bytes(self) -> bool:
+        """Whether the client gets the bytes as they come; of all others it gets what they say."""
+        return self.is_native and (not isinstance(self.reader, Body) or self.reader.is_as_asked)
+
+    @property
+    def _has_a_tail(self) -> bool:
+        """Whether bytes behind the outcome are of use."""
+        is_stream = isinstance(self.reader, Body) and self.reader.is_stream
+        return is_stream and self._passes_bytes and not isinstance(self.reader.outcome, Failed)
+
+    async def _put(self, item: Received, *, passes_bytes: bool) -> None:
+        item = item if passes_bytes else Received(b"", item.events)
         await self.inbox.put(item if self.call is None else as_call(item, self.call))
 
     async def finish(self, failed: Failed | None) -> Outcome:
         """The exchange is over: settle the outcome and tell it, if it was not told before."""
-        if failed is None and self.reader.outcome is None:
-            for item in self.reader.end():
-                await self._put(item)
+        if failed is None and (self.reader.outcome is None or self._has_a_tail):
+            items = self.reader.end()
+            for item in items:
+                await self._put(item, passes_bytes=self._passes_bytes)
         outcome = self.reader.outcome
         if outcome is None and self.reader.finished:
             # The transport failed behind the finish reason: the answer is whole.
@@ -69,6 +89,9 @@ class Reading:
         """Tell it once, if it is the leg's, and return it as it is told."""
         if isinstance(outcome, Failed) and not self.is_native:
             outcome = foreign(outcome)
+        elif isinstance(outcome, Failed) and not self._passes_bytes:
+            # An event's bytes, for one who waits for a whole answer.
+            outcome = evolve(outcome, raw=b"")
         if (self.ends_leg or isinstance(outcome, Failed)) and not self.ended:
             self.ended = True
             self.inbox.put_nowait(Ended(outcome))

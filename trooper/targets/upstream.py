@@ -39,8 +39,11 @@ if TYPE_CHECKING:
 MAX_ERROR_BODY_BYTES: Final = 1_048_576
 #: How long an error body may take once its status is known.
 _ERROR_BODY_S: Final = 5.0
-#: How long a finished answer may take to end its body, so that its connection can be used again.
+#: How long we wait, in all, for what comes behind a finished answer: for its bytes, and so that its
+#: connection can be used again.
 _DRAIN_S: Final = 0.25
+#: Who floods behind his end is cut off, however slowly his bytes are taken.
+_MAX_TAIL_BYTES: Final = 16_777_216
 #: How much decompressed text is handed on at once, however small it came in.
 _INFLATE_BYTES: Final = 65_536
 
@@ -69,7 +72,11 @@ class Sink(Protocol):
         """A success begins; a `Failed` says that it is none after all."""
 
     async def chunk(self, data: bytes) -> bool:
-        """A piece of the decoded body; false when enough has been read."""
+        """
+        A piece of the decoded body; false when enough has been read.
+
+        What comes in the moment after that is given, too, to be used or not.
+        """
 
 
 @define
@@ -86,7 +93,8 @@ class _Collected:
         return None
 
     async def chunk(self, data: bytes) -> bool:
-        self.body += data
+        if len(self.body) <= self.max_bytes:
+            self.body += data
         return len(self.body) <= self.max_bytes
 
 
@@ -128,7 +136,7 @@ class Upstream:
         Send `call` and feed the body of a successful answer to `sink`.
 
         Returns `None` when the body ended cleanly or the sink had enough, else
-        how the exchange failed. A connection kept from earlier may be dead
+        how the exchange failed. Behind enough nothing is a failure. A connection kept from earlier may be dead
         before any header came; then the target is asked once more on a fresh
         one, which is no failure of the target.
         """
@@ -203,17 +211,19 @@ class Upstream:
         failed = await sink.head(response.status_code, headers)
         if failed is not None:
             return failed
+        has_enough = False
         async with _raw_chunks(response) as chunks:
             try:
                 async for chunk in chunks:
                     for piece in inflater(chunk):
-                        if not await sink.chunk(piece):
-                            await _drain(chunks)
-                            return None
+                        has_enough = not await sink.chunk(piece)
+                    if has_enough:
+                        break
+                await _give_the_rest(chunks, inflater, sink)
             except httpx.TransportError as error:
-                return _transport_failure(error)
+                return None if has_enough else _transport_failure(error)
             except zlib.error:
-                return Failed(FailureKind.BAD_FRAME)
+                return None if has_enough else Failed(FailureKind.BAD_FRAME)
         return None
 
 
@@ -280,10 +290,19 @@ async def _raw_chunks(response: httpx.Response) -> AsyncIterator[AsyncIterator[b
                 pass  # What was in its buffers already; then it needs the network.
 
 
-async def _drain(chunks: AsyncIterator[bytes]) -> None:
-    with trio.move_on_after(_DRAIN_S):
-        while await anext(chunks, None) is not None:
-            pass
+async def _give_the_rest(chunks: AsyncIterator[bytes], inflater: _Inflate, sink: Sink) -> None:
+    """Give `sink` what still comes while we wait a moment in all; the time of a slow taker is not counted."""
+    left, given = _DRAIN_S, 0
+    while left > 0 and given < _MAX_TAIL_BYTES:
+        began, chunk = trio.current_time(), None
+        with trio.move_on_after(left):
+            chunk = await anext(chunks, None)
+        if chunk is None:
+            return
+        left -= trio.current_time() - began
+        for piece in inflater(chunk):
+            given += len(piece)
+            await sink.chunk(piece)
 
 
 def _transport_failure(error: httpx.TransportError) -> Failed:

@@ -26,6 +26,9 @@ class Reader(Protocol):
     After each `feed`, `outcome` is set as soon as what was read decides how
     the leg ends: an error inside the answer, or the terminator. `finished`
     is true from the finish reason on: from there the answer is whole.
+
+    `feed` may go on after that. Behind a terminator it returns the bytes that
+    still come, without meaning; behind a failure it returns nothing.
     """
 
     outcome: Outcome | None
@@ -175,11 +178,6 @@ class TargetSide:
     documented_way: Callable[[str, str], KnownWay | None] = _undocumented
     trims_prefill: bool = False
 
-    def whole_reader(self, max_answer_bytes: int, *, for_stream: bool = False) -> Reader:
-        """
-        A reader of an answer in one piece.
-
-        `for_stream`: a stream was asked for and this came instead; its bytes
-        are of no use to the client then, only what they say.
-        """
-        return WholeReader(self.read_whole, max_answer_bytes, for_stream)
+    def whole_reader(self, max_answer_bytes: int) -> WholeReader:
+        """A reader of an answer in one piece."""
+        return WholeReader(self.read_whole, max_answer_bytes)

@@ -5,32 +5,116 @@ wire but for what its body says.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
-from trooper.core.events import Received
+from trooper.core.events import Event, Other, Received
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Answer, Failed, FailureKind, Outcome
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.faults import find_error
+from trooper.wire.tolerant import Read, read_leniently
 
 #: One wire's reading of a body. A failed answer is not to be shown; its event is empty.
 ReadWhole: TypeAlias = Callable[[bytes], tuple[Received, Outcome]]
 
+#: What may stand in front of the value and say nothing.
+BOM: Final = b"\xef\xbb\xbf"
+BLANKS: Final = b" \t\r\n"
+_OUTSIDE_STRINGS: Final = re.compile(rb'["{}\[\]]')
+_IN_STRING: Final = re.compile(rb'["\\]')
 
-def whole_object(body: bytes) -> dict[str, object] | Failed:
-    """The JSON object that a whole answer is, or how it failed: empty, no object, or an error of any shape."""
-    try:
-        value = msgspec.json.decode(body)
-    except NOT_JSON:
+
+@define
+class Extent:
+    """
+    How far the first JSON value of a body goes.
+
+    Each byte is looked at once, however the body grows. `end` is where the
+    value ends, once it has `closed`.
+    """
+
+    end: int = field(default=0, init=False)
+    closed: bool = field(default=False, init=False)
+    in_string: bool = field(default=False, init=False)
+    _depth: int = field(default=0, init=False)
+
+    def look(self, body: bytes | bytearray, until: int) -> None:
+        """Look at `body` up to `until`."""
+        while not self.closed:
+            found = (_IN_STRING if self.in_string else _OUTSIDE_STRINGS).search(body, self.end, until)
+            if found is None:
+                self.end = max(self.end, until)
+                return
+            self.end = found.end()
+            match found[0]:
+                case b"\\":
+                    self.end += 1
+                case b'"':
+                    self.in_string = not self.in_string
+                case b"{" | b"[":
+                    self._depth += 1
+                case _:
+                    self._depth -= 1
+                    self.closed = self._depth <= 0
+
+
+@frozen
+class Whole:
+    """
+    The JSON object that a whole answer is.
+
+    It `is_lossy` where characters of it can be read by nobody: then nobody can
+    say it anew, and its bytes may be passed on all the same.
+    """
+
+    value: Mapping[str, object]
+    is_lossy: bool = False
+
+    @property
+    def unread(self) -> tuple[Event, ...]:
+        """What is to be said of that which could not be read."""
+        return (Other(continuable=False),) if self.is_lossy else ()
+
+
+def whole_object(body: bytes) -> Whole | Failed:
+    """
+    The JSON object that a whole answer is, or how it failed: empty, no object, or an error of any shape.
+
+    It is read as leniently as clients do; what stands behind it is no part of it.
+    """
+    read = _first_value(body)
+    if read is None:
         return Failed(FailureKind.BAD_FRAME if body.strip() else FailureKind.EMPTY_200)
-    failed = find_error(value)
+    failed = find_error(read.value)
     if failed is not None:
         return failed
-    return value if isinstance(value, dict) else Failed(FailureKind.BAD_FRAME)
+    if not isinstance(read.value, dict):
+        return Failed(FailureKind.BAD_FRAME)
+    return Whole(read.value, read.is_lossy)
+
+
+def _first_value(body: bytes) -> Read | None:
+    try:
+        return Read(msgspec.json.decode(body))
+    except NOT_JSON:
+        pass
+    start = body.lstrip(BLANKS).removeprefix(BOM).lstrip(BLANKS)
+    extent = Extent()
+    extent.look(start, len(start))
+    return read_leniently(start[: extent.end]) if extent.closed else None
+
+
+def counted(value: object) -> int:
+    """A count, in whatever form it comes; 0 for what is none."""
+    try:
+        return max(0, msgspec.convert(value, int, strict=False)) if not isinstance(value, bool) else 0
+    except msgspec.ValidationError:
+        return 0
 
 
 @define
@@ -41,39 +125,45 @@ class WholeReader:
     Args:
         read: reads a whole body; returns it as one event, and how the leg ended.
         max_bytes: the bound on the whole answer.
-        for_stream: a stream was asked for and the provider sent this instead;
-            its bytes are of no use to the client then, only what they say.
     """
 
     read: ReadWhole
     max_bytes: int
-    for_stream: bool = False
     outcome: Outcome | None = field(default=None, init=False)
     finished: bool = field(default=False, init=False)
-    _body: bytearray = field(factory=bytearray, init=False)
+    #: What was collected.
+    body: bytearray = field(factory=bytearray, init=False)
 
     def feed(self, chunk: bytes) -> list[Received]:
         """Collect."""
         if self.outcome is not None:
             return []
-        self._body += chunk
-        if len(self._body) > self.max_bytes:
+        self.body += chunk
+        if len(self.body) > self.max_bytes:
             self.outcome = Failed(FailureKind.BAD_FRAME)
-            self._body.clear()
+            self.body.clear()
         return []
+
+    def read_now(self) -> list[Received]:
+        """Read what was collected if that is an answer, and all of it is understood; else nothing has happened."""
+        item, outcome = self.read(bytes(self.body))
+        if isinstance(outcome, Failed) or Other(continuable=False) in item.events:
+            return []
+        self.outcome, self.finished = outcome, True
+        return [item]
 
     def end(self) -> list[Received]:
         """Read what was collected."""
         if self.outcome is not None:
             return []
-        body = bytes(self._body)
+        body = bytes(self.body)
         item, self.outcome = self.read(body)
         if isinstance(self.outcome, Failed):
             answer = Answer(200, ((b"content-type", b"application/json"),), body)
             self.outcome = evolve(self.outcome, answer=answer)
             return []
         self.finished = True
-        return [evolve(item, raw=b"") if self.for_stream else item]
+        return [item]
 
 
 @define

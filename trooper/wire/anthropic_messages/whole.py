@@ -4,7 +4,7 @@ Reads a whole Anthropic message (`stream: false`), by the rules of a stream.
 
 from __future__ import annotations
 
-import msgspec
+from typing import Final
 
 from trooper.core.events import (
     Begin,
@@ -15,13 +15,17 @@ from trooper.core.events import (
     Other,
     Reasoning,
     Received,
-    Text,
     ToolCallDelta,
     Usage,
 )
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
-from trooper.wire.anthropic_messages.reader import FINISHES, Counts
-from trooper.wire.whole import whole_object
+from trooper.wire.anthropic_messages.reader import FINISHES
+from trooper.wire.decoding import arguments_text
+from trooper.wire.tolerant import content_of, is_nothing, text_of, words_of
+from trooper.wire.whole import counted, whole_object
+
+#: The whole prompt, cached or not, is their sum.
+_PROMPT_COUNTS: Final = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 
 def read_whole(body: bytes) -> tuple[Received, Outcome]:
@@ -32,28 +36,26 @@ def read_whole(body: bytes) -> tuple[Received, Outcome]:
     shown; its event is empty.
     """
     nothing = Received(b"")
-    value = whole_object(body)
-    if isinstance(value, Failed):
-        return nothing, value
-    blocks = value.get("content")
-    if not isinstance(blocks, list):
+    whole = whole_object(body)
+    if isinstance(whole, Failed):
+        return nothing, whole
+    value = whole.value
+    if "content" not in value and value.get("type") != "message":
         return nothing, Failed(FailureKind.BAD_FRAME)
-    events = _events(blocks)
-    word = str(value.get("stop_reason") or "")
+    content = value.get("content")
+    events = _events(content if isinstance(content, list) else [content])
+    word = text_of(value.get("stop_reason"))
     reason = FINISHES.get(word, FinishReason.STOP)
-    if not events and reason is FinishReason.STOP and word != "pause_turn":
+    usage = value.get("usage")
+    counts = usage if isinstance(usage, dict) else {}
+    told = counted(counts.get("output_tokens"))
+    if not events and reason is FinishReason.STOP and word != "pause_turn" and not (word and told):
+        # One who was paid for and gave a reason had nothing to say; of all others nobody knows.
         return nothing, Failed(FailureKind.EMPTY_200)
-    counts = _counts(value.get("usage"))
-    begin = Begin(str(value.get("id") or ""), 0, str(value.get("model") or ""), has_role=True)
-    usage = Usage(counts.prompt_tokens or 0, counts.output_tokens or 0)
-    return Received(body, (begin, *events, usage, Finish(reason, word), Done())), Completed()
-
-
-def _counts(value: object) -> Counts:
-    try:
-        return msgspec.convert(value, Counts)
-    except msgspec.ValidationError:
-        return Counts()
+    begin = Begin(text_of(value.get("id")), 0, text_of(value.get("model")), has_role=True)
+    prompt = sum(counted(counts.get(key)) for key in _PROMPT_COUNTS)
+    finish = (Usage(prompt, told), Finish(reason, word), Done())
+    return Received(body, (begin, *events, *whole.unread, *finish)), Completed()
 
 
 def _events(blocks: list[object]) -> list[Event]:
@@ -61,16 +63,18 @@ def _events(blocks: list[object]) -> list[Event]:
     calls = 0
     for block in blocks:
         match block:
-            case {"type": "text", "text": str(text)}:
-                events += [Text(text)] if text else []
-            case {"type": "thinking", "thinking": str(text)}:
-                events += [Reasoning(text)] if text else []
-            case {"type": "tool_use", "id": str(call_id), "name": str(name), **rest}:
-                arguments = msgspec.json.encode(rest.get("input") or {}).decode()
-                events.append(ToolCallDelta(calls, call_id, name, arguments))
+            case {"type": "thinking", **said}:
+                words = words_of(said)
+                events += [Reasoning(words)] if words else []
+            case {"type": "tool_use", "name": str(name), **said} if name:
+                arguments = arguments_text(said.get("input")) or "{}"
+                events.append(ToolCallDelta(calls, text_of(said.get("id")), name, arguments))
                 calls += 1
             case {"type": "redacted_thinking" | "fallback"}:
                 pass
+            case {"type": kind} if not is_nothing(kind) and kind != "text":
+                # Something of the provider's own: a tool that it ran, and what came of it.
+                events += content_of(block) or [Other(continuable=False)]
             case _:
-                events.append(Other(continuable=False))
+                events += content_of(block)
     return events

@@ -191,7 +191,6 @@ class ChatReader(EventReader):
 
     choices: int = 1
     _begun: bool = field(default=False, init=False)
-    _has_role: bool = field(default=False, init=False)
     _calls: OpenCalls = field(factory=OpenCalls, init=False)
     _open_choices: set[int] = field(factory=set, init=False)
     _ended_choices: set[int] = field(factory=set, init=False)
@@ -212,7 +211,7 @@ class ChatReader(EventReader):
             role = role or delta.role is not None
             if delta.reasoning_details and not (delta.reasoning or delta.reasoning_content):
                 return None
-        if not self._begun or (role and not self._has_role):
+        if role or not self._begun:
             self._begin(chunk, events, has_role=role)
         for choice in chunk.choices:
             said: list[Event] = []
@@ -226,7 +225,7 @@ class ChatReader(EventReader):
     def _begin(self, chunk: _Chunk, events: list[Event], *, has_role: bool) -> None:
         if has_role or (not self._begun and chunk.id):
             # Azure's first chunk has no choices and an empty id: not yet the answer's.
-            self._begun, self._has_role = True, has_role
+            self._begun = True
             events.append(Begin(chunk.id, chunk.created, chunk.model, has_role))
 
     def _count(self, counts: _Counts, events: list[Event]) -> None:
@@ -301,7 +300,7 @@ class ChatReader(EventReader):
         )
         deltas = [delta for choice in chosen if isinstance(delta := choice.get("delta"), dict)]
         role = any(delta.get("role") is not None for delta in deltas)
-        if not self._begun or (role and not self._has_role):
+        if role or not self._begun:
             self._begin(fitted({**value, "choices": []}, _Chunk), events, has_role=role)
         for choice in chosen:
             index, word = choice.get("index"), choice.get("finish_reason")

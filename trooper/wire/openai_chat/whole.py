@@ -3,7 +3,8 @@ Reads a whole OpenAI chat answer (`stream: false`).
 
 The same rules as for a stream, in one piece: an error in any shape, a finish
 reason that means failure, and an answer without anything in it are failures,
-whatever the status line said.
+whatever the status line said. A field of another type costs what it would have
+said, and nothing else.
 """
 
 from __future__ import annotations
@@ -22,17 +23,34 @@ from trooper.core.events import (
     Reasoning,
     Received,
     Refusal,
-    Text,
     ToolCallDelta,
     Usage,
 )
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.wire.faults import ERROR_FINISHES
 from trooper.wire.openai_chat.read_request import read_tool_call
-from trooper.wire.whole import whole_object
+from trooper.wire.tolerant import (
+    REASONING_KEYS,
+    content_of,
+    is_nothing,
+    reasoning_of,
+    text_of,
+    unknown_in,
+    words_of,
+)
+from trooper.wire.whole import counted, whole_object
 
 #: The words of an answer that came to its own end; with nothing in it that is a failure.
-_EMPTY_FINISHES: Final = ("stop", "eos", "", None)
+_EMPTY_FINISHES: Final = ("stop", "eos", "")
+_FINISHES: Final = {r.value: r for r in FinishReason} | {"function_call": FinishReason.TOOL_CALLS}
+#: What of a choice and of a message is read, or says nothing that another model would have to know.
+_CHOICE_KEYS: Final = frozenset({"index", "message", "finish_reason", "logprobs", "native_finish_reason"})
+_MESSAGE_KEYS: Final = frozenset(
+    {
+        *("role", "content", "refusal", "tool_calls", *REASONING_KEYS),
+        *("id", "type", "name", "annotations", "citations", "provider_specific_fields"),
+    }
+)
 
 
 def read_whole(body: bytes) -> tuple[Received, Outcome]:
@@ -43,58 +61,81 @@ def read_whole(body: bytes) -> tuple[Received, Outcome]:
     be shown; its event is empty.
     """
     nothing = Received(b"")
-    value = whole_object(body)
-    if isinstance(value, Failed):
-        return nothing, value
-    choices = value.get("choices")
-    if not isinstance(choices, list) or not all(isinstance(c, dict) for c in choices):
+    whole = whole_object(body)
+    if isinstance(whole, Failed):
+        return nothing, whole
+    value = whole.value
+    choices = _choices(value)
+    if choices is None:
         return nothing, Failed(FailureKind.BAD_FRAME)
-    if any(str(c.get("finish_reason")) in ERROR_FINISHES for c in choices):
+    words = [text_of(choice.get("finish_reason")) for choice in choices]
+    if any(word in ERROR_FINISHES for word in words):
         return nothing, Failed(FailureKind.IN_BAND_ERROR)
-    events: list[Event] = []
-    messages = [_whole_message(choice.get("message")) for choice in choices]
-    if not any(messages) and all(c.get("finish_reason") in _EMPTY_FINISHES for c in choices):
-        return nothing, Failed(FailureKind.EMPTY_200)
-    for index, said in enumerate(messages):
-        events += [_finish(choices[index - 1]), NextChoice(index), *said] if index else said
     usage = value.get("usage")
-    if isinstance(usage, dict):
-        events.append(Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))))
-    begin = Begin(
-        str(value.get("id") or ""), _count(value.get("created")), str(value.get("model") or ""), True
-    )
-    return Received(body, (begin, *events, _finish(choices[-1]), Done())), Completed()
-
-
-def _finish(choice: Mapping[str, object]) -> Finish:
-    word = choice.get("finish_reason")
-    return Finish(next((r for r in FinishReason if r.value == word), FinishReason.STOP), str(word))
-
-
-def _whole_message(message: object) -> list[Event]:
-    if not isinstance(message, dict):
-        return []
+    counts = usage if isinstance(usage, dict) else {}
+    said = [_said(choice) for choice in choices]
+    if not any(said) and all(word in _EMPTY_FINISHES for word in words):
+        # One who was paid for and gave a reason had nothing to say; of all others nobody knows.
+        if not any(words) or not counted(counts.get("completion_tokens")):
+            return nothing, Failed(FailureKind.EMPTY_200)
     events: list[Event] = []
-    thinking = message.get("reasoning_content") or message.get("reasoning")
-    said = ((thinking, Reasoning), (message.get("content"), Text), (message.get("refusal"), Refusal))
-    for text, kind in said:
-        if isinstance(text, str) and text:
-            events.append(kind(text))
-        elif text:
-            # Some providers give a list of parts: an answer, though not in our words.
-            events.append(Other(continuable=False))
+    for index, of_choice in enumerate(said):
+        events += [_finish(words[index - 1]), NextChoice(index), *of_choice] if index else of_choice
+    if isinstance(usage, dict):
+        events.append(Usage(counted(usage.get("prompt_tokens")), counted(usage.get("completion_tokens"))))
+    begin = Begin(
+        text_of(value.get("id")), counted(value.get("created")), text_of(value.get("model")), has_role=True
+    )
+    return Received(body, (begin, *events, *whole.unread, _finish(words[-1]), Done())), Completed()
+
+
+def _choices(value: Mapping[str, object]) -> list[Mapping[str, object]] | None:
+    """The choices that are any; `None` where the value is no answer of this wire."""
+    choices = value.get("choices")
+    if "choices" not in value and value.get("object") != "chat.completion":
+        return None
+    if is_nothing(choices):
+        # No choice is one that says nothing.
+        return [{}]
+    found: list[Mapping[str, object]] = []
+    for choice in choices if isinstance(choices, list) else [choices]:
+        found += [choice] if isinstance(choice, dict) else []
+    return found or None
+
+
+def _finish(word: str) -> Finish:
+    return Finish(_FINISHES.get(word, FinishReason.STOP), word)
+
+
+def _said(choice: Mapping[str, object]) -> list[Event]:
+    message = choice.get("message")
+    events = _said_in(message) if isinstance(message, dict) else content_of(message)
+    return [*events, Other(continuable=False)] if unknown_in(choice, _CHOICE_KEYS) else events
+
+
+def _said_in(message: Mapping[str, object]) -> list[Event]:
+    events: list[Event] = []
+    thinking = reasoning_of({key: said for key, said in message.items() if not is_nothing(said)})
+    content = content_of(message.get("content"))
+    if thinking:
+        events.append(Reasoning(thinking))
+        if "".join(event.text for event in content if isinstance(event, Reasoning)) == thinking:
+            # The same thought under two names.
+            content = [event for event in content if not isinstance(event, Reasoning)]
+    events += content
+    refusal = message.get("refusal")
+    if not is_nothing(refusal) and (words := words_of(refusal)):
+        events.append(Refusal(words))
     calls = message.get("tool_calls")
-    for index, raw in enumerate(calls if isinstance(calls, list) else ()):
+    for index, raw in enumerate(calls if isinstance(calls, list) else [calls]):
+        if is_nothing(raw):
+            continue
         try:
             call = read_tool_call(raw)
         except (TypeError, KeyError):
             events.append(Other(continuable=False))
         else:
             events.append(ToolCallDelta(index, call.id, call.name, call.arguments))
-    if message.get("function_call") or message.get("audio"):
+    if unknown_in(message, _MESSAGE_KEYS):
         events.append(Other(continuable=False))
     return events
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from trooper.core.events import (
     Begin,
     Done,
@@ -21,10 +19,13 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
-from trooper.wire.openai_responses.reader import Item, Response, finish_of, said_by
-from trooper.wire.whole import whole_object
+from trooper.wire.decoding import arguments_text
+from trooper.wire.openai_responses.reader import Response, finish_of
+from trooper.wire.tolerant import content_of, fitted, is_nothing, text_of, words_of
+from trooper.wire.whole import counted, whole_object
 
-_decode: Final = msgspec.json.Decoder(Response).decode
+#: Kinds of parts that some servers put where the items are.
+_TEXT_TYPES: Final = ("text", "output_text", "refusal")
 
 
 def read_whole(body: bytes) -> tuple[Received, Outcome]:
@@ -35,45 +36,54 @@ def read_whole(body: bytes) -> tuple[Received, Outcome]:
     shown; its event is empty.
     """
     nothing = Received(b"")
-    value = whole_object(body)
-    if isinstance(value, Failed):
-        return nothing, value
-    if value.get("status") in ("queued", "in_progress"):
+    whole = whole_object(body)
+    if isinstance(whole, Failed):
+        return nothing, whole
+    value = whole.value
+    status = text_of(value.get("status"))
+    if status in ("queued", "in_progress"):
         # A background job: the client asks for it by its id.
         return Received(
-            body, (Other(continuable=False), Finish(FinishReason.STOP, str(value["status"])), Done())
+            body, (Other(continuable=False), Finish(FinishReason.STOP, status), Done())
         ), Completed()
-    if value.get("status") in ("failed", "cancelled") or not isinstance(value.get("output"), list):
+    if status in ("failed", "cancelled"):
+        return nothing, Failed(FailureKind.IN_BAND_ERROR)
+    if "output" not in value and not (status and value.get("object") == "response"):
         return nothing, Failed(FailureKind.IN_BAND_ERROR if "status" in value else FailureKind.BAD_FRAME)
-    try:
-        response = _decode(body)
-    except msgspec.ValidationError:
-        return Received(
-            body, (Other(continuable=False), Finish(FinishReason.STOP, "completed"), Done())
-        ), Completed()
-    events = [
-        event
-        for index, item in enumerate(response.output or ())
-        for event in _said(item, (response.output or [])[:index])
-    ]
+    events = _events(value.get("output")) or content_of(value.get("output_text"))
     has_calls = any(isinstance(event, ToolCallDelta) for event in events)
-    reason, word = finish_of(response, has_calls=has_calls)
-    if not events and reason is FinishReason.STOP:
+    reason, word = finish_of(fitted(value, Response), has_calls=has_calls)
+    usage = value.get("usage")
+    counts = usage if isinstance(usage, dict) else {}
+    told = counted(counts.get("output_tokens"))
+    if not events and reason is FinishReason.STOP and not (word and told):
+        # One who was paid for and gave a reason had nothing to say; of all others nobody knows.
         return nothing, Failed(FailureKind.EMPTY_200)
-    begin = Begin(response.id, int(response.created_at), response.model, has_role=True)
-    counts = response.usage
-    usage = Usage(counts.input_tokens, counts.output_tokens) if counts else Usage(0, 0, estimated=True)
-    return Received(body, (begin, *events, usage, Finish(reason, word), Done())), Completed()
+    created = counted(value.get("created_at"))
+    begin = Begin(text_of(value.get("id")), created, text_of(value.get("model")), has_role=True)
+    prompt = counted(counts.get("input_tokens"))
+    finish = (Usage(prompt, told, estimated=usage is None), Finish(reason, word), Done())
+    return Received(body, (begin, *events, *whole.unread, *finish)), Completed()
 
 
-def _said(item: Item, before: list[Item]) -> list[Event]:
-    match item.type:
-        case "message":
-            return [said for part in item.content or () if (said := said_by(part)) is not None]
-        case "reasoning":
-            return [Reasoning(part.text) for part in item.summary or () if part.text]
-        case "function_call":
-            index = sum(other.type == "function_call" for other in before)
-            return [ToolCallDelta(index, item.call_id or item.id, item.name, item.arguments or "{}")]
-        case _:
-            return [Other(continuable=False)]
+def _events(output: object) -> list[Event]:
+    events: list[Event] = []
+    calls = 0
+    for item in output if isinstance(output, list) else [output]:
+        match item:
+            case {"type": "function_call", "name": str(name), **said} if name:
+                call_id = text_of(said.get("call_id")) or text_of(said.get("id"))
+                arguments = arguments_text(said.get("arguments")) or "{}"
+                events.append(ToolCallDelta(calls, call_id, name, arguments))
+                calls += 1
+            case {"type": "message", **said}:
+                events += content_of(said.get("content"))
+            case {"type": "reasoning", **said}:
+                words = words_of(said.get("summary")) or words_of(said.get("content"))
+                events += [Reasoning(words)] if words else []
+            case {"type": kind} if not is_nothing(kind) and kind not in _TEXT_TYPES:
+                # Something of the provider's own: a search, a computer, an image.
+                events += content_of(item) or [Other(continuable=False)]
+            case _:
+                events += content_of(item)
+    return events

@@ -11,12 +11,12 @@ import msgspec
 from attrs import define, field
 
 from trooper.core.events import Event, FinishReason, Received, Usage
+from trooper.core.outcome import Failed
 from trooper.wire.client_side import LegNote, Trouble
-from trooper.wire.decoding import decoded_object
 from trooper.wire.notes import legs_note, with_note
 from trooper.wire.openai_error import error_body
 from trooper.wire.openai_responses.voice import ResponsesVoice
-from trooper.wire.whole import WholeVoice
+from trooper.wire.whole import WholeVoice, whole_object
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -33,7 +33,8 @@ class WholeResponsesVoice(WholeVoice):
         if not received.raw:
             return b""
         self._forwarded = True
-        self.answer = decoded_object(received.raw)
+        whole = whole_object(received.raw)
+        self.answer = {} if isinstance(whole, Failed) else whole.value
         return with_note(received.raw, legs) if legs else received.raw
 
     def speak(self, events: Sequence[Event]) -> bytes:
