@@ -221,20 +221,21 @@ def _chat_text(objects: list[dict[str, Any]]) -> str:
 
 
 def _chat_calls(objects: list[dict[str, Any]]) -> tuple[Called, ...]:
-    calls: dict[object, list[str]] = {}
-    last: object = None
+    calls: list[list[str]] = []
+    by_index: dict[int | None, tuple[str, list[str]]] = {}
     for delta in _deltas(objects):
-        for call in delta.get("tool_calls") or ():
-            if call.get("index") is not None:
-                last = int(call["index"])
-            elif call.get("id"):
-                last = call["id"]
-            said = calls.setdefault(last, ["", ""])
+        for call in filter(None, delta.get("tool_calls") or ()):
+            index = None if call.get("index") is None else int(call["index"])
+            id_, said = by_index.get(index, ("", None))
+            if said is None or call.get("id") not in (None, "", id_):
+                said = ["", ""]
+                calls.append(said)
+            by_index[index] = (call.get("id") or id_, said)
             function = call.get("function") or {}
             said[0] += function.get("name") or ""
             arguments = function.get("arguments")
             said[1] += json.dumps(arguments) if isinstance(arguments, dict) else arguments or ""
-    return tuple((name, arguments or "{}") for name, arguments in calls.values())
+    return tuple((name, arguments or "{}") for name, arguments in calls)
 
 
 def _blocks(objects: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any], list[dict[str, Any]]]]:
@@ -256,11 +257,14 @@ def _blocks(objects: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any], li
 
 
 def _messages_text(objects: list[dict[str, Any]]) -> str:
-    return "".join(
-        words(start.get("text")) + "".join(words(delta.get("text")) for delta in deltas)
-        for kind, start, deltas in _blocks(objects)
-        if kind in ("text", "")
-    )
+    texts: list[str] = []
+    for value in objects:
+        match value:
+            case {"type": "content_block_start", "content_block": {"type": "text", "text": text}}:
+                texts.append(words(text))
+            case {"type": "content_block_delta", "delta": {"type": "text_delta", "text": text}}:
+                texts.append(words(text))
+    return "".join(texts)
 
 
 def _messages_calls(objects: list[dict[str, Any]]) -> tuple[Called, ...]:
@@ -291,6 +295,9 @@ def _responses_text(objects: list[dict[str, Any]]) -> str:
 
 def _responses_calls(objects: list[dict[str, Any]]) -> tuple[Called, ...]:
     items = [value.get("item") for value in objects if value.get("type") == "response.output_item.done"]
+    for value in objects:
+        if value.get("type") == "response.completed" and not items:
+            items = (value.get("response") or {}).get("output") or []
     return tuple(
         (item.get("name") or "", item.get("arguments") or "{}")
         for item in items

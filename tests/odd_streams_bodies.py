@@ -59,10 +59,8 @@ def body(name: str, wire: str, source: str, *pieces: bytes, **more: Any) -> OddS
     return OddStream(f"{wire}: {name}", wire, Kind.BODY, source, pieces, text=TEXT, **more)
 
 
-def _bodies(wire: str) -> tuple[OddStream, ...]:
-    usual, whole = USUAL[wire], WHOLE[wire]
-    says: dict[str, Any] = {"mirror": Mirror.SAYS}
-    glued = "decolua/9router#3492"
+def _streams(wire: str) -> tuple[OddStream, ...]:
+    usual = USUAL[wire]
     return (
         *(
             body(f"a stream called {name}", wire, source, *usual, content_type=kind)
@@ -84,6 +82,14 @@ def _bodies(wire: str) -> tuple[OddStream, ...]:
             *usual[1:],
             content_type="application/json",
         ),
+    )
+
+
+def _wholes(wire: str) -> tuple[OddStream, ...]:
+    usual, whole = USUAL[wire], WHOLE[wire]
+    says: dict[str, Any] = {"mirror": Mirror.SAYS}
+    glued = "decolua/9router#3492"
+    return (
         body("a stream though none was asked for", wire, "mudler/LocalAI#340", *usual, stream=False, **says),
         body(
             "a stream called JSON though none was asked for",
@@ -245,4 +251,4 @@ HUGE: Final = (
         "a huge image when it is done", "responses", "router-for-me/CLIProxyAPI#3706", lambda: _image(False)
     ),
 )
-ROWS: Final = (*(row for wire in USUAL for row in _bodies(wire)), *HUGE)
+ROWS: Final = (*(row for wire in USUAL for row in (*_streams(wire), *_wholes(wire))), *HUGE)

@@ -14,12 +14,17 @@ CALLED: Final = chunk({}, "tool_calls")
 
 
 def piece(
-    name: str | None = None, arguments: object = "", *, call: str | None = None, index: object = 0, **more: Any
+    name: str | None = None,
+    arguments: object = "",
+    *,
+    call: str | None = None,
+    index: object = 0,
+    **more: Any,
 ) -> dict[str, Any]:
     """One entry of a delta's `tool_calls`."""
     function = {"name": name, "arguments": arguments}
-    call = {"index": index, "id": call, "type": "function", "function": function, **more}
-    return {key: value for key, value in call.items() if value is not ...}
+    entry = {"index": index, "id": call, "type": "function", "function": function, **more}
+    return {key: value for key, value in entry.items() if value is not ...}
 
 
 def calling(*pieces: dict[str, Any], **more: Any) -> bytes:
@@ -171,7 +176,9 @@ ROWS: Final = (
         calling(piece("get_weather", CITY, call="call_1", type=None)),
         CALLED,
     ),
-    called("no type", "vercel/ai#12905", calling(piece("get_weather", CITY, call="call_1", type=...)), CALLED),
+    called(
+        "no type", "vercel/ai#12905", calling(piece("get_weather", CITY, call="call_1", type=...)), CALLED
+    ),
     called(
         "a signature",
         "earendil-works/pi#3234",
