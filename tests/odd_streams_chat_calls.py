@@ -17,7 +17,7 @@ def piece(
     name: str | None = None,
     arguments: object = "",
     *,
-    call: str | None = None,
+    call: object = None,
     index: object = 0,
     **more: Any,
 ) -> dict[str, Any]:
