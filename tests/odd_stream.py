@@ -156,14 +156,14 @@ class Seen:
 def _values(body: bytes) -> Iterator[Any]:
     """Every piece of JSON behind a `data:` that can be read, and the terminator as a word."""
     for event in re.split(rb"\r?\n\r?\n|\r\r", body.removeprefix(b"\xef\xbb\xbf")):
-        lines = [
-            line.partition(b"data:")[2].strip()
-            for line in re.split(rb"\r\n|\n|\r", event)
-            if b"data:" in line
-        ]
+        every = re.split(rb"\r\n|\n|\r", event)
+        lines = [line.partition(b"data:")[2].strip() for line in every if b"data:" in line]
+        names = [line[6:].strip().decode() for line in every if line.startswith(b"event:")]
         whole = _loaded(b"\n".join(lines))
         for value in [_loaded(line) for line in lines] if whole is None else [whole]:
-            if value is not None:
+            if isinstance(value, dict):
+                yield {"type": "".join(names), **value}
+            elif value is not None:
                 yield value
 
 
@@ -187,8 +187,8 @@ def words(content: object) -> str:
             return json.dumps(content)
         case list():
             return "".join(map(words, content))
-        case {"type": "text" | "output_text", "text": text}:
-            return words(text)
+        case dict() if content.get("type", "text") in ("text", "output_text"):
+            return words(content.get("text"))
         case _:
             return ""
 
@@ -222,20 +222,26 @@ def _chat_text(objects: list[dict[str, Any]]) -> str:
 
 def _chat_calls(objects: list[dict[str, Any]]) -> tuple[Called, ...]:
     calls: list[list[str]] = []
-    by_index: dict[int | None, tuple[str, list[str]]] = {}
+    by_key: dict[object, tuple[str, list[str]]] = {}
+    last: object = None
     for delta in _deltas(objects):
         for call in filter(None, delta.get("tool_calls") or ()):
-            index = None if call.get("index") is None else int(call["index"])
-            id_, said = by_index.get(index, ("", None))
-            if said is None or call.get("id") not in (None, "", id_):
+            index, name = call.get("index"), call.get("id") or ""
+            # Without a number: one with a name of its own is another one, else it goes on.
+            last = int(index) if index is not None else name or last
+            known, said = by_key.get(last, ("", None))
+            if said is None or name not in ("", known):
                 said = ["", ""]
                 calls.append(said)
-            by_index[index] = (call.get("id") or id_, said)
+            by_key[last] = (name or known, said)
             function = call.get("function") or {}
             said[0] += function.get("name") or ""
-            arguments = function.get("arguments")
-            said[1] += json.dumps(arguments) if isinstance(arguments, dict) else arguments or ""
+            said[1] += _arguments(function.get("arguments"))
     return tuple((name, arguments or "{}") for name, arguments in calls)
+
+
+def _arguments(value: object) -> str:
+    return json.dumps(value) if isinstance(value, dict) else str(value or "")
 
 
 def _blocks(objects: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any], list[dict[str, Any]]]]:
@@ -299,7 +305,7 @@ def _responses_calls(objects: list[dict[str, Any]]) -> tuple[Called, ...]:
         if value.get("type") == "response.completed" and not items:
             items = (value.get("response") or {}).get("output") or []
     return tuple(
-        (item.get("name") or "", item.get("arguments") or "{}")
+        (item.get("name") or "", _arguments(item.get("arguments")) or "{}")
         for item in items
         if isinstance(item, dict) and item.get("type") == "function_call"
     )

@@ -190,6 +190,7 @@ FIELDS: Final = (
         "an event of another name",
         "Claude docs, streaming, other events",
         event("message_note", note={"x": 1}),
+        undecided=True,
     ),
     odd(
         "an event of another name and an empty delta",

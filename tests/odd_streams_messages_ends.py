@@ -89,7 +89,7 @@ ENDS: Final = (
         LAST,
     ),
     ends("an unknown reason", "neighbour of BerriAI/litellm#27139", end("compaction"), LAST),
-    ends("a reason that is a number", "neighbour of BerriAI/litellm#27139", end(1), LAST, finish=5),
+    ends("a reason that is a number", "neighbour of BerriAI/litellm#27139", end(1), LAST, finish=4),
     ends(
         "counts behind the reason",
         "neutree-ai/neutree#404",

@@ -162,7 +162,7 @@ FIELDS: Final = (
     ),
     odd("a queue", "OpenAI Responses API", event("queued", response={**RESPONSE, "status": "queued"})),
     odd("a comment", "openai/openai-go#227", b": keep-alive\n\n"),
-    odd("an unknown event", "OpenAI Responses API", event("note", note="x")),
+    odd("an unknown event", "OpenAI Responses API", event("note", note="x"), undecided=True),
     odd(
         "an unknown event with an empty delta",
         "neighbour of BerriAI/litellm#39288",
@@ -184,7 +184,9 @@ FIELDS: Final = (
     odd("a delta that is null", "neighbour of microsoft/agent-framework#5734", say(None)),
     odd("a delta that is empty", "BerriAI/litellm#39288", say("")),
     odd("a delta that is a number", "cloudflare/ai#651", say(6), said="6"),
-    odd("a delta that is an object", "openai/openai-dotnet#677", say({"text": "-"}), undecided=True, said=""),
+    odd(
+        "a delta that is an object", "openai/openai-dotnet#677", say({"text": "-"}), undecided=True, said="-"
+    ),
     odd(
         "more fields",
         "OpenAI Responses API, obfuscation",

@@ -319,6 +319,7 @@ ENDS: Final = (
         *BEGUN,
         part('{"ci'),
         completed(),
+        calls=(("get_weather", '{"ci'),),
         healthy=False,
     ),
 )
