@@ -8,6 +8,7 @@ import odd_streams_bodies
 import odd_streams_chat
 import odd_streams_chat_bytes
 import odd_streams_chat_calls
+import odd_streams_chat_choices
 import odd_streams_chat_ends
 import odd_streams_chat_failures
 import odd_streams_messages
@@ -23,6 +24,7 @@ __all__ = ["ODD", "Kind", "Mirror", "OddStream", "Seen", "seen"]
 ODD: Final[tuple[OddStream, ...]] = (
     *odd_streams_chat.ROWS,
     *odd_streams_chat_bytes.ROWS,
+    *odd_streams_chat_choices.ROWS,
     *odd_streams_chat_ends.ROWS,
     *odd_streams_chat_failures.ROWS,
     *odd_streams_chat_calls.ROWS,

@@ -155,12 +155,11 @@ ROWS: Final = (
     ),
     called(
         "two calls with one index",
-        "neighbour of AstrBotDevs/AstrBot#6692",
+        "sgl-project/sglang#6310",
         calling(WHOLE),
         calling(piece(*CLOCK, call="call_2")),
         CALLED,
         calls=(WEATHER, CLOCK),
-        undecided=True,
     ),
     called("no id", "openai/codex#7517", calling(piece("get_weather", CITY, call=...)), CALLED),
     called(

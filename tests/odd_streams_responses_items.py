@@ -52,6 +52,57 @@ THOUGHTS: Final = (
         item("added", {"type": "reasoning", "id": "rs_1", "summary": None, "content": None}, 1),
     ),
 )
+
+
+THOUGHT: Final = {
+    "type": "reasoning",
+    "id": "rs_1",
+    "summary": [{"type": "summary_text", "text": "Hm."}],
+}
+
+
+def thinking(
+    name: str, source: str, before: tuple[bytes, ...], behind: tuple[bytes, ...] = (), **more: Any
+) -> OddStream:
+    """A row that thinks, then says hello, and then perhaps says once more what it thought."""
+    added = item("added", {"type": "reasoning", "id": "rs_1", "summary": []})
+    said = (item("added", {**message(""), "content": []}, 1), say(HELLO, output_index=1))
+    last = completed(output=[THOUGHT, message(HELLO)])
+    done = item("done", message(HELLO), 1)
+    return row(name, Kind.UNKNOWN, source, created(), added, *before, *said, *behind, done, last, **more)
+
+
+DONE: Final = (
+    tool("reasoning_summary_text.done", summary_index=0, text="Hm."),
+    tool("reasoning_summary_part.done", summary_index=0, part={"type": "summary_text", "text": "Hm."}),
+    item("done", THOUGHT),
+)
+PART: Final = tool("reasoning_summary_text.delta", summary_index=0, delta="Hm.")
+LATE: Final = (
+    thinking("a thought that comes whole", "anomalyco/opencode#44595", DONE, text=HELLO, reasoning="Hm."),
+    thinking(
+        "a thought that is done late", "rikkahub/rikkahub#855", (PART,), DONE, text=HELLO, reasoning="Hm."
+    ),
+    row(
+        "an end that lists fewer items than there were",
+        Kind.UNKNOWN,
+        "neighbour of QuantumNous/new-api#4362",
+        created(),
+        item("added", {"type": "reasoning", "id": "rs_1", "summary": []}),
+        item("added", {**message(""), "content": []}, 1),
+        say(HELLO, output_index=1),
+        item("done", message(HELLO), 1),
+        completed(HELLO),
+        text=HELLO,
+    ),
+    thinking(
+        "a thought under an older name",
+        "LibreChat-AI/agents#164",
+        (tool("reasoning.delta", delta="Hm."),),
+        text=HELLO,
+        undecided=True,
+    ),
+)
 TOOLS: Final = (
     served(
         "a search",
@@ -97,4 +148,4 @@ TOOLS: Final = (
     served("an unknown item", "issue 12", "hologram_call", tool("hologram_call.delta", delta={"x": 1})),
     served("an item whose kind is null", "neighbour of mozilla-ai/otari#512", None),  # type: ignore[arg-type]
 )
-ROWS: Final = (*THOUGHTS, *TOOLS)
+ROWS: Final = (*THOUGHTS, *LATE, *TOOLS)
