@@ -212,8 +212,8 @@ def seen(wire: str, body: bytes) -> Seen:
 def _deltas(objects: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for value in objects:
         for choice in value.get("choices") or ():
-            if isinstance(choice, dict):
-                yield choice.get("delta") or choice.get("message") or {}
+            said = isinstance(choice, dict) and (choice.get("delta") or choice.get("message"))
+            yield said if isinstance(said, dict) else {}
 
 
 def _chat_text(objects: list[dict[str, Any]]) -> str:
@@ -273,11 +273,15 @@ def _messages_text(objects: list[dict[str, Any]]) -> str:
     return "".join(texts)
 
 
+def as_text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def _messages_calls(objects: list[dict[str, Any]]) -> tuple[Called, ...]:
     return tuple(
         (
             start.get("name") or "",
-            "".join(delta.get("partial_json") or "" for delta in deltas)
+            "".join(as_text(delta.get("partial_json") or "") for delta in deltas)
             or json.dumps(start.get("input") or {}),
         )
         for kind, start, deltas in _blocks(objects)

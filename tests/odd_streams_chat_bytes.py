@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from odd_stream import Kind, OddStream, data, dumped
+from odd_stream import Kind, Mirror, OddStream, data, dumped
 from odd_streams_chat import ODD_AT, OURS, TOP, around, odd, row, say, text
 
 #: The front of a chunk.
@@ -134,6 +134,7 @@ ROWS: Final = (
         "orhanerday/ChatGPT#8",
         b"".join(piece[:-1] for piece in USUAL),
         undecided=True,
+        mirror=Mirror.BEGINS,
     ),
     framed(
         "line feeds and returns",

@@ -249,6 +249,7 @@ ENDS: Final = (
         END,
         b"data: [DONE]\n",
         text="Hello, keeper.",
+        mirror=Mirror.BEGINS,
     ),
     row(
         "a terminator without any line end",
@@ -259,6 +260,7 @@ ENDS: Final = (
         END,
         b"data: [DONE]",
         text="Hello, keeper.",
+        mirror=Mirror.BEGINS,
     ),
     row(
         "a terminator with a name",

@@ -44,7 +44,13 @@ ENDS: Final = (
         b'event: message_stop\ndata: {"type":"m',
         mirror=Mirror.SAYS,
     ),
-    ends("a terminator without its empty line", "sudoprivacy/sudocode#576", end(), LAST[:-1]),
+    ends(
+        "a terminator without its empty line",
+        "sudoprivacy/sudocode#576",
+        end(),
+        LAST[:-1],
+        mirror=Mirror.BEGINS,
+    ),
     ends(
         "a terminator with more in it",
         "AWS Bedrock, invocation metrics",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from odd_stream import Called, Kind, OddStream, data, dumped
+from odd_stream import Called, Kind, Mirror, OddStream, data, dumped
 from odd_streams_responses import (
     HELLO,
     OPEN,
@@ -212,8 +212,18 @@ ENDS: Final = (
         completed(HELLO),
         data(b"[DONE]", "done"),
     ),
-    ends("the end without its empty line", "sudoprivacy/sudocode#576", completed(HELLO)[:-1]),
-    ends("the end without any line end", "neighbour of sudoprivacy/sudocode#576", completed(HELLO)[:-2]),
+    ends(
+        "the end without its empty line",
+        "sudoprivacy/sudocode#576",
+        completed(HELLO)[:-1],
+        mirror=Mirror.BEGINS,
+    ),
+    ends(
+        "the end without any line end",
+        "neighbour of sudoprivacy/sudocode#576",
+        completed(HELLO)[:-2],
+        mirror=Mirror.BEGINS,
+    ),
     ends("the end twice", "diegosouzapw/OmniRoute#4937", completed(HELLO), completed(HELLO)),
     ends(
         "limits behind the end",

@@ -64,9 +64,17 @@ def test_a_call_is_whole_with_its_last_sign_and_not_before(
     pieces = data.draw(cuts(arguments))
     for number, piece in enumerate(pieces):
         assert not (number and calls.all_whole)
-        calls.add(ToolCallDelta(0, arguments=piece))
+        calls.add(ToolCallDelta(0, name="" if number else "f", arguments=piece))
     assert calls.all_whole
-    assert calls.whole() == (ToolCall("", "", arguments),)
+    assert calls.whole() == (ToolCall("", "f", arguments),)
+
+
+def test_nobody_runs_a_call_without_a_name() -> None:
+    calls = ToolCalls()
+    calls.add(ToolCallDelta(0, "id", arguments="{}"))
+    assert (calls.all_whole, calls.whole(), calls.open_call()) == (False, (), None)
+    calls.add(ToolCallDelta(0, name="f"))
+    assert calls.whole() == (ToolCall("id", "f", "{}"),)
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,7 @@ def test_behind_a_failure_nothing_passes() -> None:
         ({"refusal": ["no"]}, [Refusal("no")]),
         ({"tool_calls": {"0": {}}}, []),
         ({"tool_calls": {"0": {"id": "x"}}}, [Other(continuable=False)]),
-        ({"tool_calls": [{"index": None}]}, []),
+        ({"tool_calls": [{"index": None}]}, [ToolCallDelta(0)]),
         ({"tool_calls": [{"index": None, "id": "x", "function": None}]}, [ToolCallDelta(0, "x")]),
         (
             {"tool_calls": [{"index": "1", "function": {"name": "f", "arguments": {"a": 1}}}]},

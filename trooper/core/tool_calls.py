@@ -44,6 +44,11 @@ class _Call:
         return "".join(self.pieces)
 
     @property
+    def is_done(self) -> bool:
+        """Whether it can be run: nobody runs a call that has no name."""
+        return self.whole and bool(self.name)
+
+    @property
     def is_blank(self) -> bool:
         return not self.arguments.strip(_BLANKS)
 
@@ -145,7 +150,7 @@ class OpenCalls:
         """Whether no call is open; true when there are none."""
         if not self._calls:
             return not self.overflowed
-        return all(call.whole for call in self._calls.values())
+        return all(call.is_done for call in self._calls.values())
 
 
 @define
@@ -166,4 +171,4 @@ class ToolCalls(OpenCalls):
 
     def whole(self) -> tuple[ToolCall, ...]:
         """The calls that somebody finished."""
-        return tuple(ToolCall(c.id, c.name, c.arguments) for c in self._calls.values() if c.whole)
+        return tuple(ToolCall(c.id, c.name, c.arguments) for c in self._calls.values() if c.is_done)

@@ -168,6 +168,8 @@ class EventReader(FramedReader):
         return self._read_slowly(raw, sse, last=last)
 
     def _read_slowly(self, raw: bytes, sse: SSEEvent, *, last: bool) -> Received | None:
+        # First, so that a terminator behind it in the same event is known to be none.
+        stray = self._read_stray(sse)
         events: list[Event] = []
         nameless = sse.name == "error" and sse.data is not None and not sse.data.strip()
         for data in (b"",) if nameless else texts_in(sse.data or b""):
@@ -180,7 +182,7 @@ class EventReader(FramedReader):
         if last and (Unread() in events or not (sse.data or b"").strip()):
             # It is torn: nobody is to have half of it.
             return None
-        events += self._read_stray(sse)
+        events += stray
         if Unread() in events:
             self._noise += 1
         elif events:

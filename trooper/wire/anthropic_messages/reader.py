@@ -90,6 +90,7 @@ class _Block(msgspec.Struct):
     name: str = ""
     text: str = ""
     thinking: str = ""
+    input: dict[str, object] | None = None
 
 
 class _Delta(msgspec.Struct):
@@ -102,7 +103,7 @@ class _Delta(msgspec.Struct):
 
 class _Event(msgspec.Struct):
     type: str = ""
-    index: int = 0
+    index: int | None = None
     message: _Message | None = None
     content_block: _Block | None = None
     delta: _Delta | None = None
@@ -114,6 +115,7 @@ class _Event(msgspec.Struct):
 _decode: Final = msgspec.json.Decoder(_Event).decode
 #: Blocks that say nothing which another model would have to know.
 _SILENT_BLOCKS: Final = ("redacted_thinking", "fallback")
+_TEXT_BLOCK_KEYS: Final = frozenset({"type", "text", "citations"})
 _KNOWN_DELTAS: Final = ("text_delta", "thinking_delta", "input_json_delta")
 _SILENT_DELTAS: Final = ("signature_delta", "citations_delta")
 #: What stands in an event of a type that nobody here knows, and is no piece of the answer.
@@ -129,9 +131,11 @@ def new_reader(max_event_bytes: int, *, choices: int = 1) -> MessagesReader:
 class MessagesReader(EventReader):
     """One answer's reader; `max_event_bytes` is how much of one event is kept."""
 
-    _open: str = field(default="", init=False)
-    _calls: int = field(default=0, init=False)
-    _has_arguments: bool = field(default=False, init=False)
+    # The kinds of the blocks that are open, by index; the calls among them, and which of those have arguments.
+    _open: dict[int, str] = field(factory=dict, init=False)
+    _calls: dict[int, int] = field(factory=dict, init=False)
+    _with_arguments: set[int] = field(factory=set, init=False)
+    _last: int = field(default=-1, init=False)
     _prompt_tokens: int = field(default=0, init=False)
 
     def _hear(self, data: bytes, name: str, raw: bytes) -> Sequence[Event] | None:
@@ -146,11 +150,11 @@ class MessagesReader(EventReader):
     def _read_event(self, event: _Event, kind: str, raw: bytes) -> Sequence[Event] | None:
         match kind:
             case "content_block_delta" if event.delta is not None:
-                return self._read_delta(event.delta)
-            case "content_block_start" if event.content_block is not None:
-                return self._start_block(event.content_block)
+                return self._read_delta(event.delta, event.index)
+            case "content_block_start" if event.content_block is not None and event.content_block.type:
+                return self._start_block(event.content_block, event.index)
             case "content_block_stop":
-                return self._stop_block()
+                return self._stop_block(event.index)
             case "message_start":
                 return self._begin(event.message or _Message())
             case "message_delta":
@@ -169,9 +173,9 @@ class MessagesReader(EventReader):
         kind = event.type or name
         delta, block = value.get("delta"), value.get("content_block")
         if kind == "content_block_delta":
-            return self._delta_slowly(delta)
+            return self._delta_slowly(delta, event.index)
         if kind == "content_block_start" and isinstance(block, dict):
-            return self._block_slowly(event.content_block or _Block(), block)
+            return self._block_slowly(event.content_block or _Block(), block, event.index)
         heard = self._read_event(event, kind, raw)
         if heard is not None:
             return heard
@@ -179,7 +183,7 @@ class MessagesReader(EventReader):
         self._has_content = self._has_content or unknown
         return [Other(continuable=not unknown)]
 
-    def _delta_slowly(self, delta: object) -> Sequence[Event]:
+    def _delta_slowly(self, delta: object, index: int | None) -> Sequence[Event]:
         if not isinstance(delta, dict):
             return [Other(continuable=is_nothing(delta))]
         read = fitted(delta, _Delta)
@@ -187,12 +191,14 @@ class MessagesReader(EventReader):
             return [Other()]
         read.text = read.text or words_of(delta.get("text"))
         read.thinking = read.thinking or words_of(delta.get("thinking"))
-        return self._read_delta(read)
+        return self._read_delta(read, index)
 
-    def _block_slowly(self, read: _Block, block: Mapping[str, object]) -> Sequence[Event]:
+    def _block_slowly(self, read: _Block, block: Mapping[str, object], index: int | None) -> Sequence[Event]:
         read.text = read.text or words_of(block.get("text"))
         read.thinking = read.thinking or words_of(block.get("thinking"))
-        return self._start_block(read)
+        if not read.type and unknown_in(block, _TEXT_BLOCK_KEYS):
+            return self._said(Other(continuable=False))
+        return self._start_block(read, index)
 
     def _begin(self, message: _Message) -> list[Event]:
         counted = message.usage.prompt_tokens if message.usage else None
@@ -200,33 +206,31 @@ class MessagesReader(EventReader):
         begin = Begin(message.id, 0, message.model, has_role=True, prompt_tokens=counted)
         return [begin, *(self._said(Other(continuable=False)) if message.content else ())]
 
-    def _start_block(self, block: _Block) -> list[Event]:
-        self._open = block.type
-        self._has_arguments = False
+    def _start_block(self, block: _Block, index: int | None) -> list[Event]:
+        self._last = index = self._last + 1 if index is None else index
+        self._open[index] = block.type
         match block.type:
             case "text" | "":
                 return self._said(Text(block.text)) if block.text else []
             case "thinking":
                 return self._said(Reasoning(block.thinking)) if block.thinking else []
             case "tool_use":
-                self._calls += 1
-                return self._said(ToolCallDelta(self._calls - 1, block.id, block.name))
+                number = self._calls[index] = len(self._calls)
+                begun = self._said(ToolCallDelta(number, block.id, block.name))
+                return begun + self._say_arguments(index, _arguments_of(block))
             case kind if kind in _SILENT_BLOCKS:
                 return [Other()]
             case _:
                 return self._said(Other(continuable=False))
 
-    def _read_delta(self, delta: _Delta) -> list[Event]:
+    def _read_delta(self, delta: _Delta, index: int | None) -> list[Event]:
         match delta.type or _kind_of(delta):
             case "text_delta":
                 return self._said(Text(delta.text)) if delta.text else []
             case "thinking_delta":
                 return self._said(Reasoning(delta.thinking)) if delta.thinking else []
-            case "input_json_delta" if self._open == "tool_use":
-                if not delta.partial_json:
-                    return []
-                self._has_arguments = True
-                return [ToolCallDelta(self._calls - 1, arguments=delta.partial_json)]
+            case "input_json_delta" if self._open.get(self._last if index is None else index) == "tool_use":
+                return self._say_arguments(self._last if index is None else index, delta.partial_json)
             case kind if kind in _SILENT_DELTAS:
                 return [Other()]
             case _:
@@ -237,11 +241,17 @@ class MessagesReader(EventReader):
         self._content()
         return [event]
 
-    def _stop_block(self) -> list[Event]:
-        kind, self._open = self._open, ""
-        if kind == "tool_use" and not self._has_arguments:
+    def _say_arguments(self, index: int, arguments: str) -> list[Event]:
+        if not arguments:
+            return []
+        self._with_arguments.add(index)
+        return [ToolCallDelta(self._calls[index], arguments=arguments)]
+
+    def _stop_block(self, index: int | None) -> list[Event]:
+        index = self._last if index is None else index
+        if self._open.pop(index, "") == "tool_use" and index not in self._with_arguments:
             # A call without arguments is streamed without a delta.
-            return [ToolCallDelta(self._calls - 1, arguments="{}"), PartEnd()]
+            return [ToolCallDelta(self._calls[index], arguments="{}"), PartEnd()]
         return [PartEnd()]
 
     def _read_end(self, event: _Event) -> list[Event]:
@@ -264,6 +274,11 @@ class MessagesReader(EventReader):
             self._fail(Failed(FailureKind.EOF_EARLY) if self._has_content else EMPTY, raw)
             return ()
         return self._terminate()
+
+
+def _arguments_of(block: _Block) -> str:
+    """The input that some put into a block's start as a whole; by the document it is empty there."""
+    return msgspec.json.encode(block.input).decode() if block.input else ""
 
 
 def _kind_of(delta: _Delta) -> str:

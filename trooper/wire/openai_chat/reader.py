@@ -131,7 +131,7 @@ class _Function(msgspec.Struct):
 
 
 class _ToolCall(msgspec.Struct):
-    index: int = 0
+    index: int | None = None
     id: str | None = None
     function: _Function | None = None
 
@@ -159,9 +159,14 @@ class _Choice(msgspec.Struct):
     text: None = None
 
 
+class _Details(msgspec.Struct):
+    reasoning_tokens: int | None = None
+
+
 class _Counts(msgspec.Struct):
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    completion_tokens_details: _Details | None = None
 
 
 class _Chunk(msgspec.Struct):
@@ -192,6 +197,9 @@ class ChatReader(EventReader):
     choices: int = 1
     _begun: bool = field(default=False, init=False)
     _calls: OpenCalls = field(factory=OpenCalls, init=False)
+    # By the index that a call is given: its own, and its id.
+    _numbers: dict[int, tuple[int, str]] = field(factory=dict, init=False)
+    _last_call: int = field(default=0, init=False)
     _open_choices: set[int] = field(factory=set, init=False)
     _ended_choices: set[int] = field(factory=set, init=False)
 
@@ -229,7 +237,10 @@ class ChatReader(EventReader):
             events.append(Begin(chunk.id, chunk.created, chunk.model, has_role))
 
     def _count(self, counts: _Counts, events: list[Event]) -> None:
-        self._counted = self._counted or counts.completion_tokens > 0
+        # Some count the thinking, which nobody was shown, and nothing else.
+        details = counts.completion_tokens_details
+        thought = details is not None and bool(details.reasoning_tokens)
+        self._counted = self._counted or counts.completion_tokens > 0 or thought
         events.append(Usage(counts.prompt_tokens, counts.completion_tokens))
 
     def _hear_choice(
@@ -271,9 +282,22 @@ class ChatReader(EventReader):
             events.append(Refusal(delta.refusal))
         for call in delta.tool_calls or ():
             function = call.function or _Function()
-            piece = ToolCallDelta(call.index, call.id or "", function.name or "", function.arguments or "")
-            self._calls.add(piece)
-            events.append(piece)
+            events.append(self._piece(call, function.name or "", function.arguments or ""))
+
+    def _piece(self, call: _ToolCall, name: str, arguments: str) -> ToolCallDelta:
+        """
+        A piece of a call. Some give all calls one index, or none: another id
+        with a name begins another call.
+        """
+        given = self._last_call if call.index is None else call.index
+        index, call_id = self._numbers.get(given, (given, ""))
+        if name and call.id and call_id not in ("", call.id):
+            index, call_id = max(number for number, _ in self._numbers.values()) + 1, ""
+        self._numbers[given] = index, call_id or call.id or ""
+        self._last_call = given
+        piece = ToolCallDelta(index, call.id or "", name, arguments)
+        self._calls.add(piece)
+        return piece
 
     def _done(self) -> Sequence[Event]:
         if not self._ended and not self._calls.all_whole:
@@ -307,20 +331,30 @@ class ChatReader(EventReader):
             index = index if type(index) is int else fitted({"index": index}, _Choice).index
             said = self._said_slowly(choice)
             self._hear_choice(index, said, word if isinstance(word, str) else "", events, raw)
-        counts = value.get("usage")
-        if isinstance(counts, dict) and all(
-            isinstance(counts.get(k), int) for k in _Counts.__struct_fields__
-        ):
-            self._count(fitted(counts, _Counts), events)
+        self._count_slowly(value, events)
         unknown = not chosen and (not is_nothing(choices) or unknown_in(value, _HARMLESS_KEYS))
         self._has_content = self._has_content or unknown
         if unknown or not (events or chosen):
             events.append(Other(continuable=not unknown))
         return events
 
+    def _count_slowly(self, value: Mapping[str, object], events: list[Event]) -> None:
+        groq = value.get("x_groq")
+        for counts in (value.get("usage"), groq.get("usage") if isinstance(groq, dict) else None):
+            if not isinstance(counts, dict):
+                continue
+            read = fitted(counts, _Counts)
+            if all(isinstance(counts.get(key), int) for key in ("prompt_tokens", "completion_tokens")):
+                self._count(read, events)
+            # Half a count is none for the sum, and enough to know that something was said.
+            self._counted = self._counted or read.completion_tokens > 0
+
     def _said_slowly(self, choice: Mapping[str, object]) -> list[Event]:
         delta = choice.get("delta")
-        unknown = any(not is_nothing(choice.get(key)) for key in ("message", "text"))
+        # Beside a delta they say the same once more.
+        unknown = (
+            any(not is_nothing(choice.get(key)) for key in ("message", "text")) and "delta" not in choice
+        )
         if not isinstance(delta, dict):
             unknown, delta = unknown or not is_nothing(delta), {}
         thinking, refusal = reasoning_of(delta), words_of(delta.get("refusal"))
@@ -336,9 +370,7 @@ class ChatReader(EventReader):
                 and isinstance(call, dict)
                 and isinstance(call.get("function"), dict | None)
             ):
-                piece = _call_piece(call)
-                self._calls.add(piece)
-                said.append(piece)
+                said.append(self._piece(fitted(call, _ToolCall), *_function_of(call)))
             else:
                 unknown = True
         if unknown:
@@ -346,9 +378,11 @@ class ChatReader(EventReader):
         return said
 
 
-def _call_piece(call: Mapping[str, object]) -> ToolCallDelta:
-    read = fitted(call, _ToolCall)
+def _function_of(call: Mapping[str, object]) -> tuple[str, str]:
+    """Name and arguments, also where those are no text."""
     function = call.get("function")
-    given = function.get("arguments") if isinstance(function, dict) else None
+    if not isinstance(function, dict):
+        return "", ""
+    given = function.get("arguments")
     arguments = msgspec.json.encode(given).decode() if isinstance(given, dict) else text_of(given)
-    return ToolCallDelta(read.index, read.id or "", (read.function or _Function()).name or "", arguments)
+    return text_of(function.get("name")), arguments

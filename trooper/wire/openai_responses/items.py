@@ -96,9 +96,10 @@ class Items:
 
     def learn(self, value: Mapping[str, object]) -> None:
         """Take in one forwarded event that gives the answer its shape."""
-        index, item, part = value.get("output_index"), value.get("item"), value.get("part")
+        item, part = value.get("item"), value.get("part")
         match value.get("type"):
-            case "response.output_item.added" if isinstance(item, dict) and isinstance(index, int):
+            case "response.output_item.added" if isinstance(item, dict):
+                index = _index(value, self._next)
                 self._next = max(self._next, index + 1)
                 self.open = OpenItem(
                     str(item.get("type")),
@@ -107,7 +108,8 @@ class Items:
                     str(item.get("name") or ""),
                     str(item.get("call_id") or ""),
                 )
-            case "response.output_item.done" if isinstance(item, dict) and isinstance(index, int):
+            case "response.output_item.done" if isinstance(item, dict):
+                index = _index(value, self._next if self.open is None else self.open.output_index)
                 self._next = max(self._next, index + 1)
                 self.done[index] = item
                 self.open = None
@@ -124,3 +126,9 @@ class Items:
                     self.open.pieces, self.open.told = [whole], True
             case _:
                 pass
+
+
+def _index(value: Mapping[str, object], otherwise: int) -> int:
+    """Where an item stands; some say that in a text, and some nowhere."""
+    told = value.get("output_index")
+    return int(told) if isinstance(told, int) or (isinstance(told, str) and told.isdecimal()) else otherwise

@@ -26,6 +26,7 @@ forwarded, and the answer cannot be continued from then on.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from typing import Final
 
@@ -96,7 +97,7 @@ class Response(msgspec.Struct):
 class _Event(msgspec.Struct):
     type: str = ""
     item_id: str = ""
-    output_index: int = 0
+    output_index: int | None = None
     content_index: int = 0
     summary_index: int = 0
     delta: str | None = None
@@ -124,10 +125,6 @@ _HARMLESS_TYPES: Final = frozenset(
         "response.output_item.added",
         "response.output_item.done",
         "response.metadata",
-        "rate_limits.updated",
-        "codex.rate_limits",
-        "keepalive",
-        "ping",
     }
 )
 _HARMLESS_KEYS: Final = frozenset(
@@ -147,6 +144,8 @@ _HARMLESS_KEYS: Final = frozenset(
 )
 #: A part of a part: output index, and the part's own index with its kind.
 _Place = tuple[int, str, int]
+#: How long a text is, and its check sum.
+_Sum = tuple[int, int]
 
 
 def new_reader(max_event_bytes: int, *, choices: int = 1) -> ResponsesReader:
@@ -162,6 +161,12 @@ class ResponsesReader(EventReader):
     _said: set[_Place] = field(factory=set, init=False)
     _calls: dict[int, int] = field(factory=dict, init=False)
     _open_calls: set[int] = field(factory=set, init=False)
+    # Calls that began without a name.
+    _nameless: set[int] = field(factory=set, init=False)
+    # The last item that began, for events that do not say where they belong.
+    _last: int = field(default=-1, init=False)
+    # What each item has said, as a sum: it comes again as a whole, sometimes under another place.
+    _sums: dict[tuple[int, str], _Sum] = field(factory=dict, init=False)
 
     def _hear(self, data: bytes, name: str, raw: bytes) -> Sequence[Event] | None:
         try:
@@ -185,7 +190,7 @@ class ResponsesReader(EventReader):
             ):
                 return self._say(event, "thought", Reasoning(event.delta) if event.delta else None)
             case "response.function_call_arguments.delta" if event.delta is not None:
-                return self._say_arguments(event.output_index, event.delta)
+                return self._say_arguments(self._at(event), event.delta)
             case "response.output_text.done":
                 missed = self._missed(event, "text", Text(event.text) if event.text else None)
                 return [*missed, PartEnd()]
@@ -194,11 +199,11 @@ class ResponsesReader(EventReader):
             case "response.reasoning_summary_text.done" | "response.reasoning_text.done":
                 return self._missed(event, "thought", Reasoning(event.text) if event.text else None)
             case "response.function_call_arguments.done":
-                return self._end_call(event.output_index, event.arguments or "")
+                return self._end_call(self._at(event), event.arguments or "")
             case "response.output_item.added" if event.item is not None:
                 return self._begin_item(event.output_index, event.item)
             case "response.output_item.done" if event.item is not None:
-                return self._end_item(event.output_index, event.item)
+                return self._end_item(self._at(event), event.item)
             case "response.created":
                 told = event.response or Response()
                 return [Begin(told.id, int(told.created_at), told.model, has_role=True)]
@@ -219,7 +224,8 @@ class ResponsesReader(EventReader):
         heard = self._read_event(event, kind)
         if heard is not None:
             return heard
-        unknown = unknown_in(value, _HARMLESS_KEYS)
+        # What is no part of the response is news about it: limits, timings.
+        unknown = unknown_in(value, _HARMLESS_KEYS) and not _is_news(kind)
         self._has_content = self._has_content or unknown
         return [Other(continuable=not unknown)]
 
@@ -232,14 +238,25 @@ class ResponsesReader(EventReader):
         if said is None:
             return []
         self._content()
-        self._said.add(_place(event, kind))
+        at = self._at(event)
+        self._said.add(_place(at, event, kind))
+        self._sums[at, kind] = _sum(said, self._sums.get((at, kind), (0, 0)))
         return [said]
+
+    def _at(self, event: _Event) -> int:
+        """The output index of the item that an event belongs to."""
+        index = event.output_index
+        return index if index is not None else max(0, self._last)
 
     def _missed(self, event: _Event, kind: str, said: Event | None) -> list[Event]:
         """What a part says when it is done, where it said nothing before."""
-        return self._say(event, kind, said) if _place(event, kind) not in self._said else []
+        at = self._at(event)
+        if said is None or _place(at, event, kind) in self._said or _sum(said) == self._sums.get((at, kind)):
+            return []
+        return self._say(event, kind, said)
 
-    def _begin_item(self, output_index: int, item: Item) -> list[Event]:
+    def _begin_item(self, given: int | None, item: Item) -> list[Event]:
+        self._last = output_index = self._last + 1 if given is None else given
         match item.type:
             case "message" | "reasoning":
                 return []
@@ -253,6 +270,8 @@ class ResponsesReader(EventReader):
         self._content()
         index = self._calls[output_index] = len(self._calls)
         self._open_calls.add(output_index)
+        if not item.name:
+            self._nameless.add(output_index)
         return ToolCallDelta(index, item.call_id or item.id, item.name)
 
     def _say_arguments(self, output_index: int, arguments: str) -> list[Event]:
@@ -276,7 +295,12 @@ class ResponsesReader(EventReader):
     def _end_item(self, output_index: int, item: Item) -> list[Event]:
         match item.type:
             case "function_call":
-                new = [] if output_index in self._calls else [self._begin_call(output_index, item)]
+                new: list[Event] = []
+                if output_index not in self._calls:
+                    new.append(self._begin_call(output_index, item))
+                elif item.name and output_index in self._nameless:
+                    new.append(ToolCallDelta(self._calls[output_index], name=item.name))
+                    self._nameless.discard(output_index)
                 return [*new, *self._end_call(output_index, item.arguments)]
             case "message":
                 return self._missed_parts(output_index, item)
@@ -288,8 +312,9 @@ class ResponsesReader(EventReader):
         for number, part in enumerate(item.content or ()):
             place = (output_index, "text", number)
             said = said_by(part)
-            if said is not None and place not in self._said:
+            if said is not None and place not in self._said and _sum(said) not in self._sums.values():
                 self._said.add(place)
+                self._sums[output_index, "text"] = _sum(said)
                 self._has_content = True
                 events.append(said)
         return events
@@ -323,8 +348,20 @@ class ResponsesReader(EventReader):
         return [*events, Finish(reason, word), *ended] if ended else ()
 
 
-def _place(event: _Event, kind: str) -> _Place:
-    return (event.output_index, kind, event.content_index if kind == "text" else event.summary_index)
+def _is_news(kind: str) -> bool:
+    return bool(kind) and not kind.startswith("response.")
+
+
+def _place(at: int, event: _Event, kind: str) -> _Place:
+    return (at, kind, event.content_index if kind == "text" else event.summary_index)
+
+
+def _sum(said: Event, before: _Sum = (0, 0)) -> _Sum:
+    match said:
+        case Text(text) | Refusal(text) | Reasoning(text):
+            return before[0] + len(text), zlib.crc32(text.encode("utf-8", "surrogatepass"), before[1])
+        case _:
+            return before
 
 
 def said_by(part: Part) -> Event | None:
