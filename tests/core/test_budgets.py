@@ -102,3 +102,29 @@ def test_our_own_waiting_does_not_lengthen_the_whole_leg() -> None:
     patience = cloud(total_s=30)
     patience.excuse(100)
     assert patience.due == 130
+
+
+def test_content_behind_the_finish_takes_it_back() -> None:
+    patience = cloud()
+    patience.finish(110)
+    assert (patience.over(110), patience.over(111)) == (False, True)
+    patience.content(110.5)
+    assert not patience.over(200)
+    check_lost(patience, 130.5, FailureKind.STALL)
+    patience.finish(130)
+    assert patience.over(131)
+
+
+def test_the_wait_for_the_terminator_begins_anew_with_each_event() -> None:
+    patience = cloud()
+    patience.event(105)
+    assert patience.due == 160
+    patience.finish(110)
+    patience.event(110.9)
+    assert (patience.over(111.8), patience.over(111.9)) == (False, True)
+
+
+def test_a_finish_alone_is_a_first_sign_of_life() -> None:
+    patience = cloud()
+    patience.finish(110)
+    assert patience.first_content == 110

@@ -17,6 +17,7 @@ from trooper.core.events import (
     Refusal,
     Text,
     ToolCallDelta,
+    Unread,
     Usage,
 )
 from trooper.core.outcome import Phase
@@ -149,3 +150,31 @@ def test_what_takes_the_net_away(event: Event) -> None:
     assert transcript.has_a_net
     transcript.add((event,))
     assert not transcript.has_a_net
+
+
+@pytest.mark.parametrize(
+    "more",
+    [Text("x"), Reasoning("x"), Refusal("x"), ToolCallDelta(0, "c", "f")],
+    ids=lambda e: type(e).__name__,
+)
+def test_content_takes_a_finish_back(more: Event) -> None:
+    transcript = Transcript(100)
+    transcript.add((Text("a"), Finish(FinishReason.STOP), more))
+    assert (transcript.finish, transcript.phase is Phase.FINISHED) == (None, False)
+    transcript.add((Finish(FinishReason.LENGTH),))
+    assert transcript.finish == Finish(FinishReason.LENGTH)
+
+
+def test_a_doubtful_finish_counts_with_the_terminator() -> None:
+    transcript = Transcript(100)
+    doubtful = Finish(FinishReason.STOP, "stop", doubtful=True)
+    transcript.add((Text("a"), doubtful, Usage(1, 2)))
+    assert transcript.finish is None
+    transcript.add((Done(),))
+    assert transcript.finish is doubtful
+
+
+def test_what_nobody_could_read_takes_the_net_away_and_is_no_content() -> None:
+    transcript = Transcript(100)
+    transcript.add((Unread(),))
+    assert (transcript.has_a_net, transcript.has_content, transcript.phase) == (False, False, Phase.PREAMBLE)

@@ -21,6 +21,7 @@ from trooper.core.events import (
     Received,
     Refusal,
     Text,
+    ToolCallDelta,
     Usage,
 )
 from trooper.core.outcome import Completed, Failed, FailureKind
@@ -235,3 +236,49 @@ def test_a_new_delivery_has_learned_nothing() -> None:
     other.end_turn(FinishReason.STOP)
     told = validate_chat(out + other.take())
     assert (told.text, told.id) == ("Keep it.\n", "chatcmpl-r1")
+
+
+def part(data: bytes) -> Received:
+    """A piece of an event that goes on."""
+    return Received(data, (Other(continuable=False),), is_part=True)
+
+
+@pytest.mark.parametrize(
+    ("piece", "missing"), [(b"data: x", b"\n\n"), (b"data: x\n", b"\n"), (b"data: x\r", b"\n\n")]
+)
+def test_nothing_of_ours_stands_inside_an_event(piece: bytes, missing: bytes) -> None:
+    made = delivery()
+    first = leg(made)
+    made.hear(first, part(piece))
+    assert (made.take(), made.missing_end) == (piece, missing)
+    made.fail_in_band(RESET, "a", own=False)
+    assert made.take().startswith(missing + b"data: {")
+    assert made.missing_end == b""
+
+
+def test_the_last_event_is_given_the_end_that_it_lacks() -> None:
+    made = delivery()
+    first = leg(made)
+    made.hear(first, chunk("1", Text("Hi"), STOP))
+    made.hear(first, Received(b"data: [DONE]", (Done(),), is_part=True))
+    made.conclude(first, Completed())
+    made.end_turn(FinishReason.STOP)
+    assert made.take() == b"data: 1\n\ndata: [DONE]\n\n"
+
+
+def test_a_long_event_that_ends_leaves_nothing_open() -> None:
+    made = delivery()
+    first = leg(made)
+    made.hear(first, part(b"data: x"))
+    made.hear(first, Received(b"y\n\n", (Other(continuable=False),)))
+    assert (made.take(), made.missing_end) == (b"data: xy\n\n", b"")
+
+
+def test_a_call_that_waited_is_given_in_its_pieces() -> None:
+    made = delivery()
+    first = leg(made)
+    made.hear(first, chunk("1", ToolCallDelta(0, "c", "f", "{")))
+    assert made.take() == b""
+    made.release_calls(first)
+    made.hear(first, chunk("2", ToolCallDelta(0, arguments="}")))
+    assert made.take() == b"data: 1\n\ndata: 2\n\n"

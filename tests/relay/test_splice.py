@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from trooper.core.events import (
     Refusal,
     Text,
     ToolCallDelta,
+    Unread,
     Usage,
 )
 from trooper.core.outcome import Completed, Failed, FailureKind
@@ -304,3 +306,58 @@ def test_refusals_count_as_said() -> None:
     made = splice(has, goes_on=True, is_first=False)
     heard(made, said(Refusal("no")), said(Done()))
     assert ended(made, Completed(), has)[0] == Completed()
+
+
+def test_a_call_waits_so_long_and_no_longer() -> None:
+    made = splice(hold_call_s=20.0)
+    assert made.release_due(5.0) == math.inf
+    heard(made, raw(Text("a ")))
+    assert made.release_due(5.0) == math.inf
+    assert heard(made, raw(CALL)) != []
+    assert [made.release_due(now) for now in (10.0, 15.0)] == [30.0, 30.0]
+    (item,) = made.release_calls()
+    assert item.events == (CALL,)
+    assert made.release_due(31.0) == math.inf
+    # The rest of it, and the next one, come as they are said.
+    assert len(heard(made, raw(ToolCallDelta(0, arguments="{")), raw(ToolCallDelta(1, "d", "f")))) == 2
+
+
+def test_a_call_that_became_whole_waits_for_nothing() -> None:
+    made = splice(hold_call_s=20.0)
+    heard(made, raw(CALL))
+    assert made.release_due(10.0) == 30.0
+    heard(made, raw(ToolCallDelta(0, arguments="{}")))
+    assert made.release_due(11.0) == math.inf
+    heard(made, raw(ToolCallDelta(1, "d", "f", "{")))
+    assert made.release_due(25.0) == 45.0
+    assert splice().release_calls() == ()
+
+
+def test_what_nobody_understands_and_was_thrown_away_is_a_hole() -> None:
+    for image, continuable in ((), True), ((Other(continuable=False),), False):
+        made, has = splice(), given()
+        for item in heard(made, raw(Text("Look at ")), raw(CALL), raw(*image)):
+            has.add(item.events)
+        ended(made, RESET, has)
+        assert has.continuable is continuable
+    # Where the client has nothing, another target says all of it.
+    made, has = splice(), given()
+    heard(made, raw(CALL), raw(Other(continuable=False)))
+    ended(made, RESET, has)
+    assert (has.has_content, has.continuable) == (False, True)
+
+
+def test_noise_in_another_wire_is_a_hole_if_anything_follows() -> None:
+    made = splice()
+    assert text_of(heard(made, said(Text("a ")), said(Unread()), said())) == ""
+    assert made.unfit is None
+    heard(made, said(Usage(1, 2)))
+    assert made.unfit is Unfit.CONTENT
+
+
+def test_a_doubtful_finish_of_a_whole_answer_is_one() -> None:
+    made, has = splice(), given()
+    for item in heard(made, said(Text("a ")), said(evolve(STOP, doubtful=True))):
+        has.add(item.events)
+    outcome, _ = ended(made, Completed(), has)
+    assert (outcome, has.finish) == (Completed(), STOP)

@@ -32,26 +32,30 @@ class LargeEvent:
     One event in pieces.
 
     Attributes:
-        type: the event's type, or its name; empty where it has neither.
         finish: the last finish reason in it; empty where there is none.
     """
 
-    type: str = field(default="", init=False)
     finish: str = field(default="", init=False)
+    _type: str = field(default="", init=False)
     _depth: int = field(default=0, init=False)
+    # The last string, and the key that it stands behind: its value, unless a colon follows.
     _string: bytes = field(default=b"", init=False)
     _key: bytes = field(default=b"", init=False)
+    _value_of: bytes = field(default=b"", init=False)
     _in_string: bool = field(default=False, init=False)
     # What a piece broke off in: the beginning of a word, or half of an escape.
     _carried: bytes = field(default=b"", init=False)
-    _begun: bool = field(default=False, init=False)
+    _head: bytes = field(default=b"", init=False)
+
+    @property
+    def type(self) -> str:
+        """The event's name, or its type; empty where it has neither."""
+        name = _NAME.search(self._head)
+        return name[1].decode("utf-8", "replace").strip() if name else self._type
 
     def feed(self, piece: bytes) -> None:
         """Look through the next piece."""
-        if not self._begun:
-            self._begun = True
-            name = _NAME.search(piece, 0, _MAX_WORD_BYTES)
-            self.type = name[1].decode("utf-8", "replace").strip() if name else ""
+        self._head += piece[: _MAX_WORD_BYTES - len(self._head)]
         piece, self._carried = self._carried + piece, b""
         at = self._skip_string(piece) if self._in_string else 0
         for token in _TOKEN.finditer(piece, at):
@@ -68,25 +72,25 @@ class LargeEvent:
         return end.end()
 
     def _take(self, token: bytes, piece: bytes, at: int) -> None:
+        if self._value_of and token != b":":
+            self._note(self._value_of, self._string)
         match token:
             case b"{" | b"[":
-                self._depth, self._key = self._depth + 1, b""
+                self._depth, self._key, self._value_of = self._depth + 1, b"", b""
             case b"}" | b"]":
-                self._depth, self._key = self._depth - 1, b""
+                self._depth, self._key, self._value_of = self._depth - 1, b"", b""
             case b":":
-                self._key = self._string
+                self._key, self._value_of = self._string, b""
             case b'"' if len(piece) - at < _MAX_WORD_BYTES:
                 self._carried = piece[at:]
             case b'"':
                 self._in_string = True
                 self._skip_string(piece[at + 1 :])
             case _:
-                self._string = token[1:-1]
-                self._note(self._key, self._string)
-                self._key = b""
+                self._string, self._value_of, self._key = token[1:-1], self._key, b""
 
     def _note(self, key: bytes, value: bytes) -> None:
-        if key == b"type" and self._depth == 1 and not self.type:
-            self.type = value.decode("utf-8", "replace")
+        if key == b"type" and self._depth == 1:
+            self._type = value.decode("utf-8", "replace")
         elif key == b"finish_reason" and self._depth == _IN_CHOICE:
             self.finish = value.decode("utf-8", "replace")
