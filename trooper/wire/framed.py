@@ -268,9 +268,14 @@ class EventReader(FramedReader):
         self.outcome = Completed()
         return (Done(),)
 
+    @property
+    def _said_finish(self) -> bool:
+        """Whether there was any finish, even if it was taken back: then a terminator is one."""
+        return self._ended or self._taken_back
+
     def _not_an_end(self) -> Failed | None:
         """Why a terminator, or a clean end behind a finish, is none."""
-        if not self._ended and self._doubt is not None:
+        if not self._said_finish and self._doubt is not None:
             return self._doubt
         return None if self.finished or self._has_content or (self._ended and self._counted) else EMPTY
 

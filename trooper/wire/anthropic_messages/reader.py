@@ -269,7 +269,7 @@ class MessagesReader(EventReader):
         return [*events, self._finish(reason, word, beside_content=False)]
 
     def _stop(self, raw: bytes) -> Sequence[Event]:
-        if not self._ended:
+        if not self._said_finish:
             # The terminator without a reason: nobody has said that the answer is whole.
             self._fail(Failed(FailureKind.EOF_EARLY) if self._has_content else EMPTY, raw)
             return ()

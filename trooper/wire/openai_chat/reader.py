@@ -300,7 +300,7 @@ class ChatReader(EventReader):
         return piece
 
     def _done(self) -> Sequence[Event]:
-        if not self._ended and not self._calls.all_whole:
+        if not self._said_finish and not self._calls.all_whole:
             # No finish reason and half a tool call: nobody finished that call.
             self._fail(Failed(FailureKind.EOF_EARLY), b"")
             return ()

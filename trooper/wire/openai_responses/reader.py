@@ -112,6 +112,7 @@ class _Event(msgspec.Struct):
 
 _decode: Final = msgspec.json.Decoder(_Event).decode
 _FINISHING: Final = ("response.completed", "response.incomplete")
+_ENDS_A_CALL: Final = ("response.function_call_arguments.done", "response.output_item.done")
 #: What says how far the answer is, and nothing of it.
 _HARMLESS_TYPES: Final = frozenset(
     {
@@ -230,9 +231,12 @@ class ResponsesReader(EventReader):
         return [Other(continuable=not unknown)]
 
     def _hear_large(self, event: LargeEvent) -> Sequence[Event]:
-        if event.type not in _FINISHING:
-            return ()
-        return self._end(Response(), event.type)
+        if event.type in _FINISHING:
+            return self._end(Response(), event.type)
+        if event.type in _ENDS_A_CALL:
+            # Which one it is nobody has read; their arguments are said one after the other.
+            self._open_calls.clear()
+        return ()
 
     def _say(self, event: _Event, kind: str, said: Event | None) -> list[Event]:
         if said is None:
