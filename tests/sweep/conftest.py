@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-_STREAMS, _CALLS, _MIRRORED = "streams cut", "calls cut", "streams mirrored"
+_STREAMS, _CALLS, _MIRRORED, _UNKNOWN = "streams cut", "calls cut", "streams mirrored", "unknown content cut"
 
 
 @frozen
@@ -26,6 +26,9 @@ class Tallies:
 
     def add_mirrored(self, wire: str, part: int, played: int) -> None:
         self.request.node.user_properties.append((_MIRRORED, json.dumps([wire, part, played])))
+
+    def add_unknown(self, wire: str, gate: bool, played: int) -> None:
+        self.request.node.user_properties.append((_UNKNOWN, json.dumps([wire, gate, played])))
 
 
 @pytest.fixture
@@ -51,6 +54,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(f"mirrored: {wire}: {played} streams untouched")
     if mirrored:
         terminalreporter.write_line(f"mirrored: {sum(row[2] for row in mirrored)} streams in all")
+    unknown = sum(row[2] for name, row in kept if name == _UNKNOWN)
+    if unknown:
+        terminalreporter.write_line(f"cut around unknown content: {unknown} streams")
     rows = sorted(row for name, row in kept if name == _STREAMS)
     if not rows:
         return
