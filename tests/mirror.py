@@ -114,10 +114,12 @@ def framed(stream: Stream, places: Sequence[int], pauses: Sequence[float]) -> Fr
     """
     edges = sorted({0, len(stream.raw), *(place for place in places if 0 < place < len(stream.raw))})
     chunks: list[tuple[float, bytes]] = []
-    at, left, finished, ended = 0, AFTER_FINISH_S, False, False
+    # A terminator that ends in CRLF can be read one byte before its end.
+    end = next(stop for block, stop in zip(stream.blocks, stream.ends, strict=True) if block.is_end) - 1
+    at, left, finished = 0, AFTER_FINISH_S, False
     for number, (start, stop) in enumerate(pairwise(edges)):
         pause = pauses[number % len(pauses)] if pauses and number else 0.0
-        if ended:
+        if start >= end:
             pause = 0.0
         elif finished:
             pause = min(pause, left)
@@ -125,8 +127,7 @@ def framed(stream: Stream, places: Sequence[int], pauses: Sequence[float]) -> Fr
         chunks.append((pause, stream.raw[start:stop]))
         while at < len(stream.blocks) and stream.ends[at] <= stop:
             block = stream.blocks[at]
-            finished, ended = finished or block.may_finish, ended or block.is_end
-            left = AFTER_FINISH_S if block.says else left
+            finished, left = finished or block.may_finish, AFTER_FINISH_S if block.says else left
             at += 1
     return Framing(tuple(chunks))
 
@@ -323,6 +324,8 @@ def lateness(
     for number, _ in due_at_once(stream, setting):
         block, came, end = stream.blocks[number], arrived[number], stream.ends[number]
         shown = shown or block.kind in ("sure", "text", "call")
+        # The LF of a CRLF may come with the next event: with the CR this one was whole.
+        end -= block.raw.endswith(b"\r\n")
         went = next(when for when, stop in left if stop >= end)
         if went > came + (0.0 if shown else PREAMBLE_S) + _A_MOMENT_S:
             yield f"{block.raw[:80]!r} came at {came} and went at {went}"
