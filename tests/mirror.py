@@ -33,8 +33,8 @@ from trooper.wires import WIRES as TABLE
 
 #: Small, so that a stream of a few kilobytes is one past every bound.
 MAX_EVENT_BYTES: Final = 2000
-HOLD_BYTES: Final = 2000
-HOLD_CALL_BYTES: Final = 4000
+HOLD_BYTES: Final = 600
+HOLD_CALL_BYTES: Final = 2000
 #: The silence behind a finish that nobody may cut short.
 AFTER_FINISH_S: Final = 4.5
 #: A preamble may wait this long for the content that it announces.

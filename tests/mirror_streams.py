@@ -198,8 +198,11 @@ def odd_blocks(draw: st.DrawFn, part: Part) -> Block:
         case "bom":
             return Block(BOM + event_of([b": x"], line_end), "odd")
         case _:
-            run = event_of([draw(LINES)], line_end) * draw(st.integers(2, 30))
-            return Block(run, "odd")
+            # More than may wait: of what nobody can read, or of what says nothing.
+            line, kind = draw(
+                st.sampled_from(((b"data: {" + b"x" * 150, "odd"), (b": " + b"x" * 150, "quiet")))
+            )
+            return Block(event_of([line], line_end) * draw(st.integers(2, 40)), kind)
 
 
 # -- streams ------------------------------------------------------------------------------
@@ -275,13 +278,16 @@ def _perhaps_spoiled(draw: st.DrawFn, say: Say) -> Say:
             return say
 
 
-PAUSES: Final = st.lists(st.sampled_from((0.0, 0.05, 0.7, 1.3, 4.0)), min_size=1, max_size=4)
+#: The longest is one in which a client is sent a sign of life.
+PAUSES: Final = st.lists(st.sampled_from((0.0, 0.05, 0.7, 1.3, 4.0, 11.0)), min_size=1, max_size=4)
 
 
 @st.composite
 def framings(draw: st.DrawFn, stream: Stream, count: int) -> list[Framing]:
-    """In how many ways the stream comes: whole, by its events, and cut anywhere."""
+    """In how many ways the stream comes: by its events, in pieces of one size, and cut anywhere."""
     found = [framed(stream, stream.ends, draw(PAUSES))]
+    size = draw(st.sampled_from((700, 1500, 100_000)))
+    found.append(framed(stream, range(size, len(stream.raw), size), draw(PAUSES)))
     while len(found) < count:
         places = draw(st.lists(st.integers(1, max(1, len(stream.raw) - 1)), max_size=8))
         found.append(framed(stream, places, draw(PAUSES)))

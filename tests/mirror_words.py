@@ -94,14 +94,27 @@ STRANGE: Final = st.sampled_from(
         {"google": {"thought_signature": "CiQB"}},
     )
 )
+MANY: Final = 500
+#: More than a held call may have.
+LONG: Final = '{"path": "' + "x" * 5000 + '"}'
 ARGUMENTS: Final = st.sampled_from(
-    ("{}", '{"city": "Zürich 🇨🇭"}', '{"a": [1, {"b": "}"}]}', '{"path": "' + "x" * 200 + '"}', "{ }")
+    (
+        "{}",
+        '{"city": "Zürich 🇨🇭"}',
+        '{"a": [1, {"b": "}"}]}',
+        '{"path": "' + "x" * 200 + '"}',
+        "{ }",
+        LONG,
+        LONG,
+    )
 )
 
 
 @st.composite
 def pieces(draw: st.DrawFn, text: str) -> list[str]:
-    """A text whole, or in two or three pieces."""
+    """A text whole, or in two or three pieces; a long one in many."""
+    if len(text) > MANY:
+        return [text[at : at + MANY] for at in range(0, len(text), MANY)]
     places = sorted(draw(st.lists(st.integers(0, len(text)), max_size=2)))
     edges = [0, *places, len(text)]
     return [text[a:b] for a, b in pairwise(edges)]
