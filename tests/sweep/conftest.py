@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-_STREAMS, _CALLS = "streams cut", "calls cut"
+_STREAMS, _CALLS, _MIRRORED, _UNKNOWN = "streams cut", "calls cut", "streams mirrored", "unknown content cut"
 
 
 @frozen
@@ -23,6 +23,12 @@ class Tallies:
     def add_calls(self, wire: str, mode: str, tally: Any) -> None:
         row = [wire, mode, tally.whole, tally.raised, len(tally.wrong), tally.grammars]
         self.request.node.user_properties.append((_CALLS, json.dumps(row)))
+
+    def add_mirrored(self, wire: str, part: int, played: int) -> None:
+        self.request.node.user_properties.append((_MIRRORED, json.dumps([wire, part, played])))
+
+    def add_unknown(self, wire: str, gate: bool, played: int) -> None:
+        self.request.node.user_properties.append((_UNKNOWN, json.dumps([wire, gate, played])))
 
 
 @pytest.fixture
@@ -42,6 +48,15 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             f"cut inside calls: {wire}, {mode}: {whole} complete, {raised} raised, "
             f"{wrong} violations, {grammars} grammars"
         )
+    mirrored = [row for name, row in kept if name == _MIRRORED]
+    for wire in sorted({wire for wire, *_ in mirrored}):
+        played = sum(count for of, _, count in mirrored if of == wire)
+        terminalreporter.write_line(f"mirrored: {wire}: {played} streams untouched")
+    if mirrored:
+        terminalreporter.write_line(f"mirrored: {sum(row[2] for row in mirrored)} streams in all")
+    unknown = sum(row[2] for name, row in kept if name == _UNKNOWN)
+    if unknown:
+        terminalreporter.write_line(f"cut around unknown content: {unknown} streams")
     rows = sorted(row for name, row in kept if name == _STREAMS)
     if not rows:
         return

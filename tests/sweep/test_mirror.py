@@ -1,0 +1,26 @@
+"""
+The law of the mirror, on a hundred thousand streams: whatever a healthy stream
+holds and however it comes, the client gets its bytes, in order and in time.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+
+from mirror_streams import every_one_passes
+from scenes import WIRES
+
+#: So many tests for each wire, for as many processes; each draws streams of its own.
+PARTS: Final = 4
+EXAMPLES: Final = 280
+WAYS: Final = 4
+
+
+@pytest.mark.parametrize("part", range(1, PARTS + 1))
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_healthy_stream_passes_untouched(wire: str, part: int, tallies: Any) -> None:
+    played = every_one_passes(wire, examples=EXAMPLES, ways=WAYS, part=part)
+    tallies.add_mirrored(wire, part, played)
+    assert played >= 8900
