@@ -79,7 +79,19 @@ def test_noise_waits_for_the_next_that_can_be_read() -> None:
     alone = Gate()
     assert alone.push(NOISE) == []
     assert alone.push(event(Usage(1, 2))) == [NOISE, event(Usage(1, 2))]
-    assert Gate(hold_chars=0).push(NOISE) == [NOISE]
+    assert Gate(holds_noise=False).push(NOISE) == [NOISE]
+
+
+def test_noise_waits_where_nothing_else_does() -> None:
+    """Nobody could go on; an honest error is still better than noise and then one."""
+    gate = Gate(is_open=True)
+    word, ping = event(Text("lo")), event()
+    assert [gate.push(item) for item in (word, NOISE, ping, NOISE)] == [[word], [], [], []]
+    assert gate.push(word) == [NOISE, ping, NOISE, word]
+    assert gate.push(ping) == [ping]
+    assert Gate(is_open=True, holds_noise=False).push(NOISE) == [NOISE]
+    bounded = Gate(is_open=True, max_held_bytes=1)
+    assert bounded.push(NOISE) == [NOISE]
 
 
 def test_noise_is_dropped_with_its_leg() -> None:

@@ -56,9 +56,9 @@ class SlowGate(Gate):
         if self._unread and any(not isinstance(e, Unread) for e in item.events):
             # Somebody understands what follows: the noise was none.
             return [*self._release_all(), *self.push(item)]
-        waits = Text | Begin | PartEnd | Usage | (Unread if self.hold_chars else Text)
+        waits = Text | Begin | PartEnd | Usage | Unread
         ends_word = any(not isinstance(e, waits) and e != Other() for e in item.events)
-        unread = Unread() in item.events and self.hold_chars > 0
+        unread = Unread() in item.events
         if not ends_word and not item.text and not unread and not self._held:
             return [item]
         if ends_word and not item.text:

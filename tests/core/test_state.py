@@ -32,7 +32,7 @@ MIB = 1024 * 1024
         (
             Gate,
             {"hold_chars": 32, "max_held_bytes": MIB // 4, "max_tool_bytes": 4 * MIB}
-            | {"is_open": False, "holds_all": False, "holds_calls": True},
+            | {"is_open": False, "holds_all": False, "holds_calls": True, "holds_noise": True},
         ),
         (
             Patience,

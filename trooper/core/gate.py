@@ -35,8 +35,8 @@ more: this one and those behind it go out in the pieces they come in.
 A gate that `holds_all` keeps the whole answer back until its finish: for
 structured answers, where half a document is of no use to anybody.
 
-An `open` gate holds nothing. It is used where no continuation can follow:
-then waiting would buy nothing.
+An `open` gate holds nothing but what could not be read. It is used where no
+continuation can follow: then waiting would buy nothing.
 
 This file may not know any wire; it never changes or splits an event.
 """
@@ -77,6 +77,7 @@ class Gate:
     is_open: bool = False
     holds_all: bool = False
     holds_calls: bool = True
+    holds_noise: bool = True
     #: A tool call waits until it is whole.
     holds_call: bool = field(default=False, init=False)
     _held: deque[Received] = field(factory=deque, init=False)
@@ -97,7 +98,7 @@ class Gate:
     def push(self, item: Received) -> list[Received]:
         """Take the next event; return the events that may go out now, in order."""
         if self.is_open:
-            return [item]
+            return [item] if item.has_content and not self._unread else self._push_to_open(item)
         if self.holds_all:
             return self._push_to_whole(item)
         if self._unread and any(not isinstance(event, Unread) for event in item.events):
@@ -115,8 +116,7 @@ class Gate:
                 case ToolCallDelta() | Reasoning() | Refusal() | Finish() | Done() | NextChoice() | Other():
                     ends_word = True
                 case Unread():
-                    # Nothing waits where no word does.
-                    unread, ends_word = self.hold_chars > 0, ends_word or self.hold_chars == 0
+                    unread, ends_word = self.holds_noise, ends_word or not self.holds_noise
                 case _ as never:
                     assert_never(never)
         if deltas or self.holds_call:
@@ -175,6 +175,15 @@ class Gate:
     def held_bytes(self) -> int:
         """How much is held, for the bound on memory and for tests."""
         return self._held_bytes
+
+    def _push_to_open(self, item: Received) -> list[Received]:
+        """Even where nobody could go on, an honest error is better than noise and then one."""
+        noise = Unread() in item.events and self.holds_noise
+        if not noise and not (self._unread and not item.events):
+            return [*self._release_all(), item]
+        self._hold(item, "")
+        self._unread = True
+        return self._release_all() if self._held_bytes > self.max_held_bytes else []
 
     def _push_to_whole(self, item: Received) -> list[Received]:
         self._hold(item, "")

@@ -300,6 +300,7 @@ class Splice:
             is_open=not self.streams or not (words or self.could_start_over()),
             holds_all=self._holds_all(),
             holds_calls=server.tool_calls == "hold",
+            holds_noise=server.gate,
         )
 
     def _holds_all(self) -> bool:

@@ -289,6 +289,7 @@ HEALTHY: tuple[Fault, ...] = (
         "before",
         "restart",
         "",
-        lambda e, _: Script((Head(), *sends([*e.preamble, *e.tail]), End())),
+        # Without counts, which would make it an answer.
+        lambda e, _: Script((Head(), *sends([*e.preamble, *e.tail[:1], *e.tail[-1:]]), End())),
     ),
 )

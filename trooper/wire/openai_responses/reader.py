@@ -48,6 +48,7 @@ from trooper.core.events import (
 )
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Failed, FailureKind
+from trooper.core.tool_calls import OpenCalls
 from trooper.wire.framed import EventReader
 from trooper.wire.large import LargeEvent
 from trooper.wire.tolerant import fitted, is_nothing, unknown_in, words_of
@@ -158,14 +159,17 @@ def new_reader(max_event_bytes: int, *, choices: int = 1) -> ResponsesReader:
 class ResponsesReader(EventReader):
     """One answer's reader; `max_event_bytes` is the bound on one event."""
 
-    # Parts that said something; calls by their output index: which one, and whether its arguments ended.
+    # Parts that said something; calls by their output index: which one, and the arguments that have not ended.
     _said: set[_Place] = field(factory=set, init=False)
     _calls: dict[int, int] = field(factory=dict, init=False)
-    _open_calls: set[int] = field(factory=set, init=False)
+    _open_calls: dict[int, OpenCalls] = field(factory=dict, init=False)
     # Calls that began without a name.
     _nameless: set[int] = field(factory=set, init=False)
     # The last item that began, for events that do not say where they belong.
     _last: int = field(default=-1, init=False)
+    # Where items have begun; the same by their ids.
+    _begun: set[int] = field(factory=set, init=False)
+    _places: dict[str, int] = field(factory=dict, init=False)
     # What each item has said, as a sum: it comes again as a whole, sometimes under another place.
     _sums: dict[tuple[int, str], _Sum] = field(factory=dict, init=False)
 
@@ -248,9 +252,12 @@ class ResponsesReader(EventReader):
         return [said]
 
     def _at(self, event: _Event) -> int:
-        """The output index of the item that an event belongs to."""
+        """The output index of the item that an event belongs to, also where only its id says so."""
         index = event.output_index
-        return index if index is not None else max(0, self._last)
+        if index is not None and index in self._begun:
+            return index
+        item_id = event.item_id or (event.item.id if event.item is not None else "")
+        return self._places.get(item_id, max(0, self._last) if index is None else index)
 
     def _missed(self, event: _Event, kind: str, said: Event | None) -> list[Event]:
         """What a part says when it is done, where it said nothing before."""
@@ -261,6 +268,8 @@ class ResponsesReader(EventReader):
 
     def _begin_item(self, given: int | None, item: Item) -> list[Event]:
         self._last = output_index = self._last + 1 if given is None else given
+        self._begun.add(output_index)
+        self._places[item.id] = output_index
         match item.type:
             case "message" | "reasoning":
                 return []
@@ -273,7 +282,7 @@ class ResponsesReader(EventReader):
     def _begin_call(self, output_index: int, item: Item) -> ToolCallDelta:
         self._content()
         index = self._calls[output_index] = len(self._calls)
-        self._open_calls.add(output_index)
+        self._open_calls[output_index] = OpenCalls()
         if not item.name:
             self._nameless.add(output_index)
         return ToolCallDelta(index, item.call_id or item.id, item.name)
@@ -285,12 +294,16 @@ class ResponsesReader(EventReader):
         if not arguments:
             return []
         self._said.add((output_index, "arguments", 0))
+        if (begun := self._open_calls.get(output_index)) is not None:
+            begun.add(ToolCallDelta(0, name="f", arguments=arguments))
         return [ToolCallDelta(index, arguments=arguments)]
 
     def _end_call(self, output_index: int, arguments: str) -> list[Event]:
+        if output_index not in self._calls:
+            return [Other(continuable=not arguments)]
         if output_index not in self._open_calls:
             return []
-        self._open_calls.discard(output_index)
+        del self._open_calls[output_index]
         if (output_index, "arguments", 0) in self._said:
             return [PartEnd()]
         # A call without arguments has no delta, and some servers send none at all.
@@ -336,7 +349,7 @@ class ResponsesReader(EventReader):
                     pass
                 case _:
                     self._has_content = True
-        if self._open_calls:
+        if not all(begun.all_whole for begun in self._open_calls.values()):
             # Its arguments began and never ended: an end that lies (pi#9897).
             self._fail(Failed(FailureKind.EOF_EARLY), b"")
             return ()

@@ -85,7 +85,7 @@ class ResponsesVoice:
         target is changed: it gets the note about the legs.
         """
         raw, events = received.raw, received.events
-        if raw.startswith(b":"):
+        if raw.startswith(b":") and not events:
             return raw
         self._last_raw = raw
         if len(events) == 1 and self._items.open is not None:
