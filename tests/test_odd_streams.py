@@ -79,7 +79,7 @@ def is_continuable(items: Iterable[Received]) -> bool:
     for item in items:
         if item.has_finish:
             break
-        if Unread() in item.events:
+        if any(isinstance(event, Unread) for event in item.events):
             return False
         transcript.add(item.events)
     return transcript.continuable

@@ -98,7 +98,7 @@ def test_noise_is_dropped_with_its_leg() -> None:
     gate = Gate()
     for item in (*said("Hello w"), NOISE):
         gate.push(item)
-    assert not gate.holds_unknown
+    assert not gate.holds_a_hole
     assert gate.abandon() == "Hello"
     assert gate.push(event(Usage(1, 2))) == [event(Usage(1, 2))]
 
@@ -121,9 +121,9 @@ def test_an_image_that_waits_is_known_to_wait() -> None:
     waits = []
     for item in (ToolCallDelta(0, "c", "f", "{"), Other(continuable=False)):
         gate.push(event(item))
-        waits.append(gate.holds_unknown)
+        waits.append(gate.holds_a_hole)
     gate.abandon()
-    assert [*waits, gate.holds_unknown] == [False, True, False]
+    assert [*waits, gate.holds_a_hole] == [False, True, False]
 
 
 def test_a_role_and_text_in_one_event_is_text() -> None:

@@ -53,12 +53,12 @@ class SlowGate(Gate):
         deltas = [e for e in item.events if isinstance(e, ToolCallDelta)] if self.holds_calls else []
         if deltas or self.holds_call:
             return self._push_tool_call(item, deltas)
-        if self._unread and any(not isinstance(e, Unread) for e in item.events):
+        if self._unread and any(not isinstance(e, Unread) and e != Other() for e in item.events):
             # Somebody understands what follows: the noise was none.
             return [*self._release_all(), *self.push(item)]
         waits = Text | Begin | PartEnd | Usage | Unread
         ends_word = any(not isinstance(e, waits) and e != Other() for e in item.events)
-        unread = Unread() in item.events
+        unread = any(isinstance(e, Unread) for e in item.events)
         if not ends_word and not item.text and not unread and not self._held:
             return [item]
         if ends_word and not item.text:

@@ -91,7 +91,7 @@ def test_a_finish_in_every_chunk_is_none() -> None:
     [
         {"content": "more"},
         {"reasoning": "more"},
-        {"tool_calls": [{"index": 0, "id": "x"}]},
+        {"tool_calls": [{"index": 0, "id": "x", "function": {"name": "f", "arguments": "{}"}}]},
         {"refusal": "no"},
     ],
 )

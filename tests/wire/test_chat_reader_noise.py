@@ -51,7 +51,7 @@ def test_a_bad_line_passes_and_is_not_read(bad: bytes) -> None:
     result = read([ROLE, bad, HELLO, STOP, DONE])
     assert result.raw == ROLE + bad + HELLO + STOP + DONE
     assert result.outcome == WHOLE
-    assert Unread() in result.events or Other(continuable=False) in result.events
+    assert any(isinstance(e, Unread) or e == Other(continuable=False) for e in result.events)
 
 
 def test_a_body_that_ends_in_bad_lines_is_noise() -> None:
@@ -252,7 +252,7 @@ def test_empty_data_passes_and_is_no_bad_line(empty: bytes) -> None:
     result = read([ROLE, *[empty] * 5, HELLO, STOP, DONE])
     assert result.raw == ROLE + empty * 5 + HELLO + STOP + DONE
     assert result.outcome == WHOLE
-    assert result.events == (BEGIN, Text("Hello"), STOPPED, Done())
+    assert [e for e in result.events if e != Other()] == [BEGIN, Text("Hello"), STOPPED, Done()]
 
 
 # Anything at all

@@ -147,8 +147,11 @@ class Unread:
 
     Noise before a failure, or a piece of the answer that only its client can
     read: what follows tells. It is no content, and once a client has it nobody
-    can go on from there.
+    can go on from there. One that does not even begin like an event may not
+    say anything (`may_say`): another wire's client need not have it.
     """
+
+    may_say: bool = True
 
 
 Event: TypeAlias = (

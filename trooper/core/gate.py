@@ -27,8 +27,8 @@ Three things open the hold:
 Bytes that nobody could read wait for the next event that somebody can: noise
 is what many failures begin with, and then the client need not have it.
 
-Tool calls wait until they are whole (unless `holds_calls` is false), all that are open together; what follows
-an open call waits behind it. Past `max_tool_bytes`, and when whoever owns the
+Tool calls wait until they are whole (unless `holds_calls` is false), all that
+are open together; what follows an open call waits behind it. Past `max_tool_bytes`, and when whoever owns the
 gate finds that it has been long enough (`release_calls`), calls are held no
 more: this one and those behind it go out in the pieces they come in.
 
@@ -88,6 +88,8 @@ class Gate:
     # The text length of each held event, in step with `_held`.
     _lengths: deque[int] = field(factory=deque, init=False)
     _running: bool = field(default=False, init=False)
+    # More of a call is held that was whole, and has gone out.
+    _adds_to_whole: bool = field(default=False, init=False)
     # Something that nobody could read is held.
     _unread: bool = field(default=False, init=False)
     _calls: OpenCalls = field(init=False)
@@ -101,7 +103,7 @@ class Gate:
             return [item] if item.has_content and not self._unread else self._push_to_open(item)
         if self.holds_all:
             return self._push_to_whole(item)
-        if self._unread and any(not isinstance(event, Unread) for event in item.events):
+        if self._unread and _can_be_read(item):
             return [*self._release_all(), *self.push(item)]
         text, ends_word, unread = item.text, False, False
         deltas: list[ToolCallDelta] = []
@@ -149,9 +151,25 @@ class Gate:
         return self.flush()
 
     @property
-    def holds_unknown(self) -> bool:
-        """Whether something waits that nobody here understands: without it the answer has a hole."""
-        return any(event == Other(continuable=False) for item in self._held for event in item.events)
+    def holds_content(self) -> bool:
+        """Whether something waits that a client would have waited for."""
+        return any(item.has_content for item in self._held)
+
+    @property
+    def holds_a_hole(self) -> bool:
+        """
+        Whether something waits without which the answer has a hole, since nobody
+        who goes on knows of it: what nobody here understands or could read, and
+        more of a call that has gone out as a whole one.
+        """
+        unread = False
+        for item in self._held:
+            if unread and _can_be_read(item):
+                return True
+            unread = unread or any(isinstance(event, Unread) for event in item.events)
+            if Other(continuable=False) in item.events:
+                return True
+        return self._adds_to_whole
 
     def abandon(self) -> str:
         """
@@ -178,8 +196,8 @@ class Gate:
 
     def _push_to_open(self, item: Received) -> list[Received]:
         """Even where nobody could go on, an honest error is better than noise and then one."""
-        noise = Unread() in item.events and self.holds_noise
-        if not noise and not (self._unread and not item.events):
+        noise = self.holds_noise and any(isinstance(event, Unread) for event in item.events)
+        if not noise and not (self._unread and not _can_be_read(item)):
             return [*self._release_all(), item]
         self._hold(item, "")
         self._unread = True
@@ -197,7 +215,9 @@ class Gate:
         released = [] if self.holds_call else self._release_all()
         size = item.size_bytes
         for delta in deltas:
+            was_whole = self._calls.is_whole(delta.index)
             self._calls.add(delta, size)
+            self._adds_to_whole |= was_whole and not self._calls.is_whole(delta.index)
             size = 0  # Of the event that several pieces came in, once.
         self._calls.hold(size)
         self._hold(item, "")
@@ -209,12 +229,13 @@ class Gate:
         self.holds_call = not self._calls.all_whole
         if not self.holds_call:
             self._calls.released()
+            self._adds_to_whole = False
             released += self._release_all()
         return released
 
     def _forget_calls(self) -> None:
         self._calls = OpenCalls(self.max_tool_bytes)
-        self.holds_call = False
+        self.holds_call = self._adds_to_whole = False
 
     def _hold(self, item: Received, text: str) -> None:
         self._held.append(item)
@@ -257,3 +278,8 @@ class Gate:
         start = context_start(self._text, sent_chars)
         self._text = self._text[start:]
         self._sent_chars = sent_chars - start
+
+
+def _can_be_read(item: Received) -> bool:
+    """Whether it says anything that somebody here understands to be said."""
+    return any(not isinstance(event, Unread) and event != Other() for event in item.events)

@@ -42,6 +42,8 @@ class Patience:
     _since: float = field(init=False)
     _granted: bool = field(init=False)
     _finished: bool = field(default=False, init=False)
+    # When the terminator is waited for no longer, whatever comes.
+    _until: float = field(default=math.inf, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._since = self.started
@@ -62,12 +64,13 @@ class Patience:
     def finish(self, now: float) -> None:
         """The finish reason has come; only the terminator is missing."""
         self.content(now)
-        self._finished = True
+        self._finished, self._until = True, now + max(self.stall_s, self.terminator_s)
 
     def event(self, now: float) -> None:
         """
         Something has come that is no content. Behind the finish it is worth
-        another wait for the terminator: token counts may come late.
+        another wait for the terminator, since token counts may come late; in
+        all no longer than a silence.
         """
         if self._finished:
             self._since = now
@@ -75,12 +78,13 @@ class Patience:
     def excuse(self, waited_s: float) -> None:
         """We were busy elsewhere for so long."""
         self._since += waited_s
+        self._until += waited_s
 
     @property
     def due(self) -> float:
         """When patience ends, as far as is known now."""
         if self._finished:
-            due = self._since + self.terminator_s
+            due = min(self._since + self.terminator_s, self._until)
         elif self.first_content is not None:
             due = self._since + self.stall_s
         elif self._granted:

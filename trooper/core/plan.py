@@ -168,7 +168,8 @@ def next_step(
         return PassOn(outcome)
     if outcome.unfit_reason is Unfit.SCHEMA:
         return GiveUp(told)
-    if transcript.tool_calls() and transcript.calls_are_whole and transcript.continuable:
+    understood = transcript.continuable and not transcript.has_unread
+    if transcript.tool_calls() and transcript.calls_are_whole and understood:
         return FinishTurn(FinishReason.TOOL_CALLS)
     did_not_go_on = outcome.unfit_reason is Unfit.STARTS_ANEW or (
         transcript.has_text and outcome.kind is FailureKind.INVALID_REQUEST

@@ -128,6 +128,11 @@ class OpenCalls:
             if call.whole:
                 self._became_whole(call)
 
+    def is_whole(self, index: int) -> bool:
+        """Whether the call of that index has begun and is whole."""
+        call = self._calls.get(index)
+        return call is not None and call.is_done
+
     def hold(self, held_bytes: int) -> None:
         """So much more waits for a call to become whole."""
         self._bytes += held_bytes

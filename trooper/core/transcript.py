@@ -68,7 +68,7 @@ class Transcript:
                 case Text(text):
                     self.text_events += 1
                     self.part_ended = False
-                    self.finish = None
+                    self.finish = self._doubtful = None
                     if self._counts(text):
                         self._pieces.append(text)
                 case Reasoning(text):
@@ -95,6 +95,7 @@ class Transcript:
                     self.finish = self.finish or self._doubtful
                 case Other(continuable=False):
                     self.continuable = False
+                    self.doubt_finish()
                 case NextChoice():
                     # Another answer begins in the same stream: the finish before
                     # it was not the end, and two texts cannot be continued.
@@ -106,6 +107,10 @@ class Transcript:
                     pass
                 case _ as never:
                     assert_never(never)
+
+    def doubt_finish(self) -> None:
+        """Something has followed the finish, if there was one: only the terminator makes it the end."""
+        self._doubtful, self.finish = self.finish or self._doubtful, None
 
     def _counts(self, text: str) -> bool:
         """Whether `text` still fits under the cap; forgets everything when it does not."""

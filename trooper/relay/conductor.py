@@ -33,7 +33,7 @@ from typing import Final, assert_never
 import trio
 from attrs import define, field
 
-from trooper.core.events import FinishReason, Received
+from trooper.core.events import FinishReason, Other, Received
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.core.pacing import Pacing
 from trooper.core.plan import (
@@ -67,6 +67,8 @@ from trooper.telemetry.report import Ending, How, LegReport, RequestReport
 
 #: Events that are read at once go out in one write, up to this much.
 _WRITE_BYTES: Final = 65_536
+#: What no wait is lengthened for.
+_SAYS_NOTHING: Final = (Other(),)
 #: How long a finished leg may take to give its connection back.
 _GOODBYE_S: Final = 0.3
 
@@ -248,7 +250,7 @@ class Conductor:
                         patience.finish(trio.current_time())
                     elif item.has_content:
                         patience.content(trio.current_time())
-                    elif item.events:
+                    elif item.events and item.events != _SAYS_NOTHING:
                         patience.event(trio.current_time())
                     delivery.hear(splice, item)
                     if splice.stopped:

@@ -85,11 +85,18 @@ class Delivery:
             # Nobody can go on from here, so there is no reason to hold anything.
             self._give_all(splice.open_up())
 
+    def release_calls(self, splice: Splice) -> None:
+        """Give the tool call that waits, whole or not, and the rest of it as it comes."""
+        self._give_all(splice.release_calls())
+
     def conclude(self, splice: Splice, outcome: Outcome) -> Outcome:
         """The leg that speaks is over: give what may still go out; return how it really ended."""
         outcome, released = splice.last_words(outcome)
         self._give_all(released)
         outcome, released = splice.judge(outcome, self.transcript)
+        if splice.went_on:
+            # What it said behind its finish was thrown away: that was no end.
+            self.transcript.doubt_finish()
         self._give_all(released)
         return outcome
 
@@ -127,10 +134,6 @@ class Delivery:
             self.out += self.missing_end
             self.missing_end = b""
 
-    def release_calls(self, splice: Splice) -> None:
-        """Give the tool call that waits, whole or not, and the rest of it as it comes."""
-        self._give_all(splice.release_calls())
-
     def _speak(self, events: tuple[Event, ...]) -> None:
         self._end_event()
         for event in events:
@@ -151,8 +154,10 @@ class Delivery:
 
     def _notes_beside(self, item: Received) -> tuple[LegNote, ...]:
         """The notes for a forwarded event: they stand beside the finish."""
-        told = len(self.tally.legs) > 1 and any(isinstance(event, Finish) for event in item.events)
-        return self._notes() if told else ()
+        if len(self.tally.legs) < 2 or item.is_part or self.missing_end:
+            # An event in parts is nobody's to write in.
+            return ()
+        return self._notes() if any(isinstance(event, Finish) for event in item.events) else ()
 
     def _notes(self) -> tuple[LegNote, ...]:
         """What the client is told about the legs; nothing while there was only one."""

@@ -78,6 +78,7 @@ class Response:
         await self.client.answer(answer, self._own_headers(speaker))
 
     async def _open(self, delivery: Delivery, leg: RunningLeg) -> None:
+        before = trio.current_time()
         await self.client.start(
             200,
             (
@@ -89,7 +90,9 @@ class Response:
                 *http.to_client(leg.opened),
             ),
         )
-        self.pacing.sent(trio.current_time())
+        now = trio.current_time()
+        self.pacing.sent(now)
+        leg.patience.excuse(now - before)
 
     async def _write(self, delivery: Delivery, leg: RunningLeg) -> None:
         before = trio.current_time()

@@ -92,6 +92,8 @@ class Splice:
     forwards: bool = field(init=False)
     #: The leg has said all it may: a stop sequence or a document was completed across the join.
     stopped: bool = field(default=False, init=False)
+    #: The leg had more to say when it failed, and the client does not get it.
+    went_on: bool = field(default=False, init=False)
     #: Why nothing the leg says can be used any more; `None` while it can.
     unfit: Unfit | None = field(default=None, init=False)
     _thinks: bool = field(init=False)
@@ -180,10 +182,11 @@ class Splice:
         """
         if isinstance(outcome, Failed):
             gate = None if self._is_own(outcome) else self._gate
+            self.went_on = gate is not None and gate.holds_content
             if gate is None or not given.has_content:
                 # With nothing at the client yet a restart is better than a word.
                 return outcome, ()
-            lost = gate.holds_unknown
+            lost = gate.holds_a_hole
             rest_of_word = gate.abandon() if given.has_text else ""
             spoken: list[Event] = [Text(rest_of_word)] if rest_of_word else []
             if lost:
@@ -229,17 +232,13 @@ class Splice:
     def _spoken(self, item: Received) -> Received:
         """The event without its bytes, and of what it says that which is new; empty where nothing is."""
         events = item.events
-        if events == (Unread(),):
-            # Noise, if a failure follows it; a hole in the answer, if anything else does.
-            self._skipped = True
-            return _NOTHING
-        if (events and self._skipped) or any(
-            isinstance(e, Unread) or e == Other(continuable=False) for e in events
-        ):
+        if (self._skipped and any(e != Other() for e in events)) or Other(continuable=False) in events:
             # No voice has words for it.
             self.unfit = Unfit.CONTENT
             return _NOTHING
-        return Received(b"", self._withheld(self._joined(item.events)))
+        # Noise, if a failure follows it; a hole in the answer, if anything else does.
+        self._skipped = self._skipped or Unread() in events
+        return Received(b"", self._withheld(self._joined(events)))
 
     def _withheld(self, events: Sequence[Event]) -> tuple[Event, ...]:
         """

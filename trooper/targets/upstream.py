@@ -44,6 +44,8 @@ _ERROR_BODY_S: Final = 5.0
 _DRAIN_S: Final = 0.25
 #: Who floods behind his end is cut off, however slowly his bytes are taken.
 _MAX_TAIL_BYTES: Final = 16_777_216
+#: What every member of a compressed body begins with.
+_MEMBER: Final = b"\x1f\x8b"
 #: How much decompressed text is handed on at once, however small it came in.
 _INFLATE_BYTES: Final = 65_536
 
@@ -136,9 +138,9 @@ class Upstream:
         Send `call` and feed the body of a successful answer to `sink`.
 
         Returns `None` when the body ended cleanly or the sink had enough, else
-        how the exchange failed. Behind enough nothing is a failure. A connection kept from earlier may be dead
-        before any header came; then the target is asked once more on a fresh
-        one, which is no failure of the target.
+        how the exchange failed. Behind enough nothing is a failure. A connection
+        kept from earlier may be dead before any header came; then the target is
+        asked once more on a fresh one, which is no failure of the target.
         """
         opened = await self._open(self._client, call)
         if isinstance(opened, _Stale):
@@ -242,15 +244,23 @@ def _inflater(encoding: str) -> _Inflate | Failed:
         case "" | "identity":
             return lambda chunk: iter((chunk,))
         case "gzip" | "x-gzip" | "deflate":
-            return functools.partial(_inflate, zlib.decompressobj(wbits=47))
+            return functools.partial(_inflate, [zlib.decompressobj(wbits=47)])
         case _:
             return Failed(FailureKind.BAD_FRAME)
 
 
-def _inflate(state: zlib._Decompress, chunk: bytes) -> Iterator[bytes]:
+def _inflate(state: list[zlib._Decompress], chunk: bytes) -> Iterator[bytes]:
+    """`state` is one decompressor; a body may be several members behind each other, and each needs its own."""
     while chunk:
-        piece = state.decompress(chunk, _INFLATE_BYTES)
-        chunk = state.unconsumed_tail
+        piece = state[0].decompress(chunk, _INFLATE_BYTES)
+        chunk = state[0].unconsumed_tail
+        if state[0].eof:
+            chunk = state[0].unused_data
+            if not _MEMBER.startswith(chunk[:2]):
+                # Padding, or what every other client ignores as well.
+                chunk = b""
+            elif chunk:
+                state[0] = zlib.decompressobj(wbits=47)
         if piece:
             yield piece
 

@@ -159,7 +159,7 @@ def find_error(value: object, event_name: str = "") -> Failed | None:
         return Failed(K.IN_BAND_ERROR) if event_name == "error" else None
     groq = value.get("x_groq")
     error = value.get("error")
-    if is_nothing(error):
+    if _is_none(error):
         error = groq.get("error") if isinstance(groq, dict) else None
     if is_nothing(error):
         member = next((m for m in _BEDROCK_MEMBERS if m in value), None)
@@ -173,6 +173,13 @@ def find_error(value: object, event_name: str = "") -> Failed | None:
         else:
             return None
     return _classify(error)
+
+
+def _is_none(error: object) -> bool:
+    """Whether an error is none: nothing, or the word for success that some have in every answer."""
+    if isinstance(error, dict) and error.get("code") in (0, "0", 200, "200"):
+        return all(is_nothing(item) or key in ("code", "message", "status") for key, item in error.items())
+    return is_nothing(error)
 
 
 def _classify(error: object) -> Failed:

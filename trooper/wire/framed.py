@@ -2,8 +2,8 @@
 What the readers of framed answers share: feeding, and how they may end.
 
 A reader says what one whole piece means (`_read`), and what an end of body
-means (`_early_end`). That nothing behind the piece which decides counts is
-the same for all of them.
+means (`_early_end`). That nothing behind the piece which decides has a
+meaning is the same for all of them.
 """
 
 from __future__ import annotations
@@ -86,10 +86,8 @@ def _unmeant(piece: bytes | Part) -> Received:
 MAX_BAD_LINES: Final = 3
 EMPTY: Final = Failed(FailureKind.EMPTY_200)
 #: A line of a stream that has the shape of a field; those of other names are ignored by everybody.
-_FIELD: Final = re.compile(rb"[\w.-]+(:.*)?\Z", re.DOTALL)
-_ERROR_FIELD: Final = re.compile(
-    rb"[\w.-]*(error|exception)[\w.-]*\s*:\s*(?P<told>.*)\Z", re.DOTALL | re.IGNORECASE
-)
+_FIELD: Final = re.compile(rb"[\w.-]+\Z")
+_MAX_KEY_BYTES: Final = 256
 
 
 @define
@@ -171,19 +169,19 @@ class EventReader(FramedReader):
         # First, so that a terminator behind it in the same event is known to be none.
         stray = self._read_stray(sse)
         events: list[Event] = []
-        nameless = sse.name == "error" and sse.data is not None and not sse.data.strip()
-        for data in (b"",) if nameless else texts_in(sse.data or b""):
+        for data in _texts_of(sse):
             if self.outcome is not None:
                 break
             heard = self._hear(data, sse.name, raw) if sse.data != data or sse.stray else None
             events += self._read_value(data, sse.name, raw, last=last) if heard is None else heard
         if self.outcome is not None and not self._terminated:
             return None
-        if last and (Unread() in events or not (sse.data or b"").strip()):
+        has_noise = any(isinstance(event, Unread) for event in (*events, *stray))
+        if last and (has_noise or not (sse.data or b"").strip()):
             # It is torn: nobody is to have half of it.
             return None
         events += stray
-        if Unread() in events:
+        if has_noise:
             self._noise += 1
         elif events:
             self._noise = 0
@@ -197,7 +195,8 @@ class EventReader(FramedReader):
                 return ()
             if not last:
                 self._doubt = self._doubt or Failed(FailureKind.BAD_FRAME)
-            return (Unread(),)
+            # A bare word is no piece of an answer: some keep a connection alive so.
+            return (Unread(may_say=data.lstrip().startswith((b"{", b"[", b'"'))),)
         if failed := find_error(read.value, name):
             self._fail(failed, raw)
             return ()
@@ -212,12 +211,16 @@ class EventReader(FramedReader):
         if not told:
             return ()
         self._doubt = self._doubt or told[0]
-        return (Unread(),)
+        return (Unread(may_say=any(line.lstrip().startswith((b"{", b"[")) for line in sse.stray)),)
 
     def _read_last(self, rest: bytes) -> Received | None:
         # Some servers leave out the last empty line. The event is whole if it
         # reads as one. An event in parts is torn.
-        if isinstance(self._framer, SSEFramer) and self._framer.in_part:
+        if self._large is not None and isinstance(self._framer, SSEFramer) and self._framer.in_part:
+            self._large.feed(rest)
+            if self._large.is_closed:
+                return Received(rest, tuple(self._hear_large(self._large)), is_part=True)
+            self.outcome = Failed(FailureKind.EOF_EARLY)
             return None
         item = self._read(rest + b"\n\n", last=True)
         return None if item is None else Received(rest, item.events, is_part=True)
@@ -227,7 +230,7 @@ class EventReader(FramedReader):
         if part.is_first or self._large is None:
             self._large = LargeEvent()
         self._large.feed(part.raw)
-        self._has_content = True
+        self._unknown()
         events: list[Event] = [Other(continuable=False)]
         if part.ends:
             events += self._hear_large(self._large)
@@ -241,6 +244,11 @@ class EventReader(FramedReader):
         self._has_content = self._was_open = True
         if self._ended:
             self._take_back()
+
+    def _unknown(self) -> None:
+        """Something has come that may be content: a finish before it counts with the terminator alone."""
+        self._has_content = True
+        self.finished = False
 
     def _take_back(self) -> None:
         self._ended = self.finished = False
@@ -296,13 +304,25 @@ class EventReader(FramedReader):
             self.outcome = evolve(failed, raw=raw)
 
 
+def _texts_of(sse: SSEEvent) -> Sequence[bytes]:
+    """The data that an event has; where that is blank, its name still says what it is."""
+    data = sse.data
+    if data is None:
+        return ()
+    if sse.name and not data.strip():
+        return (b"",) if sse.name == "error" else (b"{}",)
+    return texts_in(data)
+
+
 def _told_outside(line: bytes) -> Failed | None:
     """What a line means that is no field of an event, if no finish follows; `None` if it is harmless."""
     if line.lstrip().startswith((b"{", b"[")):
         value = decoded(line)
         return (find_error(value) if value is not None else None) or Failed(FailureKind.BAD_FRAME)
-    error = _ERROR_FIELD.match(line)
-    if error is not None:
-        told = decoded(error["told"])
-        return (find_error({"error": told}) if told else None) or Failed(FailureKind.IN_BAND_ERROR)
-    return None if _FIELD.match(line) else Failed(FailureKind.BAD_FRAME)
+    key, _, told = line.partition(b":")
+    if not _FIELD.match(key.rstrip()) or len(key) > _MAX_KEY_BYTES:
+        return Failed(FailureKind.BAD_FRAME)
+    if any(word in key.lower() for word in (b"error", b"exception")):
+        value = decoded(told)
+        return (find_error({"error": value}) if value else None) or Failed(FailureKind.IN_BAND_ERROR)
+    return None

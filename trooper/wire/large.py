@@ -6,7 +6,8 @@ Theory of operation
 The event passes in pieces, and each is looked through once. Strings are
 skipped whole, so an image of sixty megabytes is one token; what is counted is
 how deep the brackets are. A string behind `"type":` in the outermost object is
-the event's type, one behind `"finish_reason":` in a choice the finish.
+the event's type, one behind `"finish_reason":` in a choice, or behind
+`"stop_reason":` in a delta, the finish.
 """
 
 from __future__ import annotations
@@ -18,12 +19,11 @@ from attrs import define, field
 
 _TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:]|"', re.DOTALL)
 _STRING_END: Final = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_TRAILING_ESCAPES: Final = re.compile(rb"\\*\Z")
 _NAME: Final = re.compile(rb"(?:^|[\r\n])event: ?([^\r\n]*)")
 #: A string that breaks off at the end of a piece waits for its rest, if it can be one that matters.
 _MAX_WORD_BYTES: Final = 256
-#: `{"choices": [{"finish_reason": …`
-_IN_CHOICE: Final = 3
+#: `{"choices": [{"finish_reason": …` and `{"delta": {"stop_reason": …`.
+_FINISHES: Final = ((b"finish_reason", 3), (b"stop_reason", 2))
 
 
 @define
@@ -38,6 +38,7 @@ class LargeEvent:
     finish: str = field(default="", init=False)
     _type: str = field(default="", init=False)
     _depth: int = field(default=0, init=False)
+    _was_open: bool = field(default=False, init=False)
     # The last string, and the key that it stands behind: its value, unless a colon follows.
     _string: bytes = field(default=b"", init=False)
     _key: bytes = field(default=b"", init=False)
@@ -46,6 +47,11 @@ class LargeEvent:
     # What a piece broke off in: the beginning of a word, or half of an escape.
     _carried: bytes = field(default=b"", init=False)
     _head: bytes = field(default=b"", init=False)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the brackets that were opened have been closed."""
+        return self._was_open and self._depth == 0 and not self._in_string and not self._carried
 
     @property
     def type(self) -> str:
@@ -66,7 +72,7 @@ class LargeEvent:
     def _skip_string(self, piece: bytes) -> int:
         end = _STRING_END.match(piece)
         if end is None:
-            self._carried = b"\\" if len(_TRAILING_ESCAPES.findall(piece)[0]) % 2 else b""
+            self._carried = b"\\" if (len(piece) - len(piece.rstrip(b"\\"))) % 2 else b""
             return len(piece)
         self._in_string = False
         return end.end()
@@ -77,6 +83,7 @@ class LargeEvent:
         match token:
             case b"{" | b"[":
                 self._depth, self._key, self._value_of = self._depth + 1, b"", b""
+                self._was_open = True
             case b"}" | b"]":
                 self._depth, self._key, self._value_of = self._depth - 1, b"", b""
             case b":":
@@ -92,5 +99,5 @@ class LargeEvent:
     def _note(self, key: bytes, value: bytes) -> None:
         if key == b"type" and self._depth == 1:
             self._type = value.decode("utf-8", "replace")
-        elif key == b"finish_reason" and self._depth == _IN_CHOICE:
+        elif (key, self._depth) in _FINISHES:
             self.finish = value.decode("utf-8", "replace")

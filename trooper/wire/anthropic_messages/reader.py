@@ -45,6 +45,7 @@ from trooper.core.events import (
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Failed, FailureKind
 from trooper.wire.framed import EMPTY, EventReader
+from trooper.wire.large import LargeEvent
 from trooper.wire.tolerant import fitted, is_nothing, unknown_in, words_of
 
 FINISHES: Final = {
@@ -135,6 +136,9 @@ class MessagesReader(EventReader):
     _open: dict[int, str] = field(factory=dict, init=False)
     _calls: dict[int, int] = field(factory=dict, init=False)
     _with_arguments: set[int] = field(factory=set, init=False)
+    _count: int = field(default=0, init=False)
+    # The event has come that says why, and did not say it.
+    _gave_no_reason: bool = field(default=False, init=False)
     _last: int = field(default=-1, init=False)
     _prompt_tokens: int = field(default=0, init=False)
 
@@ -180,8 +184,19 @@ class MessagesReader(EventReader):
         if heard is not None:
             return heard
         unknown = unknown_in(value, _HARMLESS_KEYS)
-        self._has_content = self._has_content or unknown
+        if unknown:
+            self._unknown()
         return [Other(continuable=not unknown)]
+
+    def _hear_large(self, event: LargeEvent) -> Sequence[Event]:
+        match event.type:
+            case "message_delta" if event.finish:
+                reason = FINISHES.get(event.finish, FinishReason.STOP)
+                return (self._finish(reason, event.finish, beside_content=False),)
+            case "message_stop":
+                return self._stop(b"")
+            case _:
+                return ()
 
     def _delta_slowly(self, delta: object, index: int | None) -> Sequence[Event]:
         if not isinstance(delta, dict):
@@ -215,7 +230,10 @@ class MessagesReader(EventReader):
             case "thinking":
                 return self._said(Reasoning(block.thinking)) if block.thinking else []
             case "tool_use":
-                number = self._calls[index] = len(self._calls)
+                # Counted, since some give all blocks one index.
+                number, self._count = self._count, self._count + 1
+                self._calls[index] = number
+                self._with_arguments.discard(index)
                 begun = self._said(ToolCallDelta(number, block.id, block.name))
                 return begun + self._say_arguments(index, _arguments_of(block))
             case kind if kind in _SILENT_BLOCKS:
@@ -234,6 +252,7 @@ class MessagesReader(EventReader):
             case kind if kind in _SILENT_DELTAS:
                 return [Other()]
             case _:
+                self._unknown()
                 return [Other(continuable=False)]
 
     def _said(self, event: Event) -> list[Event]:
@@ -262,6 +281,7 @@ class MessagesReader(EventReader):
             events.append(Usage(counts.prompt_tokens or self._prompt_tokens, counts.output_tokens))
         word = event.delta.stop_reason if event.delta is not None else None
         if not word or self._ended:
+            self._gave_no_reason = event.delta is not None
             return events or [Other()]
         # A turn that pauses has nothing to say and is no failure.
         reason = FINISHES.get(word, FinishReason.STOP)
@@ -269,8 +289,9 @@ class MessagesReader(EventReader):
         return [*events, self._finish(reason, word, beside_content=False)]
 
     def _stop(self, raw: bytes) -> Sequence[Event]:
-        if not self._said_finish:
-            # The terminator without a reason: nobody has said that the answer is whole.
+        without_reason = self._gave_no_reason and self._has_content and not self._open and self._doubt is None
+        if not self._said_finish and not without_reason:
+            # The terminator alone: nobody has said that the answer is whole.
             self._fail(Failed(FailureKind.EOF_EARLY) if self._has_content else EMPTY, raw)
             return ()
         return self._terminate()

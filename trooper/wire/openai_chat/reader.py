@@ -44,7 +44,7 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.json_text import NOT_JSON
-from trooper.core.outcome import Failed, FailureKind
+from trooper.core.outcome import Failed, FailureKind, Outcome
 from trooper.core.tool_calls import OpenCalls
 from trooper.wire.faults import ERROR_FINISHES
 from trooper.wire.framed import EventReader
@@ -249,7 +249,9 @@ class ChatReader(EventReader):
         """Take in what one choice says in an event, and whether it ends there."""
         if said:
             self._has_content = True
-            if self._ended:
+            if self._ended and all(isinstance(event, Other) for event in said):
+                self._unknown()
+            elif self._ended:
                 self._take_back()
             self._ended_choices.discard(index)
             self._was_open = self._was_open or not word
@@ -306,6 +308,12 @@ class ChatReader(EventReader):
             return ()
         return self._terminate()
 
+    def _early_end(self) -> Outcome:
+        if self._ended and not self.finished and not self._calls.all_whole:
+            # Half a call, and a finish that is not to be believed.
+            return Failed(FailureKind.EOF_EARLY)
+        return super()._early_end()
+
     def _hear_large(self, event: LargeEvent) -> Sequence[Event]:
         word = event.finish
         if not word or word in ERROR_FINISHES:
@@ -333,7 +341,8 @@ class ChatReader(EventReader):
             self._hear_choice(index, said, word if isinstance(word, str) else "", events, raw)
         self._count_slowly(value, events)
         unknown = not chosen and (not is_nothing(choices) or unknown_in(value, _HARMLESS_KEYS))
-        self._has_content = self._has_content or unknown
+        if unknown:
+            self._unknown()
         if unknown or not (events or chosen):
             events.append(Other(continuable=not unknown))
         return events

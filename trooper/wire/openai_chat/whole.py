@@ -43,12 +43,12 @@ from trooper.wire.whole import counted, whole_object
 #: The words of an answer that came to its own end; with nothing in it that is a failure.
 _EMPTY_FINISHES: Final = ("stop", "eos", "")
 _FINISHES: Final = {r.value: r for r in FinishReason} | {"function_call": FinishReason.TOOL_CALLS}
-#: What of a choice and of a message is read, or says nothing that another model would have to know.
-_CHOICE_KEYS: Final = frozenset({"index", "message", "finish_reason", "logprobs", "native_finish_reason"})
+#: What of a message is read, or says nothing that another model would have to know.
 _MESSAGE_KEYS: Final = frozenset(
     {
         *("role", "content", "refusal", "tool_calls", *REASONING_KEYS),
         *("id", "type", "name", "annotations", "citations", "provider_specific_fields"),
+        *("index", "token_ids", "reasoning_signature", "signature", "obfuscation", "padding", "stop_reason"),
     }
 )
 
@@ -110,7 +110,9 @@ def _finish(word: str) -> Finish:
 def _said(choice: Mapping[str, object]) -> list[Event]:
     message = choice.get("message")
     events = _said_in(message) if isinstance(message, dict) else content_of(message)
-    return [*events, Other(continuable=False)] if unknown_in(choice, _CHOICE_KEYS) else events
+    # What else stands beside the message says nothing: filters, stop words, token ids.
+    unknown = any(not is_nothing(choice.get(key)) for key in ("delta", "text"))
+    return [*events, Other(continuable=False)] if unknown else events
 
 
 def _said_in(message: Mapping[str, object]) -> list[Event]:

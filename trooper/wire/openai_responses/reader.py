@@ -51,67 +51,10 @@ from trooper.core.outcome import Failed, FailureKind
 from trooper.core.tool_calls import OpenCalls
 from trooper.wire.framed import EventReader
 from trooper.wire.large import LargeEvent
+from trooper.wire.openai_responses.shapes import Item, Response, StreamEvent, finish_of, said_by
 from trooper.wire.tolerant import fitted, is_nothing, unknown_in, words_of
 
-
-class _Counts(msgspec.Struct):
-    input_tokens: int = 0
-    output_tokens: int = 0
-
-
-class _Reason(msgspec.Struct):
-    reason: str = ""
-
-
-class Part(msgspec.Struct):
-    """One part of a message or of a reasoning item."""
-
-    type: str = ""
-    text: str = ""
-    refusal: str = ""
-
-
-class Item(msgspec.Struct):
-    """One output item."""
-
-    type: str = ""
-    id: str = ""
-    call_id: str = ""
-    name: str = ""
-    arguments: str = ""
-    content: list[Part] | None = None
-    summary: list[Part] | None = None
-
-
-class Response(msgspec.Struct):
-    """The answer as the first and the last event have it."""
-
-    id: str = ""
-    created_at: float = 0
-    model: str = ""
-    status: str = ""
-    output: list[Item] | None = None
-    usage: _Counts | None = None
-    incomplete_details: _Reason | None = None
-
-
-class _Event(msgspec.Struct):
-    type: str = ""
-    item_id: str = ""
-    output_index: int | None = None
-    content_index: int = 0
-    summary_index: int = 0
-    delta: str | None = None
-    text: str | None = None
-    refusal: str | None = None
-    arguments: str | None = None
-    item: Item | None = None
-    response: Response | None = None
-    # An event with an error in it takes the slow road.
-    error: None = None
-
-
-_decode: Final = msgspec.json.Decoder(_Event).decode
+_decode: Final = msgspec.json.Decoder(StreamEvent).decode
 _FINISHING: Final = ("response.completed", "response.incomplete")
 _ENDS_A_CALL: Final = ("response.function_call_arguments.done", "response.output_item.done")
 #: What says how far the answer is, and nothing of it.
@@ -157,12 +100,15 @@ def new_reader(max_event_bytes: int, *, choices: int = 1) -> ResponsesReader:
 
 @define
 class ResponsesReader(EventReader):
-    """One answer's reader; `max_event_bytes` is the bound on one event."""
+    """One answer's reader; `max_event_bytes` is how much of one event is kept."""
 
     # Parts that said something; calls by their output index: which one, and the arguments that have not ended.
     _said: set[_Place] = field(factory=set, init=False)
     _calls: dict[int, int] = field(factory=dict, init=False)
     _open_calls: dict[int, OpenCalls] = field(factory=dict, init=False)
+    _count: int = field(default=0, init=False)
+    # Where calls stand by their own ids.
+    _call_ids: dict[str, int] = field(factory=dict, init=False)
     # Calls that began without a name.
     _nameless: set[int] = field(factory=set, init=False)
     # The last item that began, for events that do not say where they belong.
@@ -183,7 +129,7 @@ class ResponsesReader(EventReader):
             return None
         return self._read_event(event, kind)
 
-    def _read_event(self, event: _Event, kind: str) -> Sequence[Event] | None:
+    def _read_event(self, event: StreamEvent, kind: str) -> Sequence[Event] | None:
         """What an event of a known type says; `None` for one of another type, or without what it needs."""
         match kind:
             case "response.output_text.delta" if event.delta is not None:
@@ -222,7 +168,7 @@ class ResponsesReader(EventReader):
     def _hear_slowly(self, value: object, name: str, raw: bytes) -> Sequence[Event]:
         if not isinstance(value, dict):
             return [Other(continuable=is_nothing(value))]
-        event = fitted(value, _Event)
+        event = fitted(value, StreamEvent)
         kind = event.type or name
         if event.delta is None and value.get("delta") is not None:
             event.delta = words_of(value.get("delta")) or None
@@ -231,7 +177,8 @@ class ResponsesReader(EventReader):
             return heard
         # What is no part of the response is news about it: limits, timings.
         unknown = unknown_in(value, _HARMLESS_KEYS) and not _is_news(kind)
-        self._has_content = self._has_content or unknown
+        if unknown:
+            self._unknown()
         return [Other(continuable=not unknown)]
 
     def _hear_large(self, event: LargeEvent) -> Sequence[Event]:
@@ -242,7 +189,7 @@ class ResponsesReader(EventReader):
             self._open_calls.clear()
         return ()
 
-    def _say(self, event: _Event, kind: str, said: Event | None) -> list[Event]:
+    def _say(self, event: StreamEvent, kind: str, said: Event | None) -> list[Event]:
         if said is None:
             return []
         self._content()
@@ -251,7 +198,7 @@ class ResponsesReader(EventReader):
         self._sums[at, kind] = _sum(said, self._sums.get((at, kind), (0, 0)))
         return [said]
 
-    def _at(self, event: _Event) -> int:
+    def _at(self, event: StreamEvent) -> int:
         """The output index of the item that an event belongs to, also where only its id says so."""
         index = event.output_index
         if index is not None and index in self._begun:
@@ -259,7 +206,7 @@ class ResponsesReader(EventReader):
         item_id = event.item_id or (event.item.id if event.item is not None else "")
         return self._places.get(item_id, max(0, self._last) if index is None else index)
 
-    def _missed(self, event: _Event, kind: str, said: Event | None) -> list[Event]:
+    def _missed(self, event: StreamEvent, kind: str, said: Event | None) -> list[Event]:
         """What a part says when it is done, where it said nothing before."""
         at = self._at(event)
         if said is None or _place(at, event, kind) in self._said or _sum(said) == self._sums.get((at, kind)):
@@ -281,7 +228,11 @@ class ResponsesReader(EventReader):
 
     def _begin_call(self, output_index: int, item: Item) -> ToolCallDelta:
         self._content()
-        index = self._calls[output_index] = len(self._calls)
+        # Counted, since some give all items one index.
+        index, self._count = self._count, self._count + 1
+        self._calls[output_index] = index
+        self._said.discard((output_index, "arguments", 0))
+        self._call_ids[item.call_id or item.id] = output_index
         self._open_calls[output_index] = OpenCalls()
         if not item.name:
             self._nameless.add(output_index)
@@ -339,7 +290,8 @@ class ResponsesReader(EventReader):
     def _end(self, response: Response, kind: str) -> Sequence[Event]:
         """The last event: finish and terminator in one."""
         events: list[Event] = []
-        for output_index, item in enumerate(response.output or ()):
+        for number, item in enumerate(response.output or ()):
+            output_index = self._call_ids.get(item.call_id or item.id, self._places.get(item.id, number))
             match item.type:
                 case "function_call" if item.arguments or output_index not in self._calls:
                     events += self._end_item(output_index, item)
@@ -349,7 +301,8 @@ class ResponsesReader(EventReader):
                     pass
                 case _:
                     self._has_content = True
-        if not all(begun.all_whole for begun in self._open_calls.values()):
+        is_whole = all(begun.all_whole for begun in self._open_calls.values())
+        if not is_whole and kind != "response.incomplete":
             # Its arguments began and never ended: an end that lies (pi#9897).
             self._fail(Failed(FailureKind.EOF_EARLY), b"")
             return ()
@@ -369,7 +322,7 @@ def _is_news(kind: str) -> bool:
     return bool(kind) and not kind.startswith("response.")
 
 
-def _place(at: int, event: _Event, kind: str) -> _Place:
+def _place(at: int, event: StreamEvent, kind: str) -> _Place:
     return (at, kind, event.content_index if kind == "text" else event.summary_index)
 
 
@@ -379,22 +332,3 @@ def _sum(said: Event, before: _Sum = (0, 0)) -> _Sum:
             return before[0] + len(text), zlib.crc32(text.encode("utf-8", "surrogatepass"), before[1])
         case _:
             return before
-
-
-def said_by(part: Part) -> Event | None:
-    """What a part of a message says."""
-    match part.type:
-        case "refusal":
-            return Refusal(part.refusal) if part.refusal else None
-        case _:
-            return Text(part.text) if part.text else None
-
-
-def finish_of(response: Response, *, has_calls: bool) -> tuple[FinishReason, str]:
-    """Why a response ended, in our terms and in its own."""
-    word = response.incomplete_details.reason if response.incomplete_details else ""
-    if word == "content_filter":
-        return FinishReason.CONTENT_FILTER, word
-    if word or response.status == "incomplete":
-        return FinishReason.LENGTH, word
-    return (FinishReason.TOOL_CALLS if has_calls else FinishReason.STOP), response.status

@@ -20,7 +20,7 @@ from trooper.core.events import (
 )
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.wire.decoding import arguments_text
-from trooper.wire.openai_responses.reader import Response, finish_of
+from trooper.wire.openai_responses.shapes import Response, finish_of
 from trooper.wire.tolerant import content_of, fitted, is_nothing, text_of, words_of
 from trooper.wire.whole import counted, whole_object
 

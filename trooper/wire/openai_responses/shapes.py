@@ -1,0 +1,94 @@
+"""
+The shapes of the Responses wire, as far as they are read, and what they say.
+
+Every field has a default: one of another type, missing or null, costs what it
+would have said.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from trooper.core.events import Event, FinishReason, Refusal, Text
+
+
+class Counts(msgspec.Struct):
+    """Token counts."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class Reason(msgspec.Struct):
+    """Why a response is incomplete."""
+
+    reason: str = ""
+
+
+class Part(msgspec.Struct):
+    """One part of a message or of a reasoning item."""
+
+    type: str = ""
+    text: str = ""
+    refusal: str = ""
+
+
+class Item(msgspec.Struct):
+    """One output item."""
+
+    type: str = ""
+    id: str = ""
+    call_id: str = ""
+    name: str = ""
+    arguments: str = ""
+    content: list[Part] | None = None
+    summary: list[Part] | None = None
+
+
+class Response(msgspec.Struct):
+    """The answer as the first and the last event have it."""
+
+    id: str = ""
+    created_at: float = 0
+    model: str = ""
+    status: str = ""
+    output: list[Item] | None = None
+    usage: Counts | None = None
+    incomplete_details: Reason | None = None
+
+
+class StreamEvent(msgspec.Struct):
+    """One event of a stream."""
+
+    type: str = ""
+    item_id: str = ""
+    output_index: int | None = None
+    content_index: int = 0
+    summary_index: int = 0
+    delta: str | None = None
+    text: str | None = None
+    refusal: str | None = None
+    arguments: str | None = None
+    item: Item | None = None
+    response: Response | None = None
+    # An event with an error in it takes the slow road.
+    error: None = None
+
+
+def said_by(part: Part) -> Event | None:
+    """What a part of a message says."""
+    match part.type:
+        case "refusal":
+            return Refusal(part.refusal) if part.refusal else None
+        case _:
+            return Text(part.text) if part.text else None
+
+
+def finish_of(response: Response, *, has_calls: bool) -> tuple[FinishReason, str]:
+    """Why a response ended, in our terms and in its own."""
+    word = response.incomplete_details.reason if response.incomplete_details else ""
+    if word == "content_filter":
+        return FinishReason.CONTENT_FILTER, word
+    if word or response.status == "incomplete":
+        return FinishReason.LENGTH, word
+    return (FinishReason.TOOL_CALLS if has_calls else FinishReason.STOP), response.status
