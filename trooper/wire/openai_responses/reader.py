@@ -183,6 +183,8 @@ class ResponsesReader(EventReader):
 
     def _hear_large(self, event: LargeEvent) -> Sequence[Event]:
         if event.type in _FINISHING:
+            # It may end calls, too: nobody has read that.
+            self._open_calls.clear()
             return self._end(Response(), event.type)
         if event.type in _ENDS_A_CALL:
             # Which one it is nobody has read; their arguments are said one after the other.
