@@ -57,8 +57,7 @@ def read(pieces: Iterable[bytes], *, choices: int = 1, end: bool = True) -> Resu
     reader = ChatReader(MAX, choices)
     items: list[Received] = []
     for piece in pieces:
-        if reader.outcome is None:
-            items += reader.feed(piece)
+        items += reader.feed(piece)
     if end and reader.outcome is None:
         items += reader.end()
     return Result(

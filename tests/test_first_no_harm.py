@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from half_calls import TOOLS, llama_ready, with_llama
-from scenes import WIRES, Exchange, configured, stage
+from scenes import WIRES, Exchange, configured, stage, with_target
 from trooper.testing import (
     ANSWERS,
     DEFAULT_ANSWER,
@@ -90,6 +90,20 @@ async def test_nothing_overtakes(autojump_clock: Any, gate: bool) -> None:
     ]
     async with stage(plays(Head(), *map(Send, pieces), End()), config=configured(gate=gate)) as s:
         untouched(await s.ask(), b"".join(pieces))
+
+
+@pytest.mark.parametrize("pause_s", [2.0, 18.0])
+async def test_a_line_for_each_event_is_shown_as_it_comes(autojump_clock: Any, pause_s: float) -> None:
+    pieces = [ROLE, *(chunk({"content": word}) for word in ("One", " two", " three")), FINISH, DONE]
+    lines = [piece[:-1] for piece in pieces]
+    steps = [step for line in lines for step in (Send(line), Pause(pause_s if DONE[:-1] != line else 0))]
+    provider = plays(Head(), *steps, End())
+    async with stage(provider, config=with_target(configured(), "openai", terminator_timeout_s=30.0)) as s:
+        x = await s.ask()
+        untouched(x, b"".join(lines) + b"\n")
+        shown = [when for when, body in x.arrivals if b"content" in body]
+        # Each a word late.
+        assert shown[-1] - shown[0] >= pause_s
 
 
 @pytest.mark.parametrize("wire", ["messages"])

@@ -180,8 +180,7 @@ def test_ends(pieces: list[bytes], expected: Outcome) -> None:
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r", b"\r\n"])
 def test_the_last_event_without_its_empty_line_counts_and_is_known_to_lack_it(end: bytes) -> None:
     reader = ChatReader(MAX)
-    assert reader.feed(HELLO[:-2] + end) == []
-    (item,) = reader.end()
+    (item,) = [*reader.feed(HELLO[:-2] + end), *reader.end()]
     assert (item.raw, item.is_part, item.text) == (HELLO[:-2] + end, True, "Hello")
     assert reader.outcome == EARLY
 

@@ -11,6 +11,7 @@ from chat_chunks import (
     DONE,
     EARLY,
     HELLO,
+    MAX,
     ROLE,
     STOP,
     STOPPED,
@@ -124,6 +125,34 @@ def test_events_without_an_empty_line_between_them() -> None:
     assert result.outcome == WHOLE
     result = read([ROLE, BAD[:-1] + HELLO, STOP, DONE])
     assert result.events == (BEGIN, Unread(), Text("Hello"), STOPPED, Done())
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_line_for_each_event_is_read_as_it_comes(end: bytes) -> None:
+    """Some never send the empty line, and some send it a moment later."""
+    lines = [piece[:-2] + end for piece in (ROLE, HELLO, STOP, DONE)]
+    reader = ChatReader(MAX)
+    for line, event in zip(lines, (BEGIN, Text("Hello"), STOPPED, Done()), strict=True):
+        (item,) = reader.feed(line)
+        assert (item.raw, item.events, item.is_part) == (line, (event,), True)
+    assert reader.outcome == WHOLE
+    reader = ChatReader(MAX)
+    (item, rest) = [*reader.feed(HELLO[:-1]), *reader.feed(b"\n")]
+    assert (item.raw + rest.raw, item.is_part, rest.is_part) == (HELLO, True, False)
+    # In one piece, and the last of them half.
+    reader = ChatReader(MAX)
+    items = [*reader.feed(b"".join(lines)[:-9]), *reader.feed(b"".join(lines)[-9:])]
+    assert b"".join(item.raw for item in items) == b"".join(lines)
+    assert reader.outcome == WHOLE
+
+
+def test_a_value_in_several_lines_waits_for_its_end() -> None:
+    raw = b'data: {"choices":\ndata: [{"delta":\ndata: {"content": "a"}}]}\n\n'
+    reader = ChatReader(MAX)
+    items = [item for at in range(len(raw)) for item in reader.feed(raw[at : at + 1])]
+    assert [(item.raw, item.text) for item in items] == [(raw, "a")]
+    assert ChatReader(MAX).feed(b"event: x\n") == []
+    assert ChatReader(MAX).feed(b"data: 12\n") == []
 
 
 def test_raw_control_characters_in_a_string() -> None:

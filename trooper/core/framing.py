@@ -106,13 +106,23 @@ class SSEFramer(_Framer):
 
     #: An event has been handed out in part, and its end has not come.
     in_part: bool = field(default=False, init=False)
+    #: Lines have come whose event has not ended: see `take_lines`.
+    has_lines: bool = field(default=False, init=False)
+    # Lines were taken of an event, so its end may stand alone.
+    _taken: bool = field(default=False, init=False)
 
     _end = _EVENT_END
     _lookback_bytes = _LOOKBACK_BYTES
 
     def feed(self, chunk: bytes) -> list[bytes | Part]:
         """Return the events that `chunk` completes, and what there is of one that is too long."""
-        pieces: list[bytes | Part] = [*self._cut(chunk)]
+        pieces: list[bytes | Part] = []
+        if self._taken and chunk:
+            self._taken = False
+            if alone := _LINE_END.match(chunk):
+                pieces.append(alone[0])
+                chunk = chunk[alone.end() :]
+        pieces += self._cut(chunk)
         if self.in_part and pieces:
             end = pieces[0]
             if isinstance(end, bytes):
@@ -125,7 +135,26 @@ class SSEFramer(_Framer):
                 pieces.append(Part(raw, is_first=not self.in_part, ends=False))
                 del self._buffer[: -self._lookback_bytes]
                 self.in_part, self._searched = True, 0
+        # Nearly always the buffer is empty here: events come whole.
+        self.has_lines = bool(self._buffer) and not self.in_part and b"\n" in chunk
         return pieces
+
+    @property
+    def lines(self) -> bytes:
+        """The lines of the event that has not ended."""
+        return bytes(self._buffer[: self._buffer.rfind(b"\n") + 1])
+
+    def take_lines(self) -> bytes:
+        """
+        Hand the lines out although their event has not ended.
+
+        Some write a line for each event and no empty one between them, and
+        some the empty one a moment later. Nobody needs to wait for it.
+        """
+        lines = self.lines
+        del self._buffer[: len(lines)]
+        self._searched, self.has_lines, self._taken = 0, False, not self._buffer
+        return lines
 
 
 @define

@@ -20,7 +20,7 @@ from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.wire.decoding import decoded
 from trooper.wire.faults import find_error
 from trooper.wire.large import LargeEvent
-from trooper.wire.tolerant import read_leniently, texts_in
+from trooper.wire.tolerant import DONE, read_leniently, texts_in
 
 
 @define
@@ -45,9 +45,17 @@ class FramedReader:
             item = self._read(piece) if isinstance(piece, bytes) else self._read_part(piece)
             if item is not None:
                 received.append(item)
-        if isinstance(self._framer, LineFramer) and self._framer.overflowed and self.outcome is None:
+        framer = self._framer
+        if isinstance(framer, SSEFramer):
+            if framer.has_lines and self.outcome is None:
+                received += self._read_lines(framer)
+        elif framer.overflowed and self.outcome is None:
             self.outcome = Failed(FailureKind.BAD_FRAME)
         return received
+
+    def _read_lines(self, framer: SSEFramer) -> list[Received]:
+        """Read the lines of an event that has not ended, where each is one by itself."""
+        return []
 
     def end(self) -> list[Received]:
         """The body has ended cleanly. A last piece without its end counts if it reads as one."""
@@ -213,6 +221,13 @@ class EventReader(FramedReader):
         self._doubt = self._doubt or told[0]
         return (Unread(may_say=any(line.lstrip().startswith((b"{", b"[")) for line in sse.stray)),)
 
+    def _read_lines(self, framer: SSEFramer) -> list[Received]:
+        data = parse_sse(framer.lines).data
+        if data is None or not all(map(_is_whole, data.split(b"\n"))):
+            return []
+        item = self._read(framer.take_lines())
+        return [] if item is None else [evolve(item, is_part=True)]
+
     def _read_last(self, rest: bytes) -> Received | None:
         # Some servers leave out the last empty line. The event is whole if it
         # reads as one. An event in parts is torn.
@@ -302,6 +317,11 @@ class EventReader(FramedReader):
             self.outcome = Completed()
         else:
             self.outcome = evolve(failed, raw=raw)
+
+
+def _is_whole(line: bytes) -> bool:
+    """Whether a line of data is an event by itself, and not a piece of a value in several lines."""
+    return isinstance(decoded(line), dict) or line.strip() == DONE
 
 
 def _texts_of(sse: SSEEvent) -> Sequence[bytes]:
