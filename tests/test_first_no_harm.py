@@ -325,3 +325,16 @@ async def test_a_long_wait_for_a_silent_provider_is_still_one(autojump_clock: An
         assert x.legs == [("openai", "stall"), ("ollama", "completed")]
         assert trio.current_time() - began < 40
         assert b"data: ping" not in bytes(x.body)
+
+
+async def test_a_preamble_in_lines_is_shown_in_time(autojump_clock: Any) -> None:
+    """Nothing of ours stands inside an event; the status, and the lines that wait for content, do not wait for its end."""
+    line = ROLE[:-1]
+    provider = plays(
+        Head(), Send(line), Pause(5.0), Send(b"\n" + chunk({"content": "Hello"}) + FINISH + DONE), End()
+    )
+    async with stage(provider) as s:
+        x = await s.ask()
+        untouched(x, ROLE + chunk({"content": "Hello"}) + FINISH + DONE)
+        assert x.arrivals[0][1] == line
+        assert x.arrivals[1][0] - x.arrivals[0][0] >= 3.9

@@ -28,9 +28,10 @@ Bytes that nobody could read wait for the next event that somebody can: noise
 is what many failures begin with, and then the client need not have it.
 
 Tool calls wait until they are whole (unless `holds_calls` is false), all that
-are open together; what follows an open call waits behind it. Past `max_tool_bytes`, and when whoever owns the
-gate finds that it has been long enough (`release_calls`), calls are held no
-more: this one and those behind it go out in the pieces they come in.
+are open together; what follows an open call waits behind it. Past
+`max_tool_bytes`, and when whoever owns the gate finds that it has been long
+enough (`release_calls`), calls are held no more: this one and those behind it
+go out in the pieces they come in.
 
 A gate that `holds_all` keeps the whole answer back until its finish: for
 structured answers, where half a document is of no use to anybody.

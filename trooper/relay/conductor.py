@@ -239,7 +239,8 @@ class Conductor:
                     if now >= held_until:
                         delivery.release_calls(splice)
                         continue
-                    owed = math.inf if delivery.missing_end else pacing.due
+                    # Nothing of ours stands inside an event; the status may.
+                    owed = math.inf if delivery.missing_end and self.client.started else pacing.due
                     if now >= owed:
                         await self._response.do_duties(delivery, leg, now)
                         owed = pacing.due
