@@ -338,3 +338,17 @@ async def test_a_preamble_in_lines_is_shown_in_time(autojump_clock: Any) -> None
         untouched(x, ROLE + chunk({"content": "Hello"}) + FINISH + DONE)
         assert x.arrivals[0][1] == line
         assert x.arrivals[1][0] - x.arrivals[0][0] >= 3.9
+
+
+async def test_who_leaves_with_the_terminator_has_a_whole_answer(autojump_clock: Any) -> None:
+    """Clients hang up on it, and the provider's connection stays open a moment longer: nothing was cancelled."""
+    pieces = [ROLE, chunk({"content": "Hello"}), FINISH, DONE]
+    async with stage(plays(Head(), *map(Send, pieces), Pause(0.1), End())) as s:
+        x = Exchange()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(s.play, x)
+            while not bytes(x.body).endswith(DONE):  # noqa: ASYNC110  # virtual time: costs nothing
+                await trio.sleep(0.01)
+            x.leave()
+        assert x.legs == [("openai", "completed")]
+        assert x.report["outcome"] == "completed"

@@ -82,3 +82,16 @@ async def test_who_reads_at_last_is_left_alone(autojump_clock: Any) -> None:
         await trio.sleep(100)
         nursery.cancel_scope.cancel()
     assert (client.gone, server.hung_up) == (False, [])
+
+
+async def test_who_has_the_terminator_may_leave(autojump_clock: Any) -> None:
+    """Many clients hang up as soon as they have it: nothing is cancelled for that."""
+    for has_all in (True, False):
+        server = Server()
+        client = server.client()
+        client.has_all = has_all
+        server.says = ["http.disconnect"]
+        with trio.CancelScope() as request:
+            await client.watch_presence(server.receive, request)
+            await trio.lowlevel.checkpoint()
+        assert (client.gone, request.cancelled_caught) == (not has_all, not has_all)

@@ -46,6 +46,7 @@ class Transcript:
     cap_bytes: int
     begin: Begin | None = field(default=None, init=False)
     finish: Finish | None = field(default=None, init=False)
+    terminated: bool = field(default=False, init=False)
     capped: bool = field(default=False, init=False)
     refused: bool = field(default=False, init=False)
     #: The client has bytes that nobody here could read.
@@ -92,6 +93,7 @@ class Transcript:
                 case Finish():
                     self._doubtful = event
                 case Done():
+                    self.terminated = True
                     self.finish = self.finish or self._doubtful
                 case Other(continuable=False):
                     self.continuable = False

@@ -39,6 +39,8 @@ class Client:
     sent_bytes: int = field(default=0, init=False)
     gone: bool = field(default=False, init=False)
     done: bool = field(default=False, init=False)
+    #: It has been sent the terminator: many leave then, and that cancels nothing.
+    has_all: bool = field(default=False, init=False)
     _sending_since: float | None = field(default=None, init=False)
 
     @property
@@ -79,7 +81,7 @@ class Client:
         """Wait for the client to leave; then nobody needs an answer any more."""
         while (await receive())["type"] != "http.disconnect":
             pass
-        if not self.done:
+        if not self.done and not self.has_all:
             self.gone = True
             request.cancel(reason="the client went away")
 

@@ -96,6 +96,7 @@ class Response:
 
     async def _write(self, delivery: Delivery, leg: RunningLeg) -> None:
         before = trio.current_time()
+        self.client.has_all = delivery.transcript.terminated
         await self.client.write(delivery.take())
         now = trio.current_time()
         self.pacing.sent(now)
