@@ -25,7 +25,7 @@ from trooper.config import Config, Target
 from trooper.core.outcome import Failed, FailureKind
 from trooper.services import Services, open_services
 from trooper.targets.standby import Standby, State
-from trooper.targets.standby.embedded import EmbeddedStandby, nowhere
+from trooper.targets.standby.embedded import EmbeddedStandby, _end, new_standby, nowhere
 from trooper.targets.standby.ollama_chat import OllamaStandby
 from trooper.targets.upstream import open_upstream
 from trooper.testing import FakeLlamaServer, FakeOllama, MemoryNetwork
@@ -262,3 +262,16 @@ async def test_one_that_does_not_leave_is_killed(python: Callable[[str], Path]) 
         number = int(await trio.Path(file).read_text())
     with pytest.raises(ProcessLookupError):
         os.kill(number, 0)
+
+
+async def test_a_process_without_pipes_is_ended_too() -> None:
+    process = await trio.lowlevel.open_process([sys.executable, "-c", "pass"])
+    with trio.fail_after(LONG_S):
+        await _end(process)
+    assert process.returncode == 0
+
+
+async def test_who_has_no_model_file_looks_after_somebody_elses_server() -> None:
+    target = Target("llama", LLAMA_SERVER.wire, "http://127.0.0.1:8080")
+    async with open_upstream(target) as upstream:
+        assert not isinstance(new_standby(target, upstream, ()), EmbeddedStandby)
