@@ -14,7 +14,6 @@ import pytest
 import trio
 
 from scenes import Exchange, configured, stage, with_second
-from test_first_no_harm import DONE, FINISH, ROLE, chunk, image, plays, untouched, usage
 from trooper.testing import (
     DEFAULT_ANSWER,
     End,
@@ -28,6 +27,7 @@ from trooper.testing import (
     tokens,
 )
 from trooper.testing.script import Step
+from untouched import DONE, FINISH, ROLE, chunk, image, plays, untouched, usage
 
 HELLO = chunk({"content": "Hello there"})
 BAD = b'data: {"choices": [{"delta": {"content": "x\n\n'

@@ -83,6 +83,9 @@ def test_behind_a_failure_nothing_passes() -> None:
     assert reader.outcome == Failed(K.IN_BAND_ERROR, raw=error)
 
 
+NOTHING: tuple[object, ...] = (0, False, [], {"text": ""})
+
+
 @pytest.mark.parametrize(
     ("delta", "expected"),
     [
@@ -163,6 +166,11 @@ def test_behind_a_failure_nothing_passes() -> None:
         *(({key: [{"type": "x", "text": "r"}]}, [Reasoning("r")]) for key in REASONING_KEYS),
         ({"reasoning": {"content": [{"text": "r"}]}}, [Reasoning("r")]),
         ({"refusal": ["no"]}, [Refusal("no")]),
+        *(({"refusal": nothing, "reasoning": nothing}, []) for nothing in NOTHING),
+        (
+            {"reasoning": "r", "content": [{"type": "thinking", "thinking": "r"}, "a"]},
+            [Reasoning("r"), Text("a")],
+        ),
         ({"tool_calls": {"0": {}}}, []),
         ({"tool_calls": {"0": {"id": "x"}}}, [Other(continuable=False)]),
         ({"tool_calls": [{"index": None}]}, [ToolCallDelta(0)]),

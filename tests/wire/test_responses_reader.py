@@ -135,6 +135,14 @@ def test_arguments_that_came_in_no_delta(how: str) -> None:
     assert outcome == Completed()
 
 
+def test_calls_that_the_last_event_alone_names_and_that_have_no_ids_are_several() -> None:
+    told_last = [{"type": "function_call", "name": name, "arguments": "{}"} for name in ("f", "g")]
+    events, outcome = read(CREATED, completed(output=told_last))
+    calls = [event for event in events if isinstance(event, ToolCallDelta) and event.name]
+    assert [(call.index, call.name) for call in calls] == [(0, "f"), (1, "g")]
+    assert outcome == Completed()
+
+
 def test_a_call_whose_arguments_never_ended_was_cut() -> None:
     events, outcome = read(
         CREATED,

@@ -34,7 +34,7 @@ _EVENT_END: Final = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 # How far an unfinished event end can reach back: "\r\n" and one more "\r".
 _LOOKBACK_BYTES: Final = 3
-_BOM: Final = b"\xef\xbb\xbf"
+BOM: Final = b"\xef\xbb\xbf"
 
 
 @frozen
@@ -189,7 +189,7 @@ def parse_sse(raw: bytes) -> SSEEvent:
     if raw.startswith(b"data: ") and raw.endswith(b"\n\n") and raw.find(b"\n") == len(raw) - 2:
         if b"\r" not in raw:
             return SSEEvent("", raw[6:-2])
-    raw = raw.removeprefix(_BOM)
+    raw = raw.removeprefix(BOM)
     name = ""
     data: list[bytes] = []
     stray: list[bytes] = []

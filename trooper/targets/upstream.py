@@ -220,8 +220,8 @@ class Upstream:
                     for piece in inflater(chunk):
                         has_enough = not await sink.chunk(piece)
                     if has_enough:
+                        await _give_the_rest(chunks, inflater, sink)
                         break
-                await _give_the_rest(chunks, inflater, sink)
             except httpx.TransportError as error:
                 return None if has_enough else _transport_failure(error)
             except zlib.error:
@@ -244,25 +244,30 @@ def _inflater(encoding: str) -> _Inflate | Failed:
         case "" | "identity":
             return lambda chunk: iter((chunk,))
         case "gzip" | "x-gzip" | "deflate":
-            return functools.partial(_inflate, [zlib.decompressobj(wbits=47)])
+            return _Inflater()
         case _:
             return Failed(FailureKind.BAD_FRAME)
 
 
-def _inflate(state: list[zlib._Decompress], chunk: bytes) -> Iterator[bytes]:
-    """`state` is one decompressor; a body may be several members behind each other, and each needs its own."""
-    while chunk:
-        piece = state[0].decompress(chunk, _INFLATE_BYTES)
-        chunk = state[0].unconsumed_tail
-        if state[0].eof:
-            chunk = state[0].unused_data
-            if not _MEMBER.startswith(chunk[:2]):
-                # Padding, or what every other client ignores as well.
-                chunk = b""
-            elif chunk:
-                state[0] = zlib.decompressobj(wbits=47)
-        if piece:
-            yield piece
+@define
+class _Inflater:
+    """A compressed body: several members may stand behind each other, and each needs a state of its own."""
+
+    _member: zlib._Decompress = field(factory=lambda: zlib.decompressobj(wbits=47), init=False)
+
+    def __call__(self, chunk: bytes) -> Iterator[bytes]:
+        while chunk:
+            piece = self._member.decompress(chunk, _INFLATE_BYTES)
+            chunk = self._member.unconsumed_tail
+            if self._member.eof:
+                chunk = self._member.unused_data
+                if not _MEMBER.startswith(chunk[:2]):
+                    # Padding, or what every other client ignores as well.
+                    chunk = b""
+                elif chunk:
+                    self._member = zlib.decompressobj(wbits=47)
+            if piece:
+                yield piece
 
 
 async def _read_error_body(response: httpx.Response) -> bytes:

@@ -33,9 +33,10 @@ from typing import Final
 from attrs import define, field
 
 from trooper.core.events import Received
+from trooper.core.framing import BOM
 from trooper.core.outcome import Failed, FailureKind, Outcome
 from trooper.wire.target_side import Reader
-from trooper.wire.whole import BLANKS, BOM, Extent, WholeReader
+from trooper.wire.whole import BLANKS, Extent, WholeReader
 
 #: Nobody needs more blanks than this to say what follows them.
 _MAX_LEAD_BYTES: Final = 65_536

@@ -165,9 +165,8 @@ class EventReader(FramedReader):
     def _read(self, raw: bytes, *, last: bool = False) -> Received | None:
         self._heard = True
         sse = parse_sse(raw)
-        data = sse.data
-        if data is not None and (data or sse.name == "error") and not sse.stray:
-            events = self._hear(data, sse.name, raw)
+        if sse.data and not sse.stray:
+            events = self._hear(sse.data, sse.name, raw)
             if events is not None:
                 self._noise = 0
                 return Received(raw, tuple(events)) if self.outcome is None or self._terminated else None

@@ -13,7 +13,7 @@ import msgspec
 from trooper.wire.client_side import LegNote
 
 #: The first brace of a JSON body, or of an event's data.
-_OBJECT: Final = re.compile(rb"(?:\A|[\r\n]data:)\s*\{\s*(\}?)|\Adata:\s*\{\s*(\}?)")
+_OBJECT: Final = re.compile(rb"(?:\A|[\r\n]data:|\Adata:)\s*\{\s*(\}?)")
 
 
 def comment_line(words: str) -> bytes:
@@ -49,4 +49,4 @@ def with_note(raw: bytes, legs: Sequence[LegNote]) -> bytes:
         return raw
     at = raw.index(b"{", found.start()) + 1
     note = b'"trooper":' + msgspec.json.encode(legs_note(legs))
-    return raw[:at] + note + (b"" if found[1] or found[2] else b",") + raw[at:]
+    return raw[:at] + note + (b"" if found[1] else b",") + raw[at:]

@@ -142,7 +142,26 @@ def words_of(value: object, _depth: int = 0) -> str:
 
 def reasoning_of(said: Mapping[str, object]) -> str:
     """The thinking in a delta or a message, under whichever of its names."""
-    return next((words for key in REASONING_KEYS if said.get(key) and (words := words_of(said[key]))), "")
+    told = (said[key] for key in REASONING_KEYS if not is_nothing(said.get(key)))
+    return next((words for value in told if (words := words_of(value))), "")
+
+
+def words_in(message: Mapping[str, object]) -> list[Event]:
+    """
+    What a message, or a delta of one, says in words: its thinking, its content, its refusal.
+
+    A thought that stands under two names is one.
+    """
+    thinking, content = reasoning_of(message), content_of(message.get("content"))
+    if thinking and "".join(event.text for event in content if isinstance(event, Reasoning)) == thinking:
+        content = [event for event in content if not isinstance(event, Reasoning)]
+    said = message.get("refusal")
+    refusal = "" if is_nothing(said) else words_of(said)
+    return [
+        *([Reasoning(thinking)] if thinking else ()),
+        *content,
+        *([Refusal(refusal)] if refusal else ()),
+    ]
 
 
 def content_of(content: object) -> list[Event]:

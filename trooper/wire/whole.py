@@ -13,6 +13,7 @@ import msgspec
 from attrs import define, evolve, field, frozen
 
 from trooper.core.events import Event, Other, Received
+from trooper.core.framing import BOM
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Answer, Failed, FailureKind, Outcome
 from trooper.wire.client_side import LegNote, Trouble
@@ -22,8 +23,7 @@ from trooper.wire.tolerant import Read, read_leniently
 #: One wire's reading of a body. A failed answer is not to be shown; its event is empty.
 ReadWhole: TypeAlias = Callable[[bytes], tuple[Received, Outcome]]
 
-#: What may stand in front of the value and say nothing.
-BOM: Final = b"\xef\xbb\xbf"
+#: What may stand in front of the value and say nothing, beside a byte order mark.
 BLANKS: Final = b" \t\r\n"
 _OUTSIDE_STRINGS: Final = re.compile(rb'["{}\[\]]')
 _IN_STRING: Final = re.compile(rb'["\\]')

@@ -44,6 +44,7 @@ from trooper.core.events import (
 )
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Failed, FailureKind
+from trooper.wire.decoding import arguments_text
 from trooper.wire.framed import EMPTY, EventReader
 from trooper.wire.large import LargeEvent
 from trooper.wire.tolerant import fitted, is_nothing, unknown_in, words_of
@@ -235,7 +236,8 @@ class MessagesReader(EventReader):
                 self._calls[index] = number
                 self._with_arguments.discard(index)
                 begun = self._said(ToolCallDelta(number, block.id, block.name))
-                return begun + self._say_arguments(index, _arguments_of(block))
+                # By the document the input is empty here; some put it into the start as a whole.
+                return begun + self._say_arguments(index, arguments_text(block.input) if block.input else "")
             case kind if kind in _SILENT_BLOCKS:
                 return [Other()]
             case _:
@@ -295,11 +297,6 @@ class MessagesReader(EventReader):
             self._fail(Failed(FailureKind.EOF_EARLY) if self._has_content else EMPTY, raw)
             return ()
         return self._terminate()
-
-
-def _arguments_of(block: _Block) -> str:
-    """The input that some put into a block's start as a whole; by the document it is empty there."""
-    return msgspec.json.encode(block.input).decode() if block.input else ""
 
 
 def _kind_of(delta: _Delta) -> str:

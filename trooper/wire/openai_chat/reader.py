@@ -46,82 +46,18 @@ from trooper.core.events import (
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Failed, FailureKind, Outcome
 from trooper.core.tool_calls import OpenCalls
+from trooper.wire.decoding import arguments_text
 from trooper.wire.faults import ERROR_FINISHES
 from trooper.wire.framed import EventReader
 from trooper.wire.large import LargeEvent
+from trooper.wire.openai_chat.keys import CHUNK_KEYS, DELTA_KEYS, FINISHES
 from trooper.wire.tolerant import (
     DONE,
-    REASONING_KEYS,
-    content_of,
     fitted,
     is_nothing,
-    reasoning_of,
     text_of,
     unknown_in,
-    words_of,
-)
-
-_FINISHES: Final = {
-    "stop": FinishReason.STOP,
-    "eos": FinishReason.STOP,
-    "length": FinishReason.LENGTH,
-    "tool_calls": FinishReason.TOOL_CALLS,
-    "function_call": FinishReason.TOOL_CALLS,
-    "content_filter": FinishReason.CONTENT_FILTER,
-}
-
-# Keys inside `delta` that providers add and that carry no part of the answer,
-# or repeat what another key says.
-_HARMLESS_DELTA_KEYS: Final = frozenset(
-    {
-        *REASONING_KEYS,
-        "role",
-        "content",
-        "refusal",
-        "tool_calls",
-        "annotations",
-        "citations",
-        "provider_specific_fields",
-        "padding",
-        "obfuscation",
-        "name",
-        "id",
-        "type",
-        "object",
-        "model",
-        "finish_reason",
-        "stop_reason",
-        "index",
-        "created",
-        "timestamp",
-        "reasoning_signature",
-        "signature",
-        "token_ids",
-    }
-)
-#: What stands beside `choices` and is no piece of the answer.
-_HARMLESS_KEYS: Final = frozenset(
-    {
-        "id",
-        "object",
-        "created",
-        "type",
-        "event",
-        "model",
-        "provider",
-        "system_fingerprint",
-        "service_tier",
-        "usage",
-        "choices",
-        "error",
-        "x_groq",
-        "prompt_filter_results",
-        "citations",
-        "search_results",
-        "timings",
-        "metadata",
-        "obfuscation",
-    }
+    words_in,
 )
 
 
@@ -272,7 +208,7 @@ class ChatReader(EventReader):
         self._ended_choices.add(index)
         if self._open_choices or len(self._ended_choices) < self.choices or self._ended:
             return
-        events.append(self._finish(_FINISHES.get(word, FinishReason.STOP), word, beside_content=bool(said)))
+        events.append(self._finish(FINISHES.get(word, FinishReason.STOP), word, beside_content=bool(said)))
 
     def _read_delta(self, delta: _Delta, events: list[Event]) -> None:
         thinking = delta.reasoning_content or delta.reasoning
@@ -318,7 +254,7 @@ class ChatReader(EventReader):
         word = event.finish
         if not word or word in ERROR_FINISHES:
             return ()
-        return (self._finish(_FINISHES.get(word, FinishReason.STOP), word, beside_content=True),)
+        return (self._finish(FINISHES.get(word, FinishReason.STOP), word, beside_content=True),)
 
     # -- the slow road -----------------------------------------------------------
 
@@ -340,7 +276,7 @@ class ChatReader(EventReader):
             said = self._said_slowly(choice)
             self._hear_choice(index, said, word if isinstance(word, str) else "", events, raw)
         self._count_slowly(value, events)
-        unknown = not chosen and (not is_nothing(choices) or unknown_in(value, _HARMLESS_KEYS))
+        unknown = not chosen and (not is_nothing(choices) or unknown_in(value, CHUNK_KEYS))
         if unknown:
             self._unknown()
         if unknown or not (events or chosen):
@@ -366,11 +302,8 @@ class ChatReader(EventReader):
         )
         if not isinstance(delta, dict):
             unknown, delta = unknown or not is_nothing(delta), {}
-        thinking, refusal = reasoning_of(delta), words_of(delta.get("refusal"))
-        said: list[Event] = [Reasoning(thinking)] if thinking else []
-        said += content_of(delta.get("content"))
-        said += [Refusal(refusal)] if refusal else []
-        calls, unknown = delta.get("tool_calls"), unknown or unknown_in(delta, _HARMLESS_DELTA_KEYS)
+        said = words_in(delta)
+        calls, unknown = delta.get("tool_calls"), unknown or unknown_in(delta, DELTA_KEYS)
         for call in calls if isinstance(calls, list) else (calls,):
             if is_nothing(call):
                 continue
@@ -393,5 +326,5 @@ def _function_of(call: Mapping[str, object]) -> tuple[str, str]:
     if not isinstance(function, dict):
         return "", ""
     given = function.get("arguments")
-    arguments = msgspec.json.encode(given).decode() if isinstance(given, dict) else text_of(given)
+    arguments = arguments_text(given) if isinstance(given, dict) else text_of(given)
     return text_of(function.get("name")), arguments

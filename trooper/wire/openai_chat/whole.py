@@ -20,37 +20,25 @@ from trooper.core.events import (
     FinishReason,
     NextChoice,
     Other,
-    Reasoning,
     Received,
-    Refusal,
     ToolCallDelta,
     Usage,
 )
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.wire.faults import ERROR_FINISHES
+from trooper.wire.openai_chat.keys import FINISHES, MESSAGE_KEYS
 from trooper.wire.openai_chat.read_request import read_tool_call
 from trooper.wire.tolerant import (
-    REASONING_KEYS,
     content_of,
     is_nothing,
-    reasoning_of,
     text_of,
     unknown_in,
-    words_of,
+    words_in,
 )
 from trooper.wire.whole import counted, whole_object
 
 #: The words of an answer that came to its own end; with nothing in it that is a failure.
 _EMPTY_FINISHES: Final = ("stop", "eos", "")
-_FINISHES: Final = {r.value: r for r in FinishReason} | {"function_call": FinishReason.TOOL_CALLS}
-#: What of a message is read, or says nothing that another model would have to know.
-_MESSAGE_KEYS: Final = frozenset(
-    {
-        *("role", "content", "refusal", "tool_calls", *REASONING_KEYS),
-        *("id", "type", "name", "annotations", "citations", "provider_specific_fields"),
-        *("index", "token_ids", "reasoning_signature", "signature", "obfuscation", "padding", "stop_reason"),
-    }
-)
 
 
 def read_whole(body: bytes) -> tuple[Received, Outcome]:
@@ -104,7 +92,7 @@ def _choices(value: Mapping[str, object]) -> list[Mapping[str, object]] | None:
 
 
 def _finish(word: str) -> Finish:
-    return Finish(_FINISHES.get(word, FinishReason.STOP), word)
+    return Finish(FINISHES.get(word, FinishReason.STOP), word)
 
 
 def _said(choice: Mapping[str, object]) -> list[Event]:
@@ -116,18 +104,7 @@ def _said(choice: Mapping[str, object]) -> list[Event]:
 
 
 def _said_in(message: Mapping[str, object]) -> list[Event]:
-    events: list[Event] = []
-    thinking = reasoning_of({key: said for key, said in message.items() if not is_nothing(said)})
-    content = content_of(message.get("content"))
-    if thinking:
-        events.append(Reasoning(thinking))
-        if "".join(event.text for event in content if isinstance(event, Reasoning)) == thinking:
-            # The same thought under two names.
-            content = [event for event in content if not isinstance(event, Reasoning)]
-    events += content
-    refusal = message.get("refusal")
-    if not is_nothing(refusal) and (words := words_of(refusal)):
-        events.append(Refusal(words))
+    events = words_in(message)
     calls = message.get("tool_calls")
     for index, raw in enumerate(calls if isinstance(calls, list) else [calls]):
         if is_nothing(raw):
@@ -138,6 +115,6 @@ def _said_in(message: Mapping[str, object]) -> list[Event]:
             events.append(Other(continuable=False))
         else:
             events.append(ToolCallDelta(index, call.id, call.name, call.arguments))
-    if unknown_in(message, _MESSAGE_KEYS):
+    if unknown_in(message, MESSAGE_KEYS):
         events.append(Other(continuable=False))
     return events

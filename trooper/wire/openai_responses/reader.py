@@ -182,14 +182,10 @@ class ResponsesReader(EventReader):
         return [Other(continuable=not unknown)]
 
     def _hear_large(self, event: LargeEvent) -> Sequence[Event]:
-        if event.type in _FINISHING:
-            # It may end calls, too: nobody has read that.
+        if event.type in (*_FINISHING, *_ENDS_A_CALL):
+            # Which calls it ends nobody has read; their arguments are said one after the other.
             self._open_calls.clear()
-            return self._end(Response(), event.type)
-        if event.type in _ENDS_A_CALL:
-            # Which one it is nobody has read; their arguments are said one after the other.
-            self._open_calls.clear()
-        return ()
+        return self._end(Response(), event.type) if event.type in _FINISHING else ()
 
     def _say(self, event: StreamEvent, kind: str, said: Event | None) -> list[Event]:
         if said is None:
@@ -218,7 +214,8 @@ class ResponsesReader(EventReader):
     def _begin_item(self, given: int | None, item: Item) -> list[Event]:
         self._last = output_index = self._last + 1 if given is None else given
         self._begun.add(output_index)
-        self._places[item.id] = output_index
+        if item.id:
+            self._places[item.id] = output_index
         match item.type:
             case "message" | "reasoning":
                 return []
@@ -234,11 +231,13 @@ class ResponsesReader(EventReader):
         index, self._count = self._count, self._count + 1
         self._calls[output_index] = index
         self._said.discard((output_index, "arguments", 0))
-        self._call_ids[item.call_id or item.id] = output_index
+        call_id = item.call_id or item.id
+        if call_id:
+            self._call_ids[call_id] = output_index
         self._open_calls[output_index] = OpenCalls()
         if not item.name:
             self._nameless.add(output_index)
-        return ToolCallDelta(index, item.call_id or item.id, item.name)
+        return ToolCallDelta(index, call_id, item.name)
 
     def _say_arguments(self, output_index: int, arguments: str) -> list[Event]:
         index = self._calls.get(output_index)

@@ -1,0 +1,41 @@
+"""
+The words of the chat wire that stream and whole answer share: finish reasons,
+and the keys that providers add and that are no piece of the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from trooper.core.events import FinishReason
+from trooper.wire.tolerant import REASONING_KEYS
+
+FINISHES: Final[Mapping[str, FinishReason]] = {
+    "stop": FinishReason.STOP,
+    "eos": FinishReason.STOP,
+    "length": FinishReason.LENGTH,
+    "tool_calls": FinishReason.TOOL_CALLS,
+    "function_call": FinishReason.TOOL_CALLS,
+    "content_filter": FinishReason.CONTENT_FILTER,
+}
+
+#: In a message: what is read, what repeats it, and what says nothing that another model would have to know.
+MESSAGE_KEYS: Final = frozenset(
+    {
+        *REASONING_KEYS,
+        *("role", "content", "refusal", "tool_calls"),
+        *("id", "type", "name", "index", "annotations", "citations", "provider_specific_fields"),
+        *("padding", "obfuscation", "stop_reason", "reasoning_signature", "signature", "token_ids"),
+    }
+)
+#: The same in a delta, beside which some repeat what belongs to the chunk.
+DELTA_KEYS: Final = MESSAGE_KEYS | {"object", "model", "created", "timestamp", "finish_reason"}
+#: Beside the choices of a chunk.
+CHUNK_KEYS: Final = frozenset(
+    {
+        *("id", "object", "created", "type", "event", "model", "provider", "system_fingerprint"),
+        *("service_tier", "usage", "choices", "error", "x_groq", "prompt_filter_results", "citations"),
+        *("search_results", "timings", "metadata", "obfuscation"),
+    }
+)
