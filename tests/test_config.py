@@ -60,6 +60,8 @@ def test_every_variable_of_trooper_is_documented_and_read() -> None:
         "TROOPER_CONNECT_TIMEOUT": "1.5",
         "TROOPER_TTFT_TIMEOUT": "2",
         "TROOPER_STALL_TIMEOUT": "3",
+        "TROOPER_ALIVE_TIMEOUT": "4",
+        "TROOPER_WHOLE_TIMEOUT": "5",
         "TROOPER_BREAKER": "off",
     }
     config = from_environment(**values)
@@ -76,6 +78,8 @@ def test_every_variable_of_trooper_is_documented_and_read() -> None:
         connect_timeout_s=1.5,
         ttft_timeout_s=2.0,
         stall_timeout_s=3.0,
+        alive_timeout_s=4.0,
+        whole_timeout_s=5.0,
     )
     assert local == Target("ollama", OLLAMA_CHAT.wire, "http://box:1234", model="llama3.2:3b")
     assert config.server.memory is False

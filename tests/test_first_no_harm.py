@@ -277,13 +277,13 @@ async def test_what_says_nothing_does_not_end_the_net(autojump_clock: Any, wire:
 
 
 async def test_a_long_wait_for_a_silent_provider_is_still_one(autojump_clock: Any) -> None:
-    """Noise is no sign of life: a provider that sends nothing else has fallen silent."""
+    """Noise is a sign of life at the most: a provider that sends nothing else has fallen silent."""
     noise = KeepAlive(1.0, data=b"data: ping\n\n")
     async with stage(plays(Head(), Send(ROLE), Send(chunk({"content": "A lighthouse keeps"})), noise)) as s:
         began = trio.current_time()
         x = await s.ask()
         assert x.legs == [("openai", "stall"), ("ollama", "completed")]
-        assert trio.current_time() - began < 40
+        assert trio.current_time() - began < 130
         assert b"data: ping" not in bytes(x.body)
 
 

@@ -36,8 +36,10 @@ MIB = 1024 * 1024
         ),
         (
             Patience,
-            dict.fromkeys(["started", "ttft_s", "stall_s", "terminator_s"], REQUIRED)
-            | {"total_s": None, "load_s": None},
+            dict.fromkeys(
+                ["started", "ttft_s", "stall_s", "alive_s", "alive_at_work_s", "terminator_s"], REQUIRED
+            )
+            | {"total_s": None, "load_s": None, "whole_s": None},
         ),
         (Join, {"prefill": REQUIRED, "echoes": None, "stop": (), "overlaps": False}),
         (ToolCalls, {"max_bytes": 4 * MIB}),

@@ -64,13 +64,12 @@ class Stage:
         )
         self.delivery.tally.legs.append(splice.tally)
         inbox = Inbox(Bell(), 1000)
-        self.leg = RunningLeg(link, How.RESTART, splice, patience_with(link.target), inbox)
+        self.leg = RunningLeg(link, How.RESTART, splice, patience_with(link.target, streams=True), inbox)
         self.leg.opened = ((b"x-request-id", b"theirs"), (b"set-cookie", b"a=b"))
 
     def hear(self, *items: Received) -> None:
         for item in items:
-            if item.has_content:
-                self.leg.patience.content(trio.current_time())
+            self.leg.patience.hear(item, trio.current_time())
             self.delivery.hear(self.leg.splice, item)
 
     async def flush(self) -> None:
@@ -181,7 +180,7 @@ async def test_the_gap_is_what_the_client_saw(autojump_clock: Any) -> None:
     await s.flush()
     await trio.sleep(2)
     s.response.gap.leg_begins()
-    s.leg.patience = patience_with(s.leg.link.target)
+    s.leg.patience = patience_with(s.leg.link.target, streams=True)
     s.hear(TEXT)
     await s.flush()
     assert s.response.gap.seconds == 2.0

@@ -38,7 +38,9 @@ def running(target: Target) -> RunningLeg:
         could_go_on=lambda: True,
         could_start_over=lambda: True,
     )
-    return RunningLeg(Link(target, "m"), How.RESTART, splice, patience_with(target), Inbox(Bell(), 1000))
+    return RunningLeg(
+        Link(target, "m"), How.RESTART, splice, patience_with(target, streams=True), Inbox(Bell(), 1000)
+    )
 
 
 async def test_its_last_item_is_its_outcome(autojump_clock: Any) -> None:
@@ -57,8 +59,8 @@ async def test_it_closes_when_it_is_cancelled_too(autojump_clock: Any) -> None:
 
 
 async def test_a_cloud_has_no_load_to_wait_for(autojump_clock: Any) -> None:
-    cloud = patience_with(target_of("openai", ttft_timeout_s=7.0))
-    local = patience_with(target_of("ollama", load_timeout_s=9.0))
+    cloud = patience_with(target_of("openai", ttft_timeout_s=7.0), streams=True)
+    local = patience_with(target_of("ollama", load_timeout_s=9.0), streams=True)
     now = trio.current_time()
     assert (cloud.due - now, local.due - now) == (7.0, 9.0)
     assert cloud.lost(now + 7.0) is FailureKind.TIMEOUT_TTFT
@@ -71,7 +73,7 @@ async def test_its_line_in_the_report(autojump_clock: Any) -> None:
     await trio.sleep(2)
     leg = running(target_of("openai"))
     await trio.sleep(0.5)
-    leg.patience.content(trio.current_time())
+    leg.patience.hear(Received(b"", (Text("x"),)), trio.current_time())
     leg.splice.hear(Received(b"raw", (Text("Keep it.\n"),)))
     await trio.sleep(0.5)
     failed = Failed(FailureKind.STALL, Answer(200), unfit_reason=Unfit.CONTENT)

@@ -154,14 +154,14 @@ def test_what_is_learned_is_said_on() -> None:
 
 
 def test_the_first_name_stays() -> None:
-    """A second provider's identity is not the answer's; one that names nothing changes nothing."""
+    """A second provider's identity is not the answer's. Some name their model and have no id."""
     voice = new_voice()
     voice.forward(Received(b"", (Begin("", 5, "nameless"),)))
     assert decoded(voice.speak((Text("x"),)))["id"] == "chatcmpl-own"
     voice.forward(Received(b"", (Begin("one", 0, ""),)))
     voice.forward(Received(b"", (Begin("two", 6, "two"),)))
     chunk = decoded(voice.speak((Text("x"),)))
-    assert (chunk["id"], chunk["created"], chunk["model"]) == ("one", 1_790_000_500, "asked-for")
+    assert (chunk["id"], chunk["created"], chunk["model"]) == ("one", 1_790_000_500, "nameless")
 
 
 @pytest.mark.parametrize("has_role", [True, False])

@@ -130,7 +130,14 @@ def test_thinking_is_signed_by_something_that_says_nothing() -> None:
         start(1, type="redacted_thinking", data="x"),
         stop(1),
     )
-    assert events[1:] == [Reasoning("Hm"), Other(), PartEnd(), Other(), PartEnd()]
+    assert events[1:] == [
+        Other(thinks=True),
+        Reasoning("Hm"),
+        Other(),
+        PartEnd(),
+        Other(thinks=True),
+        PartEnd(),
+    ]
 
 
 @pytest.mark.parametrize(

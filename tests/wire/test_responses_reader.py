@@ -166,7 +166,8 @@ def test_reasoning_and_refusal() -> None:
         told("refusal.done", 2, content_index=0, refusal="No"),
         told("refusal.done", 3, content_index=0, refusal="Never"),
     )
-    assert events[1:] == [Reasoning("Hm"), Reasoning("So"), Reasoning("raw"), Refusal("No"), Refusal("Never")]
+    said = [Reasoning("Hm"), Reasoning("So"), Reasoning("raw"), Refusal("No"), Refusal("Never")]
+    assert events[1:] == [Other(thinks=True), *said]
 
 
 @pytest.mark.parametrize(

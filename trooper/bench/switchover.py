@@ -99,7 +99,9 @@ async def set_up(
     else:
         local = await rig.tap(own.url)
         keys["model"] = own.model
-    configuration = toml(provider.url, local.url, cloud={"stall_timeout_s": pace.patience_s}, local=keys)
+    # A silence and signs of life are borne alike, so that one figure is told of both.
+    patience: dict[str, object] = dict.fromkeys(("stall_timeout_s", "alive_timeout_s"), pace.patience_s)
+    configuration = toml(provider.url, local.url, cloud=patience, local=keys)
     trooper = await rig.trooper(serving, configuration, ready_s=_LOAD_S)
     places = {Proxy.TROOPER: Place("127.0.0.1", trooper.port)}
     if compare is not None:

@@ -24,6 +24,8 @@ _TIMEOUTS = {
     "TROOPER_CONNECT_TIMEOUT": "connect_timeout_s",
     "TROOPER_TTFT_TIMEOUT": "ttft_timeout_s",
     "TROOPER_STALL_TIMEOUT": "stall_timeout_s",
+    "TROOPER_ALIVE_TIMEOUT": "alive_timeout_s",
+    "TROOPER_WHOLE_TIMEOUT": "whole_timeout_s",
 }
 _OTHERS = {
     "TROOPER_CACHE": "The folder that `trooper fetch-model` fills. Without it the user's own cache folder.",

@@ -134,10 +134,12 @@ class Other:
 
     `continuable` is false when it may carry content: what we do not
     understand we cannot continue from. Then it is a sign of life, too, since
-    silence is measured on content.
+    silence is measured on content. One that `thinks` says that a thought has
+    begun, of which nothing has come yet.
     """
 
     continuable: bool = True
+    thinks: bool = False
 
 
 @frozen

@@ -27,6 +27,7 @@ class FailureKind(enum.Enum):
     CONNECT = "connect"
     TIMEOUT_CONNECT = "timeout_connect"
     TIMEOUT_TTFT = "timeout_ttft"
+    TIMEOUT_WHOLE = "timeout_whole"
     TIMEOUT_TOTAL = "timeout_total"
     TIMEOUT_LOAD = "timeout_load"
     STALL = "stall"

@@ -1,11 +1,22 @@
 """
 How long one leg may keep us waiting, and for what.
 
-Five budgets, told apart because they mean different things: loading a local
-model, the first content, silence between contents, the terminator after the
-finish, and the whole leg. Silence is measured on parsed content: keep-alives,
-pings and empty deltas are silence. Only behind the finish, where nothing but
-the terminator is waited for, does everything that says something count.
+Budgets told apart because they mean different things: loading a local model,
+the first content, silence, mere signs of life, the terminator after the
+finish, an answer in one piece, and the whole leg.
+
+Two kinds of silence. `stall_s` counts while nothing comes at all: then nobody
+can know whether anybody is there. Keep-alives, pings, blank lines, empty
+deltas and the bytes of an event that is not whole yet are signs of life; while
+they come, `alive_s` counts from the last content, and there is no life beyond
+it. It is longer inside a tool call and inside a thought: providers think and
+write calls for minutes, and say nothing but that they are there.
+
+Before the first content the two are `ttft_s` and `alive_s`. Behind the finish,
+where only the terminator is waited for, everything that says something counts.
+
+An answer in one piece has no first content and no silence: `whole_s`, and no
+other.
 
 Time that we spend waiting for a slow client is not the provider's silence;
 `excuse` takes it out.
@@ -16,10 +27,29 @@ Given `now`; owns no clock.
 from __future__ import annotations
 
 import math
+from typing import Final, assert_never
 
 from attrs import define, field
 
+from trooper.core.events import (
+    Begin,
+    Done,
+    Finish,
+    NextChoice,
+    Other,
+    PartEnd,
+    Reasoning,
+    Received,
+    Refusal,
+    Text,
+    ToolCallDelta,
+    Unread,
+    Usage,
+)
 from trooper.core.outcome import FailureKind
+
+#: What no wait for the terminator is lengthened for.
+_SAYS_NOTHING: Final = (Other(),)
 
 
 @define
@@ -29,18 +59,31 @@ class Patience:
 
     Args:
         started: when the leg was started.
+        alive_s: how long signs of life suffice, before content and in text.
+        alive_at_work_s: the same inside a tool call or a thought.
         load_s: the budget until a slot is granted; `None` where none is needed.
+        whole_s: the budget of an answer in one piece; `None` for a stream.
     """
 
     started: float
     ttft_s: float
     stall_s: float
+    alive_s: float
+    alive_at_work_s: float
     terminator_s: float
     total_s: float | None = None
     load_s: float | None = None
+    whole_s: float | None = None
     first_content: float | None = field(default=None, init=False)
+    #: When the leg has to be over, whatever comes.
+    ends: float = field(init=False)
+    # Since when there was no content; when anything came last.
     _since: float = field(init=False)
+    _alive: float = field(default=-math.inf, init=False)
     _granted: bool = field(init=False)
+    # Inside a call or a thought; or what came last is something that nobody here understands.
+    _at_work: bool = field(default=False, init=False)
+    _unknown: bool = field(default=False, init=False)
     _finished: bool = field(default=False, init=False)
     # When the terminator is waited for no longer, whatever comes.
     _until: float = field(default=math.inf, init=False)
@@ -48,57 +91,90 @@ class Patience:
     def __attrs_post_init__(self) -> None:
         self._since = self.started
         self._granted = self.load_s is None
+        self.ends = self.started + (self.total_s or math.inf)
 
     def granted(self, now: float) -> None:
         """The local model is loaded and a slot is ours."""
         self._granted = True
         self._since = now
 
-    def content(self, now: float) -> None:
-        """Content has come. Behind a finish it takes that back."""
-        self._since = now
-        self._finished = False
-        if self.first_content is None:
-            self.first_content = now
-
-    def finish(self, now: float) -> None:
-        """The finish reason has come; only the terminator is missing."""
-        self.content(now)
-        self._finished, self._until = True, now + max(self.stall_s, self.terminator_s)
-
-    def event(self, now: float) -> None:
-        """
-        Something has come that is no content. Behind the finish it is worth
-        another wait for the terminator, since token counts may come late; in
-        all no longer than a silence.
-        """
-        if self._finished:
+    def hear(self, item: Received, now: float) -> None:
+        """An event has come. Content behind a finish takes that back."""
+        self._alive = now
+        if item.has_content:
             self._since = now
+            if self.first_content is None:
+                self.first_content = now
+            # Nearly every event is text.
+            if item.text:
+                self._at_work = self._unknown = False
+            else:
+                self._note_work(item)
+            self._finished = item.has_finish
+            if item.has_finish:
+                self._until = now + max(self.stall_s, self.terminator_s)
+            return
+        if self._finished:
+            # Token counts may come late.
+            if item.events and item.events != _SAYS_NOTHING:
+                self._since = now
+        elif item.events:
+            self._note_work(item)
+
+    def alive(self, heard: float) -> None:
+        """Bytes have come at `heard`, whether or not there is an event in them yet."""
+        self._alive = max(self._alive, heard)
 
     def excuse(self, waited_s: float) -> None:
         """We were busy elsewhere for so long."""
         self._since += waited_s
+        self._alive += waited_s
         self._until += waited_s
+
+    def _note_work(self, item: Received) -> None:
+        """Whether the target is at something that takes long, behind `item`."""
+        for event in item.events:
+            match event:
+                case Reasoning() | ToolCallDelta() | Other(thinks=True):
+                    self._at_work, self._unknown = True, False
+                case Other(continuable=False):
+                    # A tool of the provider's own runs on behind the end of its part.
+                    self._at_work = self._unknown = True
+                case PartEnd():
+                    self._at_work = self._unknown
+                case Text() | Refusal() | NextChoice():
+                    self._at_work = self._unknown = False
+                case Begin() | Usage() | Finish() | Done() | Other() | Unread():
+                    pass
+                case _ as never:
+                    assert_never(never)
 
     @property
     def due(self) -> float:
         """When patience ends, as far as is known now."""
         if self._finished:
-            due = min(self._since + self.terminator_s, self._until)
-        elif self.first_content is not None:
-            due = self._since + self.stall_s
+            return min(self._since + self.terminator_s, self._until)
+        if self.whole_s is not None:
+            return min(self.started + self.whole_s, self.ends)
+        alive_s = self.alive_at_work_s if self._at_work else self.alive_s
+        if self.first_content is not None:
+            # Who waits longer for nothing waits as long for a sign of life.
+            due = min(self._alive + self.stall_s, self._since + max(alive_s, self.stall_s))
         elif self._granted:
-            due = self._since + self.ttft_s
+            first = self._since + self.ttft_s
+            due = max(first, min(self._alive + self.stall_s, self._since + alive_s))
         else:
             due = self._since + (self.load_s or 0)
-        return due if self._finished else min(due, self.started + (self.total_s or math.inf))
+        return min(due, self.ends)
 
     def lost(self, now: float) -> FailureKind | None:
         """What we are tired of waiting for; after the finish that is nothing that failed."""
         if now < self.due or self._finished:
             return None
-        if self.total_s is not None and now >= self.started + self.total_s:
+        if now >= self.ends:
             return FailureKind.TIMEOUT_TOTAL
+        if self.whole_s is not None:
+            return FailureKind.TIMEOUT_WHOLE
         if self.first_content is not None:
             return FailureKind.STALL
         return FailureKind.TIMEOUT_TTFT if self._granted else FailureKind.TIMEOUT_LOAD

@@ -32,6 +32,10 @@ class LegTally:
         """Count a piece of the answer that the client has been given."""
         self._estimate += token_weight(text)
 
+    def drop(self) -> None:
+        """Nobody gets what was said so far."""
+        self.reported, self._estimate, self._earlier_tokens = None, 0.0, 0
+
     def next_choice(self) -> None:
         """Another answer begins; its count will be its own."""
         self._earlier_tokens += self.reported.completion_tokens if self.reported else 0
@@ -54,6 +58,11 @@ class Tally:
     """All legs of a request, in order."""
 
     legs: list[LegTally] = field(factory=list)
+
+    def drop(self) -> None:
+        """What all legs have said so far is nobody's: the answer begins anew."""
+        for leg in self.legs:
+            leg.drop()
 
     def usage(self, prompt_estimate: int) -> Usage:
         """

@@ -153,6 +153,7 @@ def _configuration(act: Act, cloud_port: int, local: Target, port: int) -> Confi
         key=Key("none"),
         ttft_timeout_s=patience_s,
         stall_timeout_s=patience_s,
+        alive_timeout_s=patience_s,
     )
     return checked(
         Config(

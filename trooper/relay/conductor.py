@@ -33,7 +33,7 @@ from typing import Final, assert_never
 import trio
 from attrs import define, field
 
-from trooper.core.events import FinishReason, Other, Received
+from trooper.core.events import FinishReason, Received
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.core.pacing import Pacing
 from trooper.core.plan import (
@@ -61,14 +61,13 @@ from trooper.relay.running_leg import RunningLeg, patience_with
 from trooper.relay.splice import Splice
 from trooper.services import Services
 from trooper.targets.chain import Link
+from trooper.targets.cloud import CloudLeg
 from trooper.targets.inbox import Alarm, Bell, Ended, Granted, Inbox, Opened
 from trooper.telemetry.log import log_request
 from trooper.telemetry.report import Ending, How, LegReport, RequestReport
 
 #: Events that are read at once go out in one write, up to this much.
 _WRITE_BYTES: Final = 65_536
-#: What no wait is lengthened for.
-_SAYS_NOTHING: Final = (Other(),)
 #: How long a finished leg may take to give its connection back.
 _GOODBYE_S: Final = 0.3
 
@@ -182,15 +181,13 @@ class Conductor:
         self._may_retry = self._may_retry and not is_retry(step)
         how = How.RESTART if isinstance(step, Restart) else How.CONTINUE
         if how is How.RESTART and self._legs and not self.client.started:
-            # Whatever a failed leg has said, nobody has seen it.
-            self._delivery = self._new_delivery()
-            self._response.pacing.preamble_dropped()
+            self._begin_anew()
         asked = self._asking.leg(step, self._delivery.transcript)
         leg = self._leg = RunningLeg(
             link,
             how,
             self._new_splice(link, goes_on=how is How.CONTINUE),
-            patience_with(link.target),
+            patience_with(link.target, streams=not isinstance(asked, CloudLeg) or asked.stream),
             Inbox(self._bell, self.services.config.server.channel_bytes),
         )
         self._delivery.switch(self._seam_words(link))
@@ -231,10 +228,9 @@ class Conductor:
             match item:
                 case None:
                     now = trio.current_time()
-                    if patience.over(now):
-                        return self._conclude(leg, Completed())
-                    if (kind := patience.lost(now)) is not None:
-                        return self._conclude(leg, Failed(kind))
+                    patience.alive(inbox.heard)
+                    if (tired := leg.tired(now)) is not None:
+                        return self._conclude(leg, tired)
                     held_until = splice.release_due(now)
                     if now >= held_until:
                         delivery.release_calls(splice)
@@ -247,17 +243,17 @@ class Conductor:
                     self.alarm.set(min(patience.due, owed, held_until))
                     await self._bell.wait()
                 case Received():
-                    if item.has_finish:
-                        patience.finish(trio.current_time())
-                    elif item.has_content:
-                        patience.content(trio.current_time())
-                    elif item.events and item.events != _SAYS_NOTHING:
-                        patience.event(trio.current_time())
+                    now = trio.current_time()
+                    patience.hear(item, now)
                     delivery.hear(splice, item)
                     if splice.stopped:
                         return self._conclude(leg, Completed())
                     if splice.unfit:
                         return self._conclude(leg, Failed(FailureKind.UNFIT, unfit_reason=splice.unfit))
+                    # Who sends faster than we read never lets the inbox be empty.
+                    if not item.has_content or now >= patience.ends:
+                        if (tired := leg.tired(now)) is not None:
+                            return self._conclude(leg, tired)
                     if len(delivery.out) > _WRITE_BYTES:
                         await self._response.flush(delivery, leg)
                 case Opened(headers):
@@ -282,7 +278,16 @@ class Conductor:
         leg.splice.tally.outcome = outcome
         self._legs.append(leg.report(self._began, self._delivery.transcript.phase, outcome))
         self._leg = None
+        if failed is not None and not self.incoming.routing.stream:
+            # An answer in one piece is sent at its end, so nobody has a half of it.
+            self._begin_anew()
         return outcome
+
+    def _begin_anew(self) -> None:
+        """Whatever the failed legs have said, nobody has seen it."""
+        self._tally.drop()
+        self._delivery = self._new_delivery()
+        self._response.pacing.preamble_dropped()
 
     def _next(self, leg: RunningLeg, outcome: Outcome) -> Step[Link]:
         first = self._first

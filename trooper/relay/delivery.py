@@ -28,7 +28,7 @@ import msgspec
 from attrs import define, field
 
 from trooper.config import Server
-from trooper.core.events import Done, Event, Finish, FinishReason, NextChoice, Received, Usage
+from trooper.core.events import Begin, Done, Event, Finish, FinishReason, NextChoice, Received, Usage
 from trooper.core.fitting import count
 from trooper.core.outcome import Answer, Completed, Failed, Outcome
 from trooper.core.tally import Tally
@@ -118,6 +118,7 @@ class Delivery:
                 self.out += self.voice.forward(item, self._notes_beside(item))
                 self.missing_end = _missing_end(item.raw) if item.is_part else b""
             else:
+                self._name(item.events, content=content)
                 self._speak(item.events)
                 self.is_forwarded = self.is_forwarded and not content
             self.transcript.add(item.events)
@@ -133,6 +134,20 @@ class Delivery:
         if self.missing_end:
             self.out += self.missing_end
             self.missing_end = b""
+
+    def _name(self, events: tuple[Event, ...], *, content: bool) -> None:
+        """
+        While nothing of the answer is out it is called after the model that speaks now.
+
+        That is what a provider calls its model, and else what we have asked for.
+        """
+        if self.shown:
+            return
+        for event in events:
+            if isinstance(event, Begin) and event.model:
+                self.voice.call_it(event.model)
+        if content and (model := self.tally.legs[-1].model):
+            self.voice.call_it(model)
 
     def _speak(self, events: tuple[Event, ...]) -> None:
         self._end_event()

@@ -20,6 +20,7 @@ K = FailureKind
 _STATUS: Final[Mapping[FailureKind, int]] = {
     K.TIMEOUT_CONNECT: 504,
     K.TIMEOUT_TTFT: 504,
+    K.TIMEOUT_WHOLE: 504,
     K.TIMEOUT_TOTAL: 504,
     K.TIMEOUT_LOAD: 504,
     K.STALL: 504,
@@ -41,6 +42,7 @@ _MEANING: Final[Mapping[FailureKind, str]] = {
     K.CONNECT: "could not be reached",
     K.TIMEOUT_CONNECT: "did not accept a connection in time",
     K.TIMEOUT_TTFT: "did not begin to answer in time",
+    K.TIMEOUT_WHOLE: "did not give its whole answer in time",
     K.TIMEOUT_TOTAL: "took too long",
     K.TIMEOUT_LOAD: "did not load its model in time",
     K.STALL: "fell silent",

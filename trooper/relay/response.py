@@ -9,6 +9,9 @@ where no content comes.
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 import trio
 from attrs import define, field
 
@@ -19,6 +22,9 @@ from trooper.core.tally import Tally
 from trooper.relay.client import Client
 from trooper.relay.delivery import Delivery
 from trooper.relay.running_leg import RunningLeg
+
+#: A name as far as it is one: it comes from whoever answers.
+_MODEL_NAME: Final = re.compile(r"[!-~]{1,128}")
 
 
 @define
@@ -67,7 +73,8 @@ class Response:
         if not self.client.started:
             if not self.pacing.streams:
                 kind = (b"content-type", delivery.voice.content_type)
-                whole = Answer(200, (kind, *http.to_client(leg.opened)), delivery.take())
+                named = _model_header(delivery.voice.named)
+                whole = Answer(200, (kind, *named, *http.to_client(leg.opened)), delivery.take())
                 await self.answer(whole, leg.link.target.name)
                 return
             await self._open(delivery, leg)
@@ -87,6 +94,7 @@ class Response:
                 # Re-buffering front ends make a stream look stalled.
                 (b"x-accel-buffering", b"no"),
                 *self._own_headers(leg.link.target.name),
+                *_model_header(delivery.voice.named),
                 *http.to_client(leg.opened),
             ),
         )
@@ -111,3 +119,9 @@ class Response:
             (b"x-trooper-target", speaker.encode()),
             (b"x-trooper-fallbacks", str(max(0, len(self.tally.legs) - 1)).encode()),
         )
+
+
+def _model_header(model: str) -> http.Headers:
+    """The model that the answer is named after, where that is known and can stand in a header."""
+    sayable = _MODEL_NAME.fullmatch(model) is not None
+    return ((b"x-trooper-model", model.encode()),) if sayable else ()

@@ -38,6 +38,13 @@ class RunningLeg:
     #: The headers of the target's answer, once it has accepted.
     opened: http.Headers = ()
 
+    def tired(self, now: float) -> Outcome | None:
+        """How the leg ends if our patience with it is over; `None` while it is not."""
+        if self.patience.over(now):
+            return Completed()
+        kind = self.patience.lost(now)
+        return None if kind is None else Failed(kind)
+
     async def run(self, leg: Leg) -> None:
         """The leg's task."""
         try:
@@ -85,13 +92,17 @@ def _said_of(outcome: Outcome | Ending) -> Ending | FailureKind:
             assert_never(never)
 
 
-def patience_with(target: Target) -> Patience:
-    """Our patience with a leg that begins now, with the budgets of its target."""
+def patience_with(target: Target, *, streams: bool) -> Patience:
+    """Our patience with a leg that begins now, with the budgets of its target; `streams`: it gives pieces."""
+    alive_s, alive_at_work_s = target.alive_s
     return Patience(
         trio.current_time(),
         ttft_s=target.ttft_timeout_s,
         stall_s=target.stall_timeout_s,
+        alive_s=alive_s,
+        alive_at_work_s=alive_at_work_s,
         terminator_s=target.terminator_timeout_s,
         total_s=target.total_timeout_s,
         load_s=target.load_timeout_s if target.is_local else None,
+        whole_s=None if streams else target.whole_timeout_s,
     )

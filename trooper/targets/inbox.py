@@ -119,6 +119,8 @@ class Inbox:
 
     bell: Bell
     max_bytes: int
+    #: When bytes of the leg's answer came last, whether or not they make an event.
+    heard: float = field(default=-math.inf, init=False)
     _items: deque[Item] = field(factory=deque, init=False)
     _bytes: int = field(default=0, init=False)
     _room: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot, init=False)

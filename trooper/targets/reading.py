@@ -4,6 +4,7 @@ Feeds one answer's bytes to a reader, and its events to a leg's inbox.
 
 from __future__ import annotations
 
+import trio
 from attrs import define, evolve, field
 
 from trooper.core.events import Event, Finish, FinishReason, Received, Text, ToolCallDelta
@@ -46,6 +47,7 @@ class Reading:
         What comes behind the terminator is the client's, too, where it gets the
         provider's bytes: then the leg goes on until the exchange is over.
         """
+        self.inbox.heard = trio.current_time()
         if self.reader.outcome is not None and not self._has_a_tail:
             return False
         items = self.reader.feed(data)

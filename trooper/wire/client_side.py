@@ -44,7 +44,7 @@ class Naming:
     Attributes:
         request_id: our id of the request: letters and digits.
         created: Unix time in seconds.
-        model: the model that the client asked for.
+        model: the model that the client asked for. Nobody says it but where nobody has another name.
         fallback_block: whether Anthropic's own block may mark the seam.
     """
 
@@ -84,6 +84,17 @@ class Voice(Protocol):
     """
 
     content_type: bytes
+
+    @property
+    def named(self) -> str:
+        """The model that the answer is named after, as the client has it; empty while it has no name."""
+
+    def call_it(self, model: str) -> None:
+        """
+        Name the answer after the `model` that makes it, and not after the one that was asked for.
+
+        The first name counts: once one has gone out, or was given, it stays.
+        """
 
     @property
     def answer(self) -> Mapping[str, object] | None:

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import msgspec
 from attrs import define, evolve, field, frozen
 
-from trooper.core.events import Event, Other, Received
+from trooper.core.events import Begin, Event, Other, Received
 from trooper.core.framing import BOM
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Answer, Failed, FailureKind, Outcome
@@ -173,6 +173,23 @@ class WholeVoice:
     content_type: bytes = field(default=b"application/json", init=False)
     _legs: Sequence[LegNote] = field(default=(), init=False)
     _forwarded: bool = field(default=False, init=False)
+    _name: str = field(default="", init=False)
+
+    @property
+    def named(self) -> str:
+        """The model of the answer; empty while it has none."""
+        return self._name
+
+    def call_it(self, model: str) -> None:
+        """Name the answer after the model that makes it, if it has no name yet."""
+        self._name = self._name or model
+
+    def _learn(self, received: Received) -> None:
+        """A provider's own answer goes through, and says itself who made it."""
+        self._forwarded = self._forwarded or bool(received.raw)
+        for event in received.events:
+            if isinstance(event, Begin) and event.model:
+                self.call_it(event.model)
 
     @property
     def answer(self) -> Mapping[str, object] | None:

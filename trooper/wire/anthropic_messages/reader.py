@@ -229,7 +229,7 @@ class MessagesReader(EventReader):
             case "text" | "":
                 return self._said(Text(block.text)) if block.text else []
             case "thinking":
-                return self._said(Reasoning(block.thinking)) if block.thinking else []
+                return self._said(Reasoning(block.thinking)) if block.thinking else [Other(thinks=True)]
             case "tool_use":
                 # Counted, since some give all blocks one index.
                 number, self._count = self._count, self._count + 1
@@ -239,7 +239,7 @@ class MessagesReader(EventReader):
                 # By the document the input is empty here; some put it into the start as a whole.
                 return begun + self._say_arguments(index, arguments_text(block.input) if block.input else "")
             case kind if kind in _SILENT_BLOCKS:
-                return [Other()]
+                return [Other(thinks=kind == "redacted_thinking")]
             case _:
                 return self._said(Other(continuable=False))
 

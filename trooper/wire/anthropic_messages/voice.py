@@ -84,6 +84,7 @@ class MessagesVoice:
     fallback_block: bool = False
     content_type: bytes = b"text/event-stream; charset=utf-8"
     _started: bool = field(default=False, init=False)
+    _has_model: bool = field(default=False, init=False)
     # The open block's kind, or nothing; the index of the next block.
     _open: str = field(default="", init=False)
     _next: int = field(default=0, init=False)
@@ -109,6 +110,16 @@ class MessagesVoice:
         if legs and any(isinstance(e, Finish) for e in events):
             return with_note(received.raw, legs)
         return received.raw
+
+    @property
+    def named(self) -> str:
+        """The model in `message_start`; empty while there is none."""
+        return self.model if self._has_model or self._started else ""
+
+    def call_it(self, model: str) -> None:
+        """Name the answer after the model that makes it, if it has no name yet."""
+        if not self.named:
+            self.model, self._has_model = model, True
 
     def _learn(self, received: Received) -> None:
         for event in received.events:

@@ -51,7 +51,7 @@ class WholeMessagesVoice(WholeVoice):
 
     def forward(self, received: Received, legs: Sequence[LegNote] = ()) -> bytes:
         """Pass on a provider's whole answer; with a note if it is not the first target's."""
-        self._forwarded = self._forwarded or bool(received.raw)
+        self._learn(received)
         return with_note(received.raw, legs) if legs and received.raw else received.raw
 
     def speak(self, events: Sequence[Event]) -> bytes:
@@ -119,7 +119,7 @@ class WholeMessagesVoice(WholeVoice):
             "id": self.id,
             "type": "message",
             "role": "assistant",
-            "model": self.model,
+            "model": self.named or self.model,
             "content": self._blocks,
             "stop_reason": STOP_REASONS[self._reason or FinishReason.STOP],
             "stop_sequence": None,

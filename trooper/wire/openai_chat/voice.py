@@ -74,6 +74,7 @@ class ChatVoice:
     wants_usage: bool = False
     content_type: bytes = b"text/event-stream; charset=utf-8"
     _named: bool = field(default=False, init=False)
+    _has_model: bool = field(default=False, init=False)
     _role_said: bool = field(default=False, init=False)
     _finished: bool = field(default=False, init=False)
     _usage_said: bool = field(default=False, init=False)
@@ -107,12 +108,23 @@ class ChatVoice:
             return with_note(received.raw, legs)
         return received.raw
 
+    @property
+    def named(self) -> str:
+        """The model in the chunks; empty while there is none."""
+        return self.model if self._has_model or self._role_said else ""
+
+    def call_it(self, model: str) -> None:
+        """Name the answer after the model that makes it, if it has no name yet."""
+        if not self.named:
+            self.model, self._has_model = model, True
+
     def _learn(self, begin: Begin) -> None:
         if not self._named and begin.id:
             self.id = begin.id
             self.created = begin.created or self.created
-            self.model = begin.model or self.model
             self._named = True
+        if begin.model and not self._has_model:
+            self.model, self._has_model = begin.model, True
         self._role_said = self._role_said or begin.has_role
 
     def speak(self, events: Sequence[Event]) -> bytes:

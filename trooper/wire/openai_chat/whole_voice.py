@@ -57,7 +57,7 @@ class WholeChatVoice(WholeVoice):
 
     def forward(self, received: Received, legs: Sequence[LegNote] = ()) -> bytes:
         """Pass on a provider's whole answer; with a note if it is not the first target's."""
-        self._forwarded = self._forwarded or bool(received.raw)
+        self._learn(received)
         return with_note(received.raw, legs) if legs and received.raw else received.raw
 
     def speak(self, events: Sequence[Event]) -> bytes:
@@ -104,7 +104,7 @@ class WholeChatVoice(WholeVoice):
             "id": self.id,
             "object": "chat.completion",
             "created": self.created,
-            "model": self.model,
+            "model": self.named or self.model,
             "choices": [self._whole_choice(i) for i in range(self._choice + 1)],
             "usage": usage_body(self._usage or Usage(0, 0)),
         }

@@ -217,8 +217,10 @@ class ResponsesReader(EventReader):
         if item.id:
             self._places[item.id] = output_index
         match item.type:
-            case "message" | "reasoning":
+            case "message":
                 return []
+            case "reasoning":
+                return [Other(thinks=True)]
             case "function_call":
                 return [self._begin_call(output_index, item)]
             case _:

@@ -45,7 +45,7 @@ from trooper.wire.notes import comment_line, legs_note, with_note
 from trooper.wire.openai_error import error_value
 from trooper.wire.openai_responses.items import Items, OpenItem
 from trooper.wire.openai_responses.response import ended
-from trooper.wire.tolerant import objects_in
+from trooper.wire.tolerant import objects_in, text_of
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -67,6 +67,7 @@ class ResponsesVoice:
     answer: Mapping[str, object] | None = field(default=None, init=False)
     _items: Items = field(factory=Items, init=False)
     _started: bool = field(default=False, init=False)
+    _has_model: bool = field(default=False, init=False)
     _in_progress_said: bool = field(default=False, init=False)
     _sequence: int = field(default=0, init=False)
     # The last forwarded event: its number is read when it is needed.
@@ -119,6 +120,16 @@ class ResponsesVoice:
         if legs and any(isinstance(e, Finish) for e in events):
             return with_note(raw, legs)
         return raw
+
+    @property
+    def named(self) -> str:
+        """The model of the response; empty while it has none."""
+        return text_of(self.response.get("model")) if self._has_model or self._started else ""
+
+    def call_it(self, model: str) -> None:
+        """Name the answer after the model that makes it, if it has no name yet."""
+        if not self.named:
+            self.response, self._has_model = {**self.response, "model": model}, True
 
     def _learn(self, value: Mapping[str, object]) -> None:
         self._items.learn(value)

@@ -30,12 +30,17 @@ class WholeResponsesVoice(WholeVoice):
 
     def forward(self, received: Received, legs: Sequence[LegNote] = ()) -> bytes:
         """Pass on a provider's whole answer; with a note if it is not the first target's."""
+        self._learn(received)
         if not received.raw:
             return b""
-        self._forwarded = True
         whole = whole_object(received.raw)
         self.answer = {} if isinstance(whole, Failed) else whole.value
         return with_note(received.raw, legs) if legs else received.raw
+
+    def call_it(self, model: str) -> None:
+        """Name the answer after the model that makes it, if it has no name yet."""
+        super().call_it(model)
+        self._unheard.call_it(model)
 
     def speak(self, events: Sequence[Event]) -> bytes:
         """Collect content."""
