@@ -14,7 +14,7 @@ import attrs
 from generated import write_or_check
 
 from trooper.config import Server, Target
-from trooper.config.documented import filled
+from trooper.config.documented import filled, listed
 from trooper.config.environment import variables
 from trooper.config.typed import words_for
 from trooper.wires import WIRES
@@ -29,6 +29,7 @@ TYPES = {
     "client_keys": "the name of a variable",
     "keep_alive": "text or a number",
 }
+NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
 UNITS = {1024**2: "MiB", 1024: "KiB"}
 
 HEAD = """\
@@ -64,12 +65,16 @@ Each target is a table of its own. A key that is only for some wires is refused 
 Each line is a pattern for the model that the client asks for, and the targets to ask in order. `*`
 stands for any text, `?` for one character, `[ab]` for one of several; case matters. The first pattern
 in the file that matches is used. Without a `"*"` line there is one: all targets in the order of the
-file, clouds first.
+file, clouds first, and of those the ones that speak the client's own wire.
+
+A client comes in on one of {surfaces} wires: {clients}. A cloud of another wire does not know
+the client's names of models, so it can be asked only if `model` or `models` says for what. Where no cloud
+of a chain can be asked, its local targets answer alone, and the start, `trooper check` and the log say so.
 
 ## Keys
 
-* `key = "client"`: the target gets the key that the client sent. Only one target can have it: a key
-  that was made for one provider is never shown to another.
+* `key = "client"`: the target gets the key that the client sent, if the client speaks its wire. Only one
+  target of each wire can have it: a key that was made for one provider is never shown to another.
 * `key = {{ env = "NAME" }}`: the key is in the environment variable `NAME`. It cannot stand in the file.
 * `key = "none"`: the target gets no key.
 
@@ -119,8 +124,8 @@ def keys_table(cls: type[Server | Target]) -> str:
     for attribute in attrs.fields(cls):
         name = "client_keys_env" if attribute.name == "client_keys" else attribute.name
         kind = TYPES.get(attribute.name) or words_for(attribute.type, WIRES.known)[0]
-        names = " and ".join(f"`{wire.name}`" for wire in WIRES.known if name in wire.settings)
-        belongs = f" Only for {names}." if attribute.metadata["is_selective"] else ""
+        whose = listed([f"`{wire.name}`" for wire in WIRES.known if name in wire.settings], " and ")
+        belongs = f" Only for {whose}." if attribute.metadata["is_selective"] else ""
         doc = filled(attribute.metadata["doc"], WIRES.known)
         meaning = f"{doc}{belongs} *{attribute.metadata['reason']}*"
         rows.append(f"| `{name}` | {kind} | {default_of(attribute)} | {meaning} |")
@@ -136,7 +141,10 @@ def variables_table() -> str:
 
 def page() -> str:
     """The whole page."""
+    clients = [wire.name for wire in WIRES.known if not wire.is_local]
     return HEAD.format(
+        surfaces=NUMBERS[len(clients)],
+        clients=listed([f"`{name}`" for name in clients], " and "),
         example=(DOCS / "trooper.example.toml").read_text(encoding="utf-8"),
         server=keys_table(Server),
         targets=keys_table(Target),

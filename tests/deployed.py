@@ -25,8 +25,7 @@ import trooper
 ROOT = Path(trooper.__file__).parents[1]
 LONG_S = 60
 
-#: A model that somebody has fetched on this machine is no part of the tests.
-_QUIET = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "TROOPER_CACHE": str(ROOT / "no-such-cache")}
+_QUIET = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
 _HYPERCORN = (sys.executable, "-m", "hypercorn", "-b", "127.0.0.1:0")
 

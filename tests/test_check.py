@@ -14,7 +14,8 @@ import pytest
 import structlog
 import trio
 
-from trooper.commands.check import Finding, _print_table, ask_all, check, judge_cloud
+from trooper.commands.check import _print_table, ask_all, check, judge_cloud
+from trooper.commands.verdict import Finding
 from trooper.config import Config, Key, Target, load
 from trooper.core.continuing import CloudWay
 from trooper.core.outcome import Answer, Failed, FailureKind
@@ -196,6 +197,7 @@ def _nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TROOPER_ANTHROPIC_BASE_URL", NOBODY)
     monkeypatch.setenv("TROOPER_OLLAMA_URL", NOBODY)
     monkeypatch.setenv("TROOPER_OPENAI_API_KEY", SECRET)
+    monkeypatch.setenv("TROOPER_CACHE", str(tmp_path / "no-cache"))
 
 
 @pytest.mark.usefixtures("nobody")
@@ -207,8 +209,9 @@ def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert "\x1b" not in out
     assert max(map(len, out.splitlines())) <= 80
     assert re.search(r"openai +cloud +no", out)
-    assert "chain * (openai-chat): openai → openai-responses → ollama" in out
-    assert "chain * (anthropic-messages): anthropic → openai → openai-responses → ollama" in out
+    assert "chain * (openai-chat): openai → ollama\n" in out
+    assert "chain * (anthropic-messages): anthropic → ollama\n" in out
+    assert "A broken answer ends in an error: nobody could go on.\n" in out
     assert out.endswith("Not usable: openai, openai-responses, anthropic, ollama.\n")
     assert SECRET not in out
 
@@ -229,10 +232,12 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
         "because": "nothing better is known of it",
     }
     assert told["chains"] == {
-        "* (openai-chat)": ["openai", "openai-responses", "ollama"],
-        "* (openai-responses)": ["openai-responses", "openai", "ollama"],
-        "* (anthropic-messages)": ["anthropic", "openai", "openai-responses", "ollama"],
+        "* (openai-chat)": ["openai", "ollama"],
+        "* (openai-responses)": ["openai-responses", "ollama"],
+        "* (anthropic-messages)": ["anthropic", "ollama"],
     }
+    assert told["no_provider"] == told["only_local_targets"] == {}
+    assert told["small_model"] == {"is_fetched": False, "is_asked_for": False}
     assert SECRET not in json.dumps(told)
 
 
@@ -245,6 +250,64 @@ def test_a_configuration_that_cannot_be_read(tmp_path: Path, capsys: pytest.Capt
     out, err = capsys.readouterr()
     assert out == ""
     assert "port" in err
+
+
+@pytest.mark.parametrize("name", ["nope.toml", "a/" * 40 + "nope.toml", "mine.toml/nope.toml"])
+@pytest.mark.usefixtures("nobody")
+def test_the_file_that_was_asked_for_is_named(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The variable was blamed, which nobody had set, and of a long path the end was missing."""
+    Path("mine.toml").touch()
+
+    assert check(config=Path(name)) == 2
+
+    err = capsys.readouterr().err
+    assert err.startswith(f"trooper: configuration error: --config: '{name}' cannot be read (")
+    assert "TROOPER_CONFIG" not in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("nobody")
+def test_a_file_that_the_variable_names_is_the_variables_fault(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TROOPER_CONFIG", "nope.toml")
+
+    assert check() == 2
+    assert "TROOPER_CONFIG: 'nope.toml' cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("nobody")
+def test_whose_clients_no_cloud_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("trooper.toml").write_text(
+        '[[targets]]\nname = "groq"\nwire = "openai-chat"\nbase_url = "http://127.0.0.1:9"\nkey = "none"\n'
+        '[[targets]]\nname = "ollama"\nwire = "ollama-chat"\n[chains]\n"*" = ["groq", "ollama"]\n'
+    )
+    assert check() == 1
+    out = capsys.readouterr().out
+    said = " ".join(out.split())
+    assert "\nClaude clients are answered by ollama alone.\n" in out
+    assert 'Add a target with wire = "anthropic-messages"' in said
+
+    assert check(as_json=True) == 1
+    told = json.loads(capsys.readouterr().out)
+    alone = {"*": ["ollama"]}
+    assert told["no_provider"] == {"openai-responses": alone, "anthropic-messages": alone}
+
+
+@pytest.mark.usefixtures("nobody")
+def test_local_targets_on_purpose_are_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("trooper.toml").write_text('[[targets]]\nname = "ollama"\nwire = "ollama-chat"\n')
+
+    check()
+
+    out = capsys.readouterr().out
+    assert out.count("answered by") == 1
+    assert "All requests are answered by ollama alone, as configured.\n" in out
+
+
+def test_no_target_says_alone_what_becomes_of_a_broken_answer() -> None:
+    finding = judge_cloud(cloud("none"), failed(FailureKind.CONNECT), KnownWay(CloudWay.NONE, "x"))
+    assert finding.words == ("cannot be reached (connect)",)
 
 
 def test_a_chain_without_a_local_target_is_pointed_out(capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,7 +66,13 @@ def test_every_variable_of_trooper_is_documented_and_read() -> None:
     }
     config = from_environment(**values)
 
-    assert set(variables(WIRES.known)) == {*values, "TROOPER_CONFIG", "OLLAMA_HOST", "TROOPER_CACHE"}
+    assert set(variables(WIRES.known)) == {
+        *values,
+        "TROOPER_CONFIG",
+        "OLLAMA_HOST",
+        "TROOPER_CACHE",
+        "TROOPER_EMBEDDED",
+    }
     cloud, responses, anthropic, local = config.targets
     assert (responses.base_url, responses.key) == ("https://cloud.example/v1", Key("value", SECRET))
     assert (anthropic.base_url, anthropic.key) == ("https://other.example/v1", Key("value", "sk-ant"))

@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 
 import attrs
+import pytest
 
 from config_files import from_toml
 from trooper.config import Server, Target
 from trooper.config.documented import filled
-from trooper.wires import OPENAI_CHAT, WIRES
+from trooper.errors import ConfigError
+from trooper.wires import ANTHROPIC_MESSAGES, OPENAI_CHAT, OPENAI_RESPONSES, WIRES
 
 ROOT = Path(__file__).parent.parent
 
@@ -44,11 +46,34 @@ def test_the_example_loads(tmp_path: Path) -> None:
 
     config = from_toml(tmp_path, example, GROQ_API_KEY="g")
 
-    assert [target.name for target in config.targets] == ["openai", "groq", "ollama"]
+    assert [target.name for target in config.targets] == [
+        *("openai", "openai-responses", "anthropic", "groq", "ollama")
+    ]
     assert [target.name for target in config.chain_for("llama-3.3-70b", OPENAI_CHAT.wire)] == [
         "groq",
         "ollama",
     ]
+    for wire, cloud in ((OPENAI_RESPONSES, "openai-responses"), (ANTHROPIC_MESSAGES, "anthropic")):
+        assert [target.name for target in config.chain_for("x", wire.wire)] == [cloud, "ollama"]
+
+
+def test_what_stands_beside_the_tables_is_so(tmp_path: Path) -> None:
+    """The sentences that no class says: how many may have the client's key, and who comes first."""
+    page = " ".join((ROOT / "docs" / "configuration.md").read_text(encoding="utf-8").split())
+    client_wires = [wire for wire in WIRES.known if not wire.is_local]
+    tables = "".join(
+        f'[[targets]]\nname = "t{number}"\nwire = "{wire.name}"\nbase_url = "https://a.example"\nkey = "client"\n'
+        for number, wire in enumerate(client_wires)
+    )
+    config = from_toml(tmp_path, '[[targets]]\nname = "l"\nwire = "llama-server"\n' + tables)
+
+    assert "Only one target of each wire can have it" in page
+    assert "clouds first, and of those the ones that speak the client's own wire" in page
+    for number, wire in enumerate(client_wires):
+        assert f"`{wire.name}`" in page
+        assert [target.name for target in config.chain_for("m", wire)] == [f"t{number}", "l"]
+    with pytest.raises(ConfigError, match="one provider only"):
+        from_toml(tmp_path, tables + tables.replace('"t', '"u'))
 
 
 def test_the_documentation_is_filled_from_the_table() -> None:

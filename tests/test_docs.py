@@ -31,6 +31,7 @@ from trooper.config.environment import variables
 from trooper.core.outcome import FailureKind
 from trooper.core.unfit import Unfit
 from trooper.demo.lines import PLAIN
+from trooper.targets.embedded.model import EXTRA
 from trooper.testing import FAULTS, FakeOllama, FaultAt, OllamaFault, ScriptedProvider
 from trooper.wires import WIRES
 
@@ -64,6 +65,43 @@ def test_the_first_two_commands_are_one_line_each() -> None:
     assert first[0].endswith(".venv/bin/trooper demo")
     assert second[0].startswith("python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]'")
     assert ".venv/bin/pytest" in second[0]
+
+
+def test_the_commands_of_using_it_are_on_the_path() -> None:
+    """Right after the first command, `trooper check` was no command that there is."""
+    for page, section in (
+        (README, "## Use it"),
+        ((DOCS / "quickstart.md").read_text("utf-8"), "## Start it"),
+    ):
+        first = blocks(page.partition(section)[2], "sh")[0].splitlines()
+        assert first[0] == ". .venv/bin/activate"
+        assert {"trooper check", "trooper serve"} <= set(first)
+
+
+def test_the_state_is_that_of_the_table() -> None:
+    state = README.partition("**State.**")[2]
+    numbers = {3: "three", 4: "four", 5: "five", 6: "six"}
+    assert f"{numbers[len(WIRES.paths)]} wires in, any of {numbers[len(WIRES.known)]} behind" in state
+
+
+def test_the_package_is_installed_from_where_it_is() -> None:
+    """It is on no index, so its name in a command leads nowhere."""
+    sources = [*PAGES, *(ROOT / "trooper").rglob("*.py")]
+    for source in sources:
+        assert not re.search(r"install[^\n`]*trooper-proxy", source.read_text(encoding="utf-8")), source
+    assert EXTRA.startswith(".venv/bin/pip install -e '.[embedded]'")
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert "embedded" in extras["optional-dependencies"]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md"])
+def test_what_a_supervisor_hears_of_a_mistake_is_said_beside_the_command(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    at = text.index("```sh\nhypercorn trooper.app\n")
+    near = " ".join(text[at - 600 : at + 700].split())
+    assert "exit status 0" in near
+    assert "supervisor" in near
+    assert "`trooper serve`" in near
 
 
 def test_the_picture_is_one_of_the_demo() -> None:

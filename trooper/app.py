@@ -12,14 +12,13 @@ import os
 import sys
 from pathlib import Path
 
-from trooper.config import Config, load
+from trooper.commands.settings import settings
+from trooper.config import Config
 from trooper.errors import ConfigError
 from trooper.relay.dispatch import answer
 from trooper.services import open_services
-from trooper.targets.embedded.model import with_embedded
 from trooper.telemetry.log import set_up_logging
 from trooper.web.asgi import Application
-from trooper.wires import WIRES
 
 
 def _load_or_exit() -> Config:
@@ -33,7 +32,7 @@ def _load_or_exit() -> Config:
     `trooper serve`, `trooper check` and `hypercorn --workers 0` keep it.
     """
     try:
-        return with_embedded(load(os.environ, Path.cwd(), WIRES.known), os.environ)
+        return settings(os.environ, Path.cwd())
     except ConfigError as error:
         sys.stderr.write(f"trooper: configuration error: {error}\n")
         raise SystemExit(2) from None

@@ -11,10 +11,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
 import trio
 from attrs import define, field
 
 from trooper.config import Config, Target, Wire
+from trooper.config.cloudless import cloudless, local_by_wish
 from trooper.core import headers as http
 from trooper.core.cooldown import Cooldowns
 from trooper.store import Answers, UnknownIds
@@ -28,6 +30,8 @@ from trooper.wires import WIRES, Wires
 
 if TYPE_CHECKING:
     import httpcore
+
+log = structlog.get_logger("trooper.services")
 
 
 @define
@@ -107,6 +111,15 @@ def standbys_of(config: Config, upstreams: Mapping[str, Upstream], wires: Wires)
     return standbys
 
 
+def tell_who_answers(config: Config) -> None:
+    """Log, once for each wire, whose clients no cloud answers; and once what was wished to be so."""
+    for clients in cloudless(config):
+        say = log.warning if clients.is_plain else log.info
+        say("no_provider", wire=clients.wire.name, effect=" ".join(clients.words), mend=clients.mend)
+    if local := local_by_wish(config):
+        log.info("only_local_targets", chains=local)
+
+
 @asynccontextmanager
 async def open_services(
     config: Config,
@@ -124,6 +137,7 @@ async def open_services(
         network: another network than the real one, for tests.
         wires: the table that `config` was loaded with.
     """
+    tell_who_answers(config)
     async with AsyncExitStack() as stack:
         upstreams = {
             t.name: await stack.enter_async_context(

@@ -135,6 +135,7 @@ OPENAI_CHAT: Final = Row(
         "openai-chat",
         default_url=_OPENAI_URL,
         default_target=DefaultTarget("openai", "TROOPER_OPENAI_BASE_URL", "TROOPER_OPENAI_API_KEY"),
+        clients="OpenAI chat",
     ),
     client=ClientSide(
         path="/v1/chat/completions",
@@ -159,6 +160,7 @@ OPENAI_RESPONSES: Final = Row(
         "openai-responses",
         default_url=_OPENAI_URL,
         default_target=DefaultTarget("openai-responses", "TROOPER_OPENAI_BASE_URL", "TROOPER_OPENAI_API_KEY"),
+        clients="OpenAI Responses",
     ),
     client=ClientSide(
         path="/v1/responses",
@@ -187,6 +189,7 @@ ANTHROPIC_MESSAGES: Final = Row(
         "anthropic-messages",
         default_url="https://api.anthropic.com/v1",
         default_target=DefaultTarget("anthropic", "TROOPER_ANTHROPIC_BASE_URL", "TROOPER_ANTHROPIC_API_KEY"),
+        clients="Claude",
     ),
     client=ClientSide(
         path="/v1/messages",

@@ -47,8 +47,6 @@ def environment(**more: str) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "TROOPER_OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
         "TROOPER_OLLAMA_URL": "http://127.0.0.1:9",
-        # A model that somebody has fetched on this machine is no part of the tests.
-        "TROOPER_CACHE": str(ROOT / "no-such-cache"),
         **more,
     }
 
@@ -159,6 +157,51 @@ def test_a_configuration_error_stops_it(command: list[str], tmp_path: Path) -> N
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("command", WAYS)
+def test_a_model_file_that_is_not_there_stops_it(command: list[str], tmp_path: Path) -> None:
+    table = '[[targets]]\nname = "own"\nwire = "llama-server"\ngguf = "nope.gguf"\n'
+    (tmp_path / "trooper.toml").write_text(table, encoding="utf-8")
+    with started(command, tmp_path) as process:
+        _, said = process.end()
+
+    assert "trooper: configuration error: targets.own.gguf: " in said
+    assert "nope.gguf' cannot be read (No such file or directory)" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("command", [*WAYS, [*SERVE, "--embedded"]])
+def test_the_small_model_is_asked_for_and_not_there(command: list[str], tmp_path: Path) -> None:
+    asked = {} if "--embedded" in command else {"TROOPER_EMBEDDED": "on"}
+    with started(command, tmp_path, TROOPER_CACHE=str(tmp_path), **asked) as process:
+        _, said = process.end()
+
+    who = "--embedded" if "--embedded" in command else "TROOPER_EMBEDDED"
+    assert f"trooper: configuration error: {who}: the small model is not in {tmp_path}" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("command", [*WAYS[:2], WAYS[-1]])
+def test_whose_clients_no_cloud_answers_is_said_at_the_start(command: list[str], tmp_path: Path) -> None:
+    tables = (
+        '[[targets]]\nname = "groq"\nwire = "openai-chat"\nbase_url = "http://127.0.0.1:9"\nkey = "none"\n',
+        '[[targets]]\nname = "ollama"\nwire = "ollama-chat"\n',
+    )
+    (tmp_path / "trooper.toml").write_text("".join(tables), encoding="utf-8")
+    with started(command, tmp_path) as process:
+        port_of(process)
+        # The server may listen before its services are open.
+        while '"no_provider"' not in "".join(process.lines):
+            process.read_until('"no_provider"|"standby_absent"')
+        process.process.send_signal(signal.SIGTERM)
+        _, said = process.end()
+
+    told = [json.loads(line) for line in said.splitlines() if '"no_provider"' in line]
+    assert [(line["level"], line["effect"]) for line in told] == [
+        ("warning", "OpenAI Responses clients are answered by ollama alone."),
+        ("warning", "Claude clients are answered by ollama alone."),
+    ]
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -186,8 +229,8 @@ class TestServe:
         assert f"trooper: listening on http://127.0.0.1:{port}\n" in said
         assert "target openai: cloud, http://127.0.0.1:9/v1, a configured key\n" in said
         assert "target ollama: local, http://127.0.0.1:9, no key\n" in said
-        assert "chain * (openai-chat): openai → openai-responses → ollama\n" in said
-        assert "chain * (anthropic-messages): anthropic → openai → openai-responses → ollama\n" in said
+        assert "chain * (openai-chat): openai → ollama\n" in said
+        assert "chain * (anthropic-messages): anthropic → ollama\n" in said
         assert "sk-operator" not in said
 
     def test_a_port_in_use_is_said_plainly(self, tmp_path: Path) -> None:

@@ -196,12 +196,13 @@ async def ask_once(port: int) -> int:
 
 
 def test_a_file_that_is_no_model_is_said(tmp_path: Path) -> None:
+    """Its first bytes are right, so only llama.cpp itself can tell."""
     bad = tmp_path / "bad.gguf"
-    bad.write_bytes(b"no model")
+    bad.write_bytes(b"GGUF and no model")
     with serving("trooper serve", tmp_path, "http://127.0.0.1:9/v1", bad) as (url, process):
-        process.wait_for("the model file is no GGUF file")
+        process.wait_for('"embedded_ended"')
 
         told = standby(url)
         assert told["standby"] in ("absent", "loading")
-        assert told["why"] in (None, "the model file is no GGUF file")
+        assert told["why"] in (None, "llama.cpp cannot load the model file")
         assert str(ROOT) not in process.said

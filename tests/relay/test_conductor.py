@@ -56,7 +56,7 @@ async def test_continue_and_restart_are_told_apart(autojump_clock: Any) -> None:
         async with stage(dies("reset", position)) as s:
             x = await s.ask()
         assert x.chat().text == DEFAULT_ANSWER
-        assert [leg["how"] for leg in x.report["legs"]] == ["restart", how]
+        assert [leg["how"] for leg in x.report["legs"]] == ["first", how]
         assert ("gap_s" in x.report) == (how == "continue")
 
 

@@ -98,6 +98,14 @@ async def test_content_opens_the_stream(autojump_clock: Any) -> None:
     assert s.response.pacing.due == trio.current_time() + 10
 
 
+async def test_a_leg_that_stands_in_is_a_fallback(autojump_clock: Any) -> None:
+    s = Stage()
+    s.response.is_stand_in = True
+    s.hear(BEGIN, TEXT)
+    await s.flush()
+    assert s.server.headers[b"x-trooper-fallbacks"] == b"1"
+
+
 async def test_a_preamble_waits_for_its_content(autojump_clock: Any) -> None:
     s = Stage()
     s.hear(BEGIN)

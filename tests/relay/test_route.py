@@ -227,3 +227,19 @@ def test_a_local_model_asked_for_by_name_is_asked_directly() -> None:
     # Nobody can: its own words say why.
     assert blind.first(0.0) == Restart(blind.links[0])
     assert incoming(services_of()).model_for_log() == "gpt-4o"
+
+
+def test_where_no_cloud_can_be_asked_the_clients_wire_is_passed_by() -> None:
+    config = chained("chat", "second", "ollama", model=None)
+    route = route_of(services_of(config), "messages", model="claude-sonnet-4-5")
+    assert route.first(0.0) == Restart(link_of(route, "ollama"))
+    assert route.passed_by == {"anthropic-messages": Unfit.NO_PROVIDER, "second": Unfit.NO_MODEL}
+    assert route.is_stand_in
+    # Its own provider stands behind the hop that cannot be asked: nobody stands in for anybody.
+    config = chained("chat", "second", "anthropic", "ollama", model=None)
+    route = route_of(services_of(config), "messages", model="claude-sonnet-4-5")
+    assert route.first(0.0) == Restart(link_of(route, "anthropic"))
+    assert (route.passed_by, route.is_stand_in) == ({"second": Unfit.NO_MODEL}, False)
+    # A local model that was asked for by its own name is what was meant.
+    config = chained("chat", "second", "ollama", model=None)
+    assert route_of(services_of(config), "messages", model=MODEL.name).passed_by == {}

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import trio
-from attrs import asdict, field, frozen
+from attrs import asdict
 from cyclopts import Parameter
 from rich import box
 from rich.table import Table
@@ -25,21 +25,24 @@ from rich.text import Text
 
 from trooper import __version__
 from trooper.commands.cli import FAILED, MISUSED
+from trooper.commands.settings import settings
 from trooper.commands.terminal import open_console
-from trooper.config import Config, Target, load
+from trooper.commands.verdict import Finding, verdicts
+from trooper.config import Config, Target
+from trooper.config.cloudless import cloudless, local_by_wish
 from trooper.core.continuing import CloudWay
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.errors import ConfigError
 from trooper.services import Services, open_services
-from trooper.targets.embedded.model import with_embedded
+from trooper.targets.embedded.model import TARGET as SMALL_MODEL
+from trooper.targets.embedded.model import cached
 from trooper.targets.standby import Standby, State
 from trooper.targets.upstream import Call
 from trooper.targets.ways import cloud_way
 from trooper.telemetry.log import set_up_logging
 from trooper.wire.decoding import decoded_object
 from trooper.wire.target_side import KnownWay
-from trooper.wires import WIRES
 
 #: For the answer, after the connection; a list of models is small.
 _ANSWER_S = 10.0
@@ -61,39 +64,19 @@ _CLOUD_WAYS: Mapping[CloudWay, str] = {
 }
 
 
-@frozen
-class Finding:
-    """
-    What a target said.
-
-    Attributes:
-        words: what was found, in lines for a person.
-        mend: what to do about it; empty when all is well.
-        facts: the same for programs.
-    """
-
-    name: str
-    place: str
-    url: str
-    usable: bool
-    words: tuple[str, ...]
-    mend: str = ""
-    facts: Mapping[str, Any] = field(factory=dict)
-
-
 def check(
     *,
     config: Annotated[
         Path | None, Parameter(help="The TOML file; ./trooper.toml is found by itself.")
     ] = None,
+    embedded: Annotated[
+        bool, Parameter(help="Look also at the small model, as `trooper serve --embedded` does.", negative="")
+    ] = False,
     as_json: Annotated[bool, Parameter(name="--json", help="Print JSON instead.", negative="")] = False,
 ) -> int:
     """Ask every target, and say what is not usable; 0, or 1 if something is not, or 2."""
-    environ = dict(os.environ)
-    if config is not None:
-        environ["TROOPER_CONFIG"] = str(config)
     try:
-        settings = with_embedded(load(environ, Path.cwd(), WIRES.known), environ)
+        asked = settings(os.environ, Path.cwd(), file=config, embedded=embedded)
     except ConfigError as error:
         sys.stderr.write(f"trooper: configuration error: {error}\n")
         return MISUSED
@@ -101,8 +84,8 @@ def check(
     set_up_logging(level=logging.ERROR)
     if sys.stderr.isatty():
         sys.stderr.write("asking the targets; a local model may have to be loaded first …\n")
-    findings = trio.run(ask_all, settings)
-    (_print_json if as_json else _print_table)(settings, findings)
+    findings = trio.run(ask_all, asked)
+    (_print_json if as_json else _print_table)(asked, findings)
     return 0 if all(finding.usable for finding in findings) else FAILED
 
 
@@ -169,7 +152,7 @@ def judge_cloud(target: Target, answer: Answer | Failed | None, known: KnownWay)
         case Failed(kind=kind, answer=Answer(status=status)):
             words, mend = f"can be reached, but answers with status {status} ({kind.value})", _WAIT
         case Failed(kind=kind):
-            words, mend = f"cannot be reached ({kind.value}): requests go on to the next target", _PLACE
+            words, mend = f"cannot be reached ({kind.value})", _PLACE
     continues = f"{_CLOUD_WAYS[known.way]} ({known.because})"
     said = (words, continues) if usable else (words,)
     return Finding(target.name, "cloud", target.place, usable, said, mend, facts)
@@ -204,8 +187,8 @@ def judge_local(standby: Standby, model: LocalModel | Failed | None) -> Finding:
             usable, words = way is not Way.NONE, _describe(standby, model)
             mend = "" if usable else "Choose another model with `model` or TROOPER_LOCAL_MODEL."
         case _ if standby.state is State.ABSENT:
-            why = f"no {standby.software} answers here: a broken answer ends in an error"
-            words, mend = (standby.absent_because or why,), standby.to_start
+            words = (standby.absent_because or f"no {standby.software} answers here",)
+            mend = standby.to_start
         case _ if standby.state is State.NO_MODEL and target.model:
             words = (f"{standby.software} {standby.version} does not have the model {target.model}",)
             mend = standby.to_get(target.model)
@@ -253,7 +236,7 @@ def _describe(standby: Standby, model: LocalModel) -> tuple[str, ...]:
 
 
 def _row(targets: Sequence[Target]) -> str:
-    row = " → ".join(target.name for target in targets)
+    row = " → ".join(target.name for target in targets) or "nobody"
     helped = any(target.is_local for target in targets)
     return row if helped else f"{row}  (no local target)"
 
@@ -271,6 +254,8 @@ def _print_table(config: Config, findings: Sequence[Finding]) -> None:
     console.print(table)
     for name, targets in config.listed_chains().items():
         console.print(f"chain {name}: {_row(targets)}")
+    for line in verdicts(config, findings, has_small_model=cached(os.environ) is not None):
+        console.print(line)
     bad = [finding.name for finding in findings if not finding.usable]
     console.print(f"Not usable: {', '.join(bad)}." if bad else "Everything is usable.")
 
@@ -281,6 +266,12 @@ def _print_json(config: Config, findings: Sequence[Finding]) -> None:
         "config": config.source,
         "usable": all(finding.usable for finding in findings),
         "targets": [asdict(finding) for finding in findings],
+        "no_provider": {c.wire.name: dict(c.answers) for c in cloudless(config)},
+        "only_local_targets": dict(local_by_wish(config)),
+        "small_model": {
+            "is_fetched": cached(os.environ) is not None,
+            "is_asked_for": any(target.name == SMALL_MODEL for target in config.targets),
+        },
         "chains": {n: [t.name for t in targets] for n, targets in config.listed_chains().items()},
     }
     sys.stdout.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")

@@ -1,5 +1,5 @@
 """
-The command line: `trooper serve`, `check`, `demo`, `fetch-model`, `bench`.
+The command line: `trooper serve`, `check`, `demo`, `fetch-model`, `bench`, `fake`.
 
 Each command's work is elsewhere; this file turns arguments into a
 configuration and results into an exit status.
@@ -19,9 +19,8 @@ from attrs import evolve
 from cyclopts import Parameter
 
 from trooper import __version__
-from trooper.config import Config, Key, checked, load
+from trooper.config import Config, Key, checked
 from trooper.errors import ConfigError
-from trooper.targets.embedded.model import with_embedded
 from trooper.web.serve import Server, open_listeners
 
 #: The exit statuses: it did not work; it was asked wrongly.
@@ -45,6 +44,12 @@ def serve(
     config: Annotated[
         Path | None, Parameter(help="The TOML file; ./trooper.toml is found by itself.")
     ] = None,
+    embedded: Annotated[
+        bool,
+        Parameter(
+            help="Put the small model that `trooper fetch-model` brings behind all others.", negative=""
+        ),
+    ] = False,
 ) -> int:
     """
     Serve on Trio until SIGTERM or Ctrl-C, and let running streams end.
@@ -58,7 +63,7 @@ def serve(
     from trooper.web.asgi import Application
 
     try:
-        settings = _load(config, host, port)
+        settings = _load(config, host, port, embedded=embedded)
     except ConfigError as error:
         print(f"trooper: configuration error: {error}", file=sys.stderr)
         return MISUSED
@@ -102,14 +107,21 @@ app.command(
 app.command("trooper.bench.commands:bench_app", name="bench")
 
 
-def _load(file: Path | None, host: str | None, port: int | None) -> Config:
-    # Imported here for the same reason.
-    from trooper.wires import WIRES
+# Its words are its own parser's, `--help` too.
+app.command(
+    "trooper.testing.command:fake",
+    name="fake",
+    help="Run a scripted provider, or a stand-in for Ollama, to pull the plug of.",
+    help_flags=[],
+    version_flags=[],
+)
 
-    environ = dict(os.environ)
-    if file is not None:
-        environ["TROOPER_CONFIG"] = str(file)
-    config = with_embedded(load(environ, Path.cwd(), WIRES.known), environ)
+
+def _load(file: Path | None, host: str | None, port: int | None, *, embedded: bool) -> Config:
+    # Imported here for the same reason.
+    from trooper.commands.settings import settings
+
+    config = settings(os.environ, Path.cwd(), file=file, embedded=embedded)
     server = config.server
     server = evolve(server, host=host or server.host, port=server.port if port is None else port)
     return checked(evolve(config, server=server))
@@ -128,7 +140,7 @@ def _summary(config: Config) -> list[str]:
             f"target {target.name}: {kind}, {_without_credentials(target.place)}, {_key(target.key)}"
         )
     for name, targets in config.listed_chains().items():
-        lines.append(f"chain {name}: {' → '.join(target.name for target in targets)}")
+        lines.append(f"chain {name}: {' → '.join(target.name for target in targets) or 'nobody'}")
     return lines
 
 

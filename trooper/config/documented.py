@@ -27,12 +27,13 @@ def documented(doc: str, reason: str, *, default: str = "", is_selective: bool =
 
 def filled(text: str, wires: Sequence[Wire]) -> str:
     """`text` with the names and places of `wires` in it."""
-    text = text.replace("<clouds>", _listed([f'`"{w.name}"`' for w in wires if not w.is_local], ", "))
-    text = text.replace("<locals>", _listed([f'`"{w.name}"`' for w in wires if w.is_local], " or "))
+    text = text.replace("<clouds>", listed([f'`"{w.name}"`' for w in wires if not w.is_local], ", "))
+    text = text.replace("<locals>", listed([f'`"{w.name}"`' for w in wires if w.is_local], " or "))
     return text.replace("<default URLs>", _default_urls(wires))
 
 
-def _listed(names: Sequence[str], last: str) -> str:
+def listed(names: Sequence[str], last: str) -> str:
+    """`names` with commas, and `last` before the last one."""
     return last.join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 

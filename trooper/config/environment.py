@@ -29,6 +29,8 @@ _TIMEOUTS = {
 }
 _OTHERS = {
     "TROOPER_CACHE": "The folder that `trooper fetch-model` fills. Without it the user's own cache folder.",
+    "TROOPER_EMBEDDED": "`on` adds the small model that `trooper fetch-model` brings behind all other targets,"
+    " as `trooper serve --embedded` does. Without it that model serves `trooper demo` alone.",
     "TROOPER_BREAKER": "`off` stops remembering failures: every request asks every target anew.",
 }
 
@@ -98,7 +100,7 @@ def overridden(
     Raises:
         ConfigError: a variable's value cannot be used; the key is its name.
     """
-    memory = _switch(environ, "TROOPER_BREAKER")
+    memory = switch(environ, "TROOPER_BREAKER")
     if memory is not None:
         server = attrs.evolve(server, memory=memory)
     return server, tuple(_overridden_target(target, environ, wires) for target in targets)
@@ -169,7 +171,13 @@ def _number(environ: Mapping[str, str], name: str) -> float | None:
         ) from None
 
 
-def _switch(environ: Mapping[str, str], name: str) -> bool | None:
+def switch(environ: Mapping[str, str], name: str) -> bool | None:
+    """
+    What a variable says that is on or off; `None` where it is not set.
+
+    Raises:
+        ConfigError: it says neither.
+    """
     value = variable(environ, name)
     match value and value.lower():
         case None:
@@ -180,4 +188,4 @@ def _switch(environ: Mapping[str, str], name: str) -> bool | None:
             return True
         case _:
             problem = f"{limits.shown(value)} is neither on nor off"
-            raise ConfigError(name, problem, f"Write {name}=off, or unset it")
+            raise ConfigError(name, problem, f"Write {name}=on or {name}=off, or unset it")

@@ -276,6 +276,13 @@ class Target:
         """Where the target is, in words for people; credentials in a URL are not allowed."""
         return self.base_url if self.gguf is None else f"run by Trooper: {PurePath(self.gguf).name}"
 
+    def knows_model_for(self, asked: str, wire: Wire) -> bool:
+        """
+        Whether anything says which of its models is meant when a client of
+        `wire` asks for `asked`: a provider of another wire does not know that name.
+        """
+        return self.is_local or self.wire == wire or self.model is not None or asked in self.models
+
     def model_for(self, asked: str) -> str | None:
         """This target's model for the client's `asked`; `None`: choose a local one by rule."""
         return self.models.get(asked) or self.model or (None if self.is_local else asked)

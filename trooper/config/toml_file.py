@@ -62,12 +62,10 @@ def find_file(environ: Mapping[str, str], cwd: Path) -> Path | None:
     path = cwd / named
     try:
         path.stat()
-    except OSError as error:
-        raise ConfigError(
-            "TROOPER_CONFIG",
-            f"{limits.shown(named)} cannot be read ({_reason(error)})",
-            "Name an existing TOML file, or unset the variable",
-        ) from None
+    except (OSError, ValueError) as error:
+        # In full: the end of a path says most.
+        problem = f"{named!r} cannot be read ({_reason(error)})"
+        raise ConfigError("TROOPER_CONFIG", problem, "Name an existing TOML file") from None
     return path
 
 
@@ -116,8 +114,8 @@ def _document(path: Path) -> dict[str, Any]:
         raise ConfigError(key, f"it cannot be read ({type(error).__name__})", "Write plain TOML") from None
 
 
-def _reason(error: OSError) -> str:
-    return error.strerror or type(error).__name__
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__
 
 
 def _table(value: object, key: str) -> dict[str, Any]:
@@ -278,9 +276,9 @@ def _ca_file(path: Path) -> str:
     try:
         ssl.create_default_context(cafile=str(path))
     except ssl.SSLError:
-        raise ConfigError("ca_file", f"{limits.shown(str(path))} holds no certificates", fix) from None
-    except OSError as error:
-        problem = f"{limits.shown(str(path))} cannot be read ({_reason(error)})"
+        raise ConfigError("ca_file", f"{str(path)!r} holds no certificates", fix) from None
+    except (OSError, ValueError) as error:
+        problem = f"{str(path)!r} cannot be read ({_reason(error)})"
         raise ConfigError("ca_file", problem, fix) from None
     return str(path)
 

@@ -66,24 +66,63 @@ class Config:
         A client's own key belongs to the provider whose wire it speaks, so
         other targets that would get it are left out.
         """
-        chain = next((c for c in self.chains if fnmatchcase(model, c.pattern)), None)
-        if chain is None:
-            return ()
+        chain = self.first_chain(model)
+        return () if chain is None else self.ordered(chain, wire)
+
+    def first_chain(self, model: str) -> Chain | None:
+        """The first chain whose pattern `model` matches."""
+        return next((chain for chain in self.chains if fnmatchcase(model, chain.pattern)), None)
+
+    def ordered(self, chain: Chain, wire: Wire) -> tuple[Target, ...]:
+        """The targets of `chain` in the order in which a client of `wire` gets to them."""
         targets = [t for t in map(self.target, chain.targets) if t.key.kind != "client" or t.wire == wire]
         if chain.is_default:
             targets.sort(key=lambda target: (target.is_local, target.wire != wire))
         return tuple(targets)
 
+    def askable(self, chain: Chain, wire: Wire) -> tuple[Target, ...]:
+        """Those of them that can be asked for at least one of the chain's models."""
+        return tuple(
+            target
+            for target in self.ordered(chain, wire)
+            if target.knows_model_for("", wire)
+            or any(self.first_chain(model) is chain for model in target.models)
+        )
+
+    def lacks_cloud(self, model: str, wire: Wire) -> bool:
+        """
+        Whether no cloud can be asked for `model` on behalf of a client of `wire`,
+        although its chain is not one of local targets alone.
+        """
+        chain = self.first_chain(model)
+        return (
+            chain is not None
+            and not self.is_local(chain)
+            and all(t.is_local or not t.knows_model_for(model, wire) for t in self.ordered(chain, wire))
+        )
+
+    def is_local(self, chain: Chain) -> bool:
+        """Whether somebody has wished for local targets alone."""
+        return all(self.target(name).is_local for name in chain.targets)
+
+    @property
+    def client_wires(self) -> tuple[Wire, ...]:
+        """The wires that clients speak."""
+        return tuple(wire for wire in self.wires if not wire.is_local)
+
     def listed_chains(self) -> Mapping[str, tuple[Target, ...]]:
-        """Every chain as people are shown it; the one that nobody wrote is another one for each wire."""
+        """
+        Every chain as people are shown it: with the targets that can be asked,
+        and once for each wire of clients where they differ.
+        """
         listed: dict[str, tuple[Target, ...]] = {}
         for chain in self.chains:
-            if not chain.is_default:
-                listed[chain.pattern] = tuple(map(self.target, chain.targets))
-                continue
-            for wire in self.wires:
-                if not wire.is_local:
-                    listed[f"{chain.pattern} ({wire.name})"] = self.chain_for(chain.pattern, wire)
+            rows = {wire: self.askable(chain, wire) for wire in self.client_wires}
+            known = {targets for targets in rows.values() if targets or chain.is_default}
+            if len(known) == 1:
+                listed[chain.pattern] = known.pop()
+            else:
+                listed |= {f"{chain.pattern} ({wire.name})": targets for wire, targets in rows.items()}
         return listed
 
     def provider_of(self, wire: Wire) -> Target | None:

@@ -55,6 +55,7 @@ class Wire:
         host_variable: a variable of the server's own that says where it is,
             as `OLLAMA_HOST` does: scheme, host and port may each be missing.
         software: what people call the server of a local wire.
+        clients: what people call the clients that speak it.
         remote_domain: where the makers of a local server run its models
             themselves, under tags that end in `cloud`; only with `allow_remote`.
     """
@@ -66,6 +67,7 @@ class Wire:
     default_target: DefaultTarget | None = field(default=None, repr=False, eq=False)
     host_variable: str = field(default="", repr=False, eq=False)
     software: str = field(default="", repr=False, eq=False)
+    clients: str = field(default="", repr=False, eq=False)
     remote_domain: str = field(default="", repr=False, eq=False)
 
     @property

@@ -79,4 +79,8 @@ class Unfit(enum.Enum):
     NOT_JSON = "not_json", "Its body is no JSON; only its own provider can say what is wrong."
     UNEXPECTED_SHAPE = "unexpected_shape", "Its body has not the shape of such a request."
     COOLING_DOWN = "cooling_down", "The target said when it may be asked again, and that is not yet."
+    NO_PROVIDER = (
+        "no_provider",
+        "Of the client's wire: no cloud of the chain speaks it, or knows which of its models is meant.",
+    )
     NO_TARGET = "no_target", "No target in the configuration takes it."

@@ -151,6 +151,7 @@ def _configuration(act: Act, cloud_port: int, local: Target, port: int) -> Confi
         OPENAI_CHAT.wire,
         f"http://127.0.0.1:{cloud_port}/v1",
         key=Key("none"),
+        model="scripted-cloud",
         ttft_timeout_s=patience_s,
         stall_timeout_s=patience_s,
         alive_timeout_s=patience_s,

@@ -143,7 +143,9 @@ class Conductor:
 
     async def run(self, nursery: trio.Nursery) -> None:
         """Obey the plan until the answer is whole or nobody is left."""
-        leg = self._start(nursery, self.route.first(trio.current_time()))
+        first = self.route.first(trio.current_time())
+        self._response.is_stand_in = self.route.is_stand_in
+        leg = self._start(nursery, first)
         while True:
             step = self._next(leg, await self._hear_out(leg))
             match step:
@@ -180,6 +182,7 @@ class Conductor:
         self.route.take(link, trio.current_time())
         self._may_retry = self._may_retry and not is_retry(step)
         how = How.RESTART if isinstance(step, Restart) else How.CONTINUE
+        how = how if self._legs else How.FIRST
         if how is How.RESTART and self._legs and not self.client.started:
             self._begin_anew()
         asked = self._asking.leg(step, self._delivery.transcript)

@@ -40,6 +40,8 @@ class Response:
     request_id: str
     tally: Tally
     gap: Gap = field(factory=Gap, init=False)
+    #: Whether already the first leg stands in for somebody who could not be asked.
+    is_stand_in: bool = field(default=False, init=False)
 
     async def flush(self, delivery: Delivery, leg: RunningLeg) -> None:
         """Send what may go out now; a preamble waits a little for the content it announces."""
@@ -114,10 +116,11 @@ class Response:
             self.gap.content(now, of_this_leg=leg.patience.first_content is not None)
 
     def _own_headers(self, speaker: str) -> http.Headers:
+        fallbacks = max(0, len(self.tally.legs) - 1) + self.is_stand_in
         return (
             (b"x-trooper-request-id", self.request_id.encode()),
             (b"x-trooper-target", speaker.encode()),
-            (b"x-trooper-fallbacks", str(max(0, len(self.tally.legs) - 1)).encode()),
+            (b"x-trooper-fallbacks", str(fallbacks).encode()),
         )
 
 

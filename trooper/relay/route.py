@@ -40,12 +40,15 @@ class Route:
     services: Services
     incoming: Incoming
     links: tuple[Link, ...] = field(init=False)
-    #: Targets that were not asked, and why they could not have taken it.
+    #: Targets that were not asked, and why they could not have taken it; by its name the
+    #: client's wire, where none of its clouds could be asked.
     passed_by: dict[str, Unfit] = field(factory=dict, init=False)
     _left: list[Link] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.links = self.services.chain(self.incoming.routing.model, self.incoming.wire)
+        if self._lacks_cloud():
+            self.passed_by[self.incoming.wire.name] = Unfit.NO_PROVIDER
         if not self.incoming.wants_failover:
             self.links = self.links[:1]
         self._left = list(self.links)
@@ -63,6 +66,11 @@ class Route:
         step = first_step(candidates, otherwise=first)
         self.passed_by |= passed_by(step, candidates, Transcript(0))
         return step
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether somebody was passed by who could have been meant; who has no such model never was."""
+        return any(reason is not Unfit.NO_MODEL for reason in self.passed_by.values())
 
     def take(self, link: Link, now: float) -> None:
         """`link` is asked; those before it had their chance, unless they only wanted to be left alone."""
@@ -129,11 +137,16 @@ class Route:
 
     def unsayable(self, link: Link, conversation: Conversation) -> Unfit | None:
         """Why `conversation` cannot be asked anew of a cloud; `None` if it can."""
-        named = link.target.model is not None or self.incoming.routing.model in link.target.models
-        if not named and not self.is_native(link):
-            # A provider of another wire does not know the client's name for a model.
+        if not link.target.knows_model_for(self.incoming.routing.model, self.incoming.wire):
             return Unfit.NO_MODEL
         return self.target_side(link).unfit(conversation)
+
+    def _lacks_cloud(self) -> bool:
+        """Whether a local model answers in a cloud's place although nobody has asked for it by its name."""
+        model, first = self.incoming.routing.model, next(iter(self.links), None)
+        if first is not None and first.target.is_local and first.model == model:
+            return False
+        return self.services.config.lacks_cloud(model, self.incoming.wire)
 
     def _candidates(self, now: float) -> tuple[Candidate[Link], ...]:
         return tuple(self._candidate(link, is_cooling=self._is_cooling(link, now)) for link in self._left)

@@ -12,14 +12,15 @@ from typing import TextIO
 import structlog
 from attrs import asdict
 
+from trooper.core.unfit import Unfit
 from trooper.telemetry.report import Ending, PassedReport, RequestReport
 
 
 def log_request(report: RequestReport) -> None:
-    """Write the report's one line."""
+    """Write the report's one line: a warning where nobody could finish, or no cloud could be asked."""
     fields = asdict(report, filter=lambda _, value: value not in (None, "", {}), value_serializer=_word)
     log = structlog.get_logger("trooper.request")
-    if report.outcome is Ending.FAILED:
+    if report.outcome is Ending.FAILED or Unfit.NO_PROVIDER in report.passed_by.values():
         log.warning("request", **fields)
     else:
         log.info("request", **fields)

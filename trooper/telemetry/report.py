@@ -18,8 +18,9 @@ from trooper.core.unfit import Unfit
 
 
 class How(enum.Enum):
-    """What a leg was asked for: the whole answer, or the rest of one."""
+    """What a leg was asked for: the whole answer, as the first one or anew, or the rest of one."""
 
+    FIRST = "first"
     RESTART = "restart"
     CONTINUE = "continue"
 
@@ -69,7 +70,8 @@ class RequestReport:
         gap_s: the silence the client saw at the last seam: from the last byte
             of one leg to the first of the next; `None` without a seam.
         passed_by: targets that were not asked → why they could not have taken
-            the request, or gone on from there.
+            the request, or gone on from there; the client's wire → that no
+            cloud could be asked for it.
     """
 
     request_id: str

