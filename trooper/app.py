@@ -19,6 +19,7 @@ from trooper.services import open_services
 from trooper.targets.embedded.model import with_embedded
 from trooper.telemetry.log import set_up_logging
 from trooper.web.asgi import Application
+from trooper.web.http1 import keep_to_http
 from trooper.wires import WIRES
 
 
@@ -40,4 +41,5 @@ def _load_or_exit() -> Config:
 
 
 set_up_logging()
+keep_to_http()
 app = Application(_load_or_exit(), open_services, answer)
