@@ -34,6 +34,8 @@ from trooper.wires import Wires
 
 #: The first word of a provider's path, as far as it is a word: all else is the client's business.
 _KIND: Final = re.compile(r"/v1/([a-z_]{1,32})(?:/|$)")
+#: What a server answers itself or not at all: a tunnel, and an echo of what it was sent, keys included.
+_NEVER: Final = frozenset({"CONNECT", "TRACE"})
 #: Said beside the headers that any answer of a target may say.
 _SAID_HERE: Final = frozenset({b"content-type", b"content-disposition"})
 
@@ -48,6 +50,8 @@ def provider_for(
     the list is made here, with the local models in it. `HEAD /` is how some agents
     see whether their provider is there.
     """
+    if method in _NEVER:
+        return None
     asks_presence = method == "HEAD" and path == "/"
     below = path.removeprefix("/v1/")
     if not asks_presence and (below == path or not below or _climbs(below)):

@@ -14,7 +14,8 @@ import trio
 from attrs import frozen
 
 from trooper.errors import RequestRejected
-from trooper.web.protocol import Headers, Message, Receive, Send
+from trooper.web.body import Upload
+from trooper.web.protocol import Headers, Message, Send
 from trooper.wire.client_side import ClientSide
 
 #: How long an unread body is swallowed after a refusal. A socket closed over
@@ -74,7 +75,7 @@ async def answer_preflight(send: Send, asked_headers: bytes | None) -> None:
 
 
 async def answer_rejection(
-    rejected: RequestRejected, shape: ErrorShape, receive: Receive, send: Send, *, close: bool
+    rejected: RequestRejected, shape: ErrorShape, upload: Upload, send: Send, *, close: bool
 ) -> None:
     """
     Refuse a request whose body may still be on its way.
@@ -97,10 +98,9 @@ async def answer_rejection(
     await send(start_message(rejected.status, body, headers))
     await send(body_message(body, more=True))
     async with trio.open_nursery() as nursery:
-        whole = trio.Event()
-        nursery.start_soon(_swallow, receive, whole)
+        nursery.start_soon(_swallow, upload)
         with trio.move_on_after(LINGER_S):
-            await whole.wait()
+            await upload.ended.wait()
         # Shielded because hypercorn says `http.disconnect` from inside this
         # call, which ends `_swallow`, and closes the connection after that.
         with trio.CancelScope(shield=True):
@@ -108,11 +108,6 @@ async def answer_rejection(
         nursery.cancel_scope.cancel()
 
 
-async def _swallow(receive: Receive, whole: trio.Event) -> None:
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            break
-        if not message.get("more_body", False):
-            whole.set()
-    whole.set()
+async def _swallow(upload: Upload) -> None:
+    while (await upload())["type"] != "http.disconnect":
+        pass

@@ -39,7 +39,7 @@ from trooper.web.answers import (
     answer_preflight,
     answer_rejection,
 )
-from trooper.web.body import read_body
+from trooper.web.body import Upload, read_body
 from trooper.web.front_door import (
     KEY_HEADER,
     RequestHead,
@@ -50,7 +50,7 @@ from trooper.web.front_door import (
 )
 from trooper.web.guest import Guest
 from trooper.web.hang_up import hang_up_on
-from trooper.web.paths import Asked, asked
+from trooper.web.paths import Asked, asked, check_length, query
 from trooper.web.protocol import Answering, HangUp, Message, OpenServices, Receive, S, Scope, Send, Serve
 from trooper.web.routes import SERVICES_KEY, VIA_NAME_KEY, create_routes
 from trooper.web.websockets import answer_offer, can_be_answered, close_offer, is_offer
@@ -164,19 +164,20 @@ class Application(Generic[S]):
     async def _answer(
         self, services: S, scope: Scope, receive: Receive, response: ClientSend, hang_up: HangUp
     ) -> None:
-        target = _asked(scope)
-        head = _head(scope, target)
+        target, asked_with = _asked(scope), query(scope["query_string"])
+        head, upload = _head(scope, target), Upload(receive)
         try:
+            check_length(target, asked_with)
             response.origin = allowed_origin(self.config, head)
             admitted = admit(self.config, self._machine, head)
             ours = not is_preflight(head) and is_ours(
                 self.wires, self.config, head.method, head.path, admitted.headers
             )
             coding = admitted.coding if ours else None
-            body = await read_body(self.config, receive, keep=ours, coding=coding, typed=admitted.typed)
+            body = await read_body(self.config, upload, keep=ours, coding=coding, typed=admitted.typed)
         except RequestRejected as rejected:
             close = announces_body(head) and scope["http_version"].startswith("1")
-            await answer_rejection(rejected, self._error_shape(head), receive, response, close=close)
+            await answer_rejection(rejected, self._error_shape(head), upload, response, close=close)
             return
         if body is None:
             return
@@ -185,7 +186,7 @@ class Application(Generic[S]):
         elif ours:
             request = ClientRequest(
                 path=head.path,
-                query=scope["query_string"],
+                query=asked_with,
                 headers=admitted.headers,
                 body=body.read,
                 via_name=admitted.via_name,
@@ -199,7 +200,8 @@ class Application(Generic[S]):
         else:
             known = {SERVICES_KEY: services, VIA_NAME_KEY: admitted.via_name}
             clean = {"path": target.path, "raw_path": target.raw.encode("ascii"), "root_path": ""}
-            inner = {**scope, **clean, "headers": list(admitted.headers), **known}
+            headers = list(admitted.headers)
+            inner = {**scope, **clean, "query_string": asked_with, "headers": headers, **known}
             await self._routes(inner, _after_body(receive), response)
 
     async def _answer_ours(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import trio
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from trooper.config import Config
 from trooper.errors import RequestRejected
 from trooper.web.front_door import not_json
-from trooper.web.protocol import Receive
+from trooper.web.protocol import Message, Receive
 from trooper.web.unpacking import Unpacker, too_large
 
 
@@ -24,6 +24,26 @@ class Body:
 
     came: bytes = field(repr=False)
     read: bytes = field(repr=False)
+
+
+@define
+class Upload:
+    """
+    The server's `receive`, which notes whether the body has ended.
+
+    Who waits for more of a body that is over waits for the client to leave.
+    """
+
+    _receive: Receive
+    #: Nothing more of it comes.
+    ended: trio.Event = field(factory=trio.Event, init=False)
+
+    async def __call__(self) -> Message:
+        """The next message."""
+        message = await self._receive()
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            self.ended.set()
+        return message
 
 
 async def read_body(

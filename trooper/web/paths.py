@@ -14,6 +14,11 @@ from urllib.parse import quote, unquote
 
 from attrs import frozen
 
+from trooper.errors import RequestRejected
+
+#: A provider's own front end takes 8 to 16 KiB; half of what our HTTP client can ask for.
+LONGEST: Final = 32_768
+
 #: `http://host/path`, as a client writes it that takes us for its HTTP proxy.
 _ABSOLUTE: Final = re.compile(r"https?://([^/]*)(.*)", re.IGNORECASE | re.DOTALL)
 _SLASHES: Final = re.compile(r"/{2,}")
@@ -21,8 +26,10 @@ _SLASHES: Final = re.compile(r"/{2,}")
 _ENCODED: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]")
 _SDKS_OWN: Final = "/v1"
-#: What may stand in a path; everything else a server lets through is encoded.
-_SAFE: Final = "".join(map(chr, range(0x21, 0x7F)))
+#: What may stand in a path and in a query (RFC 3986, 3.3 and 3.4); what else a server lets through is encoded.
+_IN_A_PATH: Final = "/%:@!$&'()*+,;="
+#: Some of these may not, and are sent by everybody all the same.
+_IN_A_QUERY: Final = _IN_A_PATH + '?[]{}|\\^`"<>'
 
 
 @frozen
@@ -53,18 +60,26 @@ def asked(target: bytes, root_path: str = "") -> Asked:
         target: as it came, up to the question mark.
         root_path: where we are mounted; it is not part of our paths.
     """
-    # No server lets anything else than ASCII through; what did get here must not cost an answer.
-    text, authority = quote(target.decode("latin-1"), safe=_SAFE, encoding="latin-1"), None
+    text, authority = quote(target, safe=_IN_A_PATH), None
     if (absolute := _ABSOLUTE.fullmatch(text)) is not None:
-        authority, text = absolute[1], absolute[2] or "/"
-    if not text.startswith("/"):
-        # `*`, or the host and port of a CONNECT: no path at all.
-        return Asked(text, authority)
-    text = _SLASHES.sub("/", _ENCODED.sub(_plain, text))
+        authority, text = absolute[1], absolute[2]
+    # `*`, and the host and port of a CONNECT, become paths as well, which nobody serves.
+    text = _SLASHES.sub("/", "/" + _ENCODED.sub(_plain, text))
     text = _below(root_path.rstrip("/"), text.rstrip("/") or "/")
     while text.startswith(f"{_SDKS_OWN}{_SDKS_OWN}/"):
         text = text.removeprefix(_SDKS_OWN)
     return Asked(text, authority)
+
+
+def query(came: bytes) -> bytes:
+    """A query that can be sent on: the very bytes, but for those that no URL can hold."""
+    return quote(came, safe=_IN_A_QUERY).encode("ascii")
+
+
+def check_length(target: Asked, its_query: bytes) -> None:
+    """Refuse what could not be asked of anybody."""
+    if len(target.raw) + len(its_query) > LONGEST:
+        raise RequestRejected(414, "url_too_long", f"The request's URL is longer than {LONGEST} bytes.")
 
 
 def _plain(encoded: re.Match[str]) -> str:
