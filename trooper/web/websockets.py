@@ -41,8 +41,9 @@ async def answer_offer(scope: Scope, shape: ErrorShape, receive: Receive, send: 
     body = shape.body(STATUS, CODE, MESSAGE)
     headers: Headers = (*shape.headers(), (b"x-should-retry", b"false"))
     if scope["http_version"].startswith("1"):
-        # RFC 9110, 15.5.22: which protocol it is that we ask for.
-        headers += ((b"upgrade", b"HTTP/1.1"), (b"connection", b"upgrade, close"))
+        # RFC 9110, 15.5.22: which protocol it is that we ask for. The connection stays: an answer that
+        # ends it makes hypercorn close over its own writing, where a frame has come before it.
+        headers += ((b"upgrade", b"HTTP/1.1"), (b"connection", b"upgrade"))
     messages: list[Message] = [start_message(STATUS, body, headers), body_message(body)]
     if scope["type"] == "websocket":
         await receive()
