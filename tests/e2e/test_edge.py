@@ -186,10 +186,10 @@ class TestPosts:
     @pytest.mark.parametrize(
         ("body", "coding", "status", "code"),
         [
-            (b"{}", "br", 415, "content_encoding_not_supported"),
-            (b"{}", "zstd", 400, "content_encoding_broken"),
-            (gzip.compress(b"{}")[:-1], "gzip", 400, "content_encoding_broken"),
-            (zstd.compress(b" " * 9_000_000), "zstd", 413, "request_ratio_too_high"),
+            (b"{}", "br", 415, "request_body_encoding_unsupported"),
+            (b"{}", "zstd", 400, "request_body_encoding_invalid"),
+            (gzip.compress(b"{}")[:-1], "gzip", 400, "request_body_encoding_invalid"),
+            (zstd.compress(b" " * 9_000_000), "zstd", 413, "request_body_too_large_after_decoding"),
         ],
         ids=["another way", "something else", "torn", "a bomb"],
     )

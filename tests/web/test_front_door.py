@@ -225,7 +225,7 @@ class TestContent:
     def test_how_a_body_is_compressed(self) -> None:
         """Whoever undoes it takes the header away; what is no POST is not read, and keeps its own."""
         gzip = (b"content-encoding", b"gzip")
-        assert refusal(head((b"content-encoding", b"br"))) == (415, "content_encoding_not_supported")
+        assert refusal(head((b"content-encoding", b"br"))) == (415, "request_body_encoding_unsupported")
         assert let_in(head((b"content-encoding", b"Identity"))).coding is None
         assert (let_in(head(gzip)).coding, gzip in let_in(head(gzip)).headers) == ("gzip", False)
         put = head(gzip, method="PUT")

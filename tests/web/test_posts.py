@@ -153,10 +153,10 @@ class TestCompressed:
         encoding = (b"content-encoding", coding.encode())
         async with edge(max_request_bytes=2000) as e:
             for body, status, code in (
-                (PACKED[coding](b"{}")[:-1], 400, "content_encoding_broken"),
-                (PACKED[coding](b"{}") + b"x", 400, "content_encoding_broken"),
-                (b"{}", 400, "content_encoding_broken"),
-                (PACKED[coding](b" " * 2001), 413, "request_too_large"),
+                (PACKED[coding](b"{}")[:-1], 400, "request_body_encoding_invalid"),
+                (PACKED[coding](b"{}") + b"x", 400, "request_body_encoding_invalid"),
+                (b"{}", 400, "request_body_encoding_invalid"),
+                (PACKED[coding](b" " * 2001), 413, "request_body_too_large_after_decoding"),
             ):
                 got = await e.post("/v1/responses", BEARER, encoding, body=body)
                 assert (got.status, code_of(got)) == (status, code)
@@ -189,7 +189,7 @@ async def test_another_compression_is_told_what_is_taken(value: bytes) -> None:
     async with edge() as e:
         for path in ("/v1/responses", "/v1/messages", "/v1/embeddings"):
             got = await e.post(path, BEARER, (b"content-encoding", value))
-            assert (got.status, code_of(got)) == (415, "content_encoding_not_supported")
+            assert (got.status, code_of(got)) == (415, "request_body_encoding_unsupported")
             assert b"gzip, zstd" in got.body
             assert got.header(b"accept-encoding") == b"gzip, zstd"
         assert e.cloud.requests == []

@@ -60,11 +60,15 @@ REFUSED = {
     "a long body": Refused(413, "request_too_large", server={"max_request_bytes": 1}),
     "a long body, said": Refused(413, "request_too_large", (HOST, JSON, (b"content-length", b"9" * 9))),
     "not JSON": Refused(415, "content_type_not_json", (HOST,)),
-    "compressed": Refused(415, "content_encoding_not_supported", (HOST, JSON, (b"content-encoding", b"br"))),
-    "not what it says": Refused(400, "content_encoding_broken", (HOST, JSON, (b"content-encoding", b"gzip"))),
+    "compressed": Refused(
+        415, "request_body_encoding_unsupported", (HOST, JSON, (b"content-encoding", b"br"))
+    ),
+    "not what it says": Refused(
+        400, "request_body_encoding_invalid", (HOST, JSON, (b"content-encoding", b"gzip"))
+    ),
     "a bomb": Refused(
         413,
-        "request_ratio_too_high",
+        "request_body_too_large_after_decoding",
         (HOST, JSON, (b"content-encoding", b"gzip")),
         body=gzip.compress(b" " * 5_000_000),
     ),

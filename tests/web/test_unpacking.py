@@ -65,32 +65,35 @@ class TestEither:
 
     @pytest.mark.parametrize("at", range(1, 20))
     def test_what_is_torn_is_refused(self, coding: str, at: int) -> None:
-        assert refused(coding, PACK[coding](TEXT)[:-at]) == (400, "content_encoding_broken")
+        assert refused(coding, PACK[coding](TEXT)[:-at]) == (400, "request_body_encoding_invalid")
 
     @pytest.mark.parametrize("rest", [b"x", b"\x1f", b"\x28", b"\x00" * 8, b"{}"])
     def test_what_stands_behind_it_is_refused(self, coding: str, rest: bytes) -> None:
-        assert refused(coding, PACK[coding](TEXT) + rest) == (400, "content_encoding_broken")
-        assert refused(coding, PACK[coding](TEXT), rest) == (400, "content_encoding_broken")
+        assert refused(coding, PACK[coding](TEXT) + rest) == (400, "request_body_encoding_invalid")
+        assert refused(coding, PACK[coding](TEXT), rest) == (400, "request_body_encoding_invalid")
 
     def test_another_thing_is_refused(self, coding: str) -> None:
         other = "zstd" if "gzip" in coding else "gzip"
         for body in (TEXT, PACK[other](TEXT), zlib.compress(TEXT)):
-            assert refused(coding, body) == (400, "content_encoding_broken")
+            assert refused(coding, body) == (400, "request_body_encoding_invalid")
 
     def test_a_changed_byte_is_refused(self, coding: str) -> None:
         options = {zstd.CompressionParameter.checksum_flag: 1}
         packed = bytearray(zstd.compress(TEXT, options=options) if coding == "zstd" else gzip.compress(TEXT))
         packed[-6] ^= 1
-        assert refused(coding, bytes(packed)) == (400, "content_encoding_broken")
+        assert refused(coding, bytes(packed)) == (400, "request_body_encoding_invalid")
 
     def test_its_size_is_that_of_what_it_holds(self, coding: str) -> None:
         limits = evolve(LIMITS, max_request_bytes=1000)
         assert len(unpacked(coding, PACK[coding](b"x" * 1000), limits=limits)) == 1000
-        assert refused(coding, PACK[coding](b"x" * 1001), limits=limits) == (413, "request_too_large")
+        assert refused(coding, PACK[coding](b"x" * 1001), limits=limits) == (
+            413,
+            "request_body_too_large_after_decoding",
+        )
 
     def test_a_bomb_is_refused_for_what_it_was_made_of(self, coding: str) -> None:
         bomb = PACK[coding](b" " * (FREE_BYTES + 1))
-        assert refused(coding, bomb) == (413, "request_ratio_too_high")
+        assert refused(coding, bomb) == (413, "request_body_too_large_after_decoding")
         assert len(unpacked(coding, bomb, limits=evolve(LIMITS, max_request_ratio=100_000))) == FREE_BYTES + 1
         assert len(unpacked(coding, PACK[coding](b" " * FREE_BYTES))) == FREE_BYTES
 
@@ -102,13 +105,13 @@ class TestEither:
         assert 0 < sum(taken) < 2 * FREE_BYTES
 
     def test_thousands_of_empty_parts_are_refused(self, coding: str) -> None:
-        assert refused(coding, PACK[coding](b"") * 5000) == (400, "content_encoding_broken")
+        assert refused(coding, PACK[coding](b"") * 5000) == (400, "request_body_encoding_invalid")
 
 
 class TestZstd:
     def test_a_window_of_8_mib_is_the_largest(self) -> None:
         assert unpacked("zstd", windowed(23)) == TEXT
-        assert refused("zstd", windowed(24)) == (400, "content_encoding_broken")
+        assert refused("zstd", windowed(24)) == (400, "request_body_encoding_invalid")
 
     def test_frames_to_be_skipped_are_skipped(self) -> None:
         assert unpacked("zstd", SKIPPED + zstd.compress(TEXT) + SKIPPED) == TEXT
@@ -117,7 +120,7 @@ class TestZstd:
         samples = [f"sample number {n} of a dictionary, and {n * n}".encode() for n in range(400)]
         dictionary = zstd.train_dict(samples, 1024)
         packed = zstd.compress(samples[0], zstd_dict=dictionary)
-        assert refused("zstd", packed) == (400, "content_encoding_broken")
+        assert refused("zstd", packed) == (400, "request_body_encoding_invalid")
 
 
 @given(st.binary(max_size=200_000), st.integers(1, 70_000), st.sampled_from(sorted(PACK)))
@@ -149,5 +152,5 @@ def test_what_is_taken(value: bytes | None, coding: str | None) -> None:
 def test_what_is_not_taken_is_told_what_is(value: bytes) -> None:
     with pytest.raises(RequestRejected, match="gzip, zstd") as caught:
         coding_of(value)
-    assert (caught.value.status, caught.value.code) == (415, "content_encoding_not_supported")
+    assert (caught.value.status, caught.value.code) == (415, "request_body_encoding_unsupported")
     assert caught.value.headers == ((b"accept-encoding", b"gzip, zstd"),)

@@ -2,7 +2,8 @@
 Compressed requests: undone piece by piece, and bounded.
 
 Strict, unlike what is read of providers: a request that is not whole must not
-be asked by half. Sans-IO; who calls it may wait between two pieces.
+be asked by half. Sans-IO; who calls it may wait between two pieces. The codes
+are Anthropic's, whose SDK has a class for each.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ def coding_of(value: bytes | None) -> str | None:
     if len(codings) > 1 or codings[0] not in _PARTS:
         raise RequestRejected(
             415,
-            "content_encoding_not_supported",
+            "request_body_encoding_unsupported",
             f"The request's Content-Encoding is not one of {TAKEN}, which are taken, each alone.",
             headers=((b"accept-encoding", TAKEN.encode()),),
         )
@@ -169,25 +170,27 @@ class Unpacker:
 
     def _count(self, size: int) -> None:
         self._size += size
-        if self._size > self.limits.max_request_bytes:
-            raise too_large(self.limits)
-        ratio = self.limits.max_request_ratio
+        size, ratio = self.limits.max_request_bytes, self.limits.max_request_ratio
+        if self._size > size:
+            raise _swells(f"to more than {size} bytes. [server] max_request_bytes")
         if self._size > max(FREE_BYTES, ratio * self._came):
-            raise RequestRejected(
-                413,
-                "request_ratio_too_high",
-                f"The request's body is compressed to less than 1/{ratio}."
-                " [server] max_request_ratio sets the limit.",
-            )
+            raise _swells(f"by more than {ratio} times. [server] max_request_ratio")
 
     def _broken(self, what: str) -> RequestRejected:
         return RequestRejected(
-            400, "content_encoding_broken", f"The request's body says that it is {self.coding}, but {what}."
+            400,
+            "request_body_encoding_invalid",
+            f"The request's body says that it is {self.coding}, but {what}.",
         )
 
 
+def _swells(how: str) -> RequestRejected:
+    message = f"The request's body swells {how} sets the limit."
+    return RequestRejected(413, "request_body_too_large_after_decoding", message)
+
+
 def too_large(limits: Server) -> RequestRejected:
-    """The answer to a body past the bound: announced, found out, or unpacked."""
+    """The answer to a body past the bound: announced, or found out."""
     return RequestRejected(
         413,
         "request_too_large",
