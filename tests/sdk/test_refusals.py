@@ -143,7 +143,8 @@ def test_a_shared_path_has_the_shape_of_who_asks(url: str) -> None:
     with anthropic.Anthropic(base_url=url, api_key="sk-wrong", max_retries=0) as client:
         with pytest.raises(anthropic.AuthenticationError) as theirs:
             client.models.list()
-        assert theirs.value.body["type"] == "error"  # type: ignore[index, call-overload]
+        body: Any = theirs.value.body
+        assert body["type"] == "error"
     with openai.OpenAI(base_url=f"{url}/v1", api_key="sk-wrong", max_retries=0) as client:
         with pytest.raises(openai.AuthenticationError) as ours:
             client.models.list()

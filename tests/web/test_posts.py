@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -25,7 +26,11 @@ else:
     from backports import zstd
 
 CANCEL = "/v1/responses/resp_1/cancel"
-PACKED = {"gzip": gzip.compress, "x-gzip": gzip.compress, "zstd": zstd.compress}
+PACKED: Mapping[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "zstd": zstd.compress,
+}
 SITE = b"sec-fetch-site"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import sys
 import zlib
+from collections.abc import Callable, Mapping
 
 import pytest
 from attrs import evolve
@@ -25,7 +26,11 @@ LIMITS = configured().server
 #: A frame that readers have to skip (RFC 8878, 3.1.2).
 SKIPPED = b"\x50\x2a\x4d\x18\x04\x00\x00\x00abcd"
 TEXT = b'{"model":"gpt-4o"}'
-PACK = {"gzip": gzip.compress, "x-gzip": gzip.compress, "zstd": zstd.compress}
+PACK: Mapping[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "zstd": zstd.compress,
+}
 
 
 def unpacked(coding: str, *chunks: bytes, limits: Server = LIMITS) -> bytes:
@@ -78,7 +83,7 @@ class TestEither:
             assert refused(coding, body) == (400, "request_body_encoding_invalid")
 
     def test_a_changed_byte_is_refused(self, coding: str) -> None:
-        options = {zstd.CompressionParameter.checksum_flag: 1}
+        options: dict[int, int] = {zstd.CompressionParameter.checksum_flag: 1}
         packed = bytearray(zstd.compress(TEXT, options=options) if coding == "zstd" else gzip.compress(TEXT))
         packed[-6] ^= 1
         assert refused(coding, bytes(packed)) == (400, "request_body_encoding_invalid")
