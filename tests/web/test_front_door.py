@@ -192,10 +192,6 @@ class TestOrigin:
     def test_the_user_and_our_own_pages(self, site: bytes) -> None:
         let_in(head((b"sec-fetch-site", site)))
 
-    def test_an_allowed_page_may_be_anywhere(self) -> None:
-        config = configured(allowed_origins=("https://chat.example",))
-        let_in(head((b"origin", b"https://chat.example"), (b"sec-fetch-site", b"cross-site")), config)
-
 
 class TestContent:
     @pytest.mark.parametrize(
