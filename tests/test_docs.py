@@ -294,7 +294,7 @@ def test_every_dependency_has_its_reason() -> None:
         (DOCS / "design.md").read_text(encoding="utf-8").partition("## Dependencies")[2].partition("\n## ")[0]
     )
     named = {
-        name for row in re.findall(r"^\| ([a-z0-9-, ]+) \|", table, re.MULTILINE) for name in row.split(", ")
+        name for row in re.findall(r"^\| ([a-z0-9-., ]+) \|", table, re.MULTILINE) for name in row.split(", ")
     }
 
     assert named - {"package"} == {re.split(r"[>=\[]", text)[0] for text in project["dependencies"]}

@@ -19,6 +19,7 @@ from trooper.relay.dispatch import answer
 from trooper.services import open_services
 from trooper.telemetry.log import set_up_logging
 from trooper.web.asgi import Application
+from trooper.web.http1 import keep_to_http
 
 
 def _load_or_exit() -> Config:
@@ -39,4 +40,5 @@ def _load_or_exit() -> Config:
 
 
 set_up_logging()
+keep_to_http()
 app = Application(_load_or_exit(), open_services, answer)

@@ -26,12 +26,16 @@ class RequestRejected(TrooperError):
     """
     The client's request stops at the front door; nobody upstream was asked.
 
-    Carries the HTTP status, a stable `code` and a sentence for the person who
-    reads it. Never raised once a response has started.
+    Carries the HTTP status, a stable `code`, a sentence for the person who
+    reads it, and headers that belong to the status. Never raised once a
+    response has started.
     """
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, headers: tuple[tuple[bytes, bytes], ...] = ()
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
+        self.headers = headers

@@ -121,11 +121,9 @@ class Wires:
             raise LookupError(wire.name)
         return side
 
-    def refusal_body(
-        self, path: str, headers: Headers, status: int, code: str, message: str
-    ) -> Mapping[str, object]:
-        """The JSON of a refusal, in the shape that whoever asked for `path` reads."""
-        return self.client_side(self.owner(path, headers).wire).refusal_body(status, code, message)
+    def asking_side(self, path: str, headers: Headers) -> ClientSide:
+        """How whoever asks for `path` is spoken with: in which shape he reads a refusal."""
+        return self.client_side(self.owner(path, headers).wire)
 
 
 _OPENAI_URL: Final = "https://api.openai.com/v1"
@@ -198,6 +196,7 @@ ANTHROPIC_MESSAGES: Final = Row(
         new_voice=anthropic_messages.new_voice.new_voice,
         error_body=anthropic_messages.error.error_body,
         refusal_body=anthropic_messages.error.refusal_body,
+        id_header=b"request-id",
         owns=anthropic_messages.other_paths.owns,
         cleaned=anthropic_messages.foreign_turns.cleaned,
         sanitised=anthropic_messages.foreign_turns.sanitised,

@@ -7,6 +7,7 @@ the agent sees no error.
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -77,6 +78,17 @@ def codex(agents: Path, cwd: Path, url: str, environ: Mapping[str, str]) -> str:
     return run(command, cwd, {**environ, "CODEX_HOME": str(home)})
 
 
+def codex_by_websocket(agents: Path, cwd: Path, url: str, environ: Mapping[str, str]) -> str:
+    """The same, offering a websocket first; it may offer it once and no more."""
+    offering = {**environ, "RUST_LOG": "codex_api=info"}
+    home = Path(environ["HOME"]) / "codex"
+    home.mkdir()
+    (home / "config.toml").write_text(CODEX.format(url=url) + "supports_websockets = true\n")
+    options = ["--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"]
+    command = [str(agents / "node_modules/.bin/codex"), "exec", *options, ASK]
+    return run(["sh", "-c", f"{shlex.join(command)} 2>&1"], cwd, {**offering, "CODEX_HOME": str(home)})
+
+
 def opencode(agents: Path, cwd: Path, url: str, environ: Mapping[str, str]) -> str:
     config: dict[str, Any] = json.loads(json.dumps(OPENCODE))
     config["provider"]["trooper"]["options"] = {"baseURL": f"{url}/v1", "apiKey": "sk-of-nobody"}
@@ -114,6 +126,21 @@ def test_a_turn_with_a_command(
     broken = [report for report in served.reports() if report["legs"][0]["outcome"] != "completed"]
     assert [report["outcome"] for report in broken] == ["completed"]
     assert broken[0]["legs"][-1]["target"] == "local"
+
+
+def test_codex_goes_on_by_http_at_once(
+    served: Any, agents: Path, environ: Mapping[str, str], tmp_path: Path
+) -> None:
+    """A websocket that it offers gets 426: the turn is broken and gone on with like any other."""
+    cwd = tmp_path / "work"
+    cwd.mkdir()
+    served.break_turn("call", "reset", 6)
+    said = codex_by_websocket(agents, cwd, served.url, environ)
+
+    assert said.count("connecting to Responses WebSocket") == 1
+    assert (cwd / "marker.txt").read_text() == "ran\n", COMMAND
+    assert FINAL in said
+    assert [one for one in served.turns() if one != "aside"] == ["call", "final"]
 
 
 @pytest.mark.parametrize("fault", FAULTS)

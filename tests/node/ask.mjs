@@ -18,9 +18,11 @@ const QUESTION = "Tell me about lighthouses.";
 const MESSAGES = [{ role: "user", content: QUESTION }];
 const OPTIONS = { apiKey: "sk-of-the-client", maxRetries: 0, timeout: 60_000 };
 
-const openai = async (url) => new (await load("openai")).OpenAI({ baseURL: `${url}/v1`, ...OPTIONS });
-const anthropic = async (url) =>
-  new (await load("@anthropic-ai/sdk")).Anthropic({ baseURL: url, ...OPTIONS });
+const openai = async (url, more = {}) =>
+  new (await load("openai")).OpenAI({ baseURL: `${url}/v1`, ...OPTIONS, ...more });
+const anthropic = async (url, more = {}) =>
+  new (await load("@anthropic-ai/sdk")).Anthropic({ baseURL: url, ...OPTIONS, ...more });
+const OF_A_PAGE = { maxRetries: 2, defaultHeaders: { origin: "https://a.example" } };
 
 async function aiText(model, seen) {
   const { streamText } = await load("ai");
@@ -103,13 +105,21 @@ const WAYS = {
   },
 };
 
+// What is no answer: a POST without a body, and what the front door refuses.
+const OTHERS = {
+  "openai cancel": async (url) => (await openai(url)).responses.cancel("resp_1"),
+  "openai refused": async (url) => (await openai(url, OF_A_PAGE)).models.list(),
+  "anthropic refused": async (url) => (await anthropic(url, OF_A_PAGE)).models.list(),
+};
+
 async function one(how, url, model) {
   const seen = { text: "", finishes: [], ids: new Set(), raised: null };
   try {
-    await WAYS[how](url, model, seen);
+    await (WAYS[how] ?? OTHERS[how])(url, model, seen);
   } catch (error) {
     // Whatever the SDK makes of it is the result.
     seen.raised = { name: error?.constructor?.name ?? typeof error, message: String(error?.message ?? error) };
+    if (how in OTHERS) Object.assign(seen.raised, { status: error?.status, id: error?.requestID });
   }
   return { ...seen, ids: [...seen.ids] };
 }

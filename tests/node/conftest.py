@@ -38,6 +38,7 @@ class Pair:
     healthy: Deployed
     forsaken: Deployed
     local: Fake
+    cloud: Fake
 
     def answers(self) -> int:
         """How many answers the local model has given."""
@@ -57,5 +58,5 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
             for ollama in (local, dying)
         )
         local.forget()
-        yield Pair(healthy, forsaken, local)
+        yield Pair(healthy, forsaken, local, cloud)
         assert local.state()["mismatches"] == []

@@ -87,3 +87,18 @@ def test_the_local_model_fails_too(servers: Any, packages: Path, how: str) -> No
         or seen["finishes"] not in ([], ["error"])
     ]
     assert bad == []
+
+
+def test_a_cancel_reaches_its_provider(servers: Any, packages: Path) -> None:
+    """A POST without a body and without a type. The fake has no such thing, and says so."""
+    (seen,) = ask("openai cancel", servers.healthy.url, ["gpt-4o"], packages)
+    asked = servers.cloud.state()["requests"][-1]
+    assert (asked["method"], asked["path"], asked["body_bytes"]) == ("POST", "/v1/responses/resp_1/cancel", 0)
+    assert (seen["raised"]["name"], seen["raised"]["status"]) == ("NotFoundError", 404)
+
+
+@pytest.mark.parametrize("how", ["openai refused", "anthropic refused"])
+def test_a_refusal_is_raised_as_its_own_class(servers: Any, packages: Path, how: str) -> None:
+    (seen,) = ask(how, servers.healthy.url, ["gpt-4o"], packages)
+    assert (seen["raised"]["name"], seen["raised"]["status"]) == ("PermissionDeniedError", 403)
+    assert seen["raised"]["id"].startswith("req_")

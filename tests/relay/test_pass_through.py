@@ -14,11 +14,14 @@ from attrs import evolve
 from scenes import SECRET, Exchange, Stage, configured, stage, with_target
 from trooper.config import Key
 from trooper.core.headers import Headers
+from trooper.relay.dispatch import answer
 from trooper.relay.pass_through import provider_for
+from trooper.relay.request import Packed
 from trooper.testing import Hang, Head, Reset, Script, ScriptedProvider, Send, Status
 from trooper.wires import WIRES
 
 VERSION = (b"anthropic-version", b"2023-06-01")
+X_API_KEY, BEARER = (b"x-api-key", b"sk-ant-mine"), (b"authorization", b"Bearer sk-mine")
 ANSWER = Status(207, b'{"object": "list"}', (("x-request-id", "req_1"), ("set-cookie", "a=b")))
 COUNT = "/v1/messages/count_tokens"
 ASKED = json.dumps({"model": "claude", "messages": [{"role": "user", "content": "word " * 40}]}).encode()
@@ -55,6 +58,25 @@ async def test_it_comes_back_as_it_is(autojump_clock: Any, method: str, path: st
         assert (x.report["kind"], x.report["outcome"]) == (path.split("/")[2], "passed_on")
         # What is below the first word may be anybody's business.
         assert "file-1" not in json.dumps(x.report)
+
+
+async def test_a_compressed_request_is_passed_as_it_came(autojump_clock: Any) -> None:
+    config = configured({"TROOPER_ANTHROPIC_BASE_URL": "http://127.0.0.1:9"})
+    async with stage(ScriptedProvider(elsewhere=Script((ANSWER,))), config=config) as s:
+        asked = evolve(s.request(path="/v1/embeddings", body=b"{}"), packed=Packed(b"zstd", b"as it came"))
+        x = Exchange()
+        await answer(s.services, asked, x.receive, x.send, x.hang_up)
+        assert (s.cloud.requests[-1].body, s.cloud.requests[-1].header("content-encoding")) == (
+            b"as it came",
+            "zstd",
+        )
+        # What can be said in its provider's place is said of what it holds.
+        counted = evolve(
+            s.request(path=COUNT, body=b"\xef\xbb\xbf" + ASKED), packed=Packed(b"zstd", b"as it came")
+        )
+        x = Exchange()
+        await answer(s.services, counted, x.receive, x.send, x.hang_up)
+        assert x.whole()["trooper_estimated"] is True
 
 
 async def test_bytes_of_any_kind(autojump_clock: Any) -> None:
@@ -109,12 +131,26 @@ async def test_is_the_provider_there(autojump_clock: Any) -> None:
         # Made here for those who do not say whose they are, with the local models in it.
         ("GET", "/v1/models", (), None),
         ("GET", "/v1/models", (VERSION,), "anthropic"),
+        ("GET", "/v1/models", (X_API_KEY,), "anthropic"),
+        ("GET", "/v1/models", (X_API_KEY, BEARER), None),
+        ("POST", "/v1/embeddings", (X_API_KEY, BEARER), "openai"),
+        ("GET", "/v1/responses/resp_1", (X_API_KEY,), "openai-responses"),
         ("HEAD", "/", (), "anthropic"),
         ("GET", "/", (), None),
         # A path that climbs would leave the provider's API with the provider's key.
         ("GET", "/v1/..", (), None),
         ("GET", "/v1/files/../../admin", (), None),
         ("GET", "/v1/files//x", (), None),
+        ("GET", "/v1/files/..", (), None),
+        ("GET", "/v1/files/.", (), None),
+        ("GET", "/v1/files/%2e%2e/admin", (), None),
+        ("GET", "/v1/files/..%2f..%2fadmin", (), None),
+        ("GET", "/v1/files/..\\admin", (), None),
+        ("GET", "/v1/files/..;a/admin", (), None),
+        ("GET", "/v1/files/a..b;c%2fd", (), "openai"),
+        # Neither a tunnel nor an echo of what was sent, keys included.
+        ("CONNECT", "/v1/files", (), None),
+        ("TRACE", "/v1/files", (), None),
         ("GET", "/v1/", (), None),
         ("GET", "/v2/files", (), None),
     ],

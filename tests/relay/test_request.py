@@ -6,13 +6,14 @@ import json
 from typing import Any
 
 import pytest
+from attrs import evolve
 
-from relay_parts import incoming, services_of
+from relay_parts import incoming, request, services_of
 from scenes import WIRES, configured
 from trooper.core.conversation import Conversation, Role
 from trooper.core.events import FinishReason, Text
 from trooper.core.unfit import Unfit
-from trooper.relay.request import ClientRequest, Incoming, read
+from trooper.relay.request import ClientRequest, Incoming, Packed, read
 from trooper.wire.client_side import Unreadable, Voice
 from trooper.wire.openai_responses.past_answers import part_ids
 
@@ -41,6 +42,30 @@ def test_it_is_read_in_the_wire_of_its_path(wire: str) -> None:
     assert [message.text for message in conversation.messages] == ["Tell me about lighthouses."]
     # It is read once.
     assert found.conversation is conversation
+
+
+PACKED = Packed(b"zstd", b"as it came")
+
+
+@pytest.mark.parametrize("packed", [None, PACKED])
+def test_its_provider_gets_what_came_unless_something_is_changed(packed: Packed | None) -> None:
+    asked = evolve(request(), packed=packed)
+    found = read(services_of(), asked)
+    came = asked.headers if packed is None else (*asked.headers, (b"content-encoding", b"zstd"))
+    assert asked.as_it_came == (came, asked.body if packed is None else b"as it came")
+    assert found.sent_as(found.native) == asked.as_it_came
+    assert found.sent_as(b"changed") == (asked.headers, b"changed")
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_what_is_nearly_json_is_read_as_what_it_means(wire: str) -> None:
+    plain = request(wire).body
+    odd = b"\xef\xbb\xbf" + plain.replace(b"Tell me", rb"\ud83d Tell me")
+    found = incoming(services_of(), wire, body=odd)
+    assert (found.routing.model, found.routing.stream) == ("gpt-4o", True)
+    assert found.readable is not None
+    assert found.readable.messages[0].text == "\ufffd Tell me about lighthouses."
+    assert found.sent_as(found.native)[1] == odd
 
 
 def test_another_path_is_nobodys() -> None:

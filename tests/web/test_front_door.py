@@ -134,6 +134,14 @@ class TestHost:
 
         assert refusal(head((b"host", value)), config) == (403, "host_not_allowed")
 
+    def test_a_host_in_the_request_line_is_one_more(self) -> None:
+        """Both count: readers disagree on which of them is the one (RFC 9112, 3.2.2)."""
+        let_in(evolve(head(), authority="localhost:8642"))
+        assert refusal(evolve(head(), authority="attacker.example")) == (403, "host_not_allowed")
+        assert refusal(evolve(head(), authority="a@localhost")) == (400, "host_invalid")
+        request = evolve(head((b"host", b"attacker.example")), authority="localhost")
+        assert refusal(request) == (403, "host_not_allowed")
+
     def test_a_unix_socket_needs_a_host_too(self) -> None:
         let_in(head((b"host", b"localhost"), server=None))
         assert refusal(head((b"host", b"attacker.example"), server=None)) == (403, "host_not_allowed")
@@ -174,6 +182,16 @@ class TestOrigin:
     def test_no_origin_is_what_programs_send(self) -> None:
         assert allowed_origin(configured(), head()) is None
 
+    @pytest.mark.parametrize("site", [b"cross-site", b"same-site", b"Cross-Site", b"", b"none, cross-site"])
+    def test_a_browser_says_whose_page_it_is(self, site: bytes) -> None:
+        """Behind `Origin`, which comes with all of these as well."""
+        assert refusal(head((b"sec-fetch-site", site))) == (403, "origin_not_allowed")
+        let_in(head((b"sec-fetch-site", site), method="GET", path="/v1/models"))
+
+    @pytest.mark.parametrize("site", [b"none", b"same-origin"])
+    def test_the_user_and_our_own_pages(self, site: bytes) -> None:
+        let_in(head((b"sec-fetch-site", site)))
+
 
 class TestContent:
     @pytest.mark.parametrize(
@@ -188,15 +206,26 @@ class TestContent:
     def test_what_a_page_may_post_unasked_is_refused(self, value: bytes) -> None:
         assert refusal(head((b"content-type", value))) == (415, "content_type_not_json")
 
-    def test_a_missing_type_is_refused(self) -> None:
-        assert refusal(evolve(head(), headers=(HOST,))) == (415, "content_type_not_json")
+    def test_a_missing_type_is_refused_where_a_body_is_announced(self) -> None:
+        request = evolve(head(), headers=(HOST, (b"content-length", b"2")))
+        assert refusal(request) == (415, "content_type_not_json")
+
+    def test_nothing_needs_no_type(self) -> None:
+        admitted = let_in(evolve(head(), headers=(HOST, (b"content-length", b"0"))))
+        assert not admitted.typed
+        assert let_in(head()).typed
 
     def test_a_request_without_a_body_needs_no_type(self) -> None:
         let_in(evolve(head(method="GET", path="/v1/models"), headers=(HOST,)))
 
-    def test_a_compressed_body_is_refused(self) -> None:
-        assert refusal(head((b"content-encoding", b"gzip"))) == (415, "content_encoding_not_identity")
-        let_in(head((b"content-encoding", b"Identity")))
+    def test_how_a_body_is_compressed(self) -> None:
+        """Whoever undoes it takes the header away; what is no POST is not read, and keeps its own."""
+        gzip = (b"content-encoding", b"gzip")
+        assert refusal(head((b"content-encoding", b"br"))) == (415, "request_body_encoding_unsupported")
+        assert let_in(head((b"content-encoding", b"Identity"))).coding is None
+        assert (let_in(head(gzip)).coding, gzip in let_in(head(gzip)).headers) == ("gzip", False)
+        put = head(gzip, method="PUT")
+        assert (let_in(put).coding, gzip in let_in(put).headers) == (None, True)
 
     def test_an_announced_body_is_bounded(self) -> None:
         config = configured(max_request_bytes=1000)

@@ -4,12 +4,14 @@ Whoever is refused reads why in the shape of his own wire's errors; status and c
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from attrs import field, frozen
+import trio
+from attrs import evolve, field, frozen
 
 from asgi_server import HOST, JSON, Answer, Exchange, ask, http_scope
 from opened import serving
@@ -22,6 +24,7 @@ from trooper.services import Services, open_services
 from trooper.web.asgi import Application
 from trooper.web.protocol import HangUp, Receive, Send
 
+X_API_KEY, BEARER = (b"x-api-key", b"sk-ant-mine"), (b"authorization", b"Bearer sk-mine")
 VERSION = (b"anthropic-version", b"2023-06-01")
 
 
@@ -57,7 +60,22 @@ REFUSED = {
     "a long body": Refused(413, "request_too_large", server={"max_request_bytes": 1}),
     "a long body, said": Refused(413, "request_too_large", (HOST, JSON, (b"content-length", b"9" * 9))),
     "not JSON": Refused(415, "content_type_not_json", (HOST,)),
-    "compressed": Refused(415, "content_encoding_not_identity", (HOST, JSON, (b"content-encoding", b"gzip"))),
+    "compressed": Refused(
+        415, "request_body_encoding_unsupported", (HOST, JSON, (b"content-encoding", b"br"))
+    ),
+    "not what it says": Refused(
+        400, "request_body_encoding_invalid", (HOST, JSON, (b"content-encoding", b"gzip"))
+    ),
+    "a bomb": Refused(
+        413,
+        "request_body_too_large_after_decoding",
+        (HOST, JSON, (b"content-encoding", b"gzip")),
+        body=gzip.compress(b" " * 5_000_000),
+    ),
+    "a websocket": Refused(
+        426, "websockets_not_served", (HOST, JSON, (b"upgrade", b"websocket")), method="GET"
+    ),
+    "a long URL": Refused(414, "url_too_long", scope={"query_string": b"a" * 40_000}),
     "a wrong method": Refused(405, "method_not_allowed", method="PATCH"),
 }
 ANTHROPIC_TYPES = {401: "authentication_error", 403: "permission_error", 413: "request_too_large"}
@@ -98,7 +116,14 @@ async def test_as_anthropic_does(name: str, autojump_clock: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "headers"), [("/v1/messages/count_tokens", ()), ("/v1/files", (VERSION,)), ("/x", (VERSION,))]
+    ("path", "headers"),
+    [
+        ("/v1/messages/count_tokens", ()),
+        ("/v1/files", (VERSION,)),
+        ("/x", (VERSION,)),
+        ("/v1/models", (X_API_KEY,)),
+        ("//v1//messages/", ()),
+    ],
 )
 async def test_other_paths_of_anthropics_clients(path: str, headers: Headers, autojump_clock: Any) -> None:
     got = await refusal(REFUSED["a strange host"], path, *headers)
@@ -108,6 +133,22 @@ async def test_other_paths_of_anthropics_clients(path: str, headers: Headers, au
 async def test_other_paths_of_everybody_else(autojump_clock: Any) -> None:
     for path in ("/v1/files", "/v1/responses/resp_1/cancel", "/x"):
         check_openai(await refusal(REFUSED["a strange host"], path), 403, "host_not_allowed")
+    # A key in Anthropic's header tells nothing on a path of OpenAI's own, nor beside a key in another one.
+    for path, *headers in (("/v1/responses", X_API_KEY), ("/v1/models", X_API_KEY, BEARER)):
+        check_openai(await refusal(REFUSED["a strange host"], path, *headers), 403, "host_not_allowed")
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize(
+    ("path", "id_header"), [("/v1/responses", b"x-request-id"), ("/v1/messages", b"request-id")]
+)
+async def test_each_has_an_id_where_its_sdk_looks_for_one(
+    name: str, path: str, id_header: bytes, autojump_clock: Any
+) -> None:
+    first, second = [(await refusal(REFUSED[name], path)).header(id_header) for _ in range(2)]
+    assert first is not None
+    assert first.startswith(b"req_")
+    assert first != second
 
 
 async def test_nothing_there(autojump_clock: Any) -> None:
@@ -147,6 +188,14 @@ async def test_a_body_that_does_not_come(autojump_clock: Any) -> None:
                 check_anthropic(late.answer, 408, "body_timeout", "invalid_request_error")
             else:
                 check_openai(late.answer, 408, "body_timeout")
+
+
+async def test_a_body_that_is_over_is_not_waited_for(autojump_clock: Any) -> None:
+    """What is wrong with it may be seen at its very end only."""
+    torn = evolve(REFUSED["not what it says"], body=gzip.compress(b"{}")[:-1])
+    began = trio.current_time()
+    assert (await refusal(torn, "/v1/responses")).whole
+    assert trio.current_time() - began < 1
 
 
 async def test_nobody_is_served(autojump_clock: Any) -> None:

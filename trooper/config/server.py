@@ -61,6 +61,14 @@ class Server:
         validator=limits.size,
         metadata=documented("The largest request body.", "A chat with several photographs is about 20 MiB."),
     )
+    max_request_ratio: int = field(
+        default=100,
+        validator=limits.whole(1, 1_000_000),
+        metadata=documented(
+            "How many times larger than it came a compressed request may be; the first 4 MiB are not counted.",
+            "Conversations shrink to a tenth, full of repetitions to a fiftieth; beyond it is an attack.",
+        ),
+    )
     max_answer_bytes: int = field(
         default=32 * MIB,
         validator=limits.size,

@@ -165,7 +165,7 @@ class Asking:
 
     def _choices(self) -> int:
         # Only a body that mentions it is worth parsing for it.
-        if b'"n"' not in self.incoming.request.body:
+        if b'"n"' not in self.incoming.text:
             return 1
         conversation = self.incoming.readable
         return 1 if conversation is None else conversation.choices
@@ -179,8 +179,9 @@ class Asking:
         asked = self.incoming.routing.model
         if asked and link.model is not None and link.model != asked:
             body = wire.with_model(body, link.model)
+        given, body = self.incoming.sent_as(body)
         headers = self.services.headers_for(
-            link.target, request.headers, via_name=request.via_name, client_key_used=request.client_key_used
+            link.target, given, via_name=request.via_name, client_key_used=request.client_key_used
         )
         return Call("POST", wire.path, headers, body, request.query)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import unquote
 
 import msgspec
 import trio
@@ -28,10 +29,13 @@ from trooper.services import Services
 from trooper.targets.upstream import Call, Headers
 from trooper.telemetry.log import log_passed
 from trooper.telemetry.report import Ending, PassedReport
+from trooper.wire.decoding import strict
 from trooper.wires import Wires
 
 #: The first word of a provider's path, as far as it is a word: all else is the client's business.
 _KIND: Final = re.compile(r"/v1/([a-z_]{1,32})(?:/|$)")
+#: What a server answers itself or not at all: a tunnel, and an echo of what it was sent, keys included.
+_NEVER: Final = frozenset({"CONNECT", "TRACE"})
 #: Said beside the headers that any answer of a target may say.
 _SAID_HERE: Final = frozenset({b"content-type", b"content-disposition"})
 
@@ -46,11 +50,11 @@ def provider_for(
     the list is made here, with the local models in it. `HEAD /` is how some agents
     see whether their provider is there.
     """
+    if method in _NEVER:
+        return None
     asks_presence = method == "HEAD" and path == "/"
     below = path.removeprefix("/v1/")
-    # A path that climbs would leave the provider's API with the provider's key.
-    climbs = any(part in ("", ".", "..") for part in below.split("/")[:-1]) or below in (".", "..")
-    if not asks_presence and (below == path or not below or climbs):
+    if not asks_presence and (below == path or not below or _climbs(below)):
         return None
     owner = wires.owner(path, headers)
     if path == "/v1/models" and owner is wires.default:
@@ -60,6 +64,18 @@ def provider_for(
         config.provider_of(row.wire) for name in named for row in wires.rows if row.wire.name == name
     )
     return next((target for target in providers if target is not None), None)
+
+
+def _climbs(below: str) -> bool:
+    """
+    Whether a decoded path would leave the provider's API, with the provider's key.
+
+    Servers disagree on what they decode once more, on backslashes, and on what
+    stands behind a semicolon: it climbs if one of them might think so.
+    """
+    readings = (below, unquote(below))
+    parts = (part for reading in readings for part in re.split(r"[/\\]", reading))
+    return any(part.partition(";")[0] in ("", ".", "..") for part in parts)
 
 
 async def pass_through(
@@ -105,11 +121,12 @@ async def pass_through(
 
 
 def _call(services: Services, target: Target, request: ClientRequest) -> Call:
+    given, body = request.as_it_came
     headers = services.headers_for(
-        target, request.headers, via_name=request.via_name, client_key_used=request.client_key_used
+        target, given, via_name=request.via_name, client_key_used=request.client_key_used
     )
     path = request.raw_path.removeprefix("/v1")
-    return Call(request.method, path, headers, request.body, request.query, at_root=path == "/")
+    return Call(request.method, path, headers, body, request.query, at_root=path == "/")
 
 
 @define
@@ -131,7 +148,7 @@ class _ToClient:
 def _without_it(services: Services, failed: Failed, target: Target, request: ClientRequest) -> Answer:
     """What the client gets where its provider gave no answer, or refused."""
     side = services.wires.client_side(services.wires.owner(request.path, request.headers).wire)
-    body = side.answered_for(request.path, request.body) if failed.kind not in PASSING else None
+    body = side.answered_for(request.path, strict(request.body)) if failed.kind not in PASSING else None
     if body is not None:
         return Answer(200, ((b"content-type", b"application/json"),), body)
     told = failure_answers.trouble(failed, target.name, midway=False)

@@ -15,6 +15,20 @@ from trooper.core.conversation import Conversation
 from trooper.relay import past_answers
 from trooper.services import Services
 from trooper.wire.client_side import ClientSide, Naming, Routing, Unreadable, Voice
+from trooper.wire.decoding import strict
+
+
+@frozen
+class Packed:
+    """
+    A body as it came, compressed; its own provider gets it like that.
+
+    Attributes:
+        coding: what its `Content-Encoding` says.
+    """
+
+    coding: bytes
+    body: bytes = field(repr=False)
 
 
 @frozen
@@ -24,12 +38,14 @@ class ClientRequest:
 
     Attributes:
         headers: names in lower case.
+        body: what it holds, where it came compressed.
         via_name: this Trooper's pseudonym in `Via`.
         client_key_used: the `Authorization` was a key to our own front door;
             it is nobody else's business.
-        raw_path: the path as the client wrote it, percent-encoded.
+        raw_path: the clean path, percent-encoded where it has to be.
         owner: whose answers this client may come back to; a digest of its
             credentials (`core.digest`), the keys to our own front door included.
+        packed: its body as it came, where that was compressed.
     """
 
     path: str
@@ -41,6 +57,14 @@ class ClientRequest:
     method: str = "POST"
     raw_path: str = ""
     owner: str = ""
+    packed: Packed | None = None
+
+    @property
+    def as_it_came(self) -> tuple[http.Headers, bytes]:
+        """Headers and body as the client sent them."""
+        if self.packed is None:
+            return self.headers, self.body
+        return (*self.headers, (b"content-encoding", self.packed.coding)), self.packed.body
 
 
 @define
@@ -51,6 +75,7 @@ class Incoming:
     Attributes:
         wire: the wire that the client speaks.
         client_side: how it is spoken with.
+        text: the client's body as JSON that everybody reads; nearly always the very bytes.
         native: the body that the provider of the client's wire gets.
         written_out: the body that is read for everybody else: an earlier
             answer that it goes on from is written out in it.
@@ -61,6 +86,7 @@ class Incoming:
     request: ClientRequest
     wire: Wire
     client_side: ClientSide
+    text: bytes = field(repr=False)
     native: bytes = field(repr=False)
     written_out: bytes = field(repr=False)
     drops_foreign_tools: bool = False
@@ -90,6 +116,10 @@ class Incoming:
         """The whole request, where it could be read."""
         conversation = self.conversation
         return None if isinstance(conversation, Unreadable) else conversation
+
+    def sent_as(self, body: bytes) -> tuple[http.Headers, bytes]:
+        """Headers and body for the client's own provider, where `body` is what it is to be told."""
+        return self.request.as_it_came if body == self.text else (self.request.headers, body)
 
     def model_for_log(self) -> str:
         """The model's name as far as it is a name: it comes from the client."""
@@ -124,8 +154,8 @@ def read(services: Services, request: ClientRequest) -> Incoming:
     row = services.wires.at(request.path)
     if row is None or row.client is None:  # The web layer has asked `is_ours`, so there is one.
         raise LookupError(request.path)
-    native = written_out = request.body
+    text = native = written_out = strict(request.body)
     if row.client.past is not None:
-        native, written_out = past_answers.bodies(services, row.client.past, request.body, request.owner)
+        native, written_out = past_answers.bodies(services, row.client.past, text, request.owner)
     drops = services.config.server.foreign_tools == "drop"
-    return Incoming(request, row.wire, row.client, native, written_out, drops)
+    return Incoming(request, row.wire, row.client, text, native, written_out, drops)

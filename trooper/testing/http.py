@@ -9,9 +9,11 @@ any moment: the handler is then cancelled, and the moment is written down.
 from __future__ import annotations
 
 import enum
+import gzip
 import json
 import socket
 import struct
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, TypeAlias
@@ -23,6 +25,11 @@ from trio.lowlevel import ParkingLot
 
 from trooper.testing.marks import Mark, Marks
 from trooper.testing.memory import MemoryStream
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 Headers: TypeAlias = Iterable[tuple[str, str]]
 _READ_BYTES = 64 * 1024
@@ -53,8 +60,15 @@ class Request:
         return next((value for key, value in self.headers if key == name), None)
 
     def json(self) -> Any:
-        """The body, read as JSON."""
-        return json.loads(self.body)
+        """The body, unpacked, read as JSON, by a reader that lets odd bytes pass."""
+        match self.header("content-encoding"):
+            case "gzip" | "x-gzip":
+                text = gzip.decompress(self.body)
+            case "zstd":
+                text = zstd.decompress(self.body)
+            case _:
+                text = self.body
+        return json.loads(text.decode(json.detect_encoding(text), "replace"), strict=False)
 
 
 @frozen
@@ -346,9 +360,10 @@ class Response:
             await self._frame(h11.EndOfMessage())
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
-        """A whole, honest answer."""
+        """A whole, honest answer; one to HEAD has no body."""
+        request = self._connection.request
         await self.head(status, headers, framing=len(body))
-        if body:
+        if body and (request is None or request.method != "HEAD"):
             await self.send(body)
         await self.end()
 

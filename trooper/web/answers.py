@@ -7,15 +7,16 @@ is still sending. Nothing in this file is on the token path.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
+import secrets
 
 import msgspec
 import trio
+from attrs import frozen
 
 from trooper.errors import RequestRejected
-from trooper.web.protocol import Headers, Message, Receive, Send
-from trooper.wires import Wires
+from trooper.web.body import Upload
+from trooper.web.protocol import Headers, Message, Send
+from trooper.wire.client_side import ClientSide
 
 #: How long an unread body is swallowed after a refusal. A socket closed over
 #: unread bytes is reset, and the reset overtakes the answer: the client would
@@ -26,17 +27,24 @@ LINGER_S = 5.0
 _JSON = (b"content-type", b"application/json")
 
 
-#: Writes an error of ours for one client, from status, code and a sentence.
-ErrorBody: TypeAlias = Callable[[int, str, str], bytes]
+@frozen
+class ErrorShape:
+    """
+    How one client is told of errors of ours.
 
+    Args:
+        side: how the clients of its wire are spoken with.
+    """
 
-def error_body_for(wires: Wires, path: str, headers: Headers) -> ErrorBody:
-    """How errors are written for whoever asks for `path` with `headers`; names in lower case."""
+    side: ClientSide
 
-    def error_body(status: int, code: str, message: str) -> bytes:
-        return msgspec.json.encode(wires.refusal_body(path, headers, status, code, message))
+    def body(self, status: int, code: str, message: str) -> bytes:
+        """The JSON of an error, from its status, its code and a sentence."""
+        return msgspec.json.encode(self.side.refusal_body(status, code, message))
 
-    return error_body
+    def headers(self) -> Headers:
+        """What stands beside it: an id, where the client's SDK looks for one."""
+        return ((self.side.id_header, f"req_{secrets.token_hex(12)}".encode()),)
 
 
 def start_message(status: int, body: bytes, headers: Headers = ()) -> Message:
@@ -50,10 +58,10 @@ def body_message(body: bytes = b"", *, more: bool = False) -> Message:
     return {"type": "http.response.body", "body": body, "more_body": more}
 
 
-async def answer_error(send: Send, error_body: ErrorBody, status: int, code: str, message: str) -> None:
+async def answer_error(send: Send, shape: ErrorShape, status: int, code: str, message: str) -> None:
     """A whole error answer. It waits on `send` only, so it runs on any loop."""
-    body = error_body(status, code, message)
-    await send(start_message(status, body))
+    body = shape.body(status, code, message)
+    await send(start_message(status, body, shape.headers()))
     await send(body_message(body))
 
 
@@ -67,7 +75,7 @@ async def answer_preflight(send: Send, asked_headers: bytes | None) -> None:
 
 
 async def answer_rejection(
-    rejected: RequestRejected, error_body: ErrorBody, receive: Receive, send: Send, *, close: bool
+    rejected: RequestRejected, shape: ErrorShape, upload: Upload, send: Send, *, close: bool
 ) -> None:
     """
     Refuse a request whose body may still be on its way.
@@ -77,10 +85,12 @@ async def answer_rejection(
     swallowed all the while: hypercorn hands it over through a queue of ten
     messages, and when that is full its own `send` waits for us to read.
     """
-    body = error_body(rejected.status, rejected.code, rejected.message)
+    body = shape.body(rejected.status, rejected.code, rejected.message)
     # The SDKs retry 408, 409, 429 and 5xx. A late body may be on time next
     # time; no other refusal gets better by asking again.
-    headers: Headers = () if rejected.status == 408 else ((b"x-should-retry", b"false"),)
+    headers: Headers = (*rejected.headers, *shape.headers())
+    if rejected.status != 408:
+        headers += ((b"x-should-retry", b"false"),)
     if rejected.status == 401:
         headers += ((b"www-authenticate", b"Bearer"),)
     if close:
@@ -88,10 +98,9 @@ async def answer_rejection(
     await send(start_message(rejected.status, body, headers))
     await send(body_message(body, more=True))
     async with trio.open_nursery() as nursery:
-        whole = trio.Event()
-        nursery.start_soon(_swallow, receive, whole)
+        nursery.start_soon(_swallow, upload)
         with trio.move_on_after(LINGER_S):
-            await whole.wait()
+            await upload.ended.wait()
         # Shielded because hypercorn says `http.disconnect` from inside this
         # call, which ends `_swallow`, and closes the connection after that.
         with trio.CancelScope(shield=True):
@@ -99,11 +108,6 @@ async def answer_rejection(
         nursery.cancel_scope.cancel()
 
 
-async def _swallow(receive: Receive, whole: trio.Event) -> None:
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            break
-        if not message.get("more_body", False):
-            whole.set()
-    whole.set()
+async def _swallow(upload: Upload) -> None:
+    while (await upload())["type"] != "http.disconnect":
+        pass

@@ -5,7 +5,7 @@ The ASGI application.
       └───── on Trio ──────────────┴── lifespan: the services, for as long as it lasts
                                    ├── http: front door ─┬─ an answer ── relay
                                    │                     └─ the rest ─── routes (Quart)
-                                   └── websocket: refused
+                                   └── websocket: 426
 
 Requests for answers go round Quart, to the relay with the raw `receive` and `send`.
 Quart sends the status line before it asks for the body, and gives the status
@@ -32,15 +32,14 @@ from trooper.config import Config
 from trooper.core import digest
 from trooper.errors import RequestRejected, TrooperError
 from trooper.relay.dispatch import is_ours
-from trooper.relay.request import ClientRequest
+from trooper.relay.request import ClientRequest, Packed
 from trooper.web.answers import (
-    ErrorBody,
+    ErrorShape,
     answer_error,
     answer_preflight,
     answer_rejection,
-    error_body_for,
 )
-from trooper.web.body import read_body
+from trooper.web.body import Upload, read_body
 from trooper.web.front_door import (
     KEY_HEADER,
     RequestHead,
@@ -51,8 +50,10 @@ from trooper.web.front_door import (
 )
 from trooper.web.guest import Guest
 from trooper.web.hang_up import hang_up_on
+from trooper.web.paths import Asked, asked, check_length, query
 from trooper.web.protocol import Answering, HangUp, Message, OpenServices, Receive, S, Scope, Send, Serve
 from trooper.web.routes import SERVICES_KEY, VIA_NAME_KEY, create_routes
+from trooper.web.websockets import answer_offer, can_be_answered, close_offer, is_offer
 from trooper.wires import WIRES, Wires
 
 logger = logging.getLogger(__name__)
@@ -135,7 +136,7 @@ class Application(Generic[S]):
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         services = self._services
-        if scope["type"] != "http" or services is None:
+        if services is None or _is_offer(scope):
             await self._refuse(scope, receive, send)
             return
 
@@ -147,33 +148,36 @@ class Application(Generic[S]):
             answered.set()
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a scope while there is nothing to serve it with; on any loop."""
-        if scope["type"] == "http":
-            error_body = self._error_body(_head(scope))
-            await answer_error(
-                send, error_body, 503, "not_running", "Trooper is not running. Its log says why."
-            )
-        else:
-            await receive()
-            await send({"type": "websocket.close", "code": 1008})
+        """Answer a scope that is not to be served, or while there is nothing to serve it with; on any loop."""
+        if not can_be_answered(scope):
+            await close_offer(receive, send)
+            return
+        shape = self._error_shape(_head(scope, _asked(scope)))
+        if _is_offer(scope):
+            await answer_offer(scope, shape, receive, send)
+            return
+        await answer_error(send, shape, 503, "not_running", "Trooper is not running. Its log says why.")
 
-    def _error_body(self, head: RequestHead) -> ErrorBody:
-        return error_body_for(self.wires, head.path, head.headers)
+    def _error_shape(self, head: RequestHead) -> ErrorShape:
+        return ErrorShape(self.wires.asking_side(head.path, head.headers))
 
     async def _answer(
         self, services: S, scope: Scope, receive: Receive, response: ClientSend, hang_up: HangUp
     ) -> None:
-        head = _head(scope)
+        target, asked_with = _asked(scope), query(scope["query_string"])
+        head, upload = _head(scope, target), Upload(receive)
         try:
+            check_length(target, asked_with)
             response.origin = allowed_origin(self.config, head)
             admitted = admit(self.config, self._machine, head)
             ours = not is_preflight(head) and is_ours(
                 self.wires, self.config, head.method, head.path, admitted.headers
             )
-            body = await read_body(self.config, receive, keep=ours)
+            coding = admitted.coding if ours else None
+            body = await read_body(self.config, upload, keep=ours, coding=coding, typed=admitted.typed)
         except RequestRejected as rejected:
             close = announces_body(head) and scope["http_version"].startswith("1")
-            await answer_rejection(rejected, self._error_body(head), receive, response, close=close)
+            await answer_rejection(rejected, self._error_shape(head), upload, response, close=close)
             return
         if body is None:
             return
@@ -182,19 +186,22 @@ class Application(Generic[S]):
         elif ours:
             request = ClientRequest(
                 path=head.path,
-                query=scope["query_string"],
+                query=asked_with,
                 headers=admitted.headers,
-                body=body,
+                body=body.read,
                 via_name=admitted.via_name,
                 client_key_used=admitted.client_key_used,
                 method=head.method,
-                raw_path=_raw_path(scope),
+                raw_path=target.raw,
                 owner=self._owner(services, head),
+                packed=Packed(head.only(b"content-encoding") or b"", body.came) if admitted.coding else None,
             )
             await self._answer_ours(services, request, head, receive, response, hang_up)
         else:
             known = {SERVICES_KEY: services, VIA_NAME_KEY: admitted.via_name}
-            inner = {**scope, "headers": list(admitted.headers), **known}
+            clean = {"path": target.path, "raw_path": target.raw.encode("ascii"), "root_path": ""}
+            headers = list(admitted.headers)
+            inner = {**scope, **clean, "query_string": asked_with, "headers": headers, **known}
             await self._routes(inner, _after_body(receive), response)
 
     async def _answer_ours(
@@ -215,7 +222,7 @@ class Application(Generic[S]):
                 raise
             logger.exception("the relay failed before it answered")
             message = "Trooper failed to answer. Its log says why."
-            await answer_error(response, self._error_body(head), 500, "internal_error", message)
+            await answer_error(response, self._error_shape(head), 500, "internal_error", message)
 
     def _owner(self, services: S, head: RequestHead) -> str:
         """Who asks: before the front door's own keys are taken out, since they tell clients apart, too."""
@@ -262,23 +269,29 @@ def this_machine() -> str:
     return f"{card} {platform.node()}"
 
 
-def _head(scope: Scope) -> RequestHead:
+def _asked(scope: Scope) -> Asked:
+    raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    return asked(raw.partition(b"?")[0], scope.get("root_path", ""))
+
+
+def _head(scope: Scope, target: Asked) -> RequestHead:
     server = scope.get("server")
     return RequestHead(
-        method=scope["method"],
-        path=scope["path"].removeprefix(scope.get("root_path", "")),
+        # A websocket's scope has none: an offer is a GET.
+        method=scope.get("method", "GET"),
+        path=target.path,
         scheme=scope["scheme"],
         headers=tuple((bytes(name).lower(), bytes(value)) for name, value in scope["headers"]),
         # Some servers give a unix socket's path and no port.
         server=None if server is None or server[1] is None else (server[0], server[1]),
+        authority=target.authority,
     )
 
 
-def _raw_path(scope: Scope) -> str:
-    """The path as it came: a provider's ids may hold what decoding would change."""
-    raw: bytes | None = scope.get("raw_path")
-    path = raw.partition(b"?")[0].decode("ascii", "replace") if raw else quote(scope["path"])
-    return path.removeprefix(scope.get("root_path", ""))
+def _is_offer(scope: Scope) -> bool:
+    if scope["type"] == "websocket":
+        return True
+    return is_offer(scope["method"], ((bytes(name).lower(), value) for name, value in scope["headers"]))
 
 
 def _cors(origin: bytes) -> list[tuple[bytes, bytes]]:

@@ -3,21 +3,68 @@
 from __future__ import annotations
 
 import trio
+from attrs import define, field, frozen
 
 from trooper.config import Config
 from trooper.errors import RequestRejected
-from trooper.web.front_door import too_large
-from trooper.web.protocol import Receive
+from trooper.web.front_door import not_json
+from trooper.web.protocol import Message, Receive
+from trooper.web.unpacking import Unpacker, too_large
 
 
-async def read_body(config: Config, receive: Receive, *, keep: bool = True) -> bytes | None:
+@frozen
+class Body:
+    """
+    A request's body.
+
+    Attributes:
+        came: the bytes as they came.
+        read: what they hold; the same, where they were not compressed.
+    """
+
+    came: bytes = field(repr=False)
+    read: bytes = field(repr=False)
+
+
+@define
+class Upload:
+    """
+    The server's `receive`, which notes whether the body has ended.
+
+    Who waits for more of a body that is over waits for the client to leave.
+    """
+
+    _receive: Receive
+    #: Nothing more of it comes.
+    ended: trio.Event = field(factory=trio.Event, init=False)
+
+    async def __call__(self) -> Message:
+        """The next message."""
+        message = await self._receive()
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            self.ended.set()
+        return message
+
+
+async def read_body(
+    config: Config, receive: Receive, *, keep: bool = True, coding: str | None = None, typed: bool = True
+) -> Body | None:
     """
     The whole body, or `None` if the client left before its end.
 
-    With `keep` false the body is read and forgotten. Bytes are counted as they
-    come: a chunked body announces no length, and an announced one may be a lie.
+    Bytes are counted as they come: a chunked body announces no length, and an
+    announced one may be a lie.
+
+    Args:
+        config: says how large it may be, and how long a pause.
+        receive: ASGI's.
+        keep: whether anybody needs it; else it is read and forgotten.
+        coding: how it is compressed, if it is and somebody needs it.
+        typed: whether the request says what its body is; else there must be none.
     """
-    pieces: list[bytes] = []
+    came: list[bytes] = []
+    read: list[bytes] = []
+    unpacker = Unpacker(coding, config.server) if coding is not None else None
     size = 0
     while True:
         # A laptop that is closed in the middle of an upload says nothing more,
@@ -32,8 +79,20 @@ async def read_body(config: Config, receive: Receive, *, keep: bool = True) -> b
         piece: bytes = message.get("body", b"")
         size += len(piece)
         if size > config.server.max_request_bytes:
-            raise too_large(config)
+            raise too_large(config.server)
+        if piece and not typed:
+            raise not_json()
         if keep and piece:
-            pieces.append(piece)
+            came.append(piece)
+            if unpacker is not None:
+                for unpacked in unpacker.pieces(piece):
+                    read.append(unpacked)
+                    # A small body may be a large one's work: others have their turn in between.
+                    await trio.lowlevel.checkpoint()
         if not message.get("more_body", False):
-            return b"".join(pieces)
+            break
+    whole = b"".join(came)
+    if unpacker is None:
+        return Body(whole, whole)
+    unpacker.end()
+    return Body(whole, b"".join(read))

@@ -20,6 +20,7 @@ from trooper.config import Config
 from trooper.config.addresses import is_loopback, leads_here
 from trooper.core.headers import Headers
 from trooper.errors import RequestRejected
+from trooper.web.unpacking import coding_of, too_large
 
 #: A header that is ours alone: it is never sent on.
 KEY_HEADER = b"x-trooper-key"
@@ -36,6 +37,11 @@ _ONCE = (
     KEY_HEADER,
 )
 
+#: What changes nothing: a page may ask for it, as for any image, and read none of it.
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+#: `none` is the user's own doing.
+_OWN_SITES = frozenset({b"same-origin", b"none"})
+
 #: A host as RFC 3986 writes it; an empty port is allowed there. Names are kept
 #: to what DNS can hold, so that no separator hides in one.
 _HOST = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::(?P<port>[0-9]{0,5}))?")
@@ -51,6 +57,8 @@ class RequestHead:
     headers: Headers
     #: The local end of the client's connection; `None` for a unix socket.
     server: tuple[str, int] | None
+    #: The host that stands in the request line itself, if one does; it counts like `Host`.
+    authority: str | None = None
 
     def only(self, name: bytes) -> bytes | None:
         """The value of a header that may come once."""
@@ -67,11 +75,16 @@ class Admitted:
         client_key_used: `Authorization` or `x-api-key` was such a key and is
             gone from `headers`; there is no client key left to send on.
         via_name: this Trooper's pseudonym in `Via` (RFC 9110, 7.6.3).
+        coding: how the body is compressed, where it is and will be read; the
+            header that says so is gone from `headers`, too.
+        typed: the request says what its body is; one that does not may have none.
     """
 
     headers: Headers
     client_key_used: bool
     via_name: str
+    coding: str | None = None
+    typed: bool = True
 
 
 def name_in_via(machine: str, place: str) -> str:
@@ -116,16 +129,27 @@ def allowed_origin(config: Config, head: RequestHead) -> bytes | None:
     allowed only by name, like any other.
     """
     origins = [value for name, value in head.headers if name == b"origin"]
-    if not origins:
+    if not origins and not _is_a_pages(head):
         return None
     known = {origin.rstrip("/").lower().encode() for origin in config.server.allowed_origins}
-    if len(origins) > 1 or origins[0].lower() not in known:
+    if len(origins) != 1 or origins[0].lower() not in known:
         raise RequestRejected(
             403,
             "origin_not_allowed",
             "Requests from web pages are refused. Add the page's origin to [server] allowed_origins to let it in.",
         )
     return origins[0]
+
+
+def _is_a_pages(head: RequestHead) -> bool:
+    """
+    Whether a browser says that a page of somebody else's changes something here.
+
+    Browsers send `Origin` with all of these; this stands behind it, for requests
+    that need neither a body nor permission. A page cannot write the header.
+    """
+    sites = {value.strip().lower() for name, value in head.headers if name == b"sec-fetch-site"}
+    return head.method not in _READING and not sites <= _OWN_SITES
 
 
 def admit(config: Config, machine: str, head: RequestHead) -> Admitted:
@@ -148,10 +172,12 @@ def admit(config: Config, machine: str, head: RequestHead) -> Admitted:
     via_name = name_in_via(machine, place)
     _check_loop(via_name, head)
     keys = frozenset() if _is_open(head) else _check_key(config, head)
-    _check_body(config, head)
-    dropped = {KEY_HEADER, *keys}
+    coding = _check_content(head) if head.method == "POST" else None
+    _check_length(config, head)
+    dropped = {KEY_HEADER, *keys} | ({b"content-encoding"} if coding else set())
     headers = tuple((name, value) for name, value in head.headers if name not in dropped)
-    return Admitted(headers, bool(keys), via_name)
+    typed = head.method != "POST" or head.only(b"content-type") is not None
+    return Admitted(headers, bool(keys), via_name, coding, typed)
 
 
 def _check_host(config: Config, head: RequestHead) -> None:
@@ -159,11 +185,18 @@ def _check_host(config: Config, head: RequestHead) -> None:
     DNS rebinding: a page's own name suddenly means 127.0.0.1, and the browser
     finds nothing wrong with it. The `Host` it sends still is the page's name.
     An address in `Host` cannot be rebound, so the one we are reached at is fine.
+    A host in the request line is another one's `Host` (RFC 9112, 3.2.2); both have to be ours.
     """
     value = head.only(b"host")
     if value is None:
         raise RequestRejected(400, "host_missing", "The request has no Host header.")
-    host = split_host(value.decode("latin-1"))
+    _check_named(config, head, value.decode("latin-1"))
+    if head.authority is not None:
+        _check_named(config, head, head.authority)
+
+
+def _check_named(config: Config, head: RequestHead, named: str) -> None:
+    host = split_host(named)
     if host is None:
         raise RequestRejected(400, "host_invalid", "The request's Host header is not a host.")
     name, port = host
@@ -275,9 +308,7 @@ def announces_body(head: RequestHead) -> bool:
     )
 
 
-def _check_body(config: Config, head: RequestHead) -> None:
-    if head.method == "POST":
-        _check_content(head)
+def _check_length(config: Config, head: RequestHead) -> None:
     length = head.only(b"content-length")
     if length is None:
         return
@@ -285,31 +316,25 @@ def _check_body(config: Config, head: RequestHead) -> None:
         raise RequestRejected(400, "content_length_invalid", "The request's Content-Length is not a number.")
     # Never `int()` of as many digits as the client likes.
     if len(length) > 15 or int(length) > config.server.max_request_bytes:
-        raise too_large(config)
+        raise too_large(config.server)
 
 
-def _check_content(head: RequestHead) -> None:
+def _check_content(head: RequestHead) -> str | None:
+    """How the body of a POST is compressed; its type must be JSON, or there must be nothing."""
     # A page may post text/plain or a form to any address without asking;
-    # application/json always asks first.
-    kind = (head.only(b"content-type") or b"").partition(b";")[0].strip().lower()
-    if kind != b"application/json":
-        raise RequestRejected(
-            415, "content_type_not_json", "The request's Content-Type is not application/json."
-        )
-    encoding = (head.only(b"content-encoding") or b"identity").strip().lower()
-    if encoding != b"identity":
-        raise RequestRejected(
-            415,
-            "content_encoding_not_identity",
-            "The request's body is compressed. Send it without Content-Encoding.",
-        )
+    # application/json always asks first. With no type at all it may post
+    # nothing but nothing, and says its `Origin` with that.
+    kind = head.only(b"content-type")
+    if kind is None:
+        if announces_body(head) and head.only(b"transfer-encoding") is None:
+            raise not_json()
+    elif kind.partition(b";")[0].strip().lower() != b"application/json":
+        raise not_json()
+    return coding_of(head.only(b"content-encoding"))
 
 
-def too_large(config: Config) -> RequestRejected:
-    """The answer to a body past the bound, announced or found out."""
-    limit = config.server.max_request_bytes
+def not_json() -> RequestRejected:
+    """The answer to a body of another type, or of none."""
     return RequestRejected(
-        413,
-        "request_too_large",
-        f"The request's body is larger than {limit} bytes. [server] max_request_bytes sets the limit.",
+        415, "content_type_not_json", "The request's Content-Type is not application/json."
     )

@@ -15,7 +15,7 @@ from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from trooper.web.answers import error_body_for
+from trooper.web.answers import ErrorShape
 from trooper.web.protocol import Scope, Serving
 from trooper.wires import Wires
 
@@ -69,9 +69,10 @@ def create_routes(wires: Wires) -> QuartTrio:
     async def http_error(error: HTTPException) -> Response:
         status = error.code or 500
         code, message = _explain(error, request.method, request.path)
-        body = error_body_for(wires, request.path, tuple(_scope()["headers"]))(status, code, message)
-        answer = app.response_class(body, status=status)
+        shape = ErrorShape(wires.asking_side(request.path, tuple(_scope()["headers"])))
+        answer = app.response_class(shape.body(status, code, message), status=status)
         answer.headers["content-type"] = "application/json"
+        answer.headers.extend((name.decode(), value.decode()) for name, value in shape.headers())
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             answer.headers["allow"] = ", ".join(sorted(error.valid_methods))
         return answer

@@ -27,6 +27,7 @@ from hypercorn.typing import Framework
 from hypercorn.utils import LifespanFailureError
 
 from trooper.config import Config
+from trooper.web.http1 import keep_to_http
 from trooper.web.protocol import Receive, Scope, Send, Serve
 
 #: Longer than any common client keeps an idle connection, so that the client
@@ -188,6 +189,7 @@ class _Connection(TCPServer):
 
 # There is no way to hand it over.
 vars(hypercorn.trio.run)["TCPServer"] = _Connection
+keep_to_http()
 
 
 def _settings(config: Config, binds: list[str]) -> HypercornConfig:

@@ -224,6 +224,7 @@ class ClientSide:
         error_body: the JSON of a failure, in the shape that the SDKs of this wire read.
         refusal_body: the same of a refusal of ours: its HTTP status, its code,
             a sentence for people.
+        id_header: where its SDKs look for the id of a request.
         owns: whether another path is this wire's, from path and headers: its
             provider gets what is no request for an answer, and it is refused
             in this wire's shape.
@@ -245,6 +246,7 @@ class ClientSide:
     new_voice: Callable[[Naming, Routing, bytes], Voice]
     error_body: Callable[[Trouble], Mapping[str, object]]
     refusal_body: Callable[[int, str, str], Mapping[str, object]]
+    id_header: bytes = b"x-request-id"
     owns: Callable[[str, Headers], bool] = _never
     cleaned: Callable[[bytes, Container[str]], bytes] = _as_it_is
     sanitised: Callable[[bytes, bytes, str], bytes | None] = _as_refused

@@ -4,12 +4,45 @@ JSON from outside, where anything may come.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from trooper.core.conversation import ImagePart
 from trooper.core.json_text import NOT_JSON
+
+#: Reads all of a value and keeps nothing of it.
+_check: Final = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+def strict(body: bytes) -> bytes:
+    """
+    A client's request as JSON that every reader takes: the very bytes, or the same said well.
+
+    Clients write a byte order mark in front, cut strings inside an emoji and
+    leave half a surrogate pair, say `NaN`, or send a line break inside a string.
+    Their providers take some of that. What is no JSON at all is left as it is.
+    """
+    try:
+        _check(body)
+        # The decoder looks at no text that it does not keep.
+        str(body, "utf-8")
+    except NOT_JSON:
+        return _said_well(body)
+    return body
+
+
+def _said_well(body: bytes) -> bytes:
+    try:
+        text = body.decode(json.detect_encoding(body), "replace")
+        value = json.loads(text, strict=False, parse_constant=lambda _word: None)
+        well = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        return body
+    # In this encoding, and in no other, half a pair is something that can be replaced.
+    return well.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
 def decoded(body: bytes | str) -> object:
