@@ -214,7 +214,7 @@ def test_an_end_without_done_is_a_failure(body: bytes) -> None:
         b"\xff\n",
         b'{"message": "x"}\n',
         b'{"done": "yes"}\n',
-        b'{"message": {"tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}}\n',
+        b'{"message": {"tool_calls": [{"function": "f"}]}}\n',
         b'{"message": {"content": "\\ud83d"}}\n',
         b'{"x": ' + b"[" * 5000 + b"]" * 5000 + b"}\n",
     ],

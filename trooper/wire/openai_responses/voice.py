@@ -111,7 +111,7 @@ class ResponsesVoice:
                     pass  # Only the bytes tell what it means for the items.
                 case _ as never:
                     assert_never(never)
-        self._call += sum(isinstance(e, ToolCallDelta) and bool(e.name) for e in events)
+        self._call += sum(isinstance(e, ToolCallDelta) and bool(e.name) and not e.replaces for e in events)
         for value in objects_in(raw):
             self._learn(value)
         # However much of the last event could be read: it was that.
