@@ -94,13 +94,15 @@ class SpokenCalls:
         half: the index of the one that it has a part of: only its rest is said.
         ids: those that the client has.
         streams: the client gets pieces of the answer; else all calls are said at its end.
-        waits: each is said as a whole; else in its pieces, one call after the other.
+        max_bytes: the bound on what waits; past it the first call goes out in its pieces.
     """
 
     next_index: int = 0
     half: int | None = None
     ids: set[str] = field(factory=set)
     streams: bool = True
+    max_bytes: int = 4_194_304
+    #: Each is said as a whole; else in its pieces, one call after the other.
     waits: bool = True
     #: A call cannot be said, and the client has nothing of it.
     broken: bool = field(default=False, init=False)
@@ -109,6 +111,12 @@ class SpokenCalls:
     _calls: dict[int, _Call] = field(factory=dict, init=False)
     # Which of them are whole, by a scan that looks at each character once.
     _open: OpenCalls = field(factory=OpenCalls, init=False)
+    _waiting: int = field(default=0, init=False)
+
+    @property
+    def holds(self) -> bool:
+        """Whether a call waits that has begun."""
+        return self.waits and not all(call.told for call in self._calls.values())
 
     def said_in(self, events: Sequence[Event]) -> tuple[Event, ...]:
         """What can be said of `events` now: their calls in that form, all else in its place."""
@@ -151,7 +159,11 @@ class SpokenCalls:
             self._say_anew(call, delta)
         else:
             self._add_to(call, delta)
-        return said if self.waits else said + self._in_order()
+        if self.streams and self._waiting > self.max_bytes:
+            self.waits = False
+        said += () if self.waits else self._in_order()
+        self.broken = self.broken or (self.streams and self._waiting > self.max_bytes)
+        return said
 
     def _part_ended(self) -> list[ToolCallDelta]:
         # Of its calls those that have arguments: not all of them need have ended.
@@ -196,6 +208,7 @@ class SpokenCalls:
             call.unsaid.clear()
         if delta.arguments:
             call.unsaid.append(delta.arguments)
+            self._waiting += len(delta.arguments)
         self._open.add(evolve(delta, replaces=True) if follows_braces else delta)
 
     def _say_anew(self, call: _Call, delta: ToolCallDelta) -> None:
@@ -233,6 +246,7 @@ class SpokenCalls:
 
     def _piece(self, call: _Call) -> list[ToolCallDelta]:
         piece = "".join(call.unsaid)
+        self._waiting -= len(piece)
         call.said += call.unsaid
         call.unsaid = []
         if call.index is not None:

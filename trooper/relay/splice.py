@@ -139,8 +139,9 @@ class Splice:
 
     def release_due(self, now: float) -> float:
         """When a tool call that waits is to wait no longer; infinite where none does."""
-        gate = self._gate
-        if gate is None or not gate.holds_call:
+        gate, calls = self._gate, self._calls
+        waits = calls is not None and calls.holds and self.streams
+        if gate is None or not (gate.holds_call or waits):
             self._holds_since = math.inf
         elif self._holds_since == math.inf:
             self._holds_since = now
@@ -148,7 +149,13 @@ class Splice:
 
     def release_calls(self) -> Sequence[Received]:
         """Hold no tool call any longer, whole or not; return what was held."""
-        return () if self._gate is None else self._released(self._gate.release_calls())
+        if self._gate is None:
+            return ()
+        released = list(self._released(self._gate.release_calls()))
+        if self._calls is not None:
+            self._calls.waits = False
+            released += self._counted([Received(b"", tuple(self._calls.cut_off()))])
+        return released
 
     def open_up(self) -> Sequence[Received]:
         """Hold nothing from here on, since nobody could go on anyway; return what was held."""
@@ -221,7 +228,8 @@ class Splice:
         """What goes out, with the calls of a leg that is spoken anew as any wire can say them."""
         calls, gate = self._calls, self._gate
         if calls is not None:
-            calls.waits = not self.streams or gate is None or (gate.holds_calls and not gate.is_open)
+            # They wait even where nobody could go on: half of one could not be unsaid.
+            calls.waits = calls.waits and (not self.streams or gate is None or gate.holds_calls)
             told = [item if item.raw else Received(b"", calls.said_in(item.events)) for item in items]
             items = [*told, *self._no_truth(calls)]
         return self._counted(items)
@@ -261,7 +269,8 @@ class Splice:
     def _new_calls(self) -> SpokenCalls:
         given, half = self.given, self._half_call
         ids = {call.id for call in given.tool_calls()}
-        return SpokenCalls(given.call_count, half[0] if half else None, ids, self.streams)
+        limit = self.server.hold_call_bytes
+        return SpokenCalls(given.call_count, half[0] if half else None, ids, self.streams, limit)
 
     def _spoken(self, item: Received) -> Received:
         """The event without its bytes, and of what it says that which is new; empty where nothing is."""
