@@ -79,6 +79,11 @@ class _Call:
         return "".join(self.text.split()) in ("", "{", "{}")
 
     @property
+    def is_nothing(self) -> bool:
+        """Whether its pieces have said nothing at all."""
+        return not (self.id or self.name or self.text.strip())
+
+    @property
     def is_object(self) -> bool:
         """Whether it begins like one."""
         return bool(self.said) or self.text.lstrip().startswith("{")
@@ -172,10 +177,10 @@ class SpokenCalls:
         return self._followed()
 
     def _followed(self) -> list[ToolCallDelta]:
-        return self.cut_off() if self.streams else []
+        return self._in_order() if self.streams else []
 
     def cut_off(self) -> list[ToolCallDelta]:
-        """Something else follows, or nothing at all: say the calls that are whole."""
+        """Nothing more comes, and nobody said so: say the calls that are whole."""
         if not self.waits:
             return self._in_order()
         return [p for index, call in self._calls.items() if self._is_whole(index) for p in self._tell(call)]
@@ -193,7 +198,7 @@ class SpokenCalls:
             if whole is not None:
                 call.unsaid = call.unsaid if call.said else [whole]
                 said += self._tell(call)
-            elif reason not in _CUT_SHORT:
+            elif reason not in _CUT_SHORT and not call.is_nothing:
                 self.broken = self.broken or call.index is None
                 self.contradicted = self.contradicted or call.index is not None
         return [] if self.broken else said
@@ -227,13 +232,13 @@ class SpokenCalls:
         return self._open.is_whole(index) and call.is_object and (call.ended or not call.is_braces)
 
     def _in_order(self) -> list[ToolCallDelta]:
-        """All calls up to the first that is not whole, and of that one what there is."""
+        """All calls up to the first that is not whole; of that one what there is, where it need not wait."""
         said: list[ToolCallDelta] = []
         for index, call in self._calls.items():
             if self._is_whole(index):
                 said += self._tell(call)
                 continue
-            if call.name and call.is_object and not call.is_braces:
+            if not self.waits and call.name and call.is_object and not call.is_braces:
                 said += self._piece(call)
             break
         return said

@@ -146,6 +146,7 @@ class CallPieces:
         number = index if index is not None and free else max(numbers, default=-1) + 1
         call = _Known(number, call_id, name)
         self._all.append(call)
+        self._by_index.setdefault(number, call)
         return call
 
     def _more(self, call: _Known, call_id: str, name: str, arguments: str) -> ToolCallDelta:
