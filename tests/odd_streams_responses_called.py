@@ -188,6 +188,16 @@ PLACES: Final = (
         unsayable=True,
     ),
     ended(
+        "a custom tool that is only done",
+        "OpenAI Responses API, custom tools",
+        created(),
+        item("done", CUSTOM),
+        output=[],
+        calls=(),
+        unsayable=True,
+        opaque=1,
+    ),
+    ended(
         "the limit in the middle of a call",
         "OpenAI Responses API, incomplete responses",
         *BEGUN,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from odd_streams_chat import BEGIN, DONE
+from odd_streams_chat import BEGIN, DONE, chunk
 from odd_streams_chat_calls import CALLED, CITY, CLOCK, HALVES, WEATHER, calling, piece
 from odd_streams_messages import begin, block
 from odd_streams_messages import stop as stopped
@@ -149,6 +149,20 @@ async def test_a_call_waits_so_long_and_no_longer(autojump_clock: Any, client: s
         assert heard(x.told()) == [("get_weather", json.loads(CITY)), ("get_time", json.loads(CLOCK[1]))]
         seen = [at for at, body in x.arrivals if b"get_weather" in body]
         assert x.arrivals[-1][0] - seen[0] > 9.0
+
+
+async def test_half_a_call_that_was_shown_says_so(autojump_clock: Any) -> None:
+    """At the token limit the API's own half calls are incomplete, too."""
+    half = calling(piece("get_weather", HALVES[0], call="call_1"))
+    pieces = (BEGIN, half, chunk({}, "length"), DONE)
+    config = with_second(configured(tool_calls="stream"), "chat", alone=True)
+    async with stage(config=config, second=ScriptedProvider(script=sends(*pieces))) as s:
+        x = await s.ask(wire="responses", tools=TOOLS["responses"])
+        last = json.loads(bytes(x.body).rstrip().rpartition(b"\ndata: ")[2])
+        assert last["type"] == "response.incomplete"
+        (told,) = last["response"]["output"]
+        assert (told["status"], told["arguments"]) == ("incomplete", HALVES[0])
+        assert b"function_call_arguments.done" not in x.body
 
 
 # -- whole answers -----------------------------------------------------------------------------------

@@ -74,7 +74,8 @@ class _Call:
     @property
     def is_braces(self) -> bool:
         """Whether it is nothing but braces, or the first of them."""
-        if self.said or sum(map(len, self.unsaid)) > _BRACES_CHARS:
+        # No piece is empty: so many of them are no braces, and a long one is asked for its length alone.
+        if self.said or len(self.unsaid) > _BRACES_CHARS or sum(map(len, self.unsaid)) > _BRACES_CHARS:
             return False
         return "".join(self.text.split()) in ("", "{", "{}")
 
@@ -86,7 +87,8 @@ class _Call:
     @property
     def is_object(self) -> bool:
         """Whether it begins like one."""
-        return bool(self.said) or self.text.lstrip().startswith("{")
+        first = next((piece for piece in self.unsaid if piece.strip()), "")
+        return bool(self.said) or first.lstrip().startswith("{")
 
 
 @define

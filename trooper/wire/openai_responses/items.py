@@ -75,7 +75,7 @@ class OpenItem:
                     "status": status,
                     "call_id": self.call_id,
                     "name": self.name,
-                    "arguments": self.said if status == "completed" else "",
+                    "arguments": "" if status == "in_progress" else self.said,
                 }
 
 

@@ -248,8 +248,11 @@ class ResponsesReader(EventReader):
                 return [*new, *self._calls.told(at, item.arguments, item.name)]
             case "message":
                 return self._missed_parts(at, item)
-            case _:
+            case kind if kind in ("", "reasoning") or item.id in self._places or at in self._begun:
                 return []
+            case _:
+                # Something of the provider's own of which this is the first word.
+                return self._begin_item(at, item)
 
     def _missed_parts(self, output_index: int, item: Item) -> list[Event]:
         events: list[Event] = []
