@@ -163,6 +163,18 @@ def test_what_is_no_object_is_no_call(arguments: str) -> None:
     assert not calls.broken
 
 
+@pytest.mark.parametrize("arguments", ["", " ", "{}", "{"])
+def test_a_limit_behind_the_name_of_a_call(arguments: str) -> None:
+    """Braces are all there is where their target says so, and not where it was cut short."""
+    limit = Finish(FinishReason.LENGTH, "length")
+    for waits in (True, False):
+        calls = SpokenCalls()
+        calls.waits = waits
+        assert pieces_of(calls, ToolCallDelta(0, "a", "f", arguments), limit) == [limit]
+    said = pieces_of(SpokenCalls(), ToolCallDelta(0, "a", "f", "{}"), PartEnd(), limit)
+    assert joined(said) == [("f", "{}")]
+
+
 def test_nobody_runs_a_call_without_a_name() -> None:
     calls = SpokenCalls()
     assert pieces_of(calls, ToolCallDelta(0, "a", arguments="{}"), PartEnd(), STOP) == [PartEnd()]

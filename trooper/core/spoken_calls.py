@@ -145,7 +145,7 @@ class SpokenCalls:
                     continue
                 case NextChoice():
                     self._calls.clear()
-                    self._open, self.next_index = OpenCalls(), 0
+                    self._open, self.next_index, self._waiting = OpenCalls(), 0, 0
                 case Begin() | Usage() | Done() | Other() | Unread():
                     pass
                 case _ as never:
@@ -192,11 +192,13 @@ class SpokenCalls:
         The answer is over: say the rest.
 
         Half a call is nobody's to run. Where the answer was cut short it is left
-        out, as far as the client has none of it; else it is `broken`.
+        out, as far as the client has none of it, and so is one of which only the
+        name has come; else it is `broken`.
         """
         said: list[ToolCallDelta] = []
         for call in self._calls.values():
-            whole = as_object(call.text) if call.name else None
+            begun = call.ended or not call.is_braces or reason not in _CUT_SHORT
+            whole = as_object(call.text) if call.name and begun else None
             if whole is not None:
                 call.unsaid = call.unsaid if call.said else [whole]
                 said += self._tell(call)
@@ -212,7 +214,7 @@ class SpokenCalls:
         follows_braces = delta.arguments.strip() and call.is_braces and call.text.rstrip().endswith("}")
         if follows_braces:
             # Some say that there are none before they say them.
-            call.unsaid.clear()
+            self._waits_anew(call, "")
         if delta.arguments:
             call.unsaid.append(delta.arguments)
             self._waiting += len(delta.arguments)
@@ -225,8 +227,13 @@ class SpokenCalls:
         elif call.told or not delta.arguments.startswith(said):
             self.contradicted = self.contradicted or not is_same(delta.arguments, call.text)
         else:
-            call.name, call.unsaid = name, [delta.arguments[len(said) :]]
+            call.name = name
+            self._waits_anew(call, delta.arguments[len(said) :])
             self._open.add(delta)
+
+    def _waits_anew(self, call: _Call, arguments: str) -> None:
+        self._waiting += len(arguments) - sum(map(len, call.unsaid))
+        call.unsaid = [arguments] if arguments else []
 
     def _is_whole(self, index: int) -> bool:
         """Whether a call can be said as it stands: braces may be none yet."""
