@@ -16,6 +16,7 @@ from generated import write_or_check
 from trooper.core.outcome import FailureKind
 from trooper.core.unfit import Unfit
 from trooper.testing import Fault
+from trooper.testing.faults.calls import CALLS
 from trooper.testing.faults.healthy import HEALTHY
 from trooper.testing.faults.in_band import IN_BAND
 from trooper.testing.faults.statuses import STATUSES
@@ -110,6 +111,11 @@ GROUPS: Sequence[tuple[str, str, Sequence[Fault]]] = (
         "Odd, but not failures",
         "A proxy that fails over on one of these is wrong.",
         HEALTHY,
+    ),
+    (
+        "Tool calls in odd shapes, and no failures either",
+        "On their own wire they pass as they are. In another one each is said whole, one after the other.",
+        CALLS,
     ),
 )
 

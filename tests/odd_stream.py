@@ -73,6 +73,9 @@ class OddStream:
         healthy: whether it is an answer that needs no help.
         reset: whether the connection is reset behind it; else the body ends.
         text, reasoning, calls: what a reader reads.
+        spoken: what a client of another wire is told of its calls; `calls` where nothing else is said.
+        unsayable: other wires have no words for it.
+        finish_reason: why it ended, in the chat wire's words, where that does not follow from `spoken`.
         opaque: the first event behind which nobody can go on; `None` if somebody always can.
         is_unread: the opaque event is not readable at all, so that it may wait for what follows.
         undecided: the reader may understand the odd event or not; the client gets it in any case.
@@ -93,15 +96,22 @@ class OddStream:
     text: str = ""
     reasoning: str = ""
     calls: tuple[Called, ...] = ()
+    unsayable: bool = False
+    finish_reason: str = ""
     opaque: int | None = None
     is_unread: bool = False
     undecided: bool = False
     outcome: str = field(kw_only=True)
+    spoken: tuple[Called, ...] = field(kw_only=True)
     _finish_at: int | None = field(default=None, alias="finish")
 
     @outcome.default
     def _default_outcome(self) -> str:
         return "completed" if self.healthy else "failed"
+
+    @spoken.default
+    def _default_spoken(self) -> tuple[Called, ...]:
+        return self.calls
 
     @property
     def pieces(self) -> Pieces:
@@ -212,7 +222,8 @@ def seen(wire: str, body: bytes) -> Seen:
 def _deltas(objects: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for value in objects:
         for choice in value.get("choices") or ():
-            said = isinstance(choice, dict) and (choice.get("delta") or choice.get("message"))
+            key = "delta" if isinstance(choice, dict) and "delta" in choice else "message"
+            said = isinstance(choice, dict) and choice.get(key)
             yield said if isinstance(said, dict) else {}
 
 
@@ -222,26 +233,72 @@ def _chat_text(objects: list[dict[str, Any]]) -> str:
 
 def _chat_calls(objects: list[dict[str, Any]]) -> tuple[Called, ...]:
     calls: list[list[str]] = []
-    by_key: dict[object, tuple[str, list[str]]] = {}
-    last: object = None
+    by_key: dict[object, list[str]] = {}
+    last: list[str] | None = None
     for delta in _deltas(objects):
         for call in filter(None, delta.get("tool_calls") or ()):
-            index, name = call.get("index"), call.get("id") or ""
-            # Without a number: one with a name of its own is another one, else it goes on.
-            last = int(index) if index is not None else name or last
-            known, said = by_key.get(last, ("", None))
-            if said is None or name not in ("", known):
-                said = ["", ""]
-                calls.append(said)
-            by_key[last] = (name or known, said)
+            index, call_id = call.get("index"), _call_id(call)
             function = call.get("function") or {}
-            said[0] += function.get("name") or ""
-            said[1] += _arguments(function.get("arguments"))
-    return tuple((name, arguments or "{}") for name, arguments in calls)
+            name, arguments = function.get("name") or "", _arguments(function.get("arguments"))
+            known = by_key.get(call_id) if call_id else None
+            known = known or (last if index is None else by_key.get(int(index)))
+            if known is None and not (call_id or name):
+                known = last
+            if known is None or _begins(known, call_id, name, arguments):
+                known = [call_id, name, arguments]
+                calls.append(known)
+            elif not (call_id and _is_json(known[2]) and arguments == known[2]):
+                known[0] = known[0] or call_id
+                known[1] = name if name.startswith(known[1]) else known[1] + name
+                known[2] += arguments
+            by_key |= {
+                key: known
+                for key in (index if index is None else int(index), call_id)
+                if key not in (None, "")
+            }
+            last = known
+    for position, call in enumerate(_last_words(objects)):
+        function = call.get("function") or {}
+        told = [_call_id(call), function.get("name") or "", _arguments(function.get("arguments"))]
+        calls[position : position + 1] = [told]
+    return tuple((name, arguments or "{}") for _, name, arguments in calls)
+
+
+def _call_id(call: dict[str, Any]) -> str:
+    call_id = call.get("id") or ""
+    return "" if call_id == "null" else str(call_id)
+
+
+def _begins(known: list[str], call_id: str, name: str, arguments: str) -> bool:
+    """Whether a piece with a name is another call than the one it seems to belong to."""
+    if not name:
+        return False
+    if call_id and known[0] and call_id != known[0]:
+        return True
+    is_again = bool(call_id) and arguments == known[2]
+    return _is_json(known[2]) and known[2] != "{}" and bool(arguments) and not is_again
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
+def _last_words(objects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The calls of a message that stands beside the finish, and says all once more."""
+    choices = [
+        choice for value in objects for choice in value.get("choices") or () if isinstance(choice, dict)
+    ]
+    messages = [
+        choice.get("message") for choice in choices if choice.get("finish_reason") and "delta" in choice
+    ]
+    return [call for said in messages if isinstance(said, dict) for call in said.get("tool_calls") or ()]
 
 
 def _arguments(value: object) -> str:
-    return json.dumps(value) if isinstance(value, dict) else str(value or "")
+    return json.dumps(value) if isinstance(value, dict | list) else str(value or "")
 
 
 def _blocks(objects: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any], list[dict[str, Any]]]]:
@@ -282,7 +339,7 @@ def _messages_calls(objects: list[dict[str, Any]]) -> tuple[Called, ...]:
         (
             start.get("name") or "",
             "".join(as_text(delta.get("partial_json") or "") for delta in deltas)
-            or json.dumps(start.get("input") or {}),
+            or as_text(start.get("input") or {}),
         )
         for kind, start, deltas in _blocks(objects)
         if kind == "tool_use"

@@ -7,14 +7,17 @@ from typing import Final
 import odd_streams_bodies
 import odd_streams_chat
 import odd_streams_chat_bytes
+import odd_streams_chat_called
 import odd_streams_chat_calls
 import odd_streams_chat_choices
 import odd_streams_chat_ends
 import odd_streams_chat_failures
 import odd_streams_messages
 import odd_streams_messages_blocks
+import odd_streams_messages_called
 import odd_streams_messages_ends
 import odd_streams_responses
+import odd_streams_responses_called
 import odd_streams_responses_ends
 import odd_streams_responses_items
 from odd_stream import Kind, Mirror, OddStream, Seen, seen
@@ -34,5 +37,8 @@ ODD: Final[tuple[OddStream, ...]] = (
     *odd_streams_responses.ROWS,
     *odd_streams_responses_items.ROWS,
     *odd_streams_responses_ends.ROWS,
+    *odd_streams_chat_called.ROWS,
+    *odd_streams_messages_called.ROWS,
+    *odd_streams_responses_called.ROWS,
     *odd_streams_bodies.ROWS,
 )

@@ -102,6 +102,15 @@ async def test_odd_but_whole_streams_are_whole(name: str, nursery: trio.Nursery,
         "finish-eos": "finish_reason is",
         "done-no-finish": "has no finish_reason",
         "gzip": "not UTF-8",
+        "calls-one-index": "has its id or name again",
+        "calls-no-index": "tool call index None",
+        "calls-no-id": "has an empty id",
+        "call-null-id": "has its id or name again",
+        "call-named-again": "has its id or name again",
+        "call-object": "arguments is not a string",
+        "call-encoded-twice": "are not an object",
+        "call-braces-first": "do not parse",
+        "calls-and-none": "there is none",
     }
     got = await chat(provider_on(nursery, ScriptedProvider()), ASK, x_fault=name)
     try:

@@ -68,6 +68,8 @@ def calls_in(events: Iterable[Event]) -> tuple[tuple[str, str], ...]:
     for event in events:
         if isinstance(event, ToolCallDelta):
             said = calls.setdefault(event.index, ["", ""])
+            if event.replaces:
+                said[:] = ["" if event.name else said[0], ""]
             said[0] += event.name
             said[1] += event.arguments
     return tuple((name, arguments) for name, arguments in calls.values())
@@ -246,7 +248,7 @@ def not_honest(row: OddStream, x: Exchange, sent: tuple[bytes, ...], whole: str)
         yield "a success, and nobody said so"
     for call in said.calls if said.done and not said.failed else ():
         # Whole calls alone, and such as were meant; `{}` may be all that there was of one.
-        if call not in row.calls and call[1] != "{}":
+        if plain([call])[0] not in plain(row.calls) and call[1] != "{}":
             yield f"half a call: {call}"
 
 

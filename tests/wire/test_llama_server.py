@@ -281,6 +281,37 @@ def test_tool_calls_have_an_id_each() -> None:
 
 
 @pytest.mark.parametrize(
+    ("pieces", "calls"),
+    [
+        ([{"id": "a", "function": {"name": "f", "arguments": {"x": 1}}}], [("a", "f", '{"x":1}')]),
+        ([{"index": 0, "function": {"name": "f", "arguments": None}}], [("call_x_0", "f", "")]),
+        ([{"index": None, "id": None, "function": {"name": "f"}}, {"index": 0}], [("call_x_0", "f", "")]),
+        (
+            [{"index": 0, "id": i, "function": {"name": "f", "arguments": "{}"}} for i in ("a", "b")],
+            [("a", "f", "{}"), ("b", "f", "{}")],
+        ),
+        (
+            [{"index": 0, "function": {"name": "f", "arguments": part}} for part in ('{"x"', ": 1}")],
+            [("call_x_0", "f", '{"x": 1}')],
+        ),
+    ],
+)
+def test_odd_tool_calls(pieces: list[dict[str, Any]], calls: list[tuple[str, str, str]]) -> None:
+    """Builds differ; an older one, or a parser of its own, is no reason to lose the answer."""
+    events, outcome = read(*(chunk({"tool_calls": [p]}) for p in pieces), chunk({}, "stop"), DONE)
+
+    said: dict[int, list[str]] = {}
+    for event in events:
+        if isinstance(event, ToolCallDelta):
+            parts = said.setdefault(event.index, ["", "", ""])
+            said[event.index] = [
+                a + b for a, b in zip(parts, (event.id, event.name, event.arguments), strict=True)
+            ]
+    assert [tuple(parts) for parts in said.values()] == calls
+    assert outcome == Completed()
+
+
+@pytest.mark.parametrize(
     ("stop_type", "reason"),
     [("eos", FinishReason.STOP), ("word", FinishReason.STOP), ("limit", FinishReason.LENGTH)],
 )

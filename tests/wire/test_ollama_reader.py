@@ -143,6 +143,18 @@ def test_tool_calls(on_done_line: bool) -> None:
     assert outcome == Completed()
 
 
+@pytest.mark.parametrize(
+    ("given", "arguments"),
+    [('{"a": "x"}', '{"a": "x"}'), (None, "{}"), ("", "{}"), (["x"], '["x"]'), ('"{}"', '"{}"')],
+)
+def test_arguments_that_are_no_object(given: object, arguments: str) -> None:
+    """What they are is seen when they are said: the line is no failure."""
+    function = {"name": "f", "arguments": given}
+    events, outcome = read(ndjson(said(tool_calls=[{"function": function, "id": None}]), ending()))
+    assert events[0] == ToolCallDelta(0, "call_req_0", "f", arguments)
+    assert outcome == Completed()
+
+
 def test_calls_of_several_lines_are_several_calls() -> None:
     """The server numbers each line's calls from 0; a client would take them for one."""
     one, two = said(tool_calls=[call("f", {})]), said(tool_calls=[call("f", {}, id="call_8u4mycfw")])
@@ -214,7 +226,7 @@ def test_an_end_without_done_is_a_failure(body: bytes) -> None:
         b"\xff\n",
         b'{"message": "x"}\n',
         b'{"done": "yes"}\n',
-        b'{"message": {"tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}}\n',
+        b'{"message": {"tool_calls": [{"function": "f"}]}}\n',
         b'{"message": {"content": "\\ud83d"}}\n',
         b'{"x": ' + b"[" * 5000 + b"]" * 5000 + b"}\n",
     ],

@@ -69,12 +69,16 @@ class ToolCallDelta:
     """
     A piece of one tool call. `index` tells the call apart within the answer;
     `id` and `name` come with the first piece, `arguments` are JSON text.
+
+    One that `replaces` says all arguments anew, and the name if it has one: by
+    its target's last word the pieces before it were wrong.
     """
 
     index: int
     id: str = ""
     name: str = ""
     arguments: str = ""
+    replaces: bool = False
 
 
 @frozen

@@ -52,6 +52,11 @@ class _Call:
     def is_blank(self) -> bool:
         return not self.arguments.strip(_BLANKS)
 
+    def say_anew(self) -> None:
+        self.pieces.clear()
+        self.depth = 0
+        self.in_string = self.escaped = self.closed = self.whole = False
+
     def add(self, piece: str) -> None:
         self.pieces.append(piece)
         was_closed = self.closed
@@ -90,6 +95,39 @@ def is_object(arguments: str) -> bool:
         return False
 
 
+def as_object(arguments: str) -> str | None:
+    """
+    `arguments` as the one JSON object that every wire takes; `None` where they are none.
+
+    Nothing is made up: null, nothing, and the empty list that PHP makes of an
+    empty object are no arguments; a text with the object in it was encoded twice.
+    """
+    if is_object(arguments):
+        return arguments
+    if not arguments.strip(_BLANKS):
+        return "{}"
+    try:
+        match msgspec.json.decode(arguments):
+            case None | []:
+                return "{}"
+            case str(inner):
+                return as_object(inner)
+            case _:
+                return None
+    except NOT_JSON:
+        return None
+
+
+def is_same(one: str, other: str) -> bool:
+    """Whether two texts are the same arguments: blanks and the order of keys say nothing."""
+    if one == other:
+        return True
+    try:
+        return bool(msgspec.json.decode(one) == msgspec.json.decode(other))
+    except NOT_JSON:
+        return False
+
+
 @define
 class OpenCalls:
     """
@@ -123,6 +161,9 @@ class OpenCalls:
             call = self._calls[delta.index] = _Call()
         call.id = call.id or delta.id
         call.name = call.name or delta.name
+        if delta.replaces:
+            call.name = delta.name or call.name
+            call.say_anew()
         if delta.arguments:
             call.add(delta.arguments)
             if call.whole:
@@ -173,6 +214,11 @@ class ToolCalls(OpenCalls):
         if call.whole or call.closed or not call.name or not all(c.whole for _, c in earlier):
             return None
         return index, ToolCall(call.id, call.name, call.arguments)
+
+    def arguments_of(self, index: int) -> str:
+        """What the call of that index has said so far."""
+        call = self._calls.get(index)
+        return "" if call is None else call.arguments
 
     def whole(self) -> tuple[ToolCall, ...]:
         """The calls that somebody finished."""

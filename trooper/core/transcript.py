@@ -156,6 +156,11 @@ class Transcript:
         return self._calls.open_call()
 
     @property
+    def call_count(self) -> int:
+        """How many calls the client has, or a part of."""
+        return len(self._calls)
+
+    @property
     def calls_are_whole(self) -> bool:
         """Whether no tool call stands open at the client."""
         return self._calls.all_whole

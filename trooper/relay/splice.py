@@ -52,6 +52,7 @@ from trooper.core.events import (
 from trooper.core.gate import Gate
 from trooper.core.outcome import PASSING, Completed, Failed, FailureKind, Outcome
 from trooper.core.seam import Join, Prefill, says_it_all
+from trooper.core.spoken_calls import SpokenCalls
 from trooper.core.structured import DocumentEnd, is_valid
 from trooper.core.tally import LegTally
 from trooper.core.transcript import Transcript
@@ -102,6 +103,8 @@ class Splice:
     _join: Join | None = field(default=None, init=False)
     _document: DocumentEnd | None = field(default=None, init=False)
     _finish: Finish | None = field(default=None, init=False)
+    # The calls of a leg that is spoken anew, once there are any.
+    _calls: SpokenCalls | None = field(default=None, init=False)
     _said: bool = field(default=False, init=False)
     _skipped: bool = field(default=False, init=False)
     _holds_since: float = field(default=math.inf, init=False)
@@ -136,8 +139,9 @@ class Splice:
 
     def release_due(self, now: float) -> float:
         """When a tool call that waits is to wait no longer; infinite where none does."""
-        gate = self._gate
-        if gate is None or not gate.holds_call:
+        gate, calls = self._gate, self._calls
+        waits = calls is not None and calls.holds and self.streams
+        if gate is None or not (gate.holds_call or waits):
             self._holds_since = math.inf
         elif self._holds_since == math.inf:
             self._holds_since = now
@@ -145,7 +149,13 @@ class Splice:
 
     def release_calls(self) -> Sequence[Received]:
         """Hold no tool call any longer, whole or not; return what was held."""
-        return () if self._gate is None else self._released(self._gate.release_calls())
+        if self._gate is None:
+            return ()
+        released = list(self._released(self._gate.release_calls()))
+        if self._calls is not None:
+            self._calls.waits = False
+            released += self._counted([Received(b"", tuple(self._calls.cut_off()))])
+        return released
 
     def open_up(self) -> Sequence[Received]:
         """Hold nothing from here on, since nobody could go on anyway; return what was held."""
@@ -170,7 +180,13 @@ class Splice:
             outcome = Completed()
         if self._gate is not None and (isinstance(outcome, Completed) or self._is_own(outcome)):
             released += self._gate.flush()
-        return outcome, self._released(released)
+        said = list(self._released(released))
+        if self._calls is not None and self.unfit is None:
+            said += self._counted([Received(b"", self._last_calls(self._calls, outcome))])
+            said += self._counted(self._no_truth(self._calls))
+        if isinstance(outcome, Completed) and self.unfit is Unfit.CALL:
+            outcome = Failed(FailureKind.UNFIT, unfit_reason=self.unfit)
+        return outcome, said
 
     def judge(self, outcome: Outcome, given: Transcript) -> tuple[Outcome, Sequence[Received]]:
         """
@@ -198,8 +214,9 @@ class Splice:
             outcome = outcome if self.goes_on and said_all else _SILENCE
         if isinstance(outcome, Completed) and not self._is_as_asked(given):
             outcome = Failed(FailureKind.UNFIT, unfit_reason=Unfit.SCHEMA)
-        if isinstance(outcome, Completed) and self._finish is not None:
-            finish = evolve(self._finish, doubtful=False)
+        if isinstance(outcome, Completed) and self._calls is not None:
+            # Behind calls the reason is told even where their target gave none.
+            finish = evolve(self._finish or Finish(FinishReason.STOP), doubtful=False)
             return outcome, self._released([Received(b"", (finish,))])
         return outcome, ()
 
@@ -208,7 +225,16 @@ class Splice:
         return self.is_first and failed.kind in PASSING
 
     def _released(self, items: Sequence[Received]) -> Sequence[Received]:
-        """Count what goes out."""
+        """What goes out, with the calls of a leg that is spoken anew as any wire can say them."""
+        calls, gate = self._calls, self._gate
+        if calls is not None:
+            # They wait even where nobody could go on: half of one could not be unsaid.
+            calls.waits = calls.waits and (not self.streams or gate is None or gate.holds_calls)
+            told = [item if item.raw else Received(b"", calls.said_in(item.events)) for item in items]
+            items = [*told, *self._no_truth(calls)]
+        return self._counted(items)
+
+    def _counted(self, items: Sequence[Received]) -> Sequence[Received]:
         for item in items:
             for event in item.events:
                 match event:
@@ -228,6 +254,23 @@ class Splice:
         return items
 
     # -- what is spoken anew -----------------------------------------------------
+
+    def _no_truth(self, calls: SpokenCalls) -> Sequence[Received]:
+        """Where a call was no truth, the leg is of no use; where the client has of it, nobody is to go on."""
+        if calls.contradicted or calls.broken:
+            self.unfit = Unfit.CALL
+        return [Received(b"", (Other(continuable=False),))] if calls.contradicted else []
+
+    def _last_calls(self, calls: SpokenCalls, outcome: Outcome) -> tuple[Event, ...]:
+        if isinstance(outcome, Failed):
+            return tuple(calls.cut_off())
+        return tuple(calls.finish(FinishReason.STOP if self._finish is None else self._finish.reason))
+
+    def _new_calls(self) -> SpokenCalls:
+        given, half = self.given, self._half_call
+        ids = {call.id for call in given.tool_calls()}
+        limit = self.server.hold_call_bytes
+        return SpokenCalls(given.call_count, half[0] if half else None, ids, self.streams, limit)
 
     def _spoken(self, item: Received) -> Received:
         """The event without its bytes, and of what it says that which is new; empty where nothing is."""
@@ -249,6 +292,8 @@ class Splice:
         """
         kept: list[Event] = []
         for event in events:
+            if self._calls is None and isinstance(event, ToolCallDelta | Finish):
+                self._calls = self._new_calls()
             if isinstance(event, Finish):
                 self._finish = event
                 continue

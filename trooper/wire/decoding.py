@@ -71,6 +71,11 @@ def arguments_text(value: object) -> str:
     return msgspec.json.encode(value if value is not None else {}).decode()
 
 
+def arguments_said(value: object) -> str:
+    """The arguments that an answer says, in whatever type; null says nothing."""
+    return "" if value is None else arguments_text(value)
+
+
 def image_at(url: str) -> ImagePart:
     """An image behind a URL, or inside one."""
     if not url.startswith("data:") or ";base64," not in url:

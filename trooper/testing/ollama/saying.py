@@ -60,17 +60,27 @@ class OllamaFault:
 
 @frozen
 class ToolUse:
-    """A tool call the model makes when the request offers tools."""
+    """
+    A tool call the model makes when the request offers tools.
+
+    `arguments` are an object by the document; some versions and models make a
+    text of it, or null.
+    """
 
     name: str
-    arguments: Mapping[str, object] = Factory(dict)
+    arguments: object = Factory(dict)
     id: str = "call_8u4mycfw"
+
+    @property
+    def told(self) -> object:
+        """The arguments as they stand on the wire."""
+        return dict(self.arguments) if isinstance(self.arguments, Mapping) else self.arguments
 
     def wire(self, index: int) -> dict[str, Any]:
         """As Ollama writes it."""
         return {
             "id": self.id,
-            "function": {"index": index, "name": self.name, "arguments": dict(self.arguments)},
+            "function": {"index": index, "name": self.name, "arguments": self.told},
         }
 
 
@@ -122,7 +132,7 @@ def say(model: Model, ask: Ask, prompt: Prompt, words: Words, room: int) -> Sayi
     endless = ask.options.get("num_predict") == 0 and model.path != "A"
     limit = min(limit, room) if limit > 0 else room
     said = min(len(thinking) + len(content), limit)
-    cost = sum(3 + len(count(json.dumps(dict(call.arguments)))) for call in calls)
+    cost = sum(3 + len(count(json.dumps(call.told))) for call in calls)
     cut = said < len(thinking) + len(content) or (bool(calls) and said + cost > limit)
     if calls and cut:
         if model.path == "A":

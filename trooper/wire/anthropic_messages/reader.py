@@ -44,7 +44,7 @@ from trooper.core.events import (
 )
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Failed, FailureKind
-from trooper.wire.decoding import arguments_text
+from trooper.wire.decoding import arguments_said
 from trooper.wire.framed import EMPTY, EventReader
 from trooper.wire.large import LargeEvent
 from trooper.wire.tolerant import fitted, is_nothing, unknown_in, words_of
@@ -92,7 +92,8 @@ class _Block(msgspec.Struct):
     name: str = ""
     text: str = ""
     thinking: str = ""
-    input: dict[str, object] | None = None
+    # An object by the document, and empty here.
+    input: object = None
 
 
 class _Delta(msgspec.Struct):
@@ -137,6 +138,8 @@ class MessagesReader(EventReader):
     _open: dict[int, str] = field(factory=dict, init=False)
     _calls: dict[int, int] = field(factory=dict, init=False)
     _with_arguments: set[int] = field(factory=set, init=False)
+    # What calls had in their start: it counts where no delta of theirs follows.
+    _inputs: dict[int, str] = field(factory=dict, init=False)
     _count: int = field(default=0, init=False)
     # The event has come that says why, and did not say it.
     _gave_no_reason: bool = field(default=False, init=False)
@@ -207,11 +210,13 @@ class MessagesReader(EventReader):
             return [Other()]
         read.text = read.text or words_of(delta.get("text"))
         read.thinking = read.thinking or words_of(delta.get("thinking"))
+        read.partial_json = read.partial_json or arguments_said(delta.get("partial_json"))
         return self._read_delta(read, index)
 
     def _block_slowly(self, read: _Block, block: Mapping[str, object], index: int | None) -> Sequence[Event]:
         read.text = read.text or words_of(block.get("text"))
         read.thinking = read.thinking or words_of(block.get("thinking"))
+        read.input = block.get("input")
         if not read.type and unknown_in(block, _TEXT_BLOCK_KEYS):
             return self._said(Other(continuable=False))
         return self._start_block(read, index)
@@ -235,9 +240,9 @@ class MessagesReader(EventReader):
                 number, self._count = self._count, self._count + 1
                 self._calls[index] = number
                 self._with_arguments.discard(index)
-                begun = self._said(ToolCallDelta(number, block.id, block.name))
-                # By the document the input is empty here; some put it into the start as a whole.
-                return begun + self._say_arguments(index, arguments_text(block.input) if block.input else "")
+                # Some put all of it into the start, and some behind that into deltas as well.
+                self._inputs[index] = arguments_said(block.input) if block.input else ""
+                return self._said(ToolCallDelta(number, block.id, block.name))
             case kind if kind in _SILENT_BLOCKS:
                 return [Other(thinks=kind == "redacted_thinking")]
             case _:
@@ -272,11 +277,17 @@ class MessagesReader(EventReader):
         index = self._last if index is None else index
         if self._open.pop(index, "") == "tool_use" and index not in self._with_arguments:
             # A call without arguments is streamed without a delta.
-            return [ToolCallDelta(self._calls[index], arguments="{}"), PartEnd()]
+            return [*self._say_arguments(index, self._inputs[index] or "{}"), PartEnd()]
         return [PartEnd()]
 
+    def _unstopped(self) -> list[Event]:
+        """The inputs of calls whose blocks nobody stops."""
+        calls = [index for index, kind in self._open.items() if kind == "tool_use"]
+        late = [index for index in calls if index not in self._with_arguments]
+        return [event for index in late for event in self._say_arguments(index, self._inputs[index])]
+
     def _read_end(self, event: _Event) -> list[Event]:
-        events: list[Event] = []
+        events = self._unstopped()
         counts = event.usage
         if counts is not None and counts.output_tokens is not None:
             self._counted = self._counted or counts.output_tokens > 0

@@ -30,6 +30,8 @@ from trooper.core.events import (
 from trooper.core.framing import SSEFramer, parse_sse
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
+from trooper.wire.calls import CallPieces
+from trooper.wire.decoding import arguments_said
 from trooper.wire.faults import find_error
 from trooper.wire.framed import FramedReader
 
@@ -46,11 +48,12 @@ _FINISHES: Final = {
 
 class _Function(msgspec.Struct):
     name: str | None = None
-    arguments: str | None = None
+    # Text by the document; a text is what it is read as.
+    arguments: object = None
 
 
 class _ToolCall(msgspec.Struct):
-    index: int = 0
+    index: int | None = None
     id: str | None = None
     function: _Function | None = None
 
@@ -97,7 +100,7 @@ class LlamaReader(FramedReader):
 
     max_event_bytes: int
     call_id: str = "call"
-    _named: set[int] = field(factory=set, init=False)
+    _calls: CallPieces = field(factory=CallPieces, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._framer = SSEFramer(self.max_event_bytes)
@@ -151,8 +154,7 @@ class LlamaReader(FramedReader):
 
     def _tool_call(self, call: _ToolCall) -> ToolCallDelta:
         function = call.function or _Function()
-        call_id = call.id or ""
-        if call.index not in self._named:
-            self._named.add(call.index)
-            call_id = call_id or f"{self.call_id}_{call.index}"
-        return ToolCallDelta(call.index, call_id, function.name or "", function.arguments or "")
+        arguments = arguments_said(function.arguments)
+        return self._calls.piece(
+            call.index, call.id or "", function.name or "", arguments, made_up=self.call_id
+        )

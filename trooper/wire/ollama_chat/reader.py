@@ -29,18 +29,20 @@ from trooper.core.events import (
 from trooper.core.framing import LineFramer
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Completed, Failed, FailureKind
+from trooper.wire.decoding import arguments_said
 from trooper.wire.faults import find_error
 from trooper.wire.framed import FramedReader
 
 
 class _Function(msgspec.Struct):
-    name: str = ""
-    arguments: dict[str, object] = {}
+    name: str | None = None
+    # An object by the document; some versions and models make a text of it, or null.
+    arguments: object = None
 
 
 class _ToolCall(msgspec.Struct):
-    function: _Function
-    id: str = ""
+    function: _Function | None = None
+    id: str | None = None
 
 
 class _Message(msgspec.Struct):
@@ -105,8 +107,10 @@ class OllamaReader(FramedReader):
     def _tool_call(self, call: _ToolCall) -> ToolCallDelta:
         index = self._calls
         self._calls += 1
-        arguments = msgspec.json.encode(call.function.arguments).decode()
-        return ToolCallDelta(index, call.id or f"{self.call_id}_{index}", call.function.name, arguments)
+        function = call.function or _Function()
+        # A call without arguments has them all.
+        arguments = arguments_said(function.arguments) or "{}"
+        return ToolCallDelta(index, call.id or f"{self.call_id}_{index}", function.name or "", arguments)
 
     def _end(self, line: _Line) -> list[Event]:
         self.finished = True

@@ -40,13 +40,12 @@ from trooper.core.events import (
     Reasoning,
     Refusal,
     Text,
-    ToolCallDelta,
     Usage,
 )
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Failed, FailureKind, Outcome
-from trooper.core.tool_calls import OpenCalls
-from trooper.wire.decoding import arguments_text
+from trooper.wire.calls import CallPieces
+from trooper.wire.decoding import arguments_said
 from trooper.wire.faults import ERROR_FINISHES
 from trooper.wire.framed import EventReader
 from trooper.wire.large import LargeEvent
@@ -70,6 +69,8 @@ class _ToolCall(msgspec.Struct):
     index: int | None = None
     id: str | None = None
     function: _Function | None = None
+    # Its input is no JSON; whoever has one takes the slow road.
+    custom: None = None
 
 
 class _Delta(msgspec.Struct, forbid_unknown_fields=True):
@@ -132,10 +133,8 @@ class ChatReader(EventReader):
 
     choices: int = 1
     _begun: bool = field(default=False, init=False)
-    _calls: OpenCalls = field(factory=OpenCalls, init=False)
-    # By the index that a call is given: its own, and its id.
-    _numbers: dict[int, tuple[int, str]] = field(factory=dict, init=False)
-    _last_call: int = field(default=0, init=False)
+    _calls: CallPieces = field(factory=CallPieces, init=False)
+    _has_words: bool = field(default=False, init=False)
     _open_choices: set[int] = field(factory=set, init=False)
     _ended_choices: set[int] = field(factory=set, init=False)
 
@@ -215,37 +214,26 @@ class ChatReader(EventReader):
         if thinking:
             events.append(Reasoning(thinking))
         if delta.content:
+            self._has_words = True
             events.append(Text(delta.content))
         if delta.refusal:
             events.append(Refusal(delta.refusal))
         for call in delta.tool_calls or ():
             function = call.function or _Function()
-            events.append(self._piece(call, function.name or "", function.arguments or ""))
-
-    def _piece(self, call: _ToolCall, name: str, arguments: str) -> ToolCallDelta:
-        """
-        A piece of a call. Some give all calls one index, or none: another id
-        with a name begins another call.
-        """
-        given = self._last_call if call.index is None else call.index
-        index, call_id = self._numbers.get(given, (given, ""))
-        if name and call.id and call_id not in ("", call.id):
-            index, call_id = max(number for number, _ in self._numbers.values()) + 1, ""
-        self._numbers[given] = index, call_id or call.id or ""
-        self._last_call = given
-        piece = ToolCallDelta(index, call.id or "", name, arguments)
-        self._calls.add(piece)
-        return piece
+            piece = self._calls.piece(
+                call.index, call.id or "", function.name or "", function.arguments or ""
+            )
+            events.append(piece)
 
     def _done(self) -> Sequence[Event]:
-        if not self._said_finish and not self._calls.all_whole:
+        if not self._said_finish and not self._calls.calls.all_whole:
             # No finish reason and half a tool call: nobody finished that call.
             self._fail(Failed(FailureKind.EOF_EARLY), b"")
             return ()
         return self._terminate()
 
     def _early_end(self) -> Outcome:
-        if self._ended and not self.finished and not self._calls.all_whole:
+        if self._ended and not self.finished and not self._calls.calls.all_whole:
             # Half a call, and a finish that is not to be believed.
             return Failed(FailureKind.EOF_EARLY)
         return super()._early_end()
@@ -295,29 +283,60 @@ class ChatReader(EventReader):
             self._counted = self._counted or read.completion_tokens > 0
 
     def _said_slowly(self, choice: Mapping[str, object]) -> list[Event]:
-        delta = choice.get("delta")
+        delta, message = choice.get("delta"), choice.get("message")
+        ends = bool(choice.get("finish_reason"))
         # Beside a delta they say the same once more.
-        unknown = (
-            any(not is_nothing(choice.get(key)) for key in ("message", "text")) and "delta" not in choice
-        )
+        unknown = "delta" not in choice and not is_nothing(choice.get("text"))
         if not isinstance(delta, dict):
             unknown, delta = unknown or not is_nothing(delta), {}
         said = words_in(delta)
-        calls, unknown = delta.get("tool_calls"), unknown or unknown_in(delta, DELTA_KEYS)
-        for call in calls if isinstance(calls, list) else (calls,):
-            if is_nothing(call):
-                continue
-            if (
-                isinstance(calls, list)
-                and isinstance(call, dict)
-                and isinstance(call.get("function"), dict | None)
-            ):
-                said.append(self._piece(fitted(call, _ToolCall), *_function_of(call)))
-            else:
-                unknown = True
+        self._has_words = self._has_words or any(isinstance(event, Text) for event in said)
+        unknown = (
+            self._calls_slowly(delta.get("tool_calls"), said) or unknown or unknown_in(delta, DELTA_KEYS)
+        )
+        if isinstance(message, dict) and ends:
+            unknown = self._all_of_it(message, said) or unknown
+        elif not is_nothing(message) and "delta" not in choice:
+            unknown = True
         if unknown:
             said.append(Other(continuable=False))
         return said
+
+    def _calls_slowly(self, calls: object, said: list[Event]) -> bool:
+        """Take in the calls of a delta; returns whether some of them are not understood."""
+        unknown = False
+        for call in calls if isinstance(calls, list) else (calls,):
+            if is_nothing(call):
+                continue
+            if isinstance(calls, list) and isinstance(call, dict) and _is_function(call):
+                read, (name, arguments) = fitted(call, _ToolCall), _function_of(call)
+                said.append(self._calls.piece(read.index, read.id or "", name, arguments))
+            else:
+                unknown = True
+        return unknown
+
+    def _all_of_it(self, message: Mapping[str, object], said: list[Event]) -> bool:
+        """
+        Take in an answer that is said once more as a whole, beside its finish.
+
+        Its calls count where they are others than their pieces were: some servers lose
+        pieces, and SDKs take the whole. Its words count where there were none: nobody
+        runs those, and many trim them. Returns whether it is not understood.
+        """
+        said += () if self._has_words else words_in(message)
+        calls = message.get("tool_calls")
+        unknown = not isinstance(calls, list) and not is_nothing(calls)
+        for position, call in enumerate(calls if isinstance(calls, list) else ()):
+            if not isinstance(call, dict) or not _is_function(call):
+                unknown = unknown or not is_nothing(call)
+                continue
+            piece = self._calls.whole(position, text_of(call.get("id")), *_function_of(call))
+            said += [] if piece is None else [piece]
+        return unknown
+
+
+def _is_function(call: Mapping[str, object]) -> bool:
+    return isinstance(call.get("function"), dict | None) and is_nothing(call.get("custom"))
 
 
 def _function_of(call: Mapping[str, object]) -> tuple[str, str]:
@@ -325,6 +344,4 @@ def _function_of(call: Mapping[str, object]) -> tuple[str, str]:
     function = call.get("function")
     if not isinstance(function, dict):
         return "", ""
-    given = function.get("arguments")
-    arguments = arguments_text(given) if isinstance(given, dict) else text_of(given)
-    return text_of(function.get("name")), arguments
+    return text_of(function.get("name")), arguments_said(function.get("arguments"))

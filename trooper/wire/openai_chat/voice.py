@@ -57,6 +57,11 @@ def usage_body(usage: Usage) -> dict[str, int | bool]:
     return body | {"trooper_estimated": True} if usage.estimated else body
 
 
+def made_up_id(answer_id: str, index: int) -> str:
+    """The id of a call to which its target gave none, or one that another has."""
+    return f"call_{answer_id}_{index}"
+
+
 @define
 class ChatVoice:
     """
@@ -153,7 +158,7 @@ class ChatVoice:
         function: dict[str, object] = {"arguments": delta.arguments}
         call: dict[str, object] = {"index": delta.index, "function": function}
         if delta.id or delta.name:
-            call |= {"id": delta.id, "type": "function"}
+            call |= {"id": delta.id or made_up_id(self.id, delta.index), "type": "function"}
             function["name"] = delta.name
         return call
 

@@ -25,9 +25,9 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
+from trooper.wire.decoding import arguments_said
 from trooper.wire.faults import ERROR_FINISHES
 from trooper.wire.openai_chat.keys import FINISHES, MESSAGE_KEYS
-from trooper.wire.openai_chat.read_request import read_tool_call
 from trooper.wire.tolerant import (
     content_of,
     is_nothing,
@@ -109,12 +109,14 @@ def _said_in(message: Mapping[str, object]) -> list[Event]:
     for index, raw in enumerate(calls if isinstance(calls, list) else [calls]):
         if is_nothing(raw):
             continue
-        try:
-            call = read_tool_call(raw)
-        except (TypeError, KeyError):
-            events.append(Other(continuable=False))
+        function = raw.get("function") if isinstance(raw, dict) and is_nothing(raw.get("custom")) else None
+        name = text_of(function.get("name")) if isinstance(function, dict) else ""
+        if isinstance(raw, dict) and isinstance(function, dict) and name:
+            arguments = arguments_said(function.get("arguments")) or "{}"
+            events.append(ToolCallDelta(index, text_of(raw.get("id")), name, arguments))
         else:
-            events.append(ToolCallDelta(index, call.id, call.name, call.arguments))
+            # Nobody could run it, or its input is no JSON.
+            events.append(Other(continuable=False))
     if unknown_in(message, MESSAGE_KEYS):
         events.append(Other(continuable=False))
     return events

@@ -29,7 +29,7 @@ from trooper.core.events import (
 )
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.notes import legs_note, with_note
-from trooper.wire.openai_chat.voice import usage_body
+from trooper.wire.openai_chat.voice import made_up_id, usage_body
 from trooper.wire.openai_error import error_body
 from trooper.wire.whole import WholeVoice
 
@@ -123,11 +123,11 @@ class WholeChatVoice(WholeVoice):
         if index in self._calls:
             message["tool_calls"] = [
                 {
-                    "id": call["id"],
+                    "id": call["id"] or made_up_id(self.id, number),
                     "type": "function",
                     "function": {"name": call["name"], "arguments": call["arguments"]},
                 }
-                for _, call in sorted(self._calls[index].items())
+                for number, call in sorted(self._calls[index].items())
             ]
         elif message["content"] is None and message["refusal"] is None:
             message["content"] = ""

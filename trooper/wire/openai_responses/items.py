@@ -12,6 +12,8 @@ from collections.abc import Mapping
 
 from attrs import define, field
 
+from trooper.wire.decoding import arguments_said
+
 
 @define
 class OpenItem:
@@ -73,7 +75,7 @@ class OpenItem:
                     "status": status,
                     "call_id": self.call_id,
                     "name": self.name,
-                    "arguments": self.said if status == "completed" else "",
+                    "arguments": "" if status == "in_progress" else self.said,
                 }
 
 
@@ -122,6 +124,12 @@ class Items:
                     self.open.part = ""
             case str(name) if self.open is not None and name.endswith(".done"):
                 whole = value.get("text", value.get("refusal", value.get("arguments")))
+                if whole is None:
+                    return
+                if self.open.kind == "function_call":
+                    whole = arguments_said(whole)
+                    # Empty braces behind real arguments are no word.
+                    whole = self.open.said if whole.strip() in ("", "{}") and self.open.said else whole
                 if isinstance(whole, str):
                     self.open.pieces, self.open.told = [whole], True
             case _:

@@ -5,8 +5,10 @@ Theory of operation
 -------------------
 An answer is a row of output items, each with parts, and every part says its
 text twice: in deltas, and once more when it is done. The deltas are what is
-read; what is done counts only where no delta of that part came before (some
-servers send none). The last event is finish and terminator in one.
+read. Of a text that is done counts what its deltas did not have: all of it, or
+the rest; where it is another text the deltas stay, since they have been read,
+nobody runs them, and many servers trim what they repeat. Of a call the last
+word counts (`calls.py`). The last event is finish and terminator in one.
 
     event or end of body                      outcome
     ----------------------------------------  -------------------------------
@@ -27,11 +29,11 @@ forwarded, and the answer cannot be continued from then on.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
-from attrs import define, field
+from attrs import define, evolve, field
 
 from trooper.core.events import (
     Begin,
@@ -43,14 +45,14 @@ from trooper.core.events import (
     Reasoning,
     Refusal,
     Text,
-    ToolCallDelta,
     Usage,
 )
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Failed, FailureKind
-from trooper.core.tool_calls import OpenCalls
+from trooper.wire.decoding import arguments_said
 from trooper.wire.framed import EventReader
 from trooper.wire.large import LargeEvent
+from trooper.wire.openai_responses.calls import ItemCalls
 from trooper.wire.openai_responses.shapes import Item, Response, StreamEvent, finish_of, said_by
 from trooper.wire.tolerant import fitted, is_nothing, unknown_in, words_of
 
@@ -102,15 +104,9 @@ def new_reader(max_event_bytes: int, *, choices: int = 1) -> ResponsesReader:
 class ResponsesReader(EventReader):
     """One answer's reader; `max_event_bytes` is how much of one event is kept."""
 
-    # Parts that said something; calls by their output index: which one, and the arguments that have not ended.
-    _said: set[_Place] = field(factory=set, init=False)
-    _calls: dict[int, int] = field(factory=dict, init=False)
-    _open_calls: dict[int, OpenCalls] = field(factory=dict, init=False)
-    _count: int = field(default=0, init=False)
-    # Where calls stand by their own ids.
-    _call_ids: dict[str, int] = field(factory=dict, init=False)
-    # Calls that began without a name.
-    _nameless: set[int] = field(factory=set, init=False)
+    # What each part has said, as a sum.
+    _said: dict[_Place, _Sum] = field(factory=dict, init=False)
+    _calls: ItemCalls = field(factory=ItemCalls, init=False)
     # The last item that began, for events that do not say where they belong.
     _last: int = field(default=-1, init=False)
     # Where items have begun; the same by their ids.
@@ -150,7 +146,7 @@ class ResponsesReader(EventReader):
             case "response.reasoning_summary_text.done" | "response.reasoning_text.done":
                 return self._missed(event, "thought", Reasoning(event.text) if event.text else None)
             case "response.function_call_arguments.done":
-                return self._end_call(self._at(event), event.arguments or "")
+                return self._end_arguments(self._at(event), event.arguments or "")
             case "response.output_item.added" if event.item is not None:
                 return self._begin_item(event.output_index, event.item)
             case "response.output_item.done" if event.item is not None:
@@ -168,10 +164,11 @@ class ResponsesReader(EventReader):
     def _hear_slowly(self, value: object, name: str, raw: bytes) -> Sequence[Event]:
         if not isinstance(value, dict):
             return [Other(continuable=is_nothing(value))]
-        event = fitted(value, StreamEvent)
-        kind = event.type or name
-        if event.delta is None and value.get("delta") is not None:
-            event.delta = words_of(value.get("delta")) or None
+        event = fitted(_with_arguments(value), StreamEvent)
+        kind, delta = event.type or name, value.get("delta")
+        if event.delta is None and delta is not None:
+            of_call = kind == "response.function_call_arguments.delta"
+            event.delta = (arguments_said(delta) if of_call else words_of(delta)) or None
         heard = self._read_event(event, kind)
         if heard is not None:
             return heard
@@ -184,7 +181,7 @@ class ResponsesReader(EventReader):
     def _hear_large(self, event: LargeEvent) -> Sequence[Event]:
         if event.type in (*_FINISHING, *_ENDS_A_CALL):
             # Which calls it ends nobody has read; their arguments are said one after the other.
-            self._open_calls.clear()
+            self._calls.end_all()
         return self._end(Response(), event.type) if event.type in _FINISHING else ()
 
     def _say(self, event: StreamEvent, kind: str, said: Event | None) -> list[Event]:
@@ -192,7 +189,8 @@ class ResponsesReader(EventReader):
             return []
         self._content()
         at = self._at(event)
-        self._said.add(_place(at, event, kind))
+        place = _place(at, event, kind)
+        self._said[place] = _sum(said, self._said.get(place, (0, 0)))
         self._sums[at, kind] = _sum(said, self._sums.get((at, kind), (0, 0)))
         return [said]
 
@@ -206,10 +204,14 @@ class ResponsesReader(EventReader):
 
     def _missed(self, event: StreamEvent, kind: str, said: Event | None) -> list[Event]:
         """What a part says when it is done, where it said nothing before."""
-        at = self._at(event)
-        if said is None or _place(at, event, kind) in self._said or _sum(said) == self._sums.get((at, kind)):
+        if said is None:
             return []
-        return self._say(event, kind, said)
+        at = self._at(event)
+        before = self._said.get(_place(at, event, kind))
+        if before is None and _sum(said) == self._sums.get((at, kind)):
+            return []
+        rest = said if before is None else _rest(said, before)
+        return [] if rest is None else self._say(event, kind, rest)
 
     def _begin_item(self, given: int | None, item: Item) -> list[Event]:
         self._last = output_index = self._last + 1 if given is None else given
@@ -222,79 +224,60 @@ class ResponsesReader(EventReader):
             case "reasoning":
                 return [Other(thinks=True)]
             case "function_call":
-                return [self._begin_call(output_index, item)]
+                self._content()
+                return self._calls.begin(output_index, item)
             case _:
                 self._has_content = True
                 return [Other(continuable=False)]
 
-    def _begin_call(self, output_index: int, item: Item) -> ToolCallDelta:
-        self._content()
-        # Counted, since some give all items one index.
-        index, self._count = self._count, self._count + 1
-        self._calls[output_index] = index
-        self._said.discard((output_index, "arguments", 0))
-        call_id = item.call_id or item.id
-        if call_id:
-            self._call_ids[call_id] = output_index
-        self._open_calls[output_index] = OpenCalls()
-        if not item.name:
-            self._nameless.add(output_index)
-        return ToolCallDelta(index, call_id, item.name)
-
-    def _say_arguments(self, output_index: int, arguments: str) -> list[Event]:
-        index = self._calls.get(output_index)
-        if index is None:
+    def _say_arguments(self, at: int, arguments: str) -> list[Event]:
+        if at not in self._calls:
             return [Other(continuable=False)]
-        if not arguments:
-            return []
-        self._said.add((output_index, "arguments", 0))
-        if (begun := self._open_calls.get(output_index)) is not None:
-            begun.add(ToolCallDelta(0, name="f", arguments=arguments))
-        return [ToolCallDelta(index, arguments=arguments)]
+        return self._calls.say(at, arguments)
 
-    def _end_call(self, output_index: int, arguments: str) -> list[Event]:
-        if output_index not in self._calls:
+    def _end_arguments(self, at: int, arguments: str) -> list[Event]:
+        if at not in self._calls:
             return [Other(continuable=not arguments)]
-        if output_index not in self._open_calls:
-            return []
-        del self._open_calls[output_index]
-        if (output_index, "arguments", 0) in self._said:
-            return [PartEnd()]
-        # A call without arguments has no delta, and some servers send none at all.
-        return [ToolCallDelta(self._calls[output_index], arguments=arguments or "{}"), PartEnd()]
+        return self._calls.told(at, arguments, ends=False)
 
-    def _end_item(self, output_index: int, item: Item) -> list[Event]:
+    def _end_item(self, at: int, item: Item) -> list[Event]:
         match item.type:
             case "function_call":
                 new: list[Event] = []
-                if output_index not in self._calls:
-                    new.append(self._begin_call(output_index, item))
-                elif item.name and output_index in self._nameless:
-                    new.append(ToolCallDelta(self._calls[output_index], name=item.name))
-                    self._nameless.discard(output_index)
-                return [*new, *self._end_call(output_index, item.arguments)]
+                if at not in self._calls:
+                    self._content()
+                    new = self._calls.begin(at, item)
+                return [*new, *self._calls.told(at, item.arguments, item.name)]
             case "message":
-                return self._missed_parts(output_index, item)
-            case _:
+                return self._missed_parts(at, item)
+            case kind if kind in ("", "reasoning") or item.id in self._places or at in self._begun:
                 return []
+            case _:
+                # Something of the provider's own of which this is the first word.
+                return self._begin_item(at, item)
 
     def _missed_parts(self, output_index: int, item: Item) -> list[Event]:
         events: list[Event] = []
         for number, part in enumerate(item.content or ()):
-            place = (output_index, "text", number)
-            said = said_by(part)
-            if said is not None and place not in self._said and _sum(said) not in self._sums.values():
-                self._said.add(place)
-                self._sums[output_index, "text"] = _sum(said)
+            place, said = (output_index, "text", number), said_by(part)
+            if said is None:
+                continue
+            before = self._said.get(place)
+            if before is None and _sum(said) in self._sums.values():
+                continue
+            rest = said if before is None else _rest(said, before)
+            if rest is not None:
+                self._said[place] = self._sums[output_index, "text"] = _sum(said)
                 self._has_content = True
-                events.append(said)
+                events.append(rest)
         return events
 
     def _end(self, response: Response, kind: str) -> Sequence[Event]:
         """The last event: finish and terminator in one."""
         events: list[Event] = []
         for number, item in enumerate(response.output or ()):
-            output_index = self._call_ids.get(item.call_id or item.id, self._places.get(item.id, number))
+            known = self._calls.place(item)
+            output_index = self._places.get(item.id, number) if known is None else known
             match item.type:
                 case "function_call" if item.arguments or output_index not in self._calls:
                     events += self._end_item(output_index, item)
@@ -304,14 +287,17 @@ class ResponsesReader(EventReader):
                     pass
                 case _:
                     self._has_content = True
-        is_whole = all(begun.all_whole for begun in self._open_calls.values())
-        if not is_whole and kind != "response.incomplete":
+                    if item.id not in self._places and number not in self._begun:
+                        # Something of the provider's own that came with the end alone.
+                        events.append(Other(continuable=False))
+        events += self._calls.untold() if kind != "response.incomplete" else ()
+        if not self._calls.all_whole and kind != "response.incomplete":
             # Its arguments began and never ended: an end that lies (pi#9897).
             self._fail(Failed(FailureKind.EOF_EARLY), b"")
             return ()
         if kind == "response.incomplete":
             response.status = "incomplete"
-        reason, word = finish_of(response, has_calls=bool(self._calls))
+        reason, word = finish_of(response, has_calls=len(self._calls) > 0)
         if response.usage is not None:
             self._counted = self._counted or response.usage.output_tokens > 0
             events.append(Usage(response.usage.input_tokens, response.usage.output_tokens))
@@ -335,3 +321,29 @@ def _sum(said: Event, before: _Sum = (0, 0)) -> _Sum:
             return before[0] + len(text), zlib.crc32(text.encode("utf-8", "surrogatepass"), before[1])
         case _:
             return before
+
+
+def _rest(said: Event, before: _Sum) -> Event | None:
+    """What `said` has more than what was said before; `None` where that is nothing, or another text."""
+    size, _ = before
+    match said:
+        case Text(text) | Refusal(text) | Reasoning(text) if len(text) > size:
+            begun = evolve(said, text=text[:size]) if size else None
+            same = begun is None or _sum(begun) == before
+            return evolve(said, text=text[size:]) if same else None
+        case _:
+            return None
+
+
+def _with_arguments(value: Mapping[str, object]) -> Mapping[str, object]:
+    """The same event, with all arguments in it as text: some send the object that they are."""
+    arguments, item, response = value.get("arguments"), value.get("item"), value.get("response")
+    changed: dict[str, object] = {}
+    if not isinstance(arguments, str | None):
+        changed["arguments"] = arguments_said(arguments)
+    if isinstance(item, dict):
+        changed["item"] = _with_arguments(item)
+    if isinstance(response, dict) and isinstance(output := response.get("output"), list):
+        items = [_with_arguments(one) if isinstance(one, dict) else one for one in output]
+        changed["response"] = {**response, "output": items}
+    return {**value, **changed}

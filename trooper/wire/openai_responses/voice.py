@@ -39,6 +39,7 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.framing import parse_sse
+from trooper.core.tool_calls import as_object
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
 from trooper.wire.notes import comment_line, legs_note, with_note
@@ -112,7 +113,7 @@ class ResponsesVoice:
                     pass  # Only the bytes tell what it means for the items.
                 case _ as never:
                     assert_never(never)
-        self._call += sum(isinstance(e, ToolCallDelta) and bool(e.name) for e in events)
+        self._call += sum(isinstance(e, ToolCallDelta) and bool(e.name) and not e.replaces for e in events)
         for value in objects_in(raw):
             self._learn(value)
         # However much of the last event could be read: it was that.
@@ -227,11 +228,15 @@ class ResponsesVoice:
         item = self._items.open
         if item is None:
             return b""
-        if item.kind == "function_call":
-            out = b"" if item.told else self._end_arguments(item)
-        else:
+        status = "completed"
+        if item.kind != "function_call":
             out = self._end_part(item)
-        value = item.value("completed")
+        elif self._reason in _CUT_SHORT and not item.told and as_object(item.said) is None:
+            # Half a call that the client has seen: it says of itself that it is none.
+            out, status = b"", "incomplete"
+        else:
+            out = b"" if item.told else self._end_arguments(item)
+        value = item.value(status)
         self._items.done[item.output_index] = value
         self._items.open = None
         return out + self._tell("response.output_item.done", output_index=item.output_index, item=value)
@@ -322,6 +327,8 @@ class ResponsesVoice:
         return comment_line("trooper keep-alive")
 
 
+#: Why an answer may end in the middle of a call.
+_CUT_SHORT: Final = (FinishReason.LENGTH, FinishReason.CONTENT_FILTER)
 #: What the events of a part are called, by its kind.
 _TOLD: Final[Mapping[str, str]] = {
     "output_text": "response.output_text",

@@ -1,0 +1,127 @@
+"""
+The calls of one response as its events say them: in deltas, and up to three times as a whole.
+
+The last word counts: the end of the arguments, of the item, of the response.
+Where it only has more than the deltas had, the rest is said; where it is
+another, all is said anew. Nothing, null and empty braces behind real arguments
+are no word: some servers leave them out of what they repeat.
+"""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+from trooper.core.events import Event, PartEnd, ToolCallDelta
+from trooper.core.tool_calls import ToolCalls, as_object, is_same
+from trooper.wire.openai_responses.shapes import Item
+
+
+@define
+class _Call:
+    """One call: its number in the answer, and what its item began with."""
+
+    number: int
+    id: str
+    name: str
+    #: Arguments in the first event of the item; the deltas count where there are any.
+    begun: str
+    ended: bool = False
+
+
+@define
+class ItemCalls:
+    """The calls of one response, by the output indexes of their items."""
+
+    # What they have said.
+    _said: ToolCalls = field(factory=ToolCalls, init=False)
+    _at: dict[int, _Call] = field(factory=dict, init=False)
+    _by_id: dict[str, int] = field(factory=dict, init=False)
+    # Counted, since some give all items one index.
+    _count: int = field(default=0, init=False)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, at: int) -> bool:
+        return at in self._at
+
+    def place(self, item: Item) -> int | None:
+        """Where the call that an item is has begun, by its id."""
+        return self._by_id.get(item.call_id or item.id)
+
+    def begin(self, at: int, item: Item) -> list[Event]:
+        """A call begins at an output index."""
+        call_id, known = item.call_id or item.id, self._at.get(at)
+        if known is not None and call_id and known.id == call_id and not known.ended:
+            return self._named(known, item.name)
+        call = self._at[at] = _Call(self._count, call_id, item.name, item.arguments)
+        self._count += 1
+        if call_id:
+            self._by_id[call_id] = at
+        return [self._note(ToolCallDelta(call.number, call_id, item.name))]
+
+    def say(self, at: int, arguments: str) -> list[Event]:
+        """A piece of the arguments of the call there."""
+        return [self._note(ToolCallDelta(self._at[at].number, arguments=arguments))] if arguments else []
+
+    def told(self, at: int, arguments: str, name: str = "", *, ends: bool = True) -> list[Event]:
+        """
+        The call there is said as a whole: what of that is new.
+
+        `ends`: without arguments, it has none.
+        """
+        call = self._at[at]
+        events = self._named(call, name)
+        said = self._said.arguments_of(call.number)
+        whole = arguments if arguments.strip() or said else call.begun
+        if not whole.strip() and not said and not ends:
+            # What the item says, when it is done, may be more.
+            return events
+        events += self._new(call, whole, said, name)
+        if not call.ended or events:
+            call.ended = True
+            events.append(PartEnd())
+        return events
+
+    def untold(self) -> list[Event]:
+        """What the first events of items said, and nobody after them."""
+        at_rest = [at for at, call in self._at.items() if call.begun.strip() and not call.ended]
+        return [event for at in at_rest for event in self.told(at, "")]
+
+    def end_all(self) -> None:
+        """Which of them have ended is not known any more."""
+        for call in self._at.values():
+            call.ended = True
+
+    @property
+    def all_whole(self) -> bool:
+        """Whether none broke off in its arguments."""
+        return all(
+            call.ended or self._said.is_whole(call.number) or not self._said.arguments_of(call.number)
+            for call in self._at.values()
+        )
+
+    def _named(self, call: _Call, name: str) -> list[Event]:
+        if call.name or not name:
+            return []
+        call.name = name
+        return [self._note(ToolCallDelta(call.number, name=name))]
+
+    def _new(self, call: _Call, whole: str, said: str, name: str) -> list[Event]:
+        if self._said.overflowed:
+            return []
+        renamed = bool(name) and name != call.name
+        is_no_word = not whole.strip() or (bool(said) and as_object(whole) == "{}")
+        if is_no_word or is_same(whole, said):
+            whole = said or "{}"
+        if renamed:
+            call.name = name
+            return [self._note(ToolCallDelta(call.number, "", name, whole, replaces=True))]
+        if not whole.startswith(said):
+            return [self._note(ToolCallDelta(call.number, arguments=whole, replaces=True))]
+        rest = whole[len(said) :]
+        return [self._note(ToolCallDelta(call.number, arguments=rest))] if rest else []
+
+    def _note(self, delta: ToolCallDelta) -> ToolCallDelta:
+        self._said.add(delta)
+        return delta
