@@ -5,9 +5,12 @@ The figures of the pass-through bench: what is judged, the details, and a table.
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 
 from trooper.bench.crowd import REQUEST_BYTES
+from trooper.bench.other import reached
 from trooper.bench.passthrough import SPOKEN, STREAMS, TOKEN_S, Mark, Measured, measure_costs
+from trooper.bench.plot import Bar, Plot
 from trooper.bench.progress import Progress
 from trooper.bench.result import Asked, Result
 from trooper.bench.rig import open_rig
@@ -23,11 +26,13 @@ async def measure(asked: Asked, progress: Progress) -> Result:
     Run the pass-through bench.
 
     Raises:
-        NotStarted: a program of it does not start.
+        NotStarted: a program of it does not start, or the other proxy is not there.
     """
+    await reached(asked.compare)
     async with open_rig() as rig:
         measured = await measure_costs(rig, asked, progress)
     notes = [
+        *_guest_note(measured),
         *([_NO_NGINX] if Mark.NGINX not in measured.samples else []),
         *([_NO_PROC] if not measured.memory else []),
         *([_NOISY] if measured.noisy else []),
@@ -91,6 +96,7 @@ def _summary(measured: Measured) -> dict[str, object]:
         "added_ttft_gate_on_ms": _percentiles(measured.added_ms(Mark.TRIO)),
         "guest": {
             **_figures(measured, Mark.GUEST),
+            "cpu_per_token_vs_trio": _range(measured.ratios(Mark.GUEST, Mark.TRIO)),
             "added_ttft_gate_on_ms": _percentiles(measured.added_ms(Mark.GUEST)),
         },
         "vs_chat": {mark.value: _rounded(measured.vs_chat(mark)) for mark in SPOKEN},
@@ -116,9 +122,36 @@ def _figures(measured: Measured, mark: Mark) -> dict[str, object]:
     }
 
 
+def _range(ratios: Sequence[float]) -> dict[str, float] | None:
+    """Of ratios that were each taken within a round."""
+    if not ratios:
+        return None
+    middle = {"p50": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}
+    return {"n": len(ratios)} | {name: round(value, 2) for name, value in middle.items()}
+
+
+def _guest_note(measured: Measured) -> list[str]:
+    if (told := _range(measured.ratios(Mark.GUEST, Mark.TRIO))) is None:
+        return []
+    pairs = f"{told['n']} pair{'s' if told['n'] > 1 else ''}: {told['min']} to {told['max']}"
+    return [f"a token through the asyncio guest costs {told['p50']} times that through -k trio ({pairs})"]
+
+
 def _percentiles(added: tuple[float, float] | None) -> dict[str, float] | None:
     return None if added is None else {"p50": round(added[0], 2), "p99": round(added[1], 2)}
 
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 2)
+
+
+def plot(measured: Result) -> Plot:
+    """What a token costs on each system: the cheapest, the median and the dearest round."""
+    bars = []
+    for cell in measured.cells:
+        match cell:
+            case {"system": str(system), "cpu_per_token_us_by_round": list(rounds)}:
+                values = [float(value) for value in rounds if value]
+                if values:
+                    bars.append(Bar(system, min(values), max(values), at=statistics.median(values)))
+    return Plot("Processor time of a token: lowest, median and highest round", "µs", bars)
