@@ -5,7 +5,6 @@ The figures of the pass-through bench: what is judged, the details, and a table.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
 
 from trooper.bench.crowd import REQUEST_BYTES
 from trooper.bench.other import reached
@@ -32,7 +31,6 @@ async def measure(asked: Asked, progress: Progress) -> Result:
     async with open_rig() as rig:
         measured = await measure_costs(rig, asked, progress)
     notes = [
-        *_guest_note(measured),
         *([_NO_NGINX] if Mark.NGINX not in measured.samples else []),
         *([_NO_PROC] if not measured.memory else []),
         *([_NOISY] if measured.noisy else []),
@@ -96,7 +94,6 @@ def _summary(measured: Measured) -> dict[str, object]:
         "added_ttft_gate_on_ms": _percentiles(measured.added_ms(Mark.TRIO)),
         "guest": {
             **_figures(measured, Mark.GUEST),
-            "cpu_per_token_vs_trio": _range(measured.ratios(Mark.GUEST, Mark.TRIO)),
             "added_ttft_gate_on_ms": _percentiles(measured.added_ms(Mark.GUEST)),
         },
         "vs_chat": {mark.value: _rounded(measured.vs_chat(mark)) for mark in SPOKEN},
@@ -120,21 +117,6 @@ def _figures(measured: Measured, mark: Mark) -> dict[str, object]:
             "idle_with_supervisor": _rounded(memory.idle_with_supervisor),
         },
     }
-
-
-def _range(ratios: Sequence[float]) -> dict[str, float] | None:
-    """Of ratios that were each taken within a round."""
-    if not ratios:
-        return None
-    middle = {"p50": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}
-    return {"n": len(ratios)} | {name: round(value, 2) for name, value in middle.items()}
-
-
-def _guest_note(measured: Measured) -> list[str]:
-    if (told := _range(measured.ratios(Mark.GUEST, Mark.TRIO))) is None:
-        return []
-    pairs = f"{told['n']} pair{'s' if told['n'] > 1 else ''}: {told['min']} to {told['max']}"
-    return [f"a token through the asyncio guest costs {told['p50']} times that through -k trio ({pairs})"]
 
 
 def _percentiles(added: tuple[float, float] | None) -> dict[str, float] | None:

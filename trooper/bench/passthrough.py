@@ -204,7 +204,7 @@ async def measure_costs(rig: Rig, asked: Asked, progress: Progress) -> Measured:
     with progress.counting("pass-through", plan.rounds * len(systems) + 2) as step:
         for number in range(plan.rounds):
             for mark, system in list(systems.items())[:: -1 if number % 2 else 1]:
-                result.samples.setdefault(mark, []).append(await _sample(plan, system))
+                result.samples.setdefault(mark, []).append(await sample(plan, system))
                 step()
         for mark, serving in ((Mark.TRIO, Serving.TRIO), (Mark.GUEST, Serving.GUEST)):
             trooper = await rig.trooper(serving, toml(slow.url, local.url))
@@ -221,10 +221,11 @@ def system_of(place: Place) -> System:
     return System(place.port, None, spoken, place.host, place.headers)
 
 
-async def _sample(plan: Plan, system: System) -> Sample:
-    crowd = Crowd(system.port, STREAMS, plan.arrival_s, system.spoken, system.host, system.headers)
+async def sample(plan: Plan, system: System, streams: int = STREAMS) -> Sample:
+    """Let `streams` clients come and hear their streams to the end."""
+    crowd = Crowd(system.port, streams, plan.arrival_s, system.spoken, system.host, system.headers)
     cpu_us = None
-    steady_s = plan.tokens * TOKEN_S - STREAMS * plan.arrival_s - 4 * TOKEN_S
+    steady_s = plan.tokens * TOKEN_S - streams * plan.arrival_s - 4 * TOKEN_S
     async with trio.open_nursery() as nursery:
         nursery.start_soon(crowd.run)
         # A stream that breaks never begins: then the crowd's end ends the wait.
