@@ -219,7 +219,9 @@ GUEST = """
 
 `hypercorn trooper.app`, as typed, runs Trio as a guest of asyncio. What that costs was measured in pairs: both serve at once
 and are measured in turn, and the ratio is taken within a pair. The guest's loop waits for sockets in a thread of its own, and
-the less there is to do, the more often it waits; on a busy machine the two are closer. `python bench/guest.py` repeats it.
+the less there is to do, the more often it waits: so the guest is the dearer one where few streams pass on a quiet machine,
+and need not be where much goes on. When this began, the load of the machine's {cores} cores was {load:.1f}.
+`python bench/guest.py` repeats it.
 
 """
 
@@ -240,7 +242,8 @@ def guest_section(told: Mapping[str, Any]) -> str:
         "guest / `-k trio`",
         "lowest – highest",
     )
-    return GUEST + table(head, rows)
+    machine = told["machine"]
+    return GUEST.format(cores=machine["cores"], load=machine["load_average"][0]) + table(head, rows)
 
 
 def profile_section(profile: Mapping[str, Any]) -> str:
