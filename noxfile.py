@@ -153,7 +153,8 @@ def agents(session: nox.Session) -> None:
 def sweep(session: nox.Session) -> None:
     """Every cut of every golden stream, and hypothesis without a fixed seed."""
     session.install("-e", ".[test]", *group("sweep"))
-    split = ("pytest", "-n", str(os.cpu_count()))
+    # Long tests are no hanging ones, least of all where other sessions run beside them.
+    split = ("pytest", "-n", str(os.cpu_count()), "-o", "faulthandler_timeout=900")
     session.run(*split, "tests/sweep", *session.posargs)
     session.run(*split, "tests/core", "tests/wire", env={"TROOPER_HYPOTHESIS": "deep"})
 

@@ -1,9 +1,10 @@
 """
-Writes docs/performance.md from the figures of full bench runs in bench/results.
+Writes docs/performance.md and its plots from the figures of full bench runs in bench/results.
 
     trooper bench --json bench/results/full-1.json
     trooper bench --json bench/results/full-2.json
     python bench/profile.py bench/results/profile.json
+    python bench/guest.py bench/results/guest.json
     python docs/generate_performance.py --write
 """
 
@@ -12,10 +13,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from generated import write_or_check
+from generated import write_or_check_all
+
+from trooper.bench.commands import BENCHES
+from trooper.bench.plot import Plot, svg
+from trooper.bench.result import Mode, Result
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "bench" / "results"
@@ -45,8 +51,10 @@ DEFINITIONS = """
 ## What a switch costs
 
 * **Detection** is from the fault on the wire to Trooper's decision.
-* **Overhead** is from the fault on the wire to the first word of the local model at the client, less the model's own time
-  to its first word.
+* **Overhead**, in full the switchover overhead, is from the fault on the wire to the first word of the local model at the
+  client, less the model's own time to its first word.
+* **Trooper's own work**, which `trooper demo` shows, is no figure of this page: it is less than the overhead, since it begins
+  with the decision, and all of the demo is one process.
 * **The gap** is the silence that the client sees. It contains the provider's pace and the model's own time.
 * **Asked** is from the fault to the moment when the local model has the request.
 
@@ -85,12 +93,14 @@ On your own Ollama, against another proxy, or served in another way:
 trooper bench switchover --ollama http://127.0.0.1:11434 --model llama3.2:3b
 trooper bench switchover --compare http://127.0.0.1:4000/v1
 trooper bench passthrough --compare http://127.0.0.1:4000/v1
-trooper bench switchover --serving guest --plot switchover.svg
+trooper bench switchover --serving guest
+trooper bench --json figures.json --plot figures.svg
 ```
 
 For `--compare`, tell the other proxy that its provider is `http://127.0.0.1:8651/v1` and its Ollama
 `http://127.0.0.1:8652`; both are there while the bench runs. The seam bench needs the extras `embedded` and `bench`, and the
-model (`trooper fetch-model`). The ratio to nginx needs nginx. `--json FILE` keeps everything.
+model (`trooper fetch-model`). The ratio to nginx needs nginx. `--json FILE` keeps everything, `--plot FILE`
+draws it.
 """
 
 
@@ -204,6 +214,38 @@ def agreement(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
     return f"{title}{words}\n\n" + table(("ratio", "first", "second", "apart"), rows)
 
 
+GUEST = """
+## Trio as a guest of asyncio
+
+`hypercorn trooper.app`, as typed, runs Trio as a guest of asyncio. What that costs was measured in pairs: both serve at once
+and are measured in turn, and the ratio is taken within a pair. The guest's loop waits for sockets in a thread of its own, and
+the less there is to do, the more often it waits: so the guest is the dearer one where few streams pass on a quiet machine,
+and need not be where much goes on. When this began, the load of the machine's {cores} cores was {load:.1f}.
+`python bench/guest.py` repeats it.
+
+"""
+
+
+def guest_section(told: Mapping[str, Any]) -> str:
+    """What the guest costs, in pairs."""
+    rows = []
+    for size in told["sizes"]:
+        ratio = size["ratio"]
+        spread = f"{number(ratio['lowest'], 2)} – {number(ratio['highest'], 2)}"
+        costs = (number(size["trio_us"], 0), number(size["guest_us"], 0))
+        rows.append((f"{size['streams']} streams", size["pairs"], *costs, number(ratio["median"], 2), spread))
+    head = (
+        "",
+        "pairs",
+        "`-k trio`, µs a token",
+        "guest, µs a token",
+        "guest / `-k trio`",
+        "lowest – highest",
+    )
+    machine = told["machine"]
+    return GUEST.format(cores=machine["cores"], load=machine["load_average"][0]) + table(head, rows)
+
+
 def profile_section(profile: Mapping[str, Any]) -> str:
     """Where the processor time of a token goes."""
     rows = [(row["part"], f"{row['percent']:.0f} %") for row in profile["parts"]]
@@ -215,9 +257,28 @@ def profile_section(profile: Mapping[str, Any]) -> str:
     return title + words + table(("where", "share"), rows)
 
 
-def page() -> str:
+def drawn(run: Mapping[str, Any]) -> dict[str, Plot]:
+    """The plot of each bench, as `trooper bench --plot` draws it."""
+    plots = {}
+    for name, module in BENCHES.items():
+        told = run["benches"][name]
+        result = Result(name, Mode.FULL, told["settings"], told["cells"], told["summary"])
+        plots[name] = import_module(module).plot(result)
+    return plots
+
+
+def picture(name: str) -> Path:
+    """Where a bench's plot is."""
+    return DOCS / f"performance-{name}.svg"
+
+
+def shown(name: str, plot: Plot) -> str:
+    """A plot, as the page has it."""
+    return f"\n![{plot.title}.]({picture(name).name})\n"
+
+
+def page(run: Mapping[str, Any], plots: Mapping[str, Plot]) -> str:
     """The whole page."""
-    run = load("full-1.json")
     benches = run["benches"]
     switch, passing, seam = (benches[name] for name in ("switchover", "passthrough", "seam"))
     settings = switch["settings"]
@@ -227,7 +288,7 @@ def page() -> str:
         patience_ms=1000 * settings["stall_timeout_s"],
         pace_ms=1000 * settings["provider_token_s"],
     )
-    text += switch_table(switch)
+    text += switch_table(switch) + shown("switchover", plots["switchover"])
     sets = passing["settings"]
     text += PASSING.format(
         streams=sets["streams"],
@@ -235,15 +296,21 @@ def page() -> str:
         rounds=sets["rounds"],
         token_ms=1000 / sets["tokens_per_s"],
     )
-    text += passing_table(passing)
+    text += passing_table(passing) + shown("passthrough", plots["passthrough"])
     text += "".join(f"\n{note[0].upper()}{note[1:]}.\n" for note in passing["notes"])
+    if guest := load("guest.json"):
+        text += guest_section(guest)
     if profile := load("profile.json"):
         text += profile_section(profile)
     text += SEAMS.format(cuts=seam["summary"]["cuts"], model=seam["settings"]["model"]) + seam_table(seam)
+    text += shown("seam", plots["seam"])
     if second := load("full-2.json"):
         text += agreement(run, second)
     return text + YOURS
 
 
 if __name__ == "__main__":
-    sys.exit(write_or_check(PAGE, page()))
+    first = load("full-1.json")
+    all_plots = drawn(first)
+    pictures = {picture(name): svg(plot) for name, plot in all_plots.items()}
+    sys.exit(write_or_check_all({PAGE: page(first, all_plots)} | pictures))

@@ -36,7 +36,7 @@ import sys
 from rich.console import Console
 from trooper import demo
 demo.open_console = lambda: Console(
-    color_system="standard", force_terminal=True, width=80, highlight=False, markup=False
+    color_system="standard", force_terminal=True, width=80, height=100, highlight=False, markup=False
 )
 sys.exit(demo.demo())
 """

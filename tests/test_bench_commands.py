@@ -24,7 +24,7 @@ def test_wishes_that_cannot_be_met_are_refused_at_once(
     nowhere = tmp_path / "nowhere" / "x"
     statuses = [
         commands.switchover(Wishes(json=nowhere)),
-        commands.switchover(plot=nowhere),
+        commands.switchover(Wishes(plot=nowhere)),
         commands.switchover(ollama="http://127.0.0.1:1"),
         commands.switchover(model="m"),
         commands.switchover(Wishes(compare="http://127.0.0.1:1/v1"), ollama="http://127.0.0.1:2", model="m"),
@@ -95,9 +95,60 @@ async def test_what_did_not_run_is_said_and_the_others_go_on(
 
 
 async def test_one_bench_alone_is_the_whole_document(tmp_path: Path) -> None:
-    drawn: list[Result] = []
-    await commands.run_all(Wishes(json=tmp_path / "x.json"), {"switchover": fine}, drawn.append)
+    await commands.run_all(Wishes(json=tmp_path / "x.json"), {"switchover": fine})
     told = json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))
 
     assert told["bench"] == "switchover"
-    assert [result.bench for result in drawn] == ["switchover"]
+
+
+async def test_the_figures_of_all_that_ran_are_drawn_into_one_file(tmp_path: Path) -> None:
+    async def costs(asked: Asked, progress: Progress) -> Result:
+        cells: Any = [{"system": "nginx", "cpu_per_token_us_by_round": [19.0, 21.0]}]
+        return Result("passthrough", asked.mode, {}, cells, {})
+
+    measures: Any = {"switchover": fine, "passthrough": costs, "seam": not_here}
+    assert await commands.run_all(Wishes(plot=tmp_path / "x.svg"), measures) == 0
+    drawn = (tmp_path / "x.svg").read_text(encoding="utf-8")
+
+    assert "Switchover overhead" in drawn
+    assert "Processor time of a token" in drawn
+    assert ">nginx<" in drawn
+
+
+@pytest.mark.parametrize("wishes", [Wishes(json=Path("/dev/full")), Wishes(plot=Path("/dev/full"))])
+async def test_a_full_disk_is_said_behind_the_figures(
+    wishes: Wishes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await commands.run_all(wishes, {"switchover": fine}) == 1
+    assert capsys.readouterr().out.endswith("/dev/full was not written: No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    ("wishes", "says"),
+    [
+        (Wishes(compare="127.0.0.1:4000/v1"), "127.0.0.1:4000/v1 is no plain http:// URL"),
+        (Wishes(compare="localhost/v1"), "localhost/v1 is no plain http:// URL"),
+        (Wishes(compare="https://127.0.0.1:4000/v1"), "https://127.0.0.1:4000/v1 is no plain http:// URL"),
+        (Wishes(compare="http://"), "http:// is no plain http:// URL"),
+        (Wishes(compare=""), " is no plain http:// URL"),
+        (Wishes(compare="http://[::1/v1"), "is no plain http:// URL"),
+        (Wishes(compare="http://127.0.0.1:99999/v1"), "is no plain http:// URL"),
+        (Wishes(compare="http://127.0.0.1:0/v1"), "has no port that can be asked"),
+        (Wishes(compare="http://127.0.0.1:4000/v1 "), "has characters that no URL has"),
+        (Wishes(compare="http://127.0.0.1:4000/v1?x=1"), "nothing follows behind it"),
+        (Wishes(compare="http://u:sk-secret@127.0.0.1:4000/v1"), "in a URL are not sent"),
+        (Wishes(compare="ftp://u:sk-secret@127.0.0.1/v1"), "127.0.0.1/v1 is no plain http:// URL"),
+        (Wishes(provider_port=70_000), "70000 is no port"),
+        (Wishes(json=Path("/dev")), "/dev is a folder"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_in_one_line_and_nothing_is_started(
+    wishes: Wishes, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asks = (commands.switchover, commands.passthrough, commands.everything)
+    assert [ask(wishes) for ask in asks] == [2, 2, 2]
+    said = capsys.readouterr().err
+
+    assert says in said
+    assert "sk-secret" not in said
+    assert len(said.splitlines()) == len(asks)

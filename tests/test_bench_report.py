@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -15,13 +14,15 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from measured import LIMITED, RESET, SILENCE, cut, measured
-from trooper.bench import report, switchover
+from trooper.bench import costs, report, seam, switchover
 from trooper.bench.cuts import FULL, KINDS, QUICK, Cut, Plan, Pool, Proxy, Spoiled
-from trooper.bench.plot import Bar, svg
+from trooper.bench.plot import Bar, Plot, svg
 from trooper.bench.progress import Progress
-from trooper.bench.result import Compare
+from trooper.bench.result import Compare, Mode, Result
 from trooper.bench.summary import cell_table, cells, fault_table, of_proxy
 from trooper.bench.table import Table
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 # -- the figures together --------------------------------------------------
 
@@ -55,9 +56,8 @@ def test_a_spoiled_cut_is_counted_and_shows_no_figure() -> None:
     assert (cell["n"], cell["not_exact"]) == (3, 2)
 
 
-def test_the_document_has_what_a_program_needs(tmp_path: Path) -> None:
-    report.write(report.document(measured(whole_matrix()), {"cores": 2}), tmp_path / "x.json")
-    told = json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))
+def test_the_document_has_what_a_program_needs() -> None:
+    told = json.loads(report.as_text(report.document(measured(whole_matrix()), {"cores": 2})))
 
     assert {"bench", "mode", "versions", "machine", "settings", "cells", "summary"} <= told.keys()
     assert (told["bench"], told["mode"], told["machine"]) == ("switchover", "full", {"cores": 2})
@@ -114,7 +114,7 @@ def test_a_table_sets_names_left_and_figures_right() -> None:
 
 def test_the_plot_is_xml_with_a_bar_for_each_fault() -> None:
     drawn = switchover.plot(measured(whole_matrix(tuple(Proxy)), compare=Compare("http://127.0.0.1:1/v1")))
-    root = ET.fromstring(drawn)  # noqa: S314  # our own
+    root = ET.fromstring(svg(drawn))  # noqa: S314  # our own
     texts = ["".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
 
     assert all(texts.count(kind.title) == 2 for kind in KINDS)
@@ -122,7 +122,7 @@ def test_the_plot_is_xml_with_a_bar_for_each_fault() -> None:
 
 
 def test_bars_lie_within_the_plot_and_on_its_scale() -> None:
-    root = ET.fromstring(svg("<&>", "ms", [Bar("a < b", 1, 3), Bar("c", 2, 9.9)]))  # noqa: S314
+    root = ET.fromstring(svg(Plot("<&>", "ms", [Bar("a < b", 1, 3), Bar("c", 2, 9.9)])))  # noqa: S314
     wide = [r for r in root.iter("{http://www.w3.org/2000/svg}rect") if r.get("width") != "3"]
     one, other = ((float(r.get("x", "")), float(r.get("width", ""))) for r in wide)
 
@@ -134,4 +134,56 @@ def test_bars_lie_within_the_plot_and_on_its_scale() -> None:
 
 @pytest.mark.parametrize("bars", [[], [Bar("nothing", 0, 0)]])
 def test_a_plot_of_nothing_is_still_one(bars: list[Bar]) -> None:
-    assert ET.fromstring(svg("t", "ms", bars)).tag.endswith("svg")  # noqa: S314
+    assert ET.fromstring(svg(Plot("t", "ms", bars))).tag.endswith("svg")  # noqa: S314
+
+
+def texts_of(drawn: str) -> list[str]:
+    root = ET.fromstring(drawn)  # noqa: S314  # our own
+    return ["".join(element.itertext()) for element in root.iter(f"{SVG}text")]
+
+
+def test_several_plots_stand_below_each_other() -> None:
+    one, other = (
+        Plot("One", "ms", [Bar("a", 1, 3)]),
+        Plot("Other", "%", [Bar("b", 0, 5, 1, at=5)], ("x", "y")),
+    )
+    root = ET.fromstring(svg(one, other))  # noqa: S314  # our own
+    tops = [int(group.get("transform", "").split()[1].rstrip(")")) for group in root.iter(f"{SVG}g")]
+
+    assert tops[0] == 0
+    assert tops[1] >= one.height
+    assert tops[1] + other.height == int(root.get("height", ""))
+    assert {"One", "Other", "x", "y", "1.0 – 3.0", "5.0"} <= set(texts_of(svg(one, other)))
+
+
+def test_the_plot_of_what_a_token_costs() -> None:
+    cells: Any = [
+        {"system": "direct", "cpu_per_token_us_by_round": [None, None]},
+        {"system": "trooper", "cpu_per_token_us_by_round": [140.0, 100.0, 150.0]},
+    ]
+    plot = costs.plot(Result("passthrough", Mode.FULL, {}, cells, {}))
+
+    assert plot.bars == [Bar("trooper", 100, 150, at=140)]
+
+
+def test_the_plot_of_the_seams() -> None:
+    summary = {"by_place": {"mid-word": {"gate_on": 0.0, "gate_off": 46.1}}}
+    plot = seam.plot(Result("seam", Mode.FULL, {}, [], summary))
+
+    assert plot.bars == [Bar("mid-word", 0, 0, 0, at=0), Bar("mid-word", 0, 46.1, 1, at=46.1)]
+    assert "46.1" in texts_of(svg(plot))
+
+
+def _luminance(colour: str) -> float:
+    parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("page", ["#ffffff", "#131416", "#0d1117"])
+def test_a_plot_can_be_read_on_a_light_and_on_a_dark_page(page: str) -> None:
+    root = ET.fromstring(svg(Plot("t", "ms", [Bar("a", 1, 2)])))  # noqa: S314  # our own
+    dark, light = sorted((_luminance(root.get("fill", "")), _luminance(page)))
+
+    # What the accessibility guidelines want of large text.
+    assert (light + 0.05) / (dark + 0.05) >= 3.0

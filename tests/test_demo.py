@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 from collections.abc import Iterator
@@ -128,6 +129,18 @@ async def test_its_log_is_shown_where_it_is_wanted(capsys: pytest.CaptureFixture
     assert await package._run(wish(), stand_in=True, log=True) == 0
 
     assert '"event": "request"' in capsys.readouterr().err
+
+
+async def test_a_line_of_the_log_stands_on_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A terminal: both streams end in one place.
+    terminal = io.StringIO()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setattr("sys.stderr", terminal)
+    assert await package._run(wish(), stand_in=True, log=True) == 0
+    lines = terminal.getvalue().splitlines()
+
+    logged = [line for line in lines if '"event"' in line]
+    assert {json.loads(line)["event"] for line in logged} >= {"standby_ready", "request"}
 
 
 async def test_it_fails_when_the_answer_is_lost(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -101,15 +102,9 @@ def parse_sse(body: bytes) -> Iterator[SseEvent]:
 
 def _lines(text: str) -> Iterator[str]:
     """Lines end in LF, CR or CRLF and in nothing else (`str.splitlines` knows eight more)."""
-    start = at = 0
-    while at < len(text):
-        if text[at] not in "\r\n":
-            at += 1
-            continue
-        yield text[start:at]
-        at += 2 if text.startswith("\r\n", at) else 1
-        start = at
-    if start < len(text):
+    *lines, rest = re.split("\r\n|\r|\n", text)
+    yield from lines
+    if rest:
         raise WireViolation("the body ends inside a line")
 
 

@@ -210,8 +210,7 @@ def test_who_falls_silent_behind_signs_of_life_is_lost_soon() -> None:
 def test_bytes_without_a_whole_event_are_a_sign_of_life() -> None:
     patience = cloud()
     patience.hear(TEXT, 110)
-    patience.alive(125)
-    patience.alive(115)
+    patience.heard = 125
     check_lost(patience, 145, FailureKind.STALL)
 
 

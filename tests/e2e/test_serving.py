@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -340,3 +341,59 @@ class TestStopping:
 
         assert status == 1
         assert "a crash in the background" in said
+
+
+@pytest.mark.parametrize(
+    "command", ["demo --stand-in", "demo --stand-in --json", "check", "check --json", "--help"]
+)
+def test_a_command_whose_output_nobody_can_have_says_so_in_one_line(command: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "trooper", *command.split()],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+            check=False,
+            timeout=LONG_S,
+        )
+
+    said = "trooper: cannot write to standard output: No space left on device\n"
+    assert (ended.returncode, ended.stderr) == (1, said)
+
+
+def test_a_reader_of_the_first_line_only_hears_of_no_mishap() -> None:
+    command = [sys.executable, "-m", "trooper", "demo", "--stand-in"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as demo:
+        assert demo.stdout is not None
+        assert demo.stderr is not None
+        assert demo.stdout.readline().startswith("Trooper ")
+        demo.stdout.close()
+        assert demo.stderr.read() == ""
+
+    assert demo.returncode == 1
+
+
+def test_a_server_goes_on_where_nobody_reads_its_lines() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+    command = [*SERVE[:-1], str(port)]
+    with Path("/dev/full").open("wb") as full:
+        serving = subprocess.Popen(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment())
+    deadline = time.monotonic() + LONG_S
+    while True:
+        try:
+            assert get(port, "/healthz")[0] == 200
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        else:
+            break
+    serving.send_signal(signal.SIGTERM)
+    _, said = serving.communicate(timeout=LONG_S)
+
+    assert serving.returncode == 0
+    assert "Traceback" not in said
+    assert "cannot write" not in said

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +17,8 @@ from attrs import frozen
 from cyclopts import Parameter
 
 from trooper.bench import facts, report
+from trooper.bench.other import malformed
+from trooper.bench.plot import Plot, svg
 from trooper.bench.progress import Progress
 from trooper.bench.result import Asked, Compare, Mode, NotRun, Result
 from trooper.bench.rig import NotStarted, Serving, run, why
@@ -25,7 +27,7 @@ from trooper.commands.terminal import open_console
 
 Measure: TypeAlias = Callable[[Asked, Progress], Awaitable[Result | NotRun]]
 
-#: Name → where its `measure` is, in the order in which all of them run. Imported when they are asked for.
+#: Name → where its `measure` and its `plot` are, in the order in which all of them run. Imported when they are asked for.
 BENCHES: Final[Mapping[str, str]] = {
     "switchover": "trooper.bench.switchover",
     "passthrough": "trooper.bench.costs",
@@ -41,6 +43,7 @@ bench_app = cyclopts.App(
 
 Quick = Annotated[bool, Parameter(help="Seconds instead of minutes; too few cuts to judge by.", negative="")]
 Json = Annotated[Path | None, Parameter(name="--json", help="Write the figures to this file.")]
+Drawn = Annotated[Path | None, Parameter(name="--plot", help="Draw the figures into this SVG file.")]
 Seed = Annotated[int, Parameter(help="Of the order in which is measured.")]
 Other = Annotated[str | None, Parameter(name="--compare", help="Another proxy's URL (http, with /v1).")]
 OtherModel = Annotated[str, Parameter(help="The model that the other proxy wants.")]
@@ -56,6 +59,7 @@ class Wishes:
 
     quick: Quick = False
     json: Json = None
+    plot: Drawn = None
     seed: Seed = 1
     compare: Other = None
     compare_model: OtherModel = Compare("").model
@@ -73,14 +77,34 @@ class Wishes:
         other = Compare(self.compare, self.compare_model, key, self.provider_port, self.ollama_port)
         return Asked(mode, self.seed, other)
 
-    def wrong(self, *files: Path | None) -> str:
+    @property
+    def wrong(self) -> str:
         """What cannot be met, before minutes are spent on it."""
-        for file in (self.json, *files):
-            if file is not None and not file.absolute().parent.is_dir():
-                return f"{file}: there is no such folder"
-        if self.compare_key_env and not os.environ.get(self.compare_key_env):
-            return f"the variable {self.compare_key_env} is not set"
+        for file in (self.json, self.plot):
+            if file is not None and (why := _not_writable(file)):
+                return why
+        for port in (self.provider_port, self.ollama_port):
+            if not 0 <= port <= 65_535:
+                return f"{port} is no port"
+        if self.compare is not None and (why := malformed(self.compare)):
+            return f"--compare: {why}"
+        if self.compare_key_env:
+            key = os.environ.get(self.compare_key_env)
+            if not key:
+                return f"the variable {self.compare_key_env} is not set"
+            if not (key.isascii() and key.isprintable()):
+                return f"the variable {self.compare_key_env} holds what no header can"
         return ""
+
+
+def _not_writable(file: Path) -> str:
+    if not file.absolute().parent.is_dir():
+        return f"{file}: there is no such folder"
+    if file.is_dir():
+        return f"{file} is a folder, and it is a file that is written"
+    if not os.access(file if file.exists() else file.absolute().parent, os.W_OK):
+        return f"{file} may not be written"
+    return ""
 
 
 _WISHES: Final = Wishes()
@@ -99,7 +123,6 @@ def switchover(
     serving: Annotated[Serving, Parameter(help="How Trooper is served.")] = Serving.TRIO,
     ollama: Annotated[str | None, Parameter(help="Your own Ollama, instead of the stand-in.")] = None,
     model: Annotated[str | None, Parameter(help="The model of your own Ollama.")] = None,
-    plot: Annotated[Path | None, Parameter(help="Draw the overheads into this SVG file.")] = None,
 ) -> int:
     """Cut streams in every way at every place, and measure how long the switch takes."""
     from trooper.bench import switchover as bench
@@ -110,10 +133,7 @@ def switchover(
         return _refuse("--compare works with the stand-in only: both proxies must meet the same model")
     own = bench.OwnOllama(ollama, model) if ollama and model else None
     measure = partial(bench.measure, serving=serving, own=own)
-    drawn: Callable[[Result], None] | None = None
-    if plot is not None:
-        drawn = partial(_draw, plot, bench.plot)
-    return _command(wishes, {"switchover": measure}, drawn, plot)
+    return _command(wishes, {"switchover": measure})
 
 
 @bench_app.command
@@ -132,8 +152,8 @@ def _measure_of(name: str) -> Measure:
     return cast("Measure", import_module(BENCHES[name]).measure)
 
 
-def _draw(file: Path, drawing: Callable[[Result], str], result: Result) -> None:
-    file.write_text(drawing(result), encoding="utf-8")
+def _plot_of(result: Result) -> Plot:
+    return cast("Plot", import_module(BENCHES[result.bench]).plot(result))
 
 
 def _refuse(why: str) -> int:
@@ -141,20 +161,13 @@ def _refuse(why: str) -> int:
     return MISUSED
 
 
-def _command(
-    wishes: Wishes,
-    measures: Mapping[str, Measure],
-    drawn: Callable[[Result], None] | None = None,
-    *files: Path | None,
-) -> int:
-    if wrong := wishes.wrong(*files):
+def _command(wishes: Wishes, measures: Mapping[str, Measure]) -> int:
+    if wrong := wishes.wrong:
         return _refuse(wrong)
-    return run(partial(run_all, wishes, measures, drawn))
+    return run(partial(run_all, wishes, measures))
 
 
-async def run_all(
-    wishes: Wishes, measures: Mapping[str, Measure], drawn: Callable[[Result], None] | None = None
-) -> int:
+async def run_all(wishes: Wishes, measures: Mapping[str, Measure]) -> int:
     """Run some benches, one after the other, show and write their results; returns the exit status."""
     progress = Progress(open_console())
     machine = facts.machine()
@@ -165,13 +178,29 @@ async def run_all(
         progress.say()
         report.show(result, progress)
         progress.say()
-        if drawn is not None and isinstance(result, Result):
-            drawn(result)
+    lost = _write(wishes, results, machine)
+    for line in lost:
+        progress.say(line)
+    nothing = all(isinstance(result, NotRun) for result in results)
+    return FAILED if lost or nothing or any(result.is_bad for result in results) else 0
+
+
+def _write(wishes: Wishes, results: Sequence[Result | NotRun], machine: Mapping[str, object]) -> list[str]:
+    """Write the files that were asked for; what could not be written, in words."""
+    lost = []
+    files: dict[Path, str] = {}
     if wishes.json is not None:
         alone = report.document(results[0], machine) if len(results) == 1 else None
-        report.write(alone or report.together(results, machine), wishes.json)
-    nothing = all(isinstance(result, NotRun) for result in results)
-    return FAILED if nothing or any(result.is_bad for result in results) else 0
+        files[wishes.json] = report.as_text(alone or report.together(results, machine))
+    plots = [_plot_of(result) for result in results if isinstance(result, Result)]
+    if wishes.plot is not None and plots:
+        files[wishes.plot] = svg(*plots)
+    for file, text in files.items():
+        try:
+            file.write_text(text, encoding="utf-8")
+        except OSError as error:
+            lost.append(f"{file} was not written: {error.strerror or error}")
+    return lost
 
 
 async def _measured(name: str, measure: Measure, asked: Asked, progress: Progress) -> Result | NotRun:

@@ -7,7 +7,9 @@ from __future__ import annotations
 import statistics
 
 from trooper.bench.crowd import REQUEST_BYTES
+from trooper.bench.other import reached
 from trooper.bench.passthrough import SPOKEN, STREAMS, TOKEN_S, Mark, Measured, measure_costs
+from trooper.bench.plot import Bar, Plot
 from trooper.bench.progress import Progress
 from trooper.bench.result import Asked, Result
 from trooper.bench.rig import open_rig
@@ -23,8 +25,9 @@ async def measure(asked: Asked, progress: Progress) -> Result:
     Run the pass-through bench.
 
     Raises:
-        NotStarted: a program of it does not start.
+        NotStarted: a program of it does not start, or the other proxy is not there.
     """
+    await reached(asked.compare)
     async with open_rig() as rig:
         measured = await measure_costs(rig, asked, progress)
     notes = [
@@ -122,3 +125,15 @@ def _percentiles(added: tuple[float, float] | None) -> dict[str, float] | None:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 2)
+
+
+def plot(measured: Result) -> Plot:
+    """What a token costs on each system: the cheapest, the median and the dearest round."""
+    bars = []
+    for cell in measured.cells:
+        match cell:
+            case {"system": str(system), "cpu_per_token_us_by_round": list(rounds)}:
+                values = [float(value) for value in rounds if value]
+                if values:
+                    bars.append(Bar(system, min(values), max(values), at=statistics.median(values)))
+    return Plot("Processor time of a token: lowest, median and highest round", "µs", bars)

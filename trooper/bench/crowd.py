@@ -11,6 +11,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 import trio
@@ -58,6 +59,7 @@ class Crowd:
     Clients of one server.
 
     Attributes:
+        headers: what each request has beside its own.
         tokens: how many pieces of text all of them have got so far.
         first_s: the time to the first content of each, from its request on.
         broken: streams that did not come to their end.
@@ -67,6 +69,8 @@ class Crowd:
     streams: int
     arrival_s: float
     spoken: Spoken = CHAT
+    host: str = "127.0.0.1"
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     tokens: int = field(default=0, init=False)
     begun: int = field(default=0, init=False)
     ended: int = field(default=0, init=False)
@@ -83,11 +87,19 @@ class Crowd:
                 await trio.sleep(self.arrival_s)
 
     async def _client(self) -> None:
-        async with await trio.open_tcp_stream("127.0.0.1", self.port) as stream:
+        whole = False
+        # Who is gone in the middle of a bench breaks streams like any other.
+        with suppress(OSError, trio.BrokenResourceError):
+            whole = await self._heard_whole()
+        self.ended += 1
+        self.broken += not whole
+
+    async def _heard_whole(self) -> bool:
+        async with await trio.open_tcp_stream(self.host, self.port) as stream:
             asked = time.monotonic()
-            await stream.send_all(request(self.spoken))
-            tail, first, whole = b"", True, False
-            while data := await _received(stream):
+            await stream.send_all(request(self.spoken, self.host, self.headers))
+            tail, first = b"", True
+            while data := bytes(await stream.receive_some(_READ_BYTES)):
                 tail += data
                 found = self.spoken.content.findall(tail)
                 if found:
@@ -96,12 +108,10 @@ class Crowd:
                         self._note_first(time.monotonic() - asked)
                     self.tokens += len(found)
                 if self.spoken.end in tail:
-                    whole = True
-                    break
+                    return True
                 # What may be half of a pattern is looked at again; nothing is counted twice.
                 tail = tail[tail.rfind(b"\n") + 1 :]
-        self.ended += 1
-        self.broken += not whole
+        return False
 
     def _note_first(self, after_s: float) -> None:
         self.first_s.append(after_s)
@@ -110,22 +120,20 @@ class Crowd:
             self.all_begun.set()
 
 
-async def _received(stream: trio.SocketStream) -> bytes:
-    """The next piece; nothing at the end, and nothing where the connection is broken."""
-    try:
-        return bytes(await stream.receive_some(_READ_BYTES))
-    except trio.BrokenResourceError:
-        return b""
-
-
-def request(spoken: Spoken = CHAT) -> bytes:
+def request(
+    spoken: Spoken = CHAT, host: str = "127.0.0.1", headers: tuple[tuple[str, str], ...] = ()
+) -> bytes:
     """A request of exactly `REQUEST_BYTES` in its body, and nothing that a cache could know."""
     turn = {"role": "user", "content": ""}
     asked: dict[str, object] = {"model": "gpt-4o", "stream": True, spoken.turns: [turn], **spoken.more}
     turn["content"] = "x" * (REQUEST_BYTES - len(json.dumps(asked)))
     body = json.dumps(asked).encode()
-    head = (
-        f"POST {spoken.path} HTTP/1.1\r\nhost: 127.0.0.1\r\n"
-        f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    fields = (
+        ("host", host),
+        *headers,
+        ("content-type", "application/json"),
+        ("content-length", str(len(body))),
+        ("connection", "close"),
     )
-    return head.encode() + body
+    lines = (f"POST {spoken.path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields))
+    return "\r\n".join((*lines, "\r\n")).encode() + body

@@ -5,7 +5,8 @@ Method
 ------
 The provider, each proxy and the client are processes of their own. In each
 round every system is measured once, one after the other, so that a machine
-that gets slower slows all of them: 40 clients arrive one by one, each gets 50
+that gets slower slows all of them; every second round goes backwards, so that
+none of a pair is always the later one. 40 clients arrive one by one, each gets 50
 tokens a second. Between the moment when all streams flow and shortly before
 the first one ends, the server's processor time is divided by the tokens that
 the clients got. A second figure is each client's time to the first content,
@@ -23,13 +24,13 @@ import enum
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import urlsplit
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from trooper.bench import nginx
 from trooper.bench.crowd import CHAT, MESSAGES, RESPONSES, Crowd, Spoken
+from trooper.bench.other import Place, place_of, tried
 from trooper.bench.processes import cost_of, cost_of_group
 from trooper.bench.progress import Progress
 from trooper.bench.result import Asked, Mode
@@ -40,6 +41,8 @@ MANY: Final = 200
 TOKEN_S: Final = 0.02
 #: 200 streams at this pace are 1,000 tokens a second: memory is measured, not speed.
 _SLOW_TOKEN_S: Final = 0.2
+#: A stream that broke never begins.
+_BEGUN_S: Final = 60.0
 _NOISE: Final = 0.2
 _MIB: Final = 2**20
 
@@ -77,6 +80,17 @@ QUICK: Final = Plan(rounds=1, tokens=110, arrival_s=0.015)
 
 
 @frozen
+class System:
+    """What is measured: where clients reach it, what they say there, and whose processor time it is."""
+
+    port: int
+    running: Running | None = None
+    spoken: Spoken = CHAT
+    host: str = "127.0.0.1"
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+@frozen
 class Sample:
     """One system in one round: µs of processor time per token, and seconds to the first content."""
 
@@ -109,15 +123,14 @@ class Measured:
         values = [s.cpu_us for s in self.samples.get(mark, ()) if s.cpu_us is not None]
         return statistics.median(values) if values else None
 
-    def ratios(self, mark: Mark) -> list[float]:
-        """Processor time against nginx, round by round."""
-        pairs = zip(self.samples.get(mark, ()), self.samples.get(Mark.NGINX, ()), strict=False)
+    def ratios(self, mark: Mark, base: Mark = Mark.NGINX) -> list[float]:
+        """Processor time against that of `base`, round by round."""
+        pairs = zip(self.samples.get(mark, ()), self.samples.get(base, ()), strict=False)
         return [a.cpu_us / b.cpu_us for a, b in pairs if a.cpu_us and b.cpu_us]
 
     def vs_chat(self, mark: Mark) -> float | None:
         """Processor time of another wire against chat's, the median of the rounds."""
-        pairs = zip(self.samples.get(mark, ()), self.samples.get(Mark.TRIO, ()), strict=False)
-        ratios = [a.cpu_us / b.cpu_us for a, b in pairs if a.cpu_us and b.cpu_us]
+        ratios = self.ratios(mark, Mark.TRIO)
         return statistics.median(ratios) if ratios else None
 
     def added_ms(self, mark: Mark) -> tuple[float, float] | None:
@@ -163,14 +176,16 @@ async def measure_costs(rig: Rig, asked: Asked, progress: Progress) -> Measured:
     """
     plan = QUICK if asked.mode is Mode.QUICK else FULL
     result = Measured(plan)
-    provider_port = asked.compare.provider_port if asked.compare else 0
+    provider_port, ollama_port = (
+        (asked.compare.provider_port, asked.compare.ollama_port) if asked.compare else (0, 0)
+    )
     provider = await rig.provider(token_s=TOKEN_S, answer="word " * plan.tokens, port=provider_port)
     slow = await rig.provider(token_s=_SLOW_TOKEN_S, answer="word " * 60)
-    local = await rig.ollama()
-    systems: dict[Mark, tuple[int, Running | None]] = {Mark.DIRECT: (provider.port, None)}
+    local = await rig.ollama(port=ollama_port)
+    systems = {Mark.DIRECT: System(provider.port)}
     if (program := nginx.find()) is not None:
         server = await nginx.start(rig, program, provider.port)
-        systems[Mark.NGINX] = (server.port, server)
+        systems[Mark.NGINX] = System(server.port, server)
     for mark, serving, gate in (
         (Mark.TRIO, Serving.TRIO, True),
         (Mark.TRIO_OPEN, Serving.TRIO, False),
@@ -178,16 +193,18 @@ async def measure_costs(rig: Rig, asked: Asked, progress: Progress) -> Measured:
     ):
         config = toml(provider.url, local.url, server={"gate": gate}, wires=_WIRES)
         trooper = await rig.trooper(serving, config)
-        systems[mark] = (trooper.port, trooper)
+        systems[mark] = System(trooper.port, trooper)
     if plan is FULL:
         # The same server: what differs is the wire alone.
-        systems |= dict.fromkeys(SPOKEN, systems[Mark.TRIO])
+        systems |= {mark: evolve(systems[Mark.TRIO], spoken=spoken) for mark, spoken in SPOKEN.items()}
     if asked.compare is not None:
-        systems[Mark.OTHER] = (urlsplit(asked.compare.url).port or 80, None)
+        place = place_of(asked.compare)
+        await tried(place)
+        systems[Mark.OTHER] = system_of(place)
     with progress.counting("pass-through", plan.rounds * len(systems) + 2) as step:
-        for _ in range(plan.rounds):
-            for mark, (port, running) in systems.items():
-                result.samples.setdefault(mark, []).append(await _sample(plan, port, running, mark))
+        for number in range(plan.rounds):
+            for mark, system in list(systems.items())[:: -1 if number % 2 else 1]:
+                result.samples.setdefault(mark, []).append(await sample(plan, system))
                 step()
         for mark, serving in ((Mark.TRIO, Serving.TRIO), (Mark.GUEST, Serving.GUEST)):
             trooper = await rig.trooper(serving, toml(slow.url, local.url))
@@ -198,18 +215,25 @@ async def measure_costs(rig: Rig, asked: Asked, progress: Progress) -> Measured:
     return result
 
 
-async def _sample(plan: Plan, port: int, running: Running | None, mark: Mark) -> Sample:
-    crowd = Crowd(port, STREAMS, plan.arrival_s, SPOKEN.get(mark, CHAT))
+def system_of(place: Place) -> System:
+    """The other proxy, asked as it wants to be asked."""
+    spoken = evolve(CHAT, path=place.path, more={"model": place.model})
+    return System(place.port, None, spoken, place.host, place.headers)
+
+
+async def sample(plan: Plan, system: System, streams: int = STREAMS) -> Sample:
+    """Let `streams` clients come and hear their streams to the end."""
+    crowd = Crowd(system.port, streams, plan.arrival_s, system.spoken, system.host, system.headers)
     cpu_us = None
-    steady_s = plan.tokens * TOKEN_S - STREAMS * plan.arrival_s - 4 * TOKEN_S
+    steady_s = plan.tokens * TOKEN_S - streams * plan.arrival_s - 4 * TOKEN_S
     async with trio.open_nursery() as nursery:
         nursery.start_soon(crowd.run)
         # A stream that breaks never begins: then the crowd's end ends the wait.
         with trio.move_on_after(plan.tokens * TOKEN_S):
             await crowd.all_begun.wait()
-        before, tokens = _cpu_s(running), crowd.tokens
+        before, tokens = _cpu_s(system.running), crowd.tokens
         await trio.sleep(steady_s)
-        after, tokens = _cpu_s(running), crowd.tokens - tokens
+        after, tokens = _cpu_s(system.running), crowd.tokens - tokens
         if before is not None and after is not None and tokens:
             cpu_us = 1e6 * (after - before) / tokens
     return Sample(cpu_us, tuple(crowd.first_s), tokens, crowd.broken)
@@ -227,7 +251,8 @@ async def _memory(trooper: Running) -> Memory | None:
         crowd = Crowd(trooper.port, streams, 0.005)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(crowd.run)
-            await crowd.all_begun.wait()
+            with trio.move_on_after(_BEGUN_S):
+                await crowd.all_begun.wait()
             cost = cost_of(trooper.serving_pid)
             at.append(0.0 if cost is None else cost.rss_bytes / _MIB)
             nursery.cancel_scope.cancel(reason="the memory was read")

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from trooper.bench import facts
 from trooper.bench.progress import Progress
@@ -50,6 +49,6 @@ def show(result: Result | NotRun, progress: Progress) -> None:
                     progress.say(line)
 
 
-def write(document: Mapping[str, object], file: Path) -> None:
+def as_text(document: Mapping[str, object]) -> str:
     """As JSON, for people to compare too."""
-    file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

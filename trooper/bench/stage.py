@@ -16,6 +16,7 @@ import trio
 from attrs import define, field, frozen
 
 from trooper.bench.cuts import ANSWER, Cell, Cut, Moments, Pool, Proxy, Spoiled
+from trooper.bench.other import Place
 from trooper.bench.rig import Clocks, Running
 from trooper.testing import control, tokens
 from trooper.testing.client import Answered, Heard, ask
@@ -25,17 +26,6 @@ _CUT_S: Final = 30.0
 _REPORT_S: Final = 5.0
 _REQUEST_ID: Final = "x-trooper-request-id"
 _LOCAL_PATHS: Final = ("/api/chat", "/api/generate", "/completion", "/v1/chat/completions")
-
-
-@frozen
-class Place:
-    """A proxy, as the client reaches it."""
-
-    host: str
-    port: int
-    path: str = "/v1/chat/completions"
-    model: str = "gpt-4o"
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @frozen

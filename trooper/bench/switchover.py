@@ -8,29 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
-import h11
-import trio
 from attrs import evolve, frozen
 
 from trooper.bench import summary
 from trooper.bench.cuts import ANSWER, FULL, KINDS, QUICK, Cut, Plan, Pool, Proxy, Spoiled
-from trooper.bench.plot import Bar, svg
+from trooper.bench.other import Place, place_of, reached, tried, unreachable
+from trooper.bench.plot import Bar, Plot
 from trooper.bench.progress import Progress
 from trooper.bench.result import Asked, Compare, Mode, NotRun, Result
-from trooper.bench.rig import NotStarted, Rig, Serving, open_rig, toml
+from trooper.bench.rig import Rig, Serving, open_rig, toml
 from trooper.bench.spread import Spread
-from trooper.bench.stage import Pace, Place, Stage
+from trooper.bench.stage import Pace, Stage
 from trooper.testing import tokens
-from trooper.testing.client import fetch
 
 NAME: Final = "switchover"
 #: Holds the long history whole: leaving something out is another piece of work.
 _WINDOW_TOKENS: Final = 32_768
 #: Somebody's own model may have to be loaded.
 _LOAD_S: Final = 300.0
-_REACH_S: Final = 5.0
 
 
 @frozen
@@ -56,10 +52,11 @@ async def measure(
     Raises:
         NotStarted: a program did not start, or ended; in an exception group.
     """
-    if own is not None and (why := await _unreachable(own.url, "/api/version")):
+    if own is not None and (why := await unreachable(own.url, "/api/version")):
         return NotRun(NAME, f"no Ollama: {why}")
     compare = asked.compare
     proxies = (Proxy.TROOPER,) if compare is None else (Proxy.TROOPER, Proxy.OTHER)
+    await reached(compare)
     plan = FULL if asked.mode is Mode.FULL else QUICK
     if own is not None:
         plan = evolve(plan, histories=plan.histories[:1])
@@ -69,8 +66,7 @@ async def measure(
         stage = await set_up(rig, Pace(), serving, own, compare)
         if compare is not None:
             progress.say(f"provider: {stage.provider.url}/v1, stand-in for Ollama: {stage.local.url}")
-            if why := await _unreachable(compare.url, "/"):
-                raise NotStarted(f"--compare: {why}")
+            await tried(stage.places[Proxy.OTHER])
         with progress.counting(NAME, plan.warm_up + len(order)) as step:
             for cell in order[: plan.warm_up]:
                 await stage.cut(cell)
@@ -105,29 +101,8 @@ async def set_up(
     trooper = await rig.trooper(serving, configuration, ready_s=_LOAD_S)
     places = {Proxy.TROOPER: Place("127.0.0.1", trooper.port)}
     if compare is not None:
-        places[Proxy.OTHER] = _place(compare)
+        places[Proxy.OTHER] = place_of(compare)
     return Stage(provider, local, trooper, places, pace, knows_answer=own is None)
-
-
-def _place(compare: Compare) -> Place:
-    url = urlsplit(compare.url)
-    headers = (("authorization", f"Bearer {compare.key}"),) if compare.key else ()
-    path = f"{url.path.rstrip('/')}/chat/completions"
-    return Place(url.hostname or "", url.port or 80, path, compare.model, headers)
-
-
-async def _unreachable(url: str, path: str) -> str:
-    """Why nobody can be asked at `url`; empty if somebody answers, whatever it is."""
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname:
-        return f"{url} is no plain http:// URL"
-    with trio.move_on_after(_REACH_S):
-        try:
-            await fetch(parts.port or 80, "GET", path, host=parts.hostname)
-        except (OSError, trio.BrokenResourceError, h11.RemoteProtocolError):
-            return f"nobody answers at {url}"
-        return ""
-    return f"{url} does not answer"
 
 
 def _settings(
@@ -198,8 +173,8 @@ def _words(spread: Spread | None) -> str:
     return f"p50 {spread.p50:.1f} ms, p99 {spread.p99:.1f} ms, max {spread.max:.1f} ms ({spread.n} cuts)"
 
 
-def plot(measured: Result) -> str:
-    """Each fault's overhead, from its median to its 99th percentile, as SVG."""
+def plot(measured: Result) -> Plot:
+    """Each fault's overhead, from its median to its 99th percentile."""
     proxies = [measured.summary, *([measured.summary["other"]] if "other" in measured.summary else [])]
     bars = []
     for kind in KINDS:
@@ -211,4 +186,4 @@ def plot(measured: Result) -> str:
                     bars.append(Bar(kind.title, found["p50"], found["p99"], series))
     names = ("Trooper", "the other proxy") if len(proxies) > 1 else ()
     title = "Switchover overhead: median to 99th percentile, " + str(measured.settings["serving"])
-    return svg(title, "ms", bars, names)
+    return Plot(title, "ms", bars, names)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from attrs import evolve
 from cyclopts import Parameter
 
 from trooper import __version__
+from trooper.commands.output import OutputLost, watched_output
 from trooper.config import Config, Key, checked
 from trooper.errors import ConfigError
 from trooper.web.serve import Server, open_listeners
@@ -33,7 +35,8 @@ app = cyclopts.App(
 
 def main() -> None:
     """The console script."""
-    app()
+    with watched_output():
+        app(sys.argv[1:])
 
 
 @app.command
@@ -128,7 +131,9 @@ def _load(file: Path | None, host: str | None, port: int | None, *, embedded: bo
 
 
 def _say(line: str) -> None:
-    print(f"trooper: {line}", flush=True)
+    # Streams do not end because nobody reads what a server says of itself.
+    with suppress(OutputLost):
+        print(f"trooper: {line}", flush=True)
 
 
 def _summary(config: Config) -> list[str]:

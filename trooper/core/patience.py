@@ -75,9 +75,11 @@ class Patience:
     load_s: float | None = None
     whole_s: float | None = None
     first_content: float | None = field(default=None, init=False)
+    #: When bytes came last, whether or not there is an event in them yet; written by whoever reads.
+    heard: float = field(default=-math.inf, init=False)
     #: When the leg has to be over, whatever comes.
     ends: float = field(init=False)
-    # Since when there was no content; when anything came last.
+    # Since when there was no content; when an event came last.
     _since: float = field(init=False)
     _alive: float = field(default=-math.inf, init=False)
     _granted: bool = field(init=False)
@@ -121,10 +123,6 @@ class Patience:
         elif item.events:
             self._note_work(item)
 
-    def alive(self, heard: float) -> None:
-        """Bytes have come at `heard`, whether or not there is an event in them yet."""
-        self._alive = max(self._alive, heard)
-
     def excuse(self, waited_s: float) -> None:
         """We were busy elsewhere for so long."""
         self._since += waited_s
@@ -157,12 +155,12 @@ class Patience:
         if self.whole_s is not None:
             return min(self.started + self.whole_s, self.ends)
         alive_s = self.alive_at_work_s if self._at_work else self.alive_s
+        silent = max(self._alive, self.heard) + self.stall_s
         if self.first_content is not None:
             # Who waits longer for nothing waits as long for a sign of life.
-            due = min(self._alive + self.stall_s, self._since + max(alive_s, self.stall_s))
+            due = min(silent, self._since + max(alive_s, self.stall_s))
         elif self._granted:
-            first = self._since + self.ttft_s
-            due = max(first, min(self._alive + self.stall_s, self._since + alive_s))
+            due = max(self._since + self.ttft_s, min(silent, self._since + alive_s))
         else:
             due = self._since + (self.load_s or 0)
         return min(due, self.ends)

@@ -25,6 +25,7 @@ from rich.console import Console
 from trooper import __version__
 from trooper.commands.cli import FAILED, MISUSED
 from trooper.commands.terminal import open_console
+from trooper.demo.end import short_end, whole_end
 from trooper.demo.local import NAME as LOCAL
 from trooper.demo.local import NoModel, RealModel, find_local
 from trooper.demo.proof import SEAM, prove, split_at_seam, text_of
@@ -70,9 +71,7 @@ def demo(
         sys.stderr.write(f"trooper: configuration error: {error}\n")
         return MISUSED
     except BaseExceptionGroup as group:
-        # Ctrl-C, or a reader that closed the pipe, inside a nursery.
-        if group.split(SystemExit)[1] is None:
-            return FAILED
+        # Ctrl-C, inside a nursery.
         if group.split(KeyboardInterrupt)[1] is None:
             return _INTERRUPTED
         raise
@@ -127,7 +126,7 @@ async def _run(wish: _Wish, *, stand_in: bool, log: bool, as_json: bool = False)
     screen.line(f"Trooper {__version__}: the cloud dies in mid-answer, and the answer goes on.")
     screen.line()
     records = Records()
-    with recording(records, log=log):
+    with recording(records, log=log, aside=screen.aside):
         local = NoModel("it was asked for") if stand_in else await find_local(os.environ, console)
         act = wish.act(local if isinstance(local, RealModel) else None)
         if isinstance(act, str):
@@ -137,7 +136,7 @@ async def _run(wish: _Wish, *, stand_in: bool, log: bool, as_json: bool = False)
         performed = await perform(act, _narrator(screen), records)
     match performed:
         case NotPerformed(why):
-            (console if as_json else screen.console).print(why or "stopped")
+            (console.print if as_json else screen.line)(why or "stopped")
             return FAILED if why else _INTERRUPTED
         case _:
             return _conclude(screen, act, performed, as_json=as_json)
@@ -166,10 +165,11 @@ def _introduce(screen: Screen, act: Act, local: RealModel | NoModel) -> None:
     place = f"at {act.position}" + (f", by seed {act.seed}" if act.seed else "")
     dies = f"scripted; this is how it dies: {act.fault.title} ({place})"
     for name, what in ((CLOUD, dies), (LOCAL, goes_on)):
-        for line in textwrap.wrap(what, 78, initial_indent=f"  {name:8}", subsequent_indent=" " * 10):
+        width = min(screen.console.width - 2, 78)
+        for line in textwrap.wrap(what, width, initial_indent=f"  {name:8}", subsequent_indent=" " * 10):
             screen.line(line)
     screen.line()
-    screen.line(f"   0.00   you │ {act.lines.question}"[1:])
+    screen.question(act.lines.question)
 
 
 def _conclude(screen: Screen, act: Act, performed: Performance, *, as_json: bool) -> int:
@@ -193,8 +193,5 @@ def _conclude(screen: Screen, act: Act, performed: Performance, *, as_json: bool
             "holds": holds,
         }
         sys.stdout.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
-    screen.show_times(times, spans)
-    screen.show_proof(claims, size_bytes)
-    screen.line()
-    screen.line("The proof holds." if holds else "The proof does not hold. --log shows what Trooper says.")
+    screen.end(whole_end(times, spans, claims, size_bytes), short_end(spans, claims))
     return 0 if holds else FAILED

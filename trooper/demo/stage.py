@@ -127,11 +127,22 @@ class Records:
 
 
 @contextmanager
-def recording(records: Records, *, log: bool) -> Iterator[None]:
-    """Keep the request's log line; show all lines on standard error if `log`, else none."""
+def recording(
+    records: Records, *, log: bool, aside: Callable[[str], None] = lambda _: None
+) -> Iterator[None]:
+    """
+    Keep the request's log line; show all lines on standard error if `log`, else none.
+
+    `aside` is told of each before it is written: it may come in the middle of somebody's row.
+    """
+
+    def told(_logger: object, _method: str, line: Any) -> Any:
+        aside(line)
+        return line
+
     before = structlog.get_config()
     set_up_logging()
-    shown = structlog.get_config()["processors"] if log else [_drop]
+    shown = [*structlog.get_config()["processors"], told] if log else [_drop]
     structlog.configure(processors=[records.note, *shown])
     try:
         yield

@@ -53,7 +53,7 @@ def gap(performed: Performance) -> list[Span]:
         Span(first - last, "gap: the silence at the client; of this"),
         Span(detected_s - last, "  until Trooper knew of the fault"),
         Span(model_s, "  the local model's own time to its first word"),
-        Span(first - detected_s - model_s, "  the switch"),
+        Span(first - detected_s - model_s, "  Trooper's own work"),
     ]
 
 

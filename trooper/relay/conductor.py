@@ -231,8 +231,9 @@ class Conductor:
             match item:
                 case None:
                     now = trio.current_time()
-                    patience.alive(inbox.heard)
-                    if (tired := leg.tired(now)) is not None:
+                    patience.heard = inbox.heard
+                    due = patience.due
+                    if now >= due and (tired := leg.tired(now)) is not None:
                         return self._conclude(leg, tired)
                     held_until = splice.release_due(now)
                     if now >= held_until:
@@ -243,7 +244,7 @@ class Conductor:
                     if now >= owed:
                         await self._response.do_duties(delivery, leg, now)
                         owed = pacing.due
-                    self.alarm.set(min(patience.due, owed, held_until))
+                    self.alarm.set(min(due, owed, held_until))
                     await self._bell.wait()
                 case Received():
                     now = trio.current_time()

@@ -21,6 +21,7 @@ from typing import Any, Final
 import trio
 from attrs import frozen
 
+from trooper.bench.plot import Bar, Plot
 from trooper.bench.progress import Progress
 from trooper.bench.result import Asked, Mode, NotRun, Result
 from trooper.bench.rig import Running, Serving, open_rig
@@ -195,3 +196,15 @@ def _told(side: str, seam: Seam) -> dict[str, object]:
         "before": seam.before[-40:],
         "after": seam.after[:40],
     }
+
+
+def plot(measured: Result) -> Plot:
+    """How many seams have a defect at each kind of place, with the gate and without."""
+    bars = []
+    match measured.summary:
+        case {"by_place": dict(places)}:
+            for place, rates in places.items():
+                for series, side in enumerate(("gate_on", "gate_off")):
+                    rate = float(rates[side])
+                    bars.append(Bar(place, 0.0, rate, series, at=rate))
+    return Plot("Seams with a defect", "%", bars, ("with the gate", "without"))

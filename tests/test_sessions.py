@@ -1,0 +1,29 @@
+"""What `.ci/run` runs: every session once, but for those that it says it leaves out."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+RUN = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+NOXFILE = (ROOT / "noxfile.py").read_text(encoding="utf-8")
+#: `tests` is a part of `readme` and of `coverage`; `clean` checks nothing.
+LEFT_OUT = {"agents", "mutation", "tests", "clean"}
+
+
+def test_every_session_is_run_once() -> None:
+    sessions = set(re.findall(r"^@nox\.session.*\ndef (\w+)", NOXFILE, re.MULTILINE))
+    run = Counter(" ".join(re.findall(r'"\$\{nox\[@\]\}" ([\w ]+)', RUN)).split())
+
+    assert len(sessions) > 15
+    assert run == Counter(sessions - LEFT_OUT)
+
+
+def test_what_measures_time_runs_when_the_lanes_have_ended() -> None:
+    beside, alone = RUN.split("\nall_lanes ")
+
+    for session in ("load", "bench"):
+        assert not re.search(rf'"\$\{{nox\[@\]\}}".* {session}\b', beside)
+        assert re.search(rf'"\$\{{nox\[@\]\}}".* {session}\b', alone)
