@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from joins import joined, new
 from pieces import cuts
-from trooper.core.seam import UNPROBED_ECHO_CHARS, Join, Prefill, is_periodic, prefill
+from trooper.core.overlap import is_periodic
+from trooper.core.seam import UNPROBED_ECHO_CHARS, Join, Prefill, prefill
 
 #: Few signs, so that texts repeat themselves, and long enough to be an echo.
 TEXTS = st.text(st.sampled_from("ab \t\n.é🚢"), max_size=60)

@@ -4,6 +4,10 @@ Who said how much: the tokens of each leg, and the sum the client is told.
 The prompt is counted once, however many targets have read it. A target's own
 count is used where there is one; otherwise the tokens are estimated from the
 text, and the sum says so.
+
+What a target has said and what the client got of it are not always the same:
+the half answer once more, or a thought, is cut at a seam. The sum is what the
+client got; what it cost is told beside it, leg by leg.
 """
 
 from __future__ import annotations
@@ -26,11 +30,17 @@ class LegTally:
     outcome: Outcome | None = None
     reported: Usage | None = None
     _estimate: float = field(default=0.0, init=False)
+    # What it has said, and the client was not given.
+    _cut: float = field(default=0.0, init=False)
     _earlier_tokens: int = field(default=0, init=False)
 
     def add(self, text: str) -> None:
         """Count a piece of the answer that the client has been given."""
         self._estimate += token_weight(text)
+
+    def cut_away(self, text: str) -> None:
+        """Count a piece that the target has said, and the client is not given."""
+        self._cut += token_weight(text)
 
     def next_choice(self) -> None:
         """Another answer begins; its count will be its own."""
@@ -38,15 +48,29 @@ class LegTally:
 
     @property
     def tokens(self) -> int:
-        """Completion tokens, of all choices."""
+        """What it cost: completion tokens, of all choices."""
         if self.reported is None:
             return math.ceil(self._estimate)
         return self._earlier_tokens + self.reported.completion_tokens
 
     @property
+    def given_tokens(self) -> int:
+        """What the client got of them; an estimate where something was cut away."""
+        if not self._cut:
+            return self.tokens
+        # Some servers count what they repeat, and some do not.
+        rest = max(math.ceil(self._estimate), self.tokens - math.ceil(self._cut))
+        return min(self.tokens, rest)
+
+    @property
     def estimated(self) -> bool:
         """Whether `tokens` is our guess."""
         return self.reported is None or self.reported.estimated
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether the client got less than it said."""
+        return self._cut > 0
 
 
 @define
@@ -67,6 +91,6 @@ class Tally:
         reported = first.reported if first else None
         return Usage(
             prompt_tokens=reported.prompt_tokens if reported else prompt_estimate,
-            completion_tokens=sum(leg.tokens for leg in spoke),
-            estimated=reported is None or any(leg.estimated for leg in spoke),
+            completion_tokens=sum(leg.given_tokens for leg in spoke),
+            estimated=reported is None or any(leg.estimated or leg.was_cut for leg in spoke),
         )

@@ -98,6 +98,8 @@ class Delivery:
             # What it said behind its finish was thrown away: that was no end.
             self.transcript.doubt_finish()
         self._give_all(released)
+        if splice.lost is not None:
+            self.transcript.note_lost(splice.lost)
         return outcome
 
     def take(self) -> bytes:

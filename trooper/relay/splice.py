@@ -31,7 +31,7 @@ from typing import Final, assert_never
 from attrs import define, evolve, field
 
 from trooper.config import Server
-from trooper.core.conversation import Conversation, ToolCall
+from trooper.core.conversation import Conversation, Role, ToolCall
 from trooper.core.events import (
     Begin,
     Done,
@@ -51,9 +51,11 @@ from trooper.core.events import (
 )
 from trooper.core.gate import Gate
 from trooper.core.outcome import PASSING, Completed, Failed, FailureKind, Outcome
-from trooper.core.seam import Join, Prefill, says_it_all
+from trooper.core.overlap import Lost
+from trooper.core.seam import NOTHING, Join, Prefill, says_it_all
 from trooper.core.structured import DocumentEnd, is_valid
 from trooper.core.tally import LegTally
+from trooper.core.thinking import speaks_of_thinking
 from trooper.core.transcript import Transcript
 from trooper.core.unfit import Unfit
 
@@ -94,12 +96,14 @@ class Splice:
     stopped: bool = field(default=False, init=False)
     #: The leg had more to say when it failed, and the client does not get it.
     went_on: bool = field(default=False, init=False)
+    #: What it had begun then, and the client is not shown.
+    lost: Lost | None = field(default=None, init=False)
     #: Why nothing the leg says can be used any more; `None` while it can.
     unfit: Unfit | None = field(default=None, init=False)
     _thinks: bool = field(init=False)
     _half_call: tuple[int, ToolCall] | None = field(init=False)
     _gate: Gate | None = field(default=None, init=False)
-    _join: Join | None = field(default=None, init=False)
+    _join: Join | None = field(init=False)
     _document: DocumentEnd | None = field(default=None, init=False)
     _finish: Finish | None = field(default=None, init=False)
     _said: bool = field(default=False, init=False)
@@ -112,6 +116,8 @@ class Splice:
         # Half a thought and then another one would read as one: the answer begins instead.
         self._thinks = not given.has_text and given.reasoning_chars == 0
         self.forwards = self._thinks and given.begin is None and not given.has_content
+        # Where it thinks in its content, that is not shown either.
+        self._join = None if self._thinks else self._new_join(NOTHING, self.conversation())
 
     def granted(self, model: str, prefill: Prefill, *, echoes: bool | None, overlaps: bool) -> None:
         """A model has the request, and `prefill` of the answer."""
@@ -119,9 +125,27 @@ class Splice:
         if not prefill.text and not prefill.withheld:
             return
         conversation = self.conversation()
-        self._join = Join(prefill, echoes, conversation.sampling.stop if conversation else (), overlaps)
+        self._join = self._new_join(prefill, conversation, echoes=echoes, overlaps=overlaps)
         if conversation is not None and conversation.is_structured:
             self._document = DocumentEnd(prefill.text + prefill.withheld)
+
+    def _new_join(
+        self,
+        prefill: Prefill,
+        conversation: Conversation | None,
+        *,
+        echoes: bool | None = None,
+        overlaps: bool = False,
+    ) -> Join:
+        messages = () if conversation is None else conversation.messages
+        return Join(
+            prefill,
+            echoes,
+            () if conversation is None else conversation.sampling.stop,
+            overlaps,
+            self.given.lost,
+            speaks_of_thinking(m.text for m in messages if m.role is Role.USER),
+        )
 
     def hear(self, item: Received) -> Sequence[Received]:
         """Take one event of the leg in; return what may go out now, in order."""
@@ -161,12 +185,13 @@ class Splice:
         released: list[Received] = []
         if self._join is not None:
             rest = self._new(self._join.finish())
-            if self._join.anew:
-                outcome = Failed(FailureKind.UNFIT, unfit_reason=Unfit.STARTS_ANEW)
+            self._count_cut(self._join)
+            if reason := self._join.unfit:
+                outcome = Failed(FailureKind.UNFIT, unfit_reason=reason)
             if rest:
                 self._gate = self._gate or self._new_gate()
                 released += self._gate.push(Received(b"", tuple(rest)))
-        if outcome == _SILENCE and self.goes_on:
+        if outcome == _SILENCE and self.goes_on and self._finish is not None:
             outcome = Completed()
         if self._gate is not None and (isinstance(outcome, Completed) or self._is_own(outcome)):
             released += self._gate.flush()
@@ -186,22 +211,29 @@ class Splice:
             if gate is None or not given.has_content:
                 # With nothing at the client yet a restart is better than a word.
                 return outcome, ()
-            lost = gate.holds_a_hole
+            has_hole, has_call = gate.holds_a_hole, gate.holds_a_call
             rest_of_word = gate.abandon() if given.has_text else ""
+            self.lost = Lost(gate.dropped, has_call)
             spoken: list[Event] = [Text(rest_of_word)] if rest_of_word else []
-            if lost:
+            if has_hole:
                 # Thrown away, and nobody who goes on knows what it was.
                 spoken.append(Other(continuable=False))
             return outcome, self._released([Received(b"", tuple(spoken))] if spoken else ())
         if not self._said and not self.forwards and not self.stopped:
-            said_all = given.part_ended or says_it_all(given.text)
-            outcome = outcome if self.goes_on and said_all else _SILENCE
+            outcome = outcome if self.goes_on and self._nothing_is_missing(given) else _SILENCE
         if isinstance(outcome, Completed) and not self._is_as_asked(given):
             outcome = Failed(FailureKind.UNFIT, unfit_reason=Unfit.SCHEMA)
         if isinstance(outcome, Completed) and self._finish is not None:
             finish = evolve(self._finish, doubtful=False)
             return outcome, self._released([Received(b"", (finish,))])
         return outcome, ()
+
+    def _nothing_is_missing(self, given: Transcript) -> bool:
+        """Whether an answer to which the leg had nothing to add is whole as it stands."""
+        if given.lost.call or (self._join is not None and self._join.says_nothing):
+            # Somebody was about to call a tool, or the leg has thought and never come to an end.
+            return False
+        return given.part_ended or says_it_all(given.text)
 
     def _is_own(self, failed: Failed) -> bool:
         """Whether the failure is the provider's own word, and the client's to see."""
@@ -262,6 +294,9 @@ class Splice:
         join = self._join
         if not self._thinks:
             # Some parsers open a thinking block on a continuation, too.
+            for event in events:
+                if isinstance(event, Reasoning):
+                    self.tally.cut_away(event.text)
             events = tuple(event for event in events if not isinstance(event, Reasoning))
         if join is None:
             return events
@@ -271,14 +306,20 @@ class Splice:
                 joined += self._new(join.feed(event.text))
             else:
                 joined.append(event)
-        if join.anew:
-            self.unfit = Unfit.STARTS_ANEW
+        if join.cut:
+            self._count_cut(join)
+        if join.unfit:
+            self.unfit = join.unfit
             return ()
         closed = self._document is not None and self._document.closed
         if (join.stopped or closed) and not self.stopped:
             self.stopped = True
             joined.append(Finish(FinishReason.STOP, "stop"))
         return joined
+
+    def _count_cut(self, join: Join) -> None:
+        self.tally.cut_away(join.cut)
+        join.cut = ""
 
     def _new(self, text: str) -> list[Event]:
         if self._document is not None:
