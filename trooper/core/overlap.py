@@ -121,7 +121,8 @@ def _counts(before: str, words: str) -> bool:
     if not (not before or before[-1].isspace() or has_no_blanks(words[0])):
         return False
     needed = _WORDS_OF_SENTENCE if _is_sentence(before, words) else _WORDS
-    return count_words(words) >= needed and not is_periodic(words)
+    core = words.rstrip(CLOSERS + SENTENCE_ENDS).casefold()
+    return count_words(words) >= needed and not is_periodic(core)
 
 
 def _is_sentence(before: str, words: str) -> bool:

@@ -197,7 +197,10 @@ class Join:
         """The continuation has ended: return what was still undecided."""
         if self.stopped or self.unfit:
             return ""
-        rest = "" if self._thoughts is None else self._thoughts.finish()
+        rest = ""
+        if self._thoughts is not None:
+            rest = self._thoughts.finish()
+            self.cut += self._thoughts.cut
         if self._late is not None:
             rest = self._look(self._late, rest) + self._late.finish()
         if self._joined:

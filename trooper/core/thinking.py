@@ -118,7 +118,7 @@ class Thoughts:
             self._place = _Place.INSIDE
             return True
         closed = _TAG.search(begins)
-        if closed is not None and closed[0] in _CLOSE and (self.alone or closed.start() == 0):
+        if closed is not None and closed[0] in _CLOSE and self._ends_all(begins[: closed.start()]):
             # The prompt had begun it.
             self.found = True
             self._pending = begins
@@ -127,6 +127,10 @@ class Thoughts:
         if begins and not any(tag.startswith(begins) for tag in (*_OPEN, *_CLOSE)):
             self._place = _Place.OVER
         return False
+
+    def _ends_all(self, before: str) -> bool:
+        """Whether an end behind `before`, and without a beginning, makes that a thought."""
+        return not before or (self.alone and before[-1] != "`")
 
     def _end(self) -> bool:
         closed = _CLOSED.search(self._pending)

@@ -119,7 +119,7 @@ def say(model: Model, ask: Ask, prompt: Prompt, words: Words, room: int) -> Sayi
             )
         calls, cost = (), 0
     lines = _lines(thinking[:said], content[: max(0, said - len(thinking))], words.tokens_per_line)
-    echo = prompt.prefill if ask.chat and model.echo else ""
+    echo = model.echo_prefix + prompt.prefill if ask.chat and model.echo and prompt.prefill else ""
     if echo:
         lines = _echoed(lines, echo)
     if model.prefill_as_thinking and prompt.prefill and ask.chat and ask.think is not False:
@@ -148,7 +148,9 @@ def _text(model: Model, ask: Ask, prompt: Prompt, words: Words) -> tuple[str, st
         return MISMATCH, "the question was not in the prompt"
     for known in (prompt.prefill, prompt.prefill.rstrip()):
         if whole.startswith(known):
-            return whole[len(known) :], None
+            rest = whole[len(known) :]
+            # Behind white space that is not in the answer a model begins a word.
+            return rest if known == prompt.prefill else rest.lstrip(" "), None
     if counted := re.fullmatch(r"(?:\d+, )*(\d+),", prompt.prefill):
         return f" {int(counted[1]) + 1},", None
     return MISMATCH, prompt.prefill
