@@ -8,6 +8,7 @@ Prints its port, and serves until standard input closes.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -15,9 +16,8 @@ from typing import Any
 
 
 def main() -> None:
-    import xllamacpp  # type: ignore[import-not-found, unused-ignore]  # only where the extra is
-
-    parameters: Any = xllamacpp.CommonParams()
+    xllamacpp: Any = importlib.import_module("xllamacpp")
+    parameters = xllamacpp.CommonParams()
     parameters.model.path = sys.argv[1]
     parameters.chat_template = Path(sys.argv[2]).read_text(encoding="utf-8")
     parameters.use_jinja = True

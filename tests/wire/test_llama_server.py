@@ -344,3 +344,37 @@ def test_nothing_is_a_crash(body: bytes) -> None:
     assert read_props(body).name
     assert read_trained(body) >= 0
     read_render(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [chunk({"role": "assistant", "content": None}), chunk({}, "stop"), COUNTS, DONE],
+        [chunk({"content": ""}, "length"), DONE],
+        [chunk({}, "stop")],
+        [b'data: {"content":"","stop":true,"stop_type":"eos"}\n\n'],
+    ],
+)
+def test_an_end_without_a_word_is_none(body: list[bytes]) -> None:
+    """In the middle of an answer it may be an end, for who knows the rest."""
+    events, outcome = read(*body)
+    assert outcome == Failed(FailureKind.EMPTY_200)
+    assert any(isinstance(event, Finish) for event in events)
+    assert Done() not in events
+
+
+@pytest.mark.parametrize(("window", "reasons"), [(0, ["stop"]), (43, ["stop"]), (42, ["stop", "length"])])
+def test_more_than_the_window_holds_is_not_whole(window: int, reasons: list[str]) -> None:
+    """A server of old shifts its window; the counts come behind the finish, and the last word counts."""
+    reader = LlamaReader(10_000, "c", window)
+    body = chunk({"content": "x"}) + chunk({}, "stop") + COUNTS + DONE
+    finishes = [e.reason.value for i in reader.feed(body) for e in i.events if isinstance(e, Finish)]
+    assert finishes == reasons
+
+
+@pytest.mark.parametrize("last", [{"truncated": True}, {"tokens_evaluated": 40, "tokens_predicted": 3}])
+def test_nor_by_the_raw_way(last: dict[str, Any]) -> None:
+    reader = LlamaReader(10_000, "c", 42)
+    body = dumps({"content": "x", "stop": True, "stop_type": "eos", **last})
+    (item,) = reader.feed(b"data: " + body + b"\n\n")
+    assert item.events[-2] == Finish(FinishReason.LENGTH, "eos")
