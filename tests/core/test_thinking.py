@@ -93,6 +93,12 @@ def test_an_answer_about_such_blocks_is_not_touched() -> None:
     assert new(" and then </think>.", "It begins with <think>")[0] == " and then </think>."
     # Nobody spoke about it, so even in code it is the model that thinks.
     assert new("<think>\n</think>\nx = 1\n", code) == ("x = 1\n", "\n")
+    # In a sentence a tag stands behind a blank.
+    assert new(" <think> and </think>.", "It stands between", about=True) == (" <think> and </think>.", "")
+    assert new("</think>.", "Between `<think>` and ", about=True) == ("</think>.", "")
+    # What the client's own provider had begun may be ended.
+    assert new(" then.\n</think>\n\nNo.", "<think>\nHm, so") == (" then.\n</think>\n\nNo.", "")
+    assert new("</think>\n\nNo.", "<think>\nHm.\n") == ("</think>\n\nNo.", "")
     # And outside of code a model that thinks does so, too.
     assert new("<think>hm</think> he", about=True) == (" he", "hm")
 
@@ -128,7 +134,7 @@ def test_a_new_answer_behind_a_block_is_of_no_use() -> None:
 @given(st.text(st.sampled_from("<>/thinkg \n`a"), max_size=40), st.data())
 def test_the_chunking_does_not_matter(said: str, data: st.DataObject) -> None:
     """But for an end alone: whether what it ends could be taken back depends on what was sent."""
-    whole, pieces = (Thoughts(alone=False) for _ in range(2))
+    whole, pieces = (Thoughts(is_subject=True) for _ in range(2))
     out = whole.feed(said) + whole.finish()
     assert "".join(map(pieces.feed, data.draw(cuts(said)) if said else [])) + pieces.finish() == out
     assert (pieces.found, pieces.unclosed, pieces.cut) == (whole.found, whole.unclosed, whole.cut)

@@ -378,3 +378,9 @@ def test_nor_by_the_raw_way(last: dict[str, Any]) -> None:
     body = dumps({"content": "x", "stop": True, "stop_type": "eos", **last})
     (item,) = reader.feed(b"data: " + body + b"\n\n")
     assert item.events[-2] == Finish(FinishReason.LENGTH, "eos")
+
+
+@pytest.mark.parametrize(("word", "is_answer"), [("stop", False), ("length", True)])
+def test_a_thought_alone_is_no_answer(word: str, is_answer: bool) -> None:
+    _, outcome = read(chunk({"reasoning_content": "hm"}), chunk({}, word), DONE)
+    assert outcome == (Completed() if is_answer else Failed(FailureKind.EMPTY_200))

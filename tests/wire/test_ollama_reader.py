@@ -129,6 +129,13 @@ def test_an_end_without_a_word_is_none(reason: str) -> None:
     assert [type(event) for event in events] == [Usage, Finish]
 
 
+@pytest.mark.parametrize(("word", "is_answer"), [("stop", False), ("length", True)])
+def test_a_thought_alone_is_no_answer(word: str, is_answer: bool) -> None:
+    """Unless its length was the limit's business."""
+    _, outcome = read(ndjson({"message": {"thinking": "hm"}}, ending(word)))
+    assert outcome == (Completed() if is_answer else Failed(K.EMPTY_200))
+
+
 @pytest.mark.parametrize("reason", ["load", "unload"])
 def test_a_model_that_was_only_loaded_has_finished_nothing(reason: str) -> None:
     assert read(ndjson(ending(reason))) == ([], Failed(K.EMPTY_200))

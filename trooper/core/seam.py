@@ -61,7 +61,7 @@ from trooper.core.overlap import (
     said_again,
     with_blanks,
 )
-from trooper.core.thinking import LateEnd, Thoughts, speaks_of_thinking
+from trooper.core.thinking import LateEnd, Thoughts, ends_in_thought, speaks_of_thinking
 from trooper.core.unfit import Unfit
 
 #: Shorter unknown repetitions may be honest text (measured: trimming at 8 ate
@@ -156,7 +156,7 @@ class Join:
         in_code = in_code or given.rpartition("\n")[2].count("`") % 2 == 1
         about = self.speaks_of_thinking or speaks_of_thinking([given])
         # In the code of an answer about thinking blocks one is text.
-        self._thoughts = None if about and in_code else Thoughts(alone=not about)
+        self._thoughts = None if about and in_code else Thoughts(about, ends_in_thought(given))
         self._late = None if about else LateEnd()
 
     @property
@@ -241,8 +241,8 @@ class Join:
             self._drop(blanks + len(echo), is_said=self.echoes is not True or self.overlaps)
             # A known echo is the server's, not the model's: that has not begun to speak yet.
             self._words_over = self._words_over or self.echoes is not True
-            self._thoughts = self._thoughts and Thoughts(self._thoughts.alone)
             if self._thoughts is not None:
+                self._thoughts = Thoughts(self._thoughts.is_subject, self._thoughts.is_begun)
                 self._pending = self._think(self._thoughts, self._pending)
         elif not (self.echoes and not self.overlaps) and self._starts_anew(
             said, echo, after_blanks=blanks > 0

@@ -38,6 +38,12 @@ def speaks_of_thinking(texts: Iterable[str]) -> bool:
     return any(_TAG.search(text) for text in texts)
 
 
+def ends_in_thought(text: str) -> bool:
+    """Whether the last such tag in `text` is one that begins."""
+    tags = _TAG.findall(text)
+    return bool(tags) and tags[-1] in _OPEN
+
+
 class _Place(enum.Enum):
     START = "start"
     INSIDE = "inside"
@@ -51,7 +57,10 @@ class Thoughts:
     Reads what a leg says first, piece by piece, and passes on what is no thought.
 
     Args:
-        alone: an end without a beginning may come behind the thought.
+        is_subject: the conversation is about such blocks: a tag behind a blank,
+            as in a sentence, is text.
+        is_begun: what the client has ends inside such a block, or behind a word
+            about its beginning: an end of it is text.
 
     Attributes:
         found: a block has stood there, empty or not.
@@ -59,7 +68,8 @@ class Thoughts:
         cut: the thought itself, as far as nobody has taken it from here.
     """
 
-    alone: bool = True
+    is_subject: bool = False
+    is_begun: bool = False
     found: bool = field(default=False, init=False)
     unclosed: bool = field(default=False, init=False)
     cut: str = field(default="", init=False)
@@ -112,6 +122,9 @@ class Thoughts:
     def _begin(self) -> bool:
         begins = self._pending.lstrip(_BLANKS)
         opened = next((tag for tag in _OPEN if begins.startswith(tag)), None)
+        if self.is_subject and begins and self._pending[0] in " \t":
+            self._place = _Place.OVER
+            return False
         if opened is not None:
             self.found = True
             self._pending = begins[len(opened) :]
@@ -130,7 +143,9 @@ class Thoughts:
 
     def _ends_all(self, before: str) -> bool:
         """Whether an end behind `before`, and without a beginning, makes that a thought."""
-        return not before or (self.alone and before[-1] != "`")
+        if self.is_begun:
+            return False
+        return not before or (not self.is_subject and before[-1] != "`")
 
     def _end(self) -> bool:
         closed = _CLOSED.search(self._pending)

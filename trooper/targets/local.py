@@ -77,12 +77,12 @@ async def run_local(leg: LocalLeg, inbox: Inbox) -> None:
     if isinstance(model, Failed):
         inbox.put_nowait(Ended(without_answer(model)))
         return
-    ratio, prompt = leg.standby.ratio(model), leg.prompt(model)
+    known, prompt = _learned(leg, model), leg.prompt(model)
     if isinstance(prompt, Failed):
         inbox.put_nowait(Ended(prompt))
         return
     async with leg.standby.slots:
-        if leg.standby.ratio(model) != ratio:
+        if _learned(leg, model) != known:
             # The server has counted for somebody else, while this leg waited for its slot.
             prompt = leg.prompt(model)
             if isinstance(prompt, Failed):
@@ -100,6 +100,11 @@ async def run_local(leg: LocalLeg, inbox: Inbox) -> None:
             inbox.put_nowait(Ended(shorter))
         else:
             await _ask(leg, inbox, model, shorter, may_shorten=False)
+
+
+def _learned(leg: LocalLeg, model: LocalModel) -> tuple[float, int]:
+    """What the server's own counts have taught of `model`."""
+    return leg.standby.ratio(model), leg.standby.window(model)
 
 
 async def _ask(

@@ -101,6 +101,7 @@ class LlamaReader(FramedReader):
     call_id: str = "call"
     window_tokens: int = 0
     _said: bool = field(default=False, init=False)
+    _thought: bool = field(default=False, init=False)
     # A finish reason has come, behind an answer or not.
     _ended: bool = field(default=False, init=False)
     _named: set[int] = field(factory=set, init=False)
@@ -112,7 +113,7 @@ class LlamaReader(FramedReader):
         # Without a finish reason before it, nobody has said that the answer is whole.
         if not self._ended:
             return Failed(FailureKind.EOF_EARLY)
-        return Completed() if self._said else EMPTY
+        return Completed() if self.finished else EMPTY
 
     def _read(self, raw: bytes) -> Received | None:
         data = parse_sse(raw).data
@@ -153,7 +154,8 @@ class LlamaReader(FramedReader):
             if delta.content:
                 events.append(Text(delta.content))
             events += [self._tool_call(call) for call in delta.tool_calls or ()]
-            self._said = self._said or bool(events)
+            self._said = self._said or bool(delta.content or delta.tool_calls)
+            self._thought = self._thought or bool(delta.reasoning_content)
             if word := choice.finish_reason:
                 events.append(self._end(_FINISHES.get(word, FinishReason.STOP), word))
         if event.usage is not None:
@@ -165,8 +167,10 @@ class LlamaReader(FramedReader):
         return events
 
     def _end(self, reason: FinishReason, word: str) -> Finish:
-        self._ended, self.finished = True, self._said
-        return Finish(reason, word, doubtful=not self._said)
+        self._ended = True
+        # A thought is no answer, unless its length was the limit's business.
+        self.finished = self._said or (self._thought and reason is FinishReason.LENGTH)
+        return Finish(reason, word, doubtful=not self.finished)
 
     def _overflows(self, usage: Usage) -> bool:
         """Whether that is more than the window holds: then the question has been pushed out of it."""

@@ -82,6 +82,7 @@ class OllamaReader(FramedReader):
     window_tokens: int = 0
     _calls: int = field(default=0, init=False)
     _said: bool = field(default=False, init=False)
+    _thought: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._framer = LineFramer(self.max_line_bytes)
@@ -104,7 +105,8 @@ class OllamaReader(FramedReader):
         if text := message.content or line.response:
             events.append(Text(text))
         events += [self._tool_call(call) for call in message.tool_calls or ()]
-        self._said = self._said or bool(events)
+        self._said = self._said or bool(text or message.tool_calls)
+        self._thought = self._thought or bool(thinking)
         if line.done:
             events += self._end(line)
         return Received(b"", tuple(events)) if events else None
@@ -119,8 +121,10 @@ class OllamaReader(FramedReader):
         if line.done_reason in _NOT_ASKED:
             self.outcome = Failed(FailureKind.EOF_EARLY) if self._said else EMPTY
             return []
-        self.finished = self._said
-        self.outcome = Completed() if self._said else EMPTY
+        # A thought is no answer, unless its length was the limit's business.
+        is_answer = self._said or (self._thought and line.done_reason == "length")
+        self.finished = is_answer
+        self.outcome = Completed() if is_answer else EMPTY
         tokens = line.prompt_eval_count + line.eval_count
         if line.done_reason == "length" or 0 < self.window_tokens < tokens:
             # More than the window holds: the question has been pushed out of it.
@@ -131,5 +135,5 @@ class OllamaReader(FramedReader):
         else:
             reason = FinishReason.STOP
         usage = Usage(line.prompt_eval_count, line.eval_count)
-        finish = Finish(reason, line.done_reason, doubtful=not self._said)
-        return [usage, finish, Done()] if self._said else [usage, finish]
+        finish = Finish(reason, line.done_reason, doubtful=not is_answer)
+        return [usage, finish, Done()] if is_answer else [usage, finish]
