@@ -35,7 +35,7 @@ from trooper.testing import (
 )
 from trooper.wire.client_side import ClientSide
 from trooper.wire.target_side import TargetSide
-from trooper.wires import ANTHROPIC_MESSAGES, OPENAI_CHAT, OPENAI_RESPONSES, Wires
+from trooper.wires import ANTHROPIC_MESSAGES, LLAMA_SERVER, OPENAI_CHAT, OPENAI_RESPONSES, Wires
 from trooper.wires import WIRES as TABLE
 from wire_validator import ChatResult, validate_chat, validate_whole
 
@@ -138,6 +138,17 @@ def with_second(config: Config, wire: str, *, alone: bool = False, **changes: An
     config = evolve(config, targets=(*config.targets, evolve(target, **changes)))
     chain = ("second",) if alone else ("openai", "openai-responses", "anthropic", "second")
     return evolve(config, chains=(Chain("*", chain),))
+
+
+def at_llama(**server: Any) -> Config:
+    """A cloud, and behind it a llama.cpp server."""
+    config = configured(**server)
+    own = Target("llama", LLAMA_SERVER.wire, f"http://{LLAMA[0]}:{LLAMA[1]}")
+    return evolve(
+        config,
+        targets=(*config.targets, own),
+        chains=(Chain("*", ("openai", "openai-responses", "anthropic", "llama")),),
+    )
 
 
 def with_target(config: Config, name: str, **changes: Any) -> Config:

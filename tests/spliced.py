@@ -9,8 +9,9 @@ from attrs import evolve
 
 from trooper.config import Server
 from trooper.core.conversation import Conversation, Message, Role, TextPart
-from trooper.core.events import Event, Received
+from trooper.core.events import Begin, Event, Received, Text
 from trooper.core.outcome import Completed, Failed, FailureKind
+from trooper.core.seam import Prefill
 from trooper.core.tally import LegTally
 from trooper.core.transcript import Transcript
 from trooper.relay.splice import Splice
@@ -47,6 +48,13 @@ def splice(
         could_go_on=lambda: somebody,
         could_start_over=lambda: anew,
     )
+
+
+def going_on(text: str, *, prefill: Prefill | None = None, echoes: bool = False, **more: Any) -> Splice:
+    """A leg that was granted the rest of `text`."""
+    made = splice(given(Begin("i"), Text(text)), goes_on=True, is_first=False, **more)
+    made.granted("local", prefill or Prefill(text, ""), echoes=echoes, overlaps=False)
+    return made
 
 
 def raw(*events: Event) -> Received:

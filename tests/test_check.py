@@ -321,3 +321,10 @@ def test_a_chain_without_a_local_target_is_pointed_out(capsys: pytest.CaptureFix
     out = capsys.readouterr().out
     assert "chain gpt-*: openai  (no local target)" in out
     assert out.endswith("Everything is usable.\n")
+
+
+async def test_the_way_with_tools_is_told_where_it_is_another() -> None:
+    finding = (await findings(ollama=FakeOllama(models=(Model(adds="\n"),))))["ollama"]
+
+    assert (finding.facts["continues"], finding.facts["continues_with_tools"]) == ("raw", "prefill")
+    assert "with tools or images by a trailing assistant turn" in " ".join(finding.words)

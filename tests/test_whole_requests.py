@@ -86,14 +86,15 @@ async def test_the_next_target_starts_over(autojump_clock: Any, wire: str, third
 
 @pytest.mark.parametrize("wire", [*WIRES])
 async def test_what_nobody_got_is_not_counted(autojump_clock: Any, wire: str) -> None:
-    """The count is that of the answer; the log alone knows what the dead model said."""
+    """The count is that of the answer; what the dead model said was paid for, and is told beside it."""
     async with stage(refusing(), config=with_third(wire)) as s:
         s.ollama.fault = DEATHS["fin"]
         x = await ask(s, wire)
         told = [leg["tokens"] for leg in x.whole()["trooper"]["legs"]]
-        assert told[:2] == [0, 0]
-        assert told[2] > 0
-        assert x.report["legs"][1]["tokens"] > 0
+        assert told == [0, x.report["legs"][1]["tokens"], x.report["legs"][2]["tokens"]]
+        assert told[1] > 0
+        counted = x.whole()["usage"]
+        assert counted.get("completion_tokens", counted.get("output_tokens")) == told[2]
 
 
 @pytest.mark.parametrize("wire", [*WIRES])

@@ -17,7 +17,7 @@ from trooper.core.conversation import (
     Tool,
     ToolCall,
 )
-from trooper.core.fitting import count, fit
+from trooper.core.fitting import count, fit, room
 
 NOTE = "{count} messages were left out."
 
@@ -221,3 +221,12 @@ def test_whatever_the_history(
     assert not told or told[0].text == NOTE.format(count=len(old) - len(recent))
     # No result begins what is kept: its call would be missing.
     assert not recent or recent[0].role is not Role.TOOL
+
+
+def test_what_the_window_leaves() -> None:
+    asked = chat(user("word " * 40))
+    used = count(asked, "half")
+    assert room(asked, "half", 1000) == 1000 - used
+    assert room(asked, "half", 1000, ratio=2.0) == 1000 - 2 * used
+    assert room(asked, "half", used) == room(asked, "half", 1) == 1
+    assert room(asked, "half", 0) is None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gated import Client, event, push_all, said
 from pieces import cuts, singles
 from trooper.core.boundary import is_boundary, last_boundary
-from trooper.core.events import ToolCallDelta
+from trooper.core.events import Text, ToolCallDelta
 from trooper.core.gate import Gate
 
 ZWJ = "\u200d"
@@ -175,3 +175,37 @@ def test_an_abandoned_run_is_over() -> None:
     push_all(gate, said("abcdef"))
     assert gate.abandon() == ""
     assert push_all(gate, said("x", "y", " z")) == ["", "", "xy"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "dropped"),
+    [
+        (["still open."], "."),
+        (["p009", " p0"], " p0"),
+        (["Hello", " ", "th"], " th"),
+        (["Hello\n", "th"], "th"),
+        (["完了", "。"], "。"),
+        (["a" * 40, "b"], ""),
+        (["Hello\n"], ""),
+    ],
+)
+def test_what_was_dropped_behind_the_last_boundary(texts: list[str], dropped: str) -> None:
+    """Whoever joins a continuation to the text needs to know it."""
+    gate = Gate()
+    push_all(gate, said(*texts))
+    spoken = gate.abandon()
+    assert gate.dropped == dropped
+    assert "".join(texts).endswith(spoken + dropped)
+    whole = Gate(holds_all=True)
+    push_all(whole, said(*texts))
+    assert (whole.abandon(), whole.dropped) == ("", "")
+
+
+def test_whether_a_call_waits() -> None:
+    gate = Gate()
+    waits = []
+    for item in (*said("Hello", " th"), event(ToolCallDelta(0, "c", "f")), event(Text("more"))):
+        gate.push(item)
+        waits.append(gate.holds_a_call)
+    gate.abandon()
+    assert (waits, gate.holds_a_call) == ([False, False, True, True], False)

@@ -28,11 +28,14 @@ from trooper.core.local_model import (
     LocalModel,
     Way,
     rank,
+    takes_prefill,
     unfit,
     unfit_to_go_on,
+    way_on,
     why_first,
     with_echo_probe,
     with_generation_probe,
+    with_probed,
     with_render_probe,
 )
 from trooper.core.unfit import Unfit
@@ -106,9 +109,7 @@ BEFORE = "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n"
     ("rendered", "way", "trims"),
     [
         pytest.param(BEFORE + PROBE_TEXT + PROBE_BLANK, Way.PREFILL, False, id="keeps"),
-        pytest.param(BEFORE + PROBE_TEXT + PROBE_BLANK + "\n", Way.PREFILL, False, id="adds a newline"),
         pytest.param(BEFORE + PROBE_TEXT, Way.PREFILL, True, id="trims"),
-        pytest.param(BEFORE + PROBE_TEXT + "\n", Way.PREFILL, True, id="trims and adds a newline"),
         pytest.param(BEFORE + PROBE_TEXT + PROBE_BLANK + "<|im_end|>\n", Way.RAW, False, id="closes"),
         pytest.param(
             BEFORE + PROBE_TEXT + PROBE_BLANK + "<|im_end|>\n<|im_start|>assistant\n",
@@ -124,6 +125,50 @@ BEFORE = "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n"
 def test_the_render_probe(rendered: str | None, way: Way, trims: bool) -> None:
     model = LocalModel("m", way=Way.PREFILL)
     assert with_render_probe(model, rendered) == evolve(model, way=way, trims=trims)
+
+
+@pytest.mark.parametrize(
+    ("rendered", "trims", "adds"),
+    [
+        pytest.param(BEFORE + PROBE_TEXT + PROBE_BLANK + "\n", False, "\n", id="a newline"),
+        pytest.param(BEFORE + PROBE_TEXT + PROBE_BLANK + " ", False, " ", id="a blank"),
+        pytest.param(BEFORE + PROBE_TEXT + "\n", True, "\n", id="trims and adds a newline"),
+        pytest.param(BEFORE + "<think>\n" + PROBE_TEXT + PROBE_BLANK, False, "", id="an open thought"),
+    ],
+)
+def test_a_template_that_shows_more_than_the_half_answer(rendered: str, trims: bool, adds: str) -> None:
+    """The model begins a word there, or a line; and a thought is no answer."""
+    model = with_render_probe(LocalModel("m"), rendered)
+    assert (model.way, model.way_with_tools, model.trims, model.adds) == (Way.RAW, Way.PREFILL, trims, adds)
+    assert takes_prefill(model)
+    assert unfit_to_go_on(model, asked()) is unfit_to_go_on(model, asked(tools=CALLABLE)) is None
+    assert way_on(model, asked()) is Way.RAW
+    assert way_on(model, asked(tools=CALLABLE)) is way_on(model, asked(IMAGE)) is Way.PREFILL
+    assert way_on(model, asked(tools=CALLABLE, tool_choice="none")) is Way.RAW
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<think></think>" + PROBE_TEXT + " g",
+        "<think>\n\n</think>\n\n" + PROBE_TEXT,
+        "\n" + PROBE_TEXT + " g",
+        "<|start|>" + PROBE_TEXT,
+        PROBE_TEXT.split()[0] + "\n",
+    ],
+)
+@pytest.mark.parametrize("adds", ["", "\n"])
+def test_an_echo_behind_something_else_leaves_the_raw_way(content: str, adds: str) -> None:
+    """It was taken for no echo, and the client got the whole half answer twice."""
+    known = with_render_probe(LocalModel("m"), BEFORE + PROBE_TEXT + PROBE_BLANK + adds)
+    model = with_echo_probe(known, content)
+    assert (model.way, model.way_with_tools, model.echoes) == (Way.RAW, None, None)
+    assert unfit_to_go_on(model, asked(tools=CALLABLE)) is Unfit.TOOLS_RAW
+
+
+def test_what_was_found_out_is_kept() -> None:
+    found = with_echo_probe(with_render_probe(LocalModel("m"), BEFORE + PROBE_TEXT + "\n"), PROBE_TEXT)
+    assert with_probed(LocalModel("m"), found) == found
 
 
 @pytest.mark.parametrize(("content", "echoes"), [(PROBE_TEXT + " g", True), (" g", False), ("", False)])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from joins import LONG
-from trooper.core.seam import is_periodic, says_it_all
+from trooper.core.overlap import is_periodic
+from trooper.core.seam import says_it_all
 
 
 @pytest.mark.parametrize(

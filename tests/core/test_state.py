@@ -13,6 +13,7 @@ import pytest
 from trooper.core.cooldown import Cooldowns
 from trooper.core.framing import LineFramer, SSEFramer
 from trooper.core.gate import Gate
+from trooper.core.overlap import NOTHING_LOST
 from trooper.core.patience import Patience
 from trooper.core.seam import Join
 from trooper.core.tally import LegTally, Tally
@@ -41,7 +42,11 @@ MIB = 1024 * 1024
             )
             | {"total_s": None, "load_s": None, "whole_s": None},
         ),
-        (Join, {"prefill": REQUIRED, "echoes": None, "stop": (), "overlaps": False}),
+        (
+            Join,
+            {"prefill": REQUIRED, "echoes": None, "stop": (), "overlaps": False}
+            | {"lost": NOTHING_LOST, "speaks_of_thinking": False},
+        ),
         (ToolCalls, {"max_bytes": 4 * MIB}),
         (Transcript, {"cap_bytes": REQUIRED}),
         (LegTally, {"target": REQUIRED, "model": REQUIRED, "outcome": None, "reported": None}),

@@ -65,3 +65,18 @@ def test_legs_that_said_nothing_do_not_count() -> None:
 
 def test_nobody_said_anything() -> None:
     assert Tally().usage(9) == Usage(9, 0, estimated=True)
+
+
+def test_what_the_client_got_is_not_always_what_it_cost() -> None:
+    """The half answer once more, or a thought, was counted as if the client had it."""
+    tally = leg("abcd" * 10, Usage(10, 25))
+    assert (tally.given_tokens, tally.was_cut) == (25, False)
+    tally.cut_away("abcd" * 14)
+    assert (tally.tokens, tally.given_tokens, tally.was_cut) == (25, 11, True)
+    assert Tally([tally]).usage(99) == Usage(10, 11, estimated=True)
+    # A server may count only what its model has made.
+    tally.reported = Usage(10, 9)
+    assert tally.given_tokens == 9
+    # Without a count of its own only what was given is counted anyway.
+    tally.reported = None
+    assert (tally.tokens, tally.given_tokens) == (10, 10)

@@ -21,6 +21,7 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.outcome import Phase
+from trooper.core.overlap import Lost
 from trooper.core.transcript import Transcript
 
 STOP = Finish(FinishReason.STOP, "stop")
@@ -178,3 +179,16 @@ def test_what_nobody_could_read_takes_the_net_away_and_is_no_content() -> None:
     transcript = Transcript(100)
     transcript.add((Unread(),))
     assert (transcript.has_a_net, transcript.has_content, transcript.phase) == (False, False, Phase.PREAMBLE)
+
+
+def test_what_was_lost_counts_until_somebody_says_more() -> None:
+    """The fragment stands where the text ends; that a call was to come stays true."""
+    transcript = Transcript(1000)
+    transcript.add((Text("p009"),))
+    transcript.note_lost(Lost(" p0", call=True))
+    transcript.note_lost(Lost())
+    assert transcript.lost == Lost(" p0", call=True)
+    transcript.note_lost(Lost(" q"))
+    assert transcript.lost == Lost(" q", call=True)
+    transcript.add((Text(" more"),))
+    assert transcript.lost == Lost("", call=True)

@@ -10,7 +10,7 @@ from attrs import evolve
 from relay_parts import given
 from scenes import configured
 from trooper.config import Server, Target
-from trooper.core.events import Received, Text
+from trooper.core.events import Finish, FinishReason, Received, Text
 from trooper.core.outcome import Answer, Completed, Failed, FailureKind, Phase
 from trooper.core.tally import LegTally
 from trooper.core.unfit import Unfit
@@ -65,6 +65,21 @@ async def test_a_cloud_has_no_load_to_wait_for(autojump_clock: Any) -> None:
     assert (cloud.due - now, local.due - now) == (7.0, 9.0)
     assert cloud.lost(now + 7.0) is FailureKind.TIMEOUT_TTFT
     assert local.lost(now + 9.0) is FailureKind.TIMEOUT_LOAD
+
+
+async def test_how_it_ends_when_patience_does(autojump_clock: Any) -> None:
+    leg = running(target_of("openai", stall_timeout_s=5.0, terminator_timeout_s=2.0))
+    leg.patience.hear(Received(b"", (Text("x"),)), 0.0)
+    assert leg.tired(4.9) is None
+    assert leg.tired(5.0) == Failed(FailureKind.STALL)
+    leg.patience.hear(Received(b"", (Finish(FinishReason.STOP),)), 4.0)
+    assert leg.tired(5.9) is None
+    assert leg.tired(6.0) == Completed()
+
+
+async def test_an_answer_in_one_piece_has_a_budget_of_its_own(autojump_clock: Any) -> None:
+    patience = patience_with(target_of("openai", whole_timeout_s=9.0), streams=False)
+    assert patience.lost(trio.current_time() + 9.0) is FailureKind.TIMEOUT_WHOLE
 
 
 async def test_its_line_in_the_report(autojump_clock: Any) -> None:

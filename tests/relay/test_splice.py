@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pytest
 from attrs import evolve
 
-from spliced import ASKED, RESET, ended, given, heard, raw, said, splice, text_of
+from spliced import ASKED, RESET, ended, given, going_on, heard, raw, said, splice, text_of
 from trooper.core.conversation import Sampling, Tool
 from trooper.core.events import (
     Begin,
@@ -34,13 +33,6 @@ STOP = Finish(FinishReason.STOP, "stop")
 EMPTY = Failed(FailureKind.EMPTY_200)
 AUTH = Failed(FailureKind.AUTH)
 CALL = ToolCallDelta(0, "c", "look", "")
-
-
-def going_on(text: str, *, prefill: Prefill | None = None, echoes: bool = False, **more: Any) -> Splice:
-    """A leg that was granted the rest of `text`."""
-    made = splice(given(Begin("i"), Text(text)), goes_on=True, is_first=False, **more)
-    made.granted("local", prefill or Prefill(text, ""), echoes=echoes, overlaps=False)
-    return made
 
 
 def test_the_first_legs_events_go_out_as_they_came_a_word_late() -> None:

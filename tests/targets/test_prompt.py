@@ -243,3 +243,25 @@ def test_what_will_go_on_is_primed_by_its_beginning() -> None:
     assert begun.conversation == gone_on.conversation
     asking = LlamaAsking(MODEL)
     assert asking.render(begun.conversation) == asking.render(gone_on.conversation)
+
+
+def test_what_a_template_shows_beyond_the_half_answer() -> None:
+    """Raw it shows nothing more; with tools the model sees it, and whoever joins has to know."""
+    model = evolve(MODEL, way=Way.RAW, way_with_tools=Way.PREFILL, adds="\n")
+    plain = shown(model, chat(user()), "One two")
+    tooled = shown(model, chat(user(), tools=(Tool("f"),)), "One two")
+    assert isinstance(plain, Prompt)
+    assert isinstance(tooled, Prompt)
+    assert (plain.way, plain.prefill) == (Way.RAW, Prefill("One two", ""))
+    assert (tooled.way, tooled.prefill) == (Way.PREFILL, Prefill("One two", "", "\n"))
+    none = shown(model, chat(user(), tools=(Tool("f"),)), "One two", other_way=True)
+    assert none == Failed(FailureKind.UNFIT, unfit_reason=Unfit.NO_OTHER_WAY)
+
+
+def test_what_the_window_leaves_for_the_answer() -> None:
+    prompt = shown(evolve(MODEL, window_tokens=1000), chat(user()), "One two")
+    assert isinstance(prompt, Prompt)
+    assert prompt.room_tokens == 1000 - prompt.tokens
+    unknown = shown(evolve(MODEL, window_tokens=0), chat(user()))
+    assert isinstance(unknown, Prompt)
+    assert unknown.room_tokens is None

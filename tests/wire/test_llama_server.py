@@ -10,8 +10,6 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from trooper.core.conversation import (
     Conversation,
@@ -24,12 +22,9 @@ from trooper.core.conversation import (
     ToolCall,
     UnknownPart,
 )
-from trooper.core.events import Done, Event, Finish, FinishReason, Reasoning, Text, ToolCallDelta, Usage
 from trooper.core.local_model import PROBE_BLANK, PROBE_TEXT, LocalModel
-from trooper.core.outcome import Completed, Failed, FailureKind
 from trooper.wire.llama_server.ask import LlamaAsking, echo_probe, render_probe
 from trooper.wire.llama_server.models import read_props, read_render, read_trained, read_version
-from trooper.wire.llama_server.reader import LlamaReader
 from trooper.wire.target_side import Post
 
 MODEL = LocalModel("smol")
@@ -218,160 +213,3 @@ def test_probes_ask_for_what_a_template_may_change() -> None:
 
 
 # Reading
-
-
-def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, **fields: Any) -> bytes:
-    choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
-    return b"data: " + dumps({"choices": choices, "object": "chat.completion.chunk", **fields}) + b"\n\n"
-
-
-def read(*pieces: bytes, end: bool = True) -> tuple[list[Event], object]:
-    reader = LlamaReader(10_000, call_id="call_x")
-    received = [item for piece in pieces for item in reader.feed(piece)]
-    received += reader.end() if end else []
-    assert all(item.raw == b"" for item in received)
-    return [event for item in received for event in item.events], reader.outcome
-
-
-COUNTS = chunk(usage={"prompt_tokens": 40, "completion_tokens": 3})
-DONE = b"data: [DONE]\n\n"
-
-
-def test_a_chat() -> None:
-    body = [
-        chunk({"role": "assistant", "content": None}),
-        chunk({"reasoning_content": "hm"}),
-        chunk({"content": " France"}),
-        b": ping\n\n",
-        chunk({"content": " is"}),
-        chunk({}, "length"),
-        COUNTS,
-        DONE,
-    ]
-    said: list[Event] = [
-        Reasoning("hm"),
-        Text(" France"),
-        Text(" is"),
-        Finish(FinishReason.LENGTH, "length"),
-        Usage(40, 3),
-        Done(),
-    ]
-
-    assert read(*body) == (said, Completed())
-    whole = b"".join(body)
-    for at in range(len(whole)):
-        assert read(whole[:at], whole[at:]) == (said, Completed())
-
-
-def test_tool_calls_have_an_id_each() -> None:
-    pieces = [
-        {"index": 0, "id": "a", "function": {"name": "f", "arguments": ""}},
-        {"index": 0, "function": {"arguments": "{}"}},
-        {"index": 1, "function": {"name": "g", "arguments": "{}"}},
-    ]
-    events, outcome = read(*(chunk({"tool_calls": [p]}) for p in pieces), chunk({}, "tool_calls"), DONE)
-
-    assert events[:3] == [
-        ToolCallDelta(0, "a", "f", ""),
-        ToolCallDelta(0, "", "", "{}"),
-        ToolCallDelta(1, "call_x_1", "g", "{}"),
-    ]
-    assert events[3] == Finish(FinishReason.TOOL_CALLS, "tool_calls")
-    assert outcome == Completed()
-
-
-@pytest.mark.parametrize(
-    ("pieces", "calls"),
-    [
-        ([{"id": "a", "function": {"name": "f", "arguments": {"x": 1}}}], [("a", "f", '{"x":1}')]),
-        ([{"index": 0, "function": {"name": "f", "arguments": None}}], [("call_x_0", "f", "")]),
-        ([{"index": None, "id": None, "function": {"name": "f"}}, {"index": 0}], [("call_x_0", "f", "")]),
-        (
-            [{"index": 0, "id": i, "function": {"name": "f", "arguments": "{}"}} for i in ("a", "b")],
-            [("a", "f", "{}"), ("b", "f", "{}")],
-        ),
-        (
-            [{"index": 0, "function": {"name": "f", "arguments": part}} for part in ('{"x"', ": 1}")],
-            [("call_x_0", "f", '{"x": 1}')],
-        ),
-    ],
-)
-def test_odd_tool_calls(pieces: list[dict[str, Any]], calls: list[tuple[str, str, str]]) -> None:
-    """Builds differ; an older one, or a parser of its own, is no reason to lose the answer."""
-    events, outcome = read(*(chunk({"tool_calls": [p]}) for p in pieces), chunk({}, "stop"), DONE)
-
-    said: dict[int, list[str]] = {}
-    for event in events:
-        if isinstance(event, ToolCallDelta):
-            parts = said.setdefault(event.index, ["", "", ""])
-            said[event.index] = [
-                a + b for a, b in zip(parts, (event.id, event.name, event.arguments), strict=True)
-            ]
-    assert [tuple(parts) for parts in said.values()] == calls
-    assert outcome == Completed()
-
-
-@pytest.mark.parametrize(
-    ("stop_type", "reason"),
-    [("eos", FinishReason.STOP), ("word", FinishReason.STOP), ("limit", FinishReason.LENGTH)],
-)
-def test_a_raw_completion(stop_type: str, reason: FinishReason) -> None:
-    last = {"content": "", "stop": True, "stop_type": stop_type, "tokens_evaluated": 5, "tokens_predicted": 3}
-    events, outcome = read(
-        b'data: {"index":0,"content":" Paris","tokens":[7042],"stop":false}\n\n',
-        b"data: " + dumps(last) + b"\n\n",
-    )
-
-    assert events == [Text(" Paris"), Usage(5, 3), Finish(reason, stop_type), Done()]
-    assert outcome == Completed()
-
-
-@pytest.mark.parametrize(
-    ("body", "kind"),
-    [
-        ([], FailureKind.EOF_EARLY),
-        ([chunk({"content": "x"})], FailureKind.EOF_EARLY),
-        ([chunk({"content": "x"}), DONE], FailureKind.EOF_EARLY),
-        ([chunk({"content": "x"}), b"data: {\n\n"], FailureKind.BAD_FRAME),
-        ([b"data: " + b"x" * 20_000], FailureKind.BAD_FRAME),
-        (
-            [b'data: {"error":{"code":500,"message":"m","type":"server_error"}}\n\n'],
-            FailureKind.SERVER_ERROR,
-        ),
-    ],
-)
-def test_what_is_no_answer(body: list[bytes], kind: FailureKind) -> None:
-    _, outcome = read(*body)
-
-    assert isinstance(outcome, Failed)
-    assert outcome.kind is kind
-
-
-def test_a_finish_reason_is_enough() -> None:
-    _, outcome = read(chunk({"content": "x"}), chunk({}, "stop"))
-
-    assert outcome == Completed()
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(
-                ["choices", "delta", "content", "stop", "error", "usage", "data", "meta", "prompt"]
-            ),
-            inner,
-            max_size=4,
-        )
-    ),
-    max_leaves=10,
-)
-
-
-@given(JSON.map(dumps) | st.binary(max_size=60))
-def test_nothing_is_a_crash(body: bytes) -> None:
-    read(b"data: " + body + b"\n\n")
-    assert read_props(body).name
-    assert read_trained(body) >= 0
-    read_render(body)

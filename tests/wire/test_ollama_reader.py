@@ -109,7 +109,6 @@ def test_raw_generate_says_response() -> None:
         ("stop", FinishReason.STOP),
         ("length", FinishReason.LENGTH),
         ("", FinishReason.STOP),
-        ("unload", FinishReason.STOP),
     ],
 )
 def test_why_it_ended(reason: str, finish: FinishReason) -> None:
@@ -118,7 +117,39 @@ def test_why_it_ended(reason: str, finish: FinishReason) -> None:
 
 def test_counts_that_are_left_out_are_none() -> None:
     """The server omits what is zero."""
-    assert read(b'{"done":true}\n') == ([Usage(0, 0), Finish(FinishReason.STOP), Done()], Completed())
+    heard = [Text("x"), Usage(0, 0), Finish(FinishReason.STOP), Done()]
+    assert read(ndjson(said("x")) + b'{"done":true}\n') == (heard, Completed())
+
+
+@pytest.mark.parametrize("reason", ["", "stop", "length"])
+def test_an_end_without_a_word_is_none(reason: str) -> None:
+    """It was a success with an empty answer; in the middle of one it may be an end, for who knows the rest."""
+    events, outcome = read(ndjson(said(""), ending(reason)))
+    assert outcome == Failed(K.EMPTY_200)
+    assert [type(event) for event in events] == [Usage, Finish]
+
+
+@pytest.mark.parametrize(("word", "is_answer"), [("stop", False), ("length", True)])
+def test_a_thought_alone_is_no_answer(word: str, is_answer: bool) -> None:
+    """Unless its length was the limit's business."""
+    _, outcome = read(ndjson({"message": {"thinking": "hm"}}, ending(word)))
+    assert outcome == (Completed() if is_answer else Failed(K.EMPTY_200))
+
+
+@pytest.mark.parametrize("reason", ["load", "unload"])
+def test_a_model_that_was_only_loaded_has_finished_nothing(reason: str) -> None:
+    assert read(ndjson(ending(reason))) == ([], Failed(K.EMPTY_200))
+    assert read(ndjson(said("x"), ending(reason))) == ([Text("x")], Failed(K.EOF_EARLY))
+
+
+@pytest.mark.parametrize(("window", "reason"), [(0, "stop"), (20, "stop"), (13, "stop"), (12, "length")])
+def test_more_than_the_window_holds_is_not_whole(window: int, reason: str) -> None:
+    """The server had pushed the question out, and went on."""
+    counts = {"done": True, "done_reason": "stop", "prompt_eval_count": 10, "eval_count": 3}
+    reader = OllamaReader(BIG, "call", window)
+    events = [event for item in reader.feed(ndjson(said("x"), counts)) for event in item.events]
+    assert events[2] == Finish(FinishReason(reason), "stop")
+    assert reader.outcome == Completed()
 
 
 def test_the_done_line_may_carry_content() -> None:
@@ -260,7 +291,7 @@ def test_nothing_follows_the_outcome() -> None:
     assert events == HEARD
     assert outcome == Completed()
     reader = OllamaReader(400)
-    reader.feed(ndjson(ending()) + b"x" * 500)
+    reader.feed(ndjson(said("x"), ending()) + b"x" * 500)
     assert reader.outcome == Completed()
 
 

@@ -214,6 +214,7 @@ def _facts(standby: Standby, model: LocalModel) -> dict[str, Any]:
         "window_tokens": model.window_tokens or None,
         "trained_tokens": model.trained_tokens or None,
         "continues": model.way.value,
+        "continues_with_tools": (model.way_with_tools or model.way).value,
         "echoes": model.echoes,
         "tools": "tools" in model.capabilities,
         "images": "vision" in model.capabilities,
@@ -230,9 +231,15 @@ def _describe(standby: Standby, model: LocalModel) -> tuple[str, ...]:
         f"{standby.software} {standby.version}, model {model.name} ({standby.chosen_because})",
         window,
         f"takes {' and '.join(can) or 'neither tools nor images'}",
-        _WAYS[model.way],
+        _way_words(model),
         *echo,
     )
+
+
+def _way_words(model: LocalModel) -> str:
+    if model.way is Way.RAW and model.way_with_tools is Way.PREFILL:
+        return "goes on from a half answer by a raw prompt; with tools or images by a trailing assistant turn"
+    return _WAYS[model.way]
 
 
 def _row(targets: Sequence[Target]) -> str:

@@ -51,6 +51,11 @@ _LAST_IN_PLAIN: Final = re.compile(
 )
 
 
+def has_no_blanks(char: str) -> bool:
+    """Whether `char` is of a script that does not separate words with blanks."""
+    return _NO_BLANKS.match(char) is not None
+
+
 def _extends(char: str) -> bool:
     """Whether `char` belongs to the grapheme before it."""
     if char < "\u0300":

@@ -79,6 +79,18 @@ def fit(
     return evolve(conversation, messages=(*head, *_note(note, sum(map(len, middle))), *recent, *tail))
 
 
+def room(conversation: Conversation, prefill: str, window_tokens: int, *, ratio: float = 1.0) -> int | None:
+    """
+    About how many tokens the window leaves behind the prompt; `None` if it is unknown, and never 0.
+
+    A server that is asked for more may push the beginning of the conversation
+    out of its window, and go on without the question.
+    """
+    if window_tokens <= 0:
+        return None
+    return max(1, window_tokens - math.ceil(count(conversation, prefill) * ratio))
+
+
 def _reserve(conversation: Conversation, window_tokens: int) -> int:
     """Room for the answer: what was asked for, but no more than a quarter."""
     wanted = conversation.sampling.max_tokens

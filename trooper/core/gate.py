@@ -81,6 +81,8 @@ class Gate:
     holds_noise: bool = True
     #: A tool call waits until it is whole.
     holds_call: bool = field(default=False, init=False)
+    #: What was held behind the last boundary when the leg died.
+    dropped: str = field(default="", init=False)
     _held: deque[Received] = field(factory=deque, init=False)
     _held_bytes: int = field(default=0, init=False)
     # The text that is held, behind a few characters that have gone out.
@@ -157,6 +159,11 @@ class Gate:
         return any(item.has_content for item in self._held)
 
     @property
+    def holds_a_call(self) -> bool:
+        """Whether a tool call waits, whole or not."""
+        return any(isinstance(event, ToolCallDelta) for item in self._held for event in item.events)
+
+    @property
     def holds_a_hole(self) -> bool:
         """
         Whether something waits without which the answer has a hole, since nobody
@@ -176,11 +183,13 @@ class Gate:
         """
         The leg has died: return the text to be spoken, and drop what is held.
 
-        That is the held text up to its last boundary. The fragment behind it,
-        open tool calls and what could not be read are forgotten.
+        That is the held text up to its last boundary. The fragment behind it
+        is kept as `dropped`; open tool calls and what could not be read are
+        forgotten.
         """
         at = 0 if self.holds_all else last_boundary(self._text, self._sent_chars)
         spoken = self._text[self._sent_chars : at] if at > 0 else ""
+        self.dropped = "" if self.holds_all else self._text[max(at, self._sent_chars) :]
         self._held.clear()
         self._lengths.clear()
         self._held_bytes = 0

@@ -50,8 +50,12 @@ class LocalModel:
         trained_tokens: the window it was trained for; 0 if not said.
         stop: stop sequences of its own, which a request's would replace.
         way: how it continues; `NONE` until probed.
+        way_with_tools: how it continues where a raw prompt cannot be: with tools
+            or images; `None` where no other way than `way` is known.
         echoes: whether the server repeats a prefill; `None` until probed.
         trims: whether its template strips white space at a prefill's end.
+        adds: white space that its template puts behind a prefill, so that the
+            model goes on from something else than the client has.
         takes_grammar: whether its server binds an answer by a grammar from the
             first character on, also behind a prompt that we rendered.
     """
@@ -64,8 +68,10 @@ class LocalModel:
     stop: tuple[str, ...] = ()
     runs_elsewhere: bool = False
     way: Way = Way.NONE
+    way_with_tools: Way | None = None
     echoes: bool | None = None
     trims: bool = False
+    adds: str = ""
     takes_grammar: bool = False
 
 
@@ -107,18 +113,60 @@ def why_first(ranked: Sequence[LocalModel], loaded: Container[str]) -> str:
 
 
 def with_render_probe(model: LocalModel, rendered: str | None) -> LocalModel:
-    """What the render probe proves: does the turn stay open behind the half answer?"""
+    """
+    What the render probe proves: does the turn stay open behind the half answer, and is that all?
+
+    A model that is shown more than the half answer begins a new word or a new
+    line (measured: a newline behind it broke a third of the seams). A template
+    that has begun to think there gets the half answer for a thought. Both are
+    clean by the raw way, and take the other one only where that cannot be.
+    """
     if rendered is None:
         # An old server, or an imitation: only a generation can tell.
         return evolve(model, way=Way.NONE)
     if not rendered.rstrip().endswith(PROBE_TEXT):
         return evolve(model, way=Way.RAW)
-    return evolve(model, way=Way.PREFILL, trims=PROBE_TEXT + PROBE_BLANK not in rendered)
+    before, _, behind = rendered.rpartition(PROBE_TEXT)
+    trims = not behind.startswith(PROBE_BLANK)
+    adds = behind if trims else behind[len(PROBE_BLANK) :]
+    if adds or _OPEN_THINK.search(before):
+        return evolve(model, way=Way.RAW, way_with_tools=Way.PREFILL, trims=trims, adds=adds)
+    return evolve(model, way=Way.PREFILL, trims=trims)
 
 
 def with_echo_probe(model: LocalModel, content: str) -> LocalModel:
-    """What one generated token proves: is the prefill repeated before it?"""
-    return evolve(model, echoes=content.startswith(PROBE_TEXT))
+    """
+    What one generated token proves: is the prefill repeated before it?
+
+    One that comes back behind something else (`<think></think>`, a blank)
+    cannot be told from text for certain: then only the raw way is used.
+    """
+    if content.startswith(PROBE_TEXT):
+        return evolve(model, echoes=True)
+    # No model says this word by itself.
+    return raw_alone(model) if PROBE_TEXT.split()[0] in content else evolve(model, echoes=False)
+
+
+def raw_alone(model: LocalModel) -> LocalModel:
+    """`model`, whose server cannot be asked to go on from a trailing assistant message."""
+    return evolve(model, way=Way.RAW, way_with_tools=None, echoes=None, trims=False, adds="")
+
+
+def with_probed(model: LocalModel, probed: LocalModel) -> LocalModel:
+    """`model` with what was found out about the same one before."""
+    return evolve(
+        model,
+        way=probed.way,
+        way_with_tools=probed.way_with_tools,
+        echoes=probed.echoes,
+        trims=probed.trims,
+        adds=probed.adds,
+    )
+
+
+def takes_prefill(model: LocalModel) -> bool:
+    """Whether a trailing assistant message is a way of `model`'s: then it matters whether it comes back."""
+    return Way.PREFILL in (model.way, model.way_with_tools)
 
 
 def with_generation_probe(model: LocalModel, content: str) -> LocalModel:
@@ -142,12 +190,7 @@ def unfit(model: LocalModel, conversation: Conversation) -> Unfit | None:
         # No local server forces a call reliably, and an agent that forces one relies on it.
         return Unfit.TOOL_CHOICE
     known = bool(model.capabilities)
-    if (
-        conversation.tools
-        and conversation.tool_choice != "none"
-        and known
-        and "tools" not in model.capabilities
-    ):
+    if _uses_tools(conversation) and known and "tools" not in model.capabilities:
         return Unfit.TOOLS
     for message in conversation.messages:
         for part in message.parts:
@@ -172,14 +215,12 @@ def unfit_to_go_on(model: LocalModel, conversation: Conversation) -> Unfit | Non
         return reason
     if conversation.choices > 1:
         return Unfit.CHOICES
-    uses_tools = bool(conversation.tools) and conversation.tool_choice != "none"
-    has_images = any(isinstance(p, ImagePart) for m in conversation.messages for p in m.parts)
-    match model.way:
+    match way_on(model, conversation):
         case Way.PREFILL:
             return None
-        case Way.RAW if uses_tools:
+        case Way.RAW if _uses_tools(conversation):
             return Unfit.TOOLS_RAW
-        case Way.RAW if has_images:
+        case Way.RAW if _has_images(conversation):
             return Unfit.IMAGES_RAW
         case Way.RAW:
             return None
@@ -189,11 +230,25 @@ def unfit_to_go_on(model: LocalModel, conversation: Conversation) -> Unfit | Non
             assert_never(never)
 
 
+def way_on(model: LocalModel, conversation: Conversation) -> Way:
+    """How `model` is made to continue a half answer to `conversation`."""
+    if _uses_tools(conversation) or _has_images(conversation):
+        return model.way_with_tools or model.way
+    return model.way
+
+
+def _uses_tools(conversation: Conversation) -> bool:
+    return bool(conversation.tools) and conversation.tool_choice != "none"
+
+
+def _has_images(conversation: Conversation) -> bool:
+    return any(isinstance(p, ImagePart) for m in conversation.messages for p in m.parts)
+
+
 def unfit_to_finish_call(model: LocalModel, conversation: Conversation) -> Unfit | None:
     """Why `model` cannot write the rest of a tool call that the client has a part of; `None` if it can."""
     if not model.takes_grammar:
         return Unfit.NO_GRAMMAR
-    has_images = any(isinstance(p, ImagePart) for m in conversation.messages for p in m.parts)
     # Whether it could have begun the call by itself does not matter: the grammar is its template.
     able = evolve(model, capabilities=model.capabilities | {"tools"})
-    return unfit(able, conversation) or (Unfit.IMAGES_RAW if has_images else None)
+    return unfit(able, conversation) or (Unfit.IMAGES_RAW if _has_images(conversation) else None)

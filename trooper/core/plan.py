@@ -34,7 +34,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, TypeAlias, TypeVar, assert_never
+from typing import Final, Generic, TypeAlias, TypeVar, assert_never
 
 from attrs import frozen
 
@@ -127,6 +127,9 @@ class GiveUp:
     failed: Failed
 
 
+#: The client has a part of what nobody can make right.
+_BEYOND_MENDING: Final = (Unfit.SCHEMA, Unfit.THINKS_ALOUD)
+
 #: Somebody is asked.
 Ask: TypeAlias = Restart[L] | Continue[L] | FinishCall[L]
 Step: TypeAlias = Ask[L] | Terminate | FinishTurn | PassOn | GiveUp
@@ -166,7 +169,7 @@ def next_step(
         return Restart(tried, again=True)
     if not failover or (first is None and outcome.kind in PASSING):
         return PassOn(outcome)
-    if outcome.unfit_reason is Unfit.SCHEMA:
+    if outcome.unfit_reason in _BEYOND_MENDING:
         return GiveUp(told)
     understood = transcript.continuable and not transcript.has_unread
     if transcript.tool_calls() and transcript.calls_are_whole and understood:

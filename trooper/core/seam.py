@@ -12,20 +12,28 @@ lose their place without a newline.
 A `Join` then reads the continuation piece by piece and returns what the
 client should get. In order it
 
-1. cuts an echo: some servers repeat the prefill before the first new token.
+1. cuts a thinking block, behind which an echo may stand as well
+   (`core.thinking`). An end without a beginning, further on, tells that the leg
+   has thought aloud: nothing of it may be used.
+2. cuts an echo: some servers repeat the prefill before the first new token.
    Known echoes are cut exactly. Where nobody knows, only a repetition that
-   cannot be honest text is cut: 20 characters at least and not periodic. A
-   target that was merely asked to go on may repeat the last words: those are
-   cut by the same measure. One that repeats the beginning and then says
-   something else has started `anew`: it did not go on at all.
-2. drops leading white space that the client already has.
-3. watches for a stop sequence that began in the half answer.
-4. at the start of a line drops one blank before a word, and newlines beyond
+   cannot be honest text is cut: 20 characters at least and not periodic; a
+   target that was merely asked to go on, or has thought first, has no reason
+   to begin with the half answer, however short. One that repeats the
+   beginning and then says something else has started `anew`: it did not go on
+   at all.
+3. cuts the last words of the half answer, where they come again: whole
+   sentences, or three words (`core.overlap`). Not in code and documents, and
+   behind a prefill that is proven only where a tool call was lost.
+4. drops leading white space that the client already has, and puts back what
+   was lost with the fragment that the gate dropped.
+5. watches for a stop sequence that began in the half answer.
+6. at the start of a line drops one blank before a word, and newlines beyond
    one empty line: small models put them there (measured with one of 135M
    parameters: at 36 % of such cuts). Not in a code block, where they count.
 
-After that it is transparent. No overlap is trimmed: with a prefill there is
-none to find, and an honest answer may repeat itself exactly at the cut.
+After that it is transparent. No shorter overlap is trimmed: with a prefill
+there is none to find, and an honest answer may repeat itself exactly at the cut.
 
 This file may not know any wire, server or model.
 """
@@ -40,20 +48,29 @@ import msgspec
 from attrs import define, field, frozen
 
 from trooper.core.json_text import NOT_JSON
+from trooper.core.overlap import (
+    CLOSERS,
+    NOTHING_LOST,
+    SENTENCE_ENDS,
+    Lost,
+    at_line_start,
+    count_words,
+    is_periodic,
+    may_be_blank,
+    needs_more,
+    said_again,
+    with_blanks,
+)
+from trooper.core.thinking import LateEnd, Thoughts, ends_in_thought, speaks_of_thinking
+from trooper.core.unfit import Unfit
 
 #: Shorter unknown repetitions may be honest text (measured: trimming at 8 ate
 #: true text in every answer that is a run of one sign).
 UNPROBED_ECHO_CHARS: Final = 20
-#: How far back the last words are looked for.
-_OVERLAP_CHARS: Final = 400
+#: So many words alike, and then others, are another beginning where nobody was shown the half answer as his own.
+_ANEW_WORDS: Final = 2
 _FENCE: Final = re.compile(r"^[ \t]{0,3}(```|~~~)", re.MULTILINE)
 _JSON_SIGN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[][{}"]', re.DOTALL)
-#: One blank before a word. Before a list's sign, or more of them: somebody's indentation.
-_LONE_BLANK: Final = re.compile(r" (?![ \t\n]|[-*+] |\d+[.)] |$)")
-#: What may still become either.
-_UNDECIDED: Final = re.compile(r"\n*(?: *| (?:[-*+]|\d+[.)]?))")
-_SENTENCE_ENDS: Final = ".!?…。！？।؟"
-_CLOSERS: Final = "\"'”’)]}*_`»」』"
 
 
 @frozen
@@ -61,25 +78,28 @@ class Prefill:
     """
     The half answer as the model gets it.
 
-    `withheld` are the blanks at the client's end that the model is not shown.
+    `withheld` are the blanks at the client's end that the model is not shown,
+    `added` is white space behind the text that it is shown and the client has not.
     """
 
     text: str
     withheld: str
+    added: str = ""
 
 
 #: What a model is given of an answer that starts at the beginning.
 NOTHING: Final = Prefill("", "")
 
 
-def prefill(given: str, *, trims: bool = False) -> Prefill:
+def prefill(given: str, *, trims: bool = False, added: str = "") -> Prefill:
     """
     Split what the client has into what the model is shown and what it is not.
 
-    `trims` says that the model's template strips all white space there anyway.
+    `trims` says that the model's template strips all white space there anyway,
+    `added` what it puts there.
     """
     text = given.rstrip() if trims else given.rstrip(" \t")
-    return Prefill(text, given[len(text) :])
+    return Prefill(text, given[len(text) :], added if text else "")
 
 
 @define
@@ -91,93 +111,186 @@ class Join:
         prefill: what the model was shown and the client has beyond it.
         echoes: whether this server repeats the prefill; `None` if unprobed.
         stop: the client's stop sequences.
-        overlaps: the last words of the half answer may come first.
+        overlaps: the target was merely asked to go on: the last words of the
+            half answer may come first, or all of it.
+        lost: what stood behind the half answer, and the client has not got.
+        speaks_of_thinking: the conversation is about thinking blocks.
     """
 
     prefill: Prefill
     echoes: bool | None = None
     stop: Sequence[str] = ()
     overlaps: bool = False
-    #: The continuation is another answer from the beginning: nothing of it may be used.
-    anew: bool = field(default=False, init=False)
+    lost: Lost = NOTHING_LOST
+    speaks_of_thinking: bool = False
+    #: Why nothing of the continuation may be used; `None` while it may.
+    unfit: Unfit | None = field(default=None, init=False)
     #: A stop sequence has been completed across the join: nothing may follow.
     stopped: bool = field(default=False, init=False)
+    #: What the model has said, and the client is not given; whoever counts it takes it.
+    cut: str = field(default="", init=False)
     _pending: str = field(default="", init=False)
+    _thoughts: Thoughts | None = field(init=False)
+    _late: LateEnd | None = field(init=False)
     _echo_over: bool = field(default=False, init=False)
+    _words_over: bool = field(default=False, init=False)
     _blanks_left: str = field(default="", init=False)
+    _blanks_over: bool = field(default=False, init=False)
     _joined: bool = field(default=False, init=False)
     _starts_line: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._blanks_left = self.prefill.withheld
-        text = self.prefill.text
-        plausible = len(text) >= UNPROBED_ECHO_CHARS and not is_periodic(text)
+        text, given = self.prefill.text, self.given
+        plausible = (self.overlaps or len(text) >= UNPROBED_ECHO_CHARS) and not is_periodic(text)
         looks_for_echo = self.echoes if self.echoes is not None else plausible
         self._echo_over = not looks_for_echo or not text
-        given = text + self.prefill.withheld
-        self._starts_line = given.endswith("\n") and len(_FENCE.findall(given)) % 2 == 0
+        in_code = len(_FENCE.findall(given)) % 2 == 1
+        self._starts_line = given.endswith("\n") and not in_code
+        # What a proven prefill is gone on with is honest, and a line may be said twice, as in
+        # a song. Before a call that was lost a model begins again at what announces it.
+        may_repeat = self.echoes is not None or given.endswith("\n")
+        honest = in_code or text.lstrip()[:1] in ("{", "[") or (may_repeat and not self.lost.call)
+        self._words_over = not text or (honest and not self.overlaps)
+        self._blanks_over = not self.lost.fragment
+        in_code = in_code or given.rpartition("\n")[2].count("`") % 2 == 1
+        about = self.speaks_of_thinking or speaks_of_thinking([given])
+        # In the code of an answer about thinking blocks one is text.
+        self._thoughts = None if about and in_code else Thoughts(about, ends_in_thought(given))
+        self._late = None if about else LateEnd()
+
+    @property
+    def given(self) -> str:
+        """What the client has."""
+        return self.prefill.text + self.prefill.withheld
+
+    @property
+    def anew(self) -> bool:
+        """Whether the continuation is another answer from the beginning."""
+        return self.unfit is Unfit.STARTS_ANEW
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether all that came was a thought without an end."""
+        return self._thoughts is not None and self._thoughts.unclosed
 
     def feed(self, text: str) -> str:
         """Return the part of `text` that is new to the client."""
-        if self.stopped or self.anew:
+        if self.stopped or self.unfit:
             return ""
         if self._joined:
-            return text
-        self._pending += text
-        if not self._echo_over and not self._cut_echo():
+            return text if self._late is None else self._look(self._late, text)
+        if self._thoughts is not None:
+            text = self._think(self._thoughts, text)
+        if self._late is not None:
+            text = self._look(self._late, text)
+        if not text:
             return ""
-        if self.overlaps and not self._cut_overlap(final=False):
+        self._pending += text
+        if not self._echo_over and not self._cut_echo(final=False):
+            return ""
+        if not self._words_over and not self._cut_words(final=False):
             return ""
         return self._join(final=False)
 
     def finish(self) -> str:
         """The continuation has ended: return what was still undecided."""
-        if self.stopped or self.anew or self._joined:
+        if self.stopped or self.unfit:
             return ""
-        # A server that only repeats the prefill has said nothing new. A
-        # beginning of it is an echo cut short only where echoes are known.
-        if not self._echo_over:
-            echo = self.prefill.text
-            if self._pending == echo or (self.echoes and echo.startswith(self._pending)):
-                self._pending = ""
-            elif self.echoes is None and len(self._pending) >= UNPROBED_ECHO_CHARS:
-                self.anew = echo.startswith(self._pending) and not is_periodic(self._pending)
-                if self.anew:
-                    return ""
-        if self.overlaps:
-            self._cut_overlap(final=True)
+        rest = ""
+        if self._thoughts is not None:
+            rest = self._thoughts.finish()
+            self.cut += self._thoughts.cut
+        if self._late is not None:
+            rest = self._look(self._late, rest) + self._late.finish()
+        if self._joined:
+            return rest
+        self._pending += rest
+        if not self._echo_over and not self._cut_echo(final=True):
+            return ""
+        if not self._words_over:
+            self._cut_words(final=True)
         return self._join(final=True)
 
-    def _cut_echo(self) -> bool:
+    def _think(self, thoughts: Thoughts, text: str) -> str:
+        text = thoughts.feed(text)
+        self.cut, thoughts.cut = self.cut + thoughts.cut, ""
+        if text and thoughts.found and not self._joined and not self._pending:
+            # Whoever has thought begins to speak: perhaps with all that was said before.
+            text_given = self.prefill.text
+            thoughts.found, self._echo_over = False, not text_given or is_periodic(text_given)
+            self.overlaps = True
+        return text
+
+    def _look(self, late: LateEnd, text: str) -> str:
+        text = late.feed(text)
+        if late.came:
+            self.unfit = Unfit.THINKS_ALOUD
+        return text
+
+    def _cut_echo(self, *, final: bool) -> bool:
         """Decide about the echo; true once it is decided, and there is something to go on with."""
         echo = self.prefill.text
-        if len(self._pending) <= len(echo) and echo.startswith(self._pending):
-            return False
-        if self._pending.startswith(echo):
-            self._pending = self._pending[len(echo) :]
-            self.overlaps = False
-        elif not self.echoes and self._starts_anew(echo):
-            self.anew = True
+        blanks = 0 if echo[0].isspace() else len(self._pending) - len(self._pending.lstrip())
+        said = self._pending[blanks:]
+        if len(said) <= len(echo) and echo.startswith(said):
+            if not final:
+                return False
+            return self._ends_in_echo(said)
+        if said.startswith(echo):
+            self._drop(blanks + len(echo), is_said=self.echoes is not True or self.overlaps)
+            # A known echo is the server's, not the model's: that has not begun to speak yet.
+            self._words_over = self._words_over or self.echoes is not True
+            if self._thoughts is not None:
+                self._thoughts = Thoughts(self._thoughts.is_subject, self._thoughts.is_begun)
+                self._pending = self._think(self._thoughts, self._pending)
+        elif not (self.echoes and not self.overlaps) and self._starts_anew(
+            said, echo, after_blanks=blanks > 0
+        ):
+            self.unfit = Unfit.STARTS_ANEW
             return False
         self._echo_over = True
         return True
 
-    def _starts_anew(self, echo: str) -> bool:
-        """Whether the beginning of the half answer came, and then something else."""
-        same = next(i for i, (a, b) in enumerate(zip(self._pending, echo, strict=False)) if a != b)
-        return same >= UNPROBED_ECHO_CHARS and not is_periodic(echo[:same])
-
-    def _cut_overlap(self, *, final: bool) -> bool:
-        """Cut the half answer's last words from the front; true once it is decided."""
-        tail, pending = self.prefill.text[-_OVERLAP_CHARS:], self._pending
-        if not final and len(pending) < len(tail) and pending in tail:
+    def _ends_in_echo(self, said: str) -> bool:
+        """
+        The leg has said no more than that. A server that only repeats the
+        prefill has said nothing new; a beginning of it is an echo cut short only
+        where echoes are known.
+        """
+        if said == self.prefill.text or self.echoes:
+            self._drop(len(self._pending), is_said=not self.echoes)
+        elif self._starts_anew(said, self.prefill.text, after_blanks=len(said) < len(self._pending)):
+            self.unfit = Unfit.STARTS_ANEW
             return False
-        for at in range(len(tail) - UNPROBED_ECHO_CHARS + 1):
-            if pending.startswith(tail[at:]) and not is_periodic(tail[at:]):
-                self._pending = pending[len(tail) - at :]
-                break
-        self.overlaps = False
+        self._echo_over = True
         return True
+
+    def _starts_anew(self, said: str, echo: str, *, after_blanks: bool) -> bool:
+        """Whether the beginning of the half answer came, and then something else."""
+        pairs = enumerate(zip(said, echo, strict=False))
+        same = echo[: next((i for i, (a, b) in pairs if a != b), min(len(said), len(echo)))]
+        if is_periodic(same):
+            return False
+        if self.overlaps and not after_blanks and count_words(same.rpartition(" ")[0]) >= _ANEW_WORDS:
+            return True
+        return len(same) >= UNPROBED_ECHO_CHARS
+
+    def _cut_words(self, *, final: bool) -> bool:
+        """Cut the half answer's last words from the front; true once it is decided."""
+        asked = UNPROBED_ECHO_CHARS if self.overlaps else None
+        again = said_again(self.prefill.text, self._pending, final=final, at_least_chars=asked)
+        if again is None:
+            return False
+        self._drop(again, is_said=True)
+        self._words_over = True
+        return True
+
+    def _drop(self, chars: int, *, is_said: bool) -> None:
+        """Take `chars` from the front; `is_said`: the model has said them, and so has counted them."""
+        if is_said:
+            self.cut += self._pending[:chars]
+        self._pending = self._pending[chars:]
 
     def _join(self, *, final: bool) -> str:
         while self._blanks_left and self._pending.startswith(self._blanks_left[0]):
@@ -185,6 +298,9 @@ class Join:
             self._blanks_left = self._blanks_left[1:]
         if not self._pending and not final:
             return ""
+        if not final and not self._blanks_over and needs_more(self.lost.fragment, self._pending):
+            return ""
+        self._put_blanks_right()
         if not final and (self._may_be_stop() or self._may_be_blank()):
             return ""
         self._joined = True
@@ -194,16 +310,23 @@ class Join:
             self.stopped = True
             return out[:at]
         if self._starts_line:
-            return _at_line_start(out, self.prefill.text + self.prefill.withheld)
+            return at_line_start(out, self.given)
         return out
+
+    def _put_blanks_right(self) -> None:
+        if self._blanks_over or not self._pending:
+            return
+        self._blanks_over = True
+        certain = self.echoes is not None and not self.overlaps and not self.prefill.added
+        self._pending = with_blanks(self.given, self.lost.fragment, self._pending, is_certain=certain)
 
     def _may_be_blank(self) -> bool:
         """Whether it takes more to know what white space at the start of a line is for."""
-        return self._starts_line and _UNDECIDED.fullmatch(self._pending) is not None
+        return self._starts_line and may_be_blank(self._pending)
 
     def _may_be_stop(self) -> bool:
         """Whether what is pending could still grow into a stop sequence that began before."""
-        given = self.prefill.text + self.prefill.withheld
+        given = self.given
         return any(
             given.endswith(stop[:k]) and stop[k:].startswith(self._pending) and self._pending != stop[k:]
             for stop in self.stop
@@ -211,28 +334,12 @@ class Join:
         )
 
     def _stop_at(self, out: str) -> int | None:
-        given = self.prefill.text + self.prefill.withheld
+        given = self.given
         for stop in self.stop:
             for k in range(len(stop) - 1, 0, -1):
                 if given.endswith(stop[:k]) and out.startswith(stop[k:]):
                     return 0
         return None
-
-
-def _at_line_start(text: str, given: str) -> str:
-    """`text` without the white space that nobody wants behind a line's end."""
-    newlines = len(text) - len(text.lstrip("\n"))
-    # Two make an empty line; what is beyond makes another.
-    text = text[max(0, newlines - (0 if given.endswith("\n\n") else 1)) :] if newlines else text
-    return text[1:] if _LONE_BLANK.match(text) else text
-
-
-def is_periodic(text: str) -> bool:
-    """Whether `text` is one short piece repeated: `=====`, a row of one emoji, `| --- | --- |`."""
-    # A string is a power of a shorter one if it occurs inside its own square;
-    # a trailing part of the period is allowed for by looking at half of it.
-    half = text[len(text) // 2 :]
-    return bool(half) and text.find(half) < len(text) // 2
 
 
 def says_it_all(text: str) -> bool:
@@ -253,8 +360,8 @@ def says_it_all(text: str) -> bool:
             return True
     if text.endswith("\n") or stripped.endswith(("```", "~~~")):
         return True
-    core = stripped.rstrip(_CLOSERS)
-    return bool(core) and core[-1] in _SENTENCE_ENDS
+    core = stripped.rstrip(CLOSERS)
+    return bool(core) and core[-1] in SENTENCE_ENDS
 
 
 def _is_open_json(text: str) -> bool:

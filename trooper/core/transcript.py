@@ -36,6 +36,7 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.outcome import Phase
+from trooper.core.overlap import NOTHING_LOST, Lost
 from trooper.core.tool_calls import ToolCalls
 
 
@@ -52,6 +53,8 @@ class Transcript:
     #: The client has bytes that nobody here could read.
     has_unread: bool = field(default=False, init=False)
     continuable: bool = field(default=True, init=False)
+    #: What legs that failed had begun behind what the client has.
+    lost: Lost = field(default=NOTHING_LOST, init=False)
     reasoning_chars: int = field(default=0, init=False)
     text_events: int = field(default=0, init=False)
     #: The last part is whole by its target's word.
@@ -69,6 +72,8 @@ class Transcript:
                 case Text(text):
                     self.text_events += 1
                     self.part_ended = False
+                    if self.lost.fragment:
+                        self.lost = Lost(call=self.lost.call)
                     self.finish = self._doubtful = None
                     if self._counts(text):
                         self._pieces.append(text)
@@ -109,6 +114,15 @@ class Transcript:
                     pass
                 case _ as never:
                     assert_never(never)
+
+    def note_lost(self, lost: Lost) -> None:
+        """
+        A leg has failed, and the client was not shown what it had begun.
+
+        The fragment stands where the text ends now. That there was to be a
+        call holds for whoever goes on, until somebody has made one.
+        """
+        self.lost = Lost(lost.fragment or self.lost.fragment, lost.call or self.lost.call)
 
     def doubt_finish(self) -> None:
         """Something has followed the finish, if there was one: only the terminator makes it the end."""

@@ -72,6 +72,7 @@ class Unfit(enum.Enum):
 
     # What the leg has shown.
     STARTS_ANEW = "starts_anew", "The target was to go on, and began another answer."
+    THINKS_ALOUD = "thinks_aloud", "The target was to go on, and its thoughts came as the answer."
     CONTENT = "content", "The target says something for which the client's wire has no words."
     CALL = "call", "Its tool call is none in the client's wire, or not the one that it began."
     SCHEMA = "schema", "The document, or the tool call, is not what its schema asks for."

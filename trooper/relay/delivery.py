@@ -98,6 +98,8 @@ class Delivery:
             # What it said behind its finish was thrown away: that was no end.
             self.transcript.doubt_finish()
         self._give_all(released)
+        if splice.lost is not None:
+            self.transcript.note_lost(splice.lost)
         return outcome
 
     def take(self) -> bytes:
@@ -126,7 +128,7 @@ class Delivery:
 
     def _hand_over(self) -> bytes:
         *earlier, speaks = self.tally.legs
-        spoke = [leg.model for leg in earlier if leg.tokens]
+        spoke = [leg.model for leg in earlier if leg.tokens and not leg.dropped]
         return self.voice.hand_over(self._seam, spoke[-1] if spoke else "", speaks.model)
 
     def _end_event(self) -> None:

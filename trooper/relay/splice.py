@@ -5,13 +5,12 @@ that may go out now.
 Theory of operation
 -------------------
 A splice is made when its leg starts and dropped when the leg ends. It owns
-all that is a leg's own: the join (where a continuation meets the half
-answer), the end of a document, the gate (what waits), the count, the finish
-that is not believed yet. What the client has is not its business: the
-transcript belongs to the request, is written by `relay.delivery` alone, and is
-only read here.
+all that is a leg's own: its retelling (what of it is new, where it is spoken
+anew), the gate (what waits), the calls as another wire can say them, the
+count. What the client has is not its business: the transcript belongs to the
+request, is written by `relay.delivery` alone, and is only read here.
 
-    event ─▶ join ─▶ gate ─▶ what may go out now, in order
+    event ─▶ retelling ─▶ gate ─▶ calls ─▶ what may go out now, in order
 
 So two legs may be spliced side by side, and one of them be delivered.
 
@@ -51,16 +50,17 @@ from trooper.core.events import (
 )
 from trooper.core.gate import Gate
 from trooper.core.outcome import PASSING, Completed, Failed, FailureKind, Outcome
-from trooper.core.seam import Join, Prefill, says_it_all
+from trooper.core.overlap import Lost
+from trooper.core.seam import Prefill, says_it_all
 from trooper.core.spoken_calls import SpokenCalls
-from trooper.core.structured import DocumentEnd, is_valid
+from trooper.core.structured import is_valid
 from trooper.core.tally import LegTally
 from trooper.core.transcript import Transcript
 from trooper.core.unfit import Unfit
+from trooper.relay.retelling import Retelling
 
 #: To a reader an answer without a word is a failure; to a whole answer nothing is to be added.
 _SILENCE: Final = Failed(FailureKind.EMPTY_200)
-_NOTHING: Final = Received(b"")
 
 
 @define
@@ -91,47 +91,46 @@ class Splice:
     could_start_over: Callable[[], bool]
     #: Whether the leg's bytes may be the client's; else what they say is spoken anew.
     forwards: bool = field(init=False)
-    #: The leg has said all it may: a stop sequence or a document was completed across the join.
-    stopped: bool = field(default=False, init=False)
     #: The leg had more to say when it failed, and the client does not get it.
     went_on: bool = field(default=False, init=False)
+    #: What it had begun then, and the client is not shown.
+    lost: Lost | None = field(default=None, init=False)
     #: Why nothing the leg says can be used any more; `None` while it can.
     unfit: Unfit | None = field(default=None, init=False)
-    _thinks: bool = field(init=False)
     _half_call: tuple[int, ToolCall] | None = field(init=False)
+    _retelling: Retelling = field(init=False)
     _gate: Gate | None = field(default=None, init=False)
-    _join: Join | None = field(default=None, init=False)
-    _document: DocumentEnd | None = field(default=None, init=False)
-    _finish: Finish | None = field(default=None, init=False)
     # The calls of a leg that is spoken anew, once there are any.
     _calls: SpokenCalls | None = field(default=None, init=False)
     _said: bool = field(default=False, init=False)
-    _skipped: bool = field(default=False, init=False)
     _holds_since: float = field(default=math.inf, init=False)
 
     def __attrs_post_init__(self) -> None:
         given = self.given
         self._half_call = given.open_call()
-        # Half a thought and then another one would read as one: the answer begins instead.
-        self._thinks = not given.has_text and given.reasoning_chars == 0
-        self.forwards = self._thinks and given.begin is None and not given.has_content
+        self._retelling = Retelling(self.tally, given, self.conversation)
+        self.forwards = self._retelling.thinks and given.begin is None and not given.has_content
 
     def granted(self, model: str, prefill: Prefill, *, echoes: bool | None, overlaps: bool) -> None:
         """A model has the request, and `prefill` of the answer."""
         self.tally.model = model
-        if not prefill.text and not prefill.withheld:
-            return
-        conversation = self.conversation()
-        self._join = Join(prefill, echoes, conversation.sampling.stop if conversation else (), overlaps)
-        if conversation is not None and conversation.is_structured:
-            self._document = DocumentEnd(prefill.text + prefill.withheld)
+        if prefill.text or prefill.withheld:
+            self._retelling.begins_behind(prefill, echoes=echoes, overlaps=overlaps)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the leg has said all it may: something was completed across the join."""
+        return self._retelling.stopped
 
     def hear(self, item: Received) -> Sequence[Received]:
         """Take one event of the leg in; return what may go out now, in order."""
         if not item.raw or not self.forwards:
-            item = self._spoken(item)
+            item = self._retelling.new_in(item)
+            self.unfit = self._retelling.unfit or self.unfit
             if not item.events:
                 return ()
+            if self._calls is None and any(isinstance(e, ToolCallDelta | Finish) for e in item.events):
+                self._calls = self._new_calls()
         gate = self._gate
         if gate is None:
             gate = self._gate = self._new_gate()
@@ -169,14 +168,13 @@ class Splice:
         What fails in the provider's own words comes with all it said before.
         """
         released: list[Received] = []
-        if self._join is not None:
-            rest = self._new(self._join.finish())
-            if self._join.anew:
-                outcome = Failed(FailureKind.UNFIT, unfit_reason=Unfit.STARTS_ANEW)
-            if rest:
-                self._gate = self._gate or self._new_gate()
-                released += self._gate.push(Received(b"", tuple(rest)))
-        if outcome == _SILENCE and self.goes_on:
+        rest = self._retelling.rest()
+        if self._retelling.unfit is not None:
+            outcome = Failed(FailureKind.UNFIT, unfit_reason=self._retelling.unfit)
+        if rest:
+            self._gate = self._gate or self._new_gate()
+            released += self._gate.push(Received(b"", tuple(rest)))
+        if outcome == _SILENCE and self.goes_on and self._retelling.finish is not None:
             outcome = Completed()
         if self._gate is not None and (isinstance(outcome, Completed) or self._is_own(outcome)):
             released += self._gate.flush()
@@ -202,23 +200,32 @@ class Splice:
             if gate is None or not given.has_content:
                 # With nothing at the client yet a restart is better than a word.
                 return outcome, ()
-            lost = gate.holds_a_hole
+            has_hole, has_call = gate.holds_a_hole, gate.holds_a_call
             rest_of_word = gate.abandon() if given.has_text else ""
+            self.lost = Lost(gate.dropped, has_call)
             spoken: list[Event] = [Text(rest_of_word)] if rest_of_word else []
-            if lost:
+            if has_hole:
                 # Thrown away, and nobody who goes on knows what it was.
                 spoken.append(Other(continuable=False))
             return outcome, self._released([Received(b"", tuple(spoken))] if spoken else ())
         if not self._said and not self.forwards and not self.stopped:
-            said_all = given.part_ended or says_it_all(given.text)
-            outcome = outcome if self.goes_on and said_all else _SILENCE
+            outcome = outcome if self.goes_on and self._nothing_is_missing(given) else _SILENCE
         if isinstance(outcome, Completed) and not self._is_as_asked(given):
             outcome = Failed(FailureKind.UNFIT, unfit_reason=Unfit.SCHEMA)
-        if isinstance(outcome, Completed) and self._calls is not None:
+        finish = self._retelling.finish
+        if isinstance(outcome, Completed) and (finish is not None or self._calls is not None):
             # Behind calls the reason is told even where their target gave none.
-            finish = evolve(self._finish or Finish(FinishReason.STOP), doubtful=False)
+            self._calls = self._calls or self._new_calls()
+            finish = evolve(finish or Finish(FinishReason.STOP), doubtful=False)
             return outcome, self._released([Received(b"", (finish,))])
         return outcome, ()
+
+    def _nothing_is_missing(self, given: Transcript) -> bool:
+        """Whether an answer to which the leg had nothing to add is whole as it stands."""
+        if given.lost.call or self._retelling.came_to_nothing:
+            # Somebody was about to call a tool, or the leg has thought and never come to an end.
+            return False
+        return given.part_ended or says_it_all(given.text)
 
     def _is_own(self, failed: Failed) -> bool:
         """Whether the failure is the provider's own word, and the client's to see."""
@@ -253,7 +260,7 @@ class Splice:
                         assert_never(never)
         return items
 
-    # -- what is spoken anew -----------------------------------------------------
+    # -- calls of a leg that is spoken anew ---------------------------------------
 
     def _no_truth(self, calls: SpokenCalls) -> Sequence[Received]:
         """Where a call was no truth, the leg is of no use; where the client has of it, nobody is to go on."""
@@ -264,71 +271,14 @@ class Splice:
     def _last_calls(self, calls: SpokenCalls, outcome: Outcome) -> tuple[Event, ...]:
         if isinstance(outcome, Failed):
             return tuple(calls.cut_off())
-        return tuple(calls.finish(FinishReason.STOP if self._finish is None else self._finish.reason))
+        finish = self._retelling.finish
+        return tuple(calls.finish(FinishReason.STOP if finish is None else finish.reason))
 
     def _new_calls(self) -> SpokenCalls:
         given, half = self.given, self._half_call
         ids = {call.id for call in given.tool_calls()}
         limit = self.server.hold_call_bytes
         return SpokenCalls(given.call_count, half[0] if half else None, ids, self.streams, limit)
-
-    def _spoken(self, item: Received) -> Received:
-        """The event without its bytes, and of what it says that which is new; empty where nothing is."""
-        events = item.events
-        if (self._skipped and any(e != Other() for e in events)) or Other(continuable=False) in events:
-            # No voice has words for it.
-            self.unfit = Unfit.CONTENT
-            return _NOTHING
-        # Noise, if a failure follows it; a hole in the answer, if anything else does.
-        self._skipped = self._skipped or Unread() in events
-        return Received(b"", self._withheld(self._joined(events)))
-
-    def _withheld(self, events: Sequence[Event]) -> tuple[Event, ...]:
-        """
-        Keep a spoken leg's finish back until the leg is over.
-
-        A continuation may end without a word, and then its finish is not to
-        be believed. The finish of one of several choices comes with the next.
-        """
-        kept: list[Event] = []
-        for event in events:
-            if self._calls is None and isinstance(event, ToolCallDelta | Finish):
-                self._calls = self._new_calls()
-            if isinstance(event, Finish):
-                self._finish = event
-                continue
-            if isinstance(event, NextChoice) and self._finish is not None:
-                kept.append(self._finish)
-                self._finish = None
-            kept.append(event)
-        return tuple(kept)
-
-    def _joined(self, events: tuple[Event, ...]) -> Sequence[Event]:
-        join = self._join
-        if not self._thinks:
-            # Some parsers open a thinking block on a continuation, too.
-            events = tuple(event for event in events if not isinstance(event, Reasoning))
-        if join is None:
-            return events
-        joined: list[Event] = []
-        for event in events:
-            if isinstance(event, Text):
-                joined += self._new(join.feed(event.text))
-            else:
-                joined.append(event)
-        if join.anew:
-            self.unfit = Unfit.STARTS_ANEW
-            return ()
-        closed = self._document is not None and self._document.closed
-        if (join.stopped or closed) and not self.stopped:
-            self.stopped = True
-            joined.append(Finish(FinishReason.STOP, "stop"))
-        return joined
-
-    def _new(self, text: str) -> list[Event]:
-        if self._document is not None:
-            text = self._document.feed(text)
-        return [Text(text)] if text else []
 
     # -- what waits, and what must hold at the end --------------------------------
 
@@ -355,14 +305,15 @@ class Splice:
 
     def _is_as_asked(self, given: Transcript) -> bool:
         """Whether a document or a call that several have written is what the client asked for."""
-        if self._half_call is None and self._document is None:
+        if self._half_call is None and not self._retelling.has_document:
             return True
         conversation = self.conversation()
         if conversation is None:
             return True
         if self._half_call is not None:
             return _is_a_call(given, conversation)
-        cut_short = self._finish is not None and self._finish.reason is FinishReason.LENGTH
+        finish = self._retelling.finish
+        cut_short = finish is not None and finish.reason is FinishReason.LENGTH
         return cut_short or is_valid(given.text, conversation.json_schema)
 
 

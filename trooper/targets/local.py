@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from trooper.core.conversation import Conversation, ToolCall
 from trooper.core.events import NextChoice, Received
@@ -60,7 +60,7 @@ class LocalLeg:
     def prompt(self, model: LocalModel) -> Prompt | Failed:
         """What `model` is shown, by what its server's own counts have taught so far."""
         return shown(
-            model,
+            evolve(model, window_tokens=self.standby.window(model)),
             self.conversation,
             self.given,
             calls=self.calls,
@@ -77,12 +77,12 @@ async def run_local(leg: LocalLeg, inbox: Inbox) -> None:
     if isinstance(model, Failed):
         inbox.put_nowait(Ended(without_answer(model)))
         return
-    ratio, prompt = leg.standby.ratio(model), leg.prompt(model)
+    known, prompt = _learned(leg, model), leg.prompt(model)
     if isinstance(prompt, Failed):
         inbox.put_nowait(Ended(prompt))
         return
     async with leg.standby.slots:
-        if leg.standby.ratio(model) != ratio:
+        if _learned(leg, model) != known:
             # The server has counted for somebody else, while this leg waited for its slot.
             prompt = leg.prompt(model)
             if isinstance(prompt, Failed):
@@ -92,12 +92,19 @@ async def run_local(leg: LocalLeg, inbox: Inbox) -> None:
         if too_long is None:
             return
         # The server has counted: learn from it, leave out more, ask once more.
+        if too_long.window_tokens:
+            leg.standby.learn_window(model, too_long.window_tokens)
         leg.standby.learn(model, prompt.tokens, too_long.prompt_tokens or 2 * prompt.tokens)
         shorter = leg.prompt(model)
         if isinstance(shorter, Failed):
             inbox.put_nowait(Ended(shorter))
         else:
             await _ask(leg, inbox, model, shorter, may_shorten=False)
+
+
+def _learned(leg: LocalLeg, model: LocalModel) -> tuple[float, int]:
+    """What the server's own counts have taught of `model`."""
+    return leg.standby.ratio(model), leg.standby.window(model)
 
 
 async def _ask(
@@ -137,8 +144,9 @@ async def _ask(
 async def _post(leg: LocalLeg, model: LocalModel, prompt: Prompt, index: int) -> Post | Failed:
     """What is sent; where the prompt has to be rendered first, the server is asked for that."""
     asking, conversation = leg.standby.asking(model), prompt.conversation
+    limit = _least(leg.max_tokens, prompt.room_tokens)
     if prompt.way is not Way.RAW:
-        return asking.chat(conversation, prefill=prompt.half, max_tokens=leg.max_tokens, seed_offset=index)
+        return asking.chat(conversation, prefill=prompt.half, max_tokens=limit, seed_offset=index)
     rendering = leg.standby.call(asking.render(conversation))
     answer = await leg.standby.upstream.fetch(rendering, leg.max_line_bytes)
     if isinstance(answer, Failed):
@@ -147,7 +155,12 @@ async def _post(leg: LocalLeg, model: LocalModel, prompt: Prompt, index: int) ->
     if rendered is None:
         return Failed(FailureKind.UNFIT, unfit_reason=Unfit.NO_RENDER)
     if prompt.half_call is None:
-        return asking.raw(rendered, conversation, prefill=prompt.half, max_tokens=leg.max_tokens)
-    call, limit = prompt.half_call[1], leg.max_tokens or _CALL_TOKENS
-    post = asking.finish_call(rendered, conversation, call, max_tokens=limit)
+        return asking.raw(rendered, conversation, prefill=prompt.half, max_tokens=limit)
+    limit = _least(leg.max_tokens or _CALL_TOKENS, prompt.room_tokens)
+    post = asking.finish_call(rendered, conversation, prompt.half_call[1], max_tokens=limit)
     return post or Failed(FailureKind.UNFIT, unfit_reason=Unfit.NO_GRAMMAR)
+
+
+def _least(*limits: int | None) -> int | None:
+    """The smallest of the limits that there are."""
+    return min((limit for limit in limits if limit is not None), default=None)

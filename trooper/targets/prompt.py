@@ -38,6 +38,7 @@ class Prompt:
             and what is withheld; `NOTHING` for a half call.
         echoes: whether the model repeats `prefill` first; `None` if unprobed.
         half_call: the tool call of which only the rest is wanted.
+        room_tokens: what the window leaves for the answer; `None` if not known.
     """
 
     way: Way
@@ -45,6 +46,7 @@ class Prompt:
     prefill: Prefill
     echoes: bool | None
     half_call: HalfCall | None = None
+    room_tokens: int | None = None
 
     @property
     def choices(self) -> int:
@@ -89,7 +91,9 @@ def shown(
         ratio: real tokens per estimated token.
         note: what the model is told about turns that had to be left out.
     """
-    way = model.way if not (given and other_way) else _other_way(model, conversation)
+    way = local_model.way_on(model, conversation)
+    if given and other_way:
+        way = _other_way(model, conversation, way)
     reason = _unfit(model, conversation, given, half_call, way)
     if reason:
         return Failed(FailureKind.UNFIT, unfit_reason=reason)
@@ -97,21 +101,24 @@ def shown(
     said = own_prefill + given
     if half_call is None:
         # A template sees, and strips, only a prefill that its server puts behind it.
-        split = prefill(said, trims=model.trims and way is Way.PREFILL)
+        rendered = way is not Way.RAW
+        split = prefill(said, trims=model.trims and rendered, added=model.adds if rendered else "")
         asked = Way.RAW if given and way is Way.RAW else Way.PREFILL
-        prompt = Prompt(asked, plain, split, model.echoes if way is not Way.RAW else False)
+        prompt = Prompt(asked, plain, split, model.echoes if rendered else False)
     else:
         told = history.with_call(plain.messages, said, calls, half_call[1])
         prompt = Prompt(Way.RAW, evolve(plain, messages=told), NOTHING, None, half_call)
     fitted = fitting.fit(prompt.conversation, prompt.half, model.window_tokens, ratio=ratio, note=note)
     if fitted is None:
         return Failed(FailureKind.CONTEXT_LENGTH, window_tokens=model.window_tokens)
-    return evolve(prompt, conversation=fitted)
+    room = fitting.room(fitted, prompt.half, model.window_tokens, ratio=ratio)
+    return evolve(prompt, conversation=fitted, room_tokens=room)
 
 
-def _other_way(model: LocalModel, conversation: Conversation) -> Way:
-    other = evolve(model, way=Way.RAW if model.way is Way.PREFILL else Way.NONE)
-    return Way.NONE if local_model.unfit_to_go_on(other, conversation) else other.way
+def _other_way(model: LocalModel, conversation: Conversation, way: Way) -> Way:
+    other = Way.RAW if way is Way.PREFILL else Way.NONE
+    tried = evolve(model, way=other, way_with_tools=None)
+    return Way.NONE if local_model.unfit_to_go_on(tried, conversation) else other
 
 
 def _unfit(

@@ -31,8 +31,10 @@ class FakeLlamaServer:
     Attributes:
         api_key: what it wants as a bearer token; `/health` is open to all.
         load_s: how long it answers 503, from the first look on.
-        turn: what its template makes of a half answer: leaves the turn open, strips it, or closes the turn.
+        turn: what its template makes of a half answer: leaves the turn open, strips it, adds a newline,
+            or closes the turn.
         echoes: whether the chat route repeats a half answer, as older builds do.
+        echo_prefix: what some templates put before that, `<think></think>`.
         fault: how every answer ends, in its middle.
         calls: what it does behind its answer when a request offers tools.
         json_answer: what it says under `response_format`.
@@ -43,8 +45,9 @@ class FakeLlamaServer:
     n_ctx: int = 4096
     api_key: str | None = None
     load_s: float = 0.0
-    turn: Literal["continues", "trims", "closes"] = "continues"
+    turn: Literal["continues", "trims", "newline", "closes"] = "continues"
     echoes: bool = False
+    echo_prefix: str = ""
     fault: Literal["reset", "eof", "error"] | None = None
     token_s: float = 0.0
     calls: tuple[Call, ...] = ()
@@ -114,6 +117,8 @@ class FakeLlamaServer:
                 return f"{prompt}{_OPEN}assistant\n{half}"
             case "trims":
                 return f"{prompt}{_OPEN}assistant\n{half.strip()}"
+            case "newline":
+                return f"{prompt}{_OPEN}assistant\n{half}\n"
             case "closes":
                 return f"{prompt}{_OPEN}assistant\n{half}{_CLOSE}{_OPEN}assistant\n"
 
@@ -121,12 +126,17 @@ class FakeLlamaServer:
         half = prompt.rpartition(f"{_OPEN}assistant\n")[2]
         if self.answer.startswith(half):
             return self.answer[len(half) :]
+        if half.endswith("\n") and self.answer.startswith(half[:-1]):
+            # Behind a newline that is not in the answer a model begins a word.
+            return self.answer[len(half) - 1 :].lstrip(" ")
         self.mismatches.append(half)
         return " [cannot continue]"
 
     def _chat(self, asked: Mapping[str, Any]) -> Script:
         last = asked["messages"][-1]
-        echo = [str(last["content"])] if self.echoes and last["role"] == "assistant" else []
+        echo = (
+            [self.echo_prefix + str(last["content"])] if self.echoes and last["role"] == "assistant" else []
+        )
         structured = "response_format" in asked
         said = tokens(self.json_answer if structured else self._rest(self._render(asked["messages"])))
         limit = asked.get("max_tokens")

@@ -215,3 +215,39 @@ async def test_what_it_sends(key: str | None) -> None:
     assert (call.method, call.path, call.body) == ("POST", "/api/chat", b"{}")
     credentials = ((b"authorization", b"Bearer a-key"),) if key else ()
     assert call.headers == ((b"content-type", b"application/json"), *credentials)
+
+
+# What a refusal teaches
+
+
+async def test_a_window_that_a_refusal_has_named(autojump_clock: Any) -> None:
+    """For what is asked alone: the model stays as it is loaded, and one that is loaded anew is another."""
+    async with looking() as standby:
+        assert standby.window(ONE) == 0
+        standby.learn_window(ONE, 2048)
+        assert standby.window(ONE) == 2048
+        assert standby.window(evolve(ONE, window_tokens=8192)) == 8192
+        assert await standby.ready(None) == ONE
+
+
+@pytest.mark.parametrize(
+    ("failed", "is_refusal"),
+    [
+        (Failed(FailureKind.SERVER_ERROR, Answer(500)), True),
+        (Failed(FailureKind.INVALID_REQUEST, Answer(400)), True),
+        (Failed(FailureKind.OVERLOADED, Answer(503)), False),
+        (Failed(FailureKind.RATE_LIMIT, Answer(429)), False),
+        (Failed(FailureKind.TIMEOUT_TTFT), False),
+        (Failed(FailureKind.CONN_RESET), False),
+    ],
+)
+async def test_a_probe_that_is_refused_leaves_the_raw_way(
+    failed: Failed, is_refusal: bool, autojump_clock: Any
+) -> None:
+    """At once, and for good when it is refused again."""
+    key = ("digest", "1")
+    async with looking() as standby:
+        for refusals in (1, 2):
+            found = standby._unproved(ONE, key, failed)
+            assert found.way is (Way.RAW if is_refusal else Way.PREFILL)
+            assert (key in standby._probed) is (is_refusal and refusals == 2)

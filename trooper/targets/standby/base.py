@@ -22,7 +22,7 @@ import trio
 from attrs import define, evolve, field
 
 from trooper.config import Target
-from trooper.core.local_model import LocalModel
+from trooper.core.local_model import LocalModel, raw_alone
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.targets.upstream import Call, Headers, Upstream
 from trooper.wire.target_side import LocalSide, Post
@@ -36,6 +36,8 @@ _LOADING_S: Final = 0.2
 LOOK_S: Final = 10.0
 PROBE_S: Final = 60.0
 _MAX_BODY_BYTES: Final = 8_388_608
+#: A request of this form is not taken, now or later. Others say that somebody is busy, or gone.
+_REFUSALS: Final = frozenset({400, 422, 500, 501})
 _JSON: Final = ((b"content-type", b"application/json"),)
 
 
@@ -78,7 +80,11 @@ class Standby(abc.ABC):
     _failures: dict[str, Failed] = field(factory=dict, init=False)
     _wanted: set[str] = field(factory=set, init=False)
     _probed: dict[tuple[str, str], LocalModel] = field(factory=dict, init=False)
+    # Probes that the server has refused once.
+    _refused: set[tuple[str, str]] = field(factory=set, init=False)
     _ratios: dict[str, float] = field(factory=dict, init=False)
+    # What a refusal has said of a window, by the model and the window that we took it to have.
+    _windows: dict[tuple[str, int], int] = field(factory=dict, init=False)
     _poked: trio.Event = field(factory=trio.Event, init=False)
     #: Woken after each look.
     settled: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot, init=False)
@@ -164,6 +170,19 @@ class Standby(abc.ABC):
         if estimated > 0 and counted > 0:
             self._ratios[model.name] = max(0.5, min(4.0, counted / estimated))
 
+    def window(self, model: LocalModel) -> int:
+        """The window that a prompt has to fit into, as far as is known; 0 if it is not."""
+        return self._windows.get((model.name, model.window_tokens), model.window_tokens)
+
+    def learn_window(self, model: LocalModel, window_tokens: int) -> None:
+        """
+        A refusal has named the window: the server's word counts.
+
+        Only for what is asked. What a model is loaded with stays as it is,
+        since any other value would load it anew.
+        """
+        self._windows[model.name, model.window_tokens] = window_tokens
+
     def forget(self, name: str) -> None:
         """A request found the model or its server gone: look again before the next one."""
         self._ready.pop(name, None)
@@ -202,6 +221,23 @@ class Standby(abc.ABC):
         # The upstream's: that of a server of our own is made when it starts.
         key = self.upstream.target.key.value
         return (*headers, (b"authorization", b"Bearer " + key.encode())) if key else headers
+
+    def _unproved(self, model: LocalModel, key: tuple[str, str], failed: Failed) -> LocalModel:
+        """
+        What is known of `model` when its echo probe has failed.
+
+        A busy server is asked again at the next look. One that refuses refuses
+        every continuation of that form (a parser that takes no half answer
+        does), so the model is asked by the raw way; for good, once it has
+        refused twice, since a probe costs the slot its cached prompt.
+        """
+        if failed.answer is None or failed.answer.status not in _REFUSALS:
+            return model
+        model = raw_alone(model)
+        if key in self._refused:
+            self._probed[key] = model
+        self._refused.add(key)
+        return model
 
     def _lose(self, failed: Failed) -> None:
         self._seen = State.ABSENT

@@ -11,7 +11,7 @@ from __future__ import annotations
 from attrs import define, evolve
 
 from trooper.core import local_model
-from trooper.core.local_model import LocalModel, Way
+from trooper.core.local_model import LocalModel
 from trooper.core.outcome import Failed, FailureKind
 from trooper.targets.standby.base import PROBE_S, Standby, State
 from trooper.wire.llama_server import ask
@@ -31,7 +31,7 @@ class LlamaServerStandby(Standby):
 
     def asking(self, model: LocalModel) -> LlamaAsking:
         """How the model is asked."""
-        return LlamaAsking(model)
+        return LlamaAsking(evolve(model, window_tokens=self.window(model)))
 
     async def _look(self) -> None:
         health = await self._fetch("GET", "/health")
@@ -68,20 +68,19 @@ class LlamaServerStandby(Standby):
     async def _probe(self, model: LocalModel) -> LocalModel:
         key = (model.digest, self.version)
         if key in self._probed:
-            known = self._probed[key]
-            return evolve(model, way=known.way, echoes=known.echoes, trims=known.trims)
+            return local_model.with_probed(model, self._probed[key])
         rendered = await self._post(ask.render_probe(), within_s=PROBE_S)
         if isinstance(rendered, Failed):
             return model
         model = local_model.with_render_probe(model, llama.read_render(rendered))
-        if model.way is Way.PREFILL:
+        if local_model.takes_prefill(model):
             async with self.slots:
                 said = await self._post(ask.echo_probe(model), within_s=PROBE_S)
             if isinstance(said, Failed):
-                return model  # Busy, perhaps: asked again at the next look.
+                return self._unproved(model, key, said)
             reader = LlamaAsking(model).reader(ask.echo_probe(model), len(said) + 1, "call")
             text = "".join(received.text for received in (*reader.feed(said), *reader.end()))
-            if isinstance(reader.outcome, Failed):
+            if isinstance(reader.outcome, Failed) and reader.outcome.kind is not FailureKind.EMPTY_200:
                 return model  # An answer that failed says nothing of echoes.
             model = local_model.with_echo_probe(model, text)
         self._probed[key] = model

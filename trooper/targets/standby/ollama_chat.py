@@ -20,7 +20,7 @@ from attrs import define, evolve, field
 
 from trooper.config import Target
 from trooper.core import local_model
-from trooper.core.local_model import LocalModel, Way
+from trooper.core.local_model import LocalModel
 from trooper.core.outcome import Failed, FailureKind
 from trooper.core.unfit import Unfit
 from trooper.targets.standby.base import PROBE_S, Standby, State
@@ -51,7 +51,8 @@ class OllamaStandby(Standby):
 
     def asking(self, model: LocalModel) -> ask.OllamaAsking:
         """How `model` is asked: always with the load-time options it is loaded with."""
-        return ask.OllamaAsking(model, self._loading(model))
+        known = evolve(model, window_tokens=self.window(model))
+        return ask.OllamaAsking(known, self._loading(model))
 
     def _loading(self, model: LocalModel) -> ask.Loading:
         return ask.Loading(model.window_tokens or self.target.num_ctx, self.target.keep_alive)
@@ -141,8 +142,7 @@ class OllamaStandby(Standby):
     async def _probe(self, model: LocalModel) -> LocalModel:
         key = (model.digest or model.name, self.version)
         if key in self._probed:
-            known = self._probed[key]
-            return evolve(model, way=known.way, echoes=known.echoes, trims=known.trims)
+            return local_model.with_probed(model, self._probed[key])
         loading = self._loading(model)
         rendered = await self._post(ask.render_probe(model, loading), within_s=PROBE_S)
         if isinstance(rendered, Failed):
@@ -155,10 +155,10 @@ class OllamaStandby(Standby):
                 if isinstance(said, Failed):
                     return model
                 model = local_model.with_generation_probe(model, ollama.read_said(said))
-            elif model.way is Way.PREFILL:
+            elif local_model.takes_prefill(model):
                 said = await self._post(ask.echo_probe(model, loading), within_s=PROBE_S)
                 if isinstance(said, Failed):
-                    return model  # Busy, perhaps: asked again at the next look.
+                    return self._unproved(model, key, said)
                 model = local_model.with_echo_probe(model, ollama.read_said(said))
         self._probed[key] = model
         return model

@@ -37,8 +37,11 @@ class Model:
         turn: what a trailing assistant message becomes: it `continues`
             byte for byte, `trims` its white space, `newline` (trims and adds
             a newline), or `closes` the turn, which means a second answer.
+        adds: white space that stands behind a trailing assistant message, as
+            where a template ends on a line of its own.
         echoes: whether the first line repeats the prefill; `None` means as
             the real path does, which is on A only.
+        echo_prefix: what some templates put before that, `<think></think>`.
         renders: answers `_debug_render_only`; servers before 0.11.5 ignore it.
         num_ctx: the Modelfile's own window, if it sets one.
         always_thinks: the template opens a think block whatever is asked.
@@ -49,7 +52,9 @@ class Model:
     name: str = "qwen2.5:3b"
     path: Literal["A", "B", "C"] = "A"
     turn: Literal["continues", "trims", "newline", "closes"] = "continues"
+    adds: str = ""
     echoes: bool | None = None
+    echo_prefix: str = ""
     renders: bool = True
     capabilities: tuple[str, ...] = ("completion", "tools")
     context_length: int = 32768
@@ -129,7 +134,7 @@ def _partial(model: Model, partial: str) -> str:
         case "newline":
             return partial.strip() + "\n" if partial.strip() else ""
         case _:
-            return partial
+            return partial + model.adds if partial else ""
 
 
 def _thinking(model: Model, think: object, partial: str) -> str:

@@ -17,7 +17,9 @@ from trooper.testing.ollama.runner import count
 
 MISMATCH = " [cannot continue]"
 
-How: TypeAlias = Literal["status", "error_line", "eof", "reset", "fin", "stall", "bad_line", "cut_line"]
+How: TypeAlias = Literal[
+    "status", "error_line", "eof", "reset", "fin", "stall", "bad_line", "cut_line", "done"
+]
 HOWS: tuple[How, ...] = get_args(How)
 
 
@@ -29,13 +31,14 @@ class OllamaFault:
     `status` is a real status before anything else. `error_line` before the
     first line is a status too, as on the real server; `eof` before the first
     line is a 200 with no byte in it. `fin` cuts the chunked body, `cut_line`
-    ends it cleanly inside a line.
+    ends it cleanly inside a line. `done` says that it is all, with `reason`.
     """
 
     how: How
     at: int = 0
     status: int = 500
     error: str = "an error was encountered while running the model: unexpected EOF"
+    reason: str = "stop"
 
     @classmethod
     def parse(cls, text: str) -> OllamaFault:
@@ -142,7 +145,9 @@ def say(model: Model, ask: Ask, prompt: Prompt, words: Words, room: int) -> Sayi
             )
         calls, cost = (), 0
     lines = _lines(thinking[:said], content[: max(0, said - len(thinking))], words.tokens_per_line)
-    echo = prompt.prefill if ask.chat and model.echo else ""
+    # The server repeats what it was sent, not what its template puts behind that.
+    repeats = ask.chat and model.echo and bool(prompt.prefill)
+    echo = model.echo_prefix + prompt.prefill.removesuffix(model.adds) if repeats else ""
     if echo:
         lines = _echoed(lines, echo)
     if model.prefill_as_thinking and prompt.prefill and ask.chat and ask.think is not False:
@@ -171,7 +176,9 @@ def _text(model: Model, ask: Ask, prompt: Prompt, words: Words) -> tuple[str, st
         return MISMATCH, "the question was not in the prompt"
     for known in (prompt.prefill, prompt.prefill.rstrip()):
         if whole.startswith(known):
-            return whole[len(known) :], None
+            rest = whole[len(known) :]
+            # Behind white space that is not in the answer a model begins a word.
+            return rest if known == prompt.prefill else rest.lstrip(" "), None
     if counted := re.fullmatch(r"(?:\d+, )*(\d+),", prompt.prefill):
         return f" {int(counted[1]) + 1},", None
     return MISMATCH, prompt.prefill

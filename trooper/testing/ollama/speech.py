@@ -166,6 +166,8 @@ def _last_words(fault: OllamaFault, ask: Ask) -> bytes:
             return b"not json at all\n"
         case "cut_line":
             return encoded(line_value(ask, Line(" half")))[:-20]
+        case "done":
+            return encoded(done_value(ask, Line(tokens=0), fault.reason, {}))
         case _:
             return b""
 

@@ -3,8 +3,8 @@ Reads an answer of a llama.cpp server: SSE events into `Received`.
 
 Two routes, told apart by their events: `/v1/chat/completions` sends OpenAI's
 chunks and `[DONE]`; `/completion` sends `content` pieces, the last of them with
-`stop: true`. That, or a finish reason, is success, and nothing else is: the
-server answers 200 before it knows how things end.
+`stop: true`. That, or a finish reason, is success behind an answer, and
+nothing else is: the server answers 200 before it knows how things end.
 
 The events are never shown to a client, so `Received.raw` stays empty.
 """
@@ -33,7 +33,7 @@ from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.wire.calls import CallPieces
 from trooper.wire.decoding import arguments_said
 from trooper.wire.faults import find_error
-from trooper.wire.framed import FramedReader
+from trooper.wire.framed import EMPTY, FramedReader
 
 _FINISHES: Final = {
     "stop": FinishReason.STOP,
@@ -81,6 +81,7 @@ class _Event(msgspec.Struct):
     content: str = ""
     stop: bool = False
     stop_type: str = ""
+    truncated: bool = False
     tokens_evaluated: int = 0
     tokens_predicted: int = 0
 
@@ -96,25 +97,33 @@ class LlamaReader(FramedReader):
     Args:
         max_event_bytes: the bound on one event.
         call_id: what the ids of tool calls begin with, where the server gives none.
+        window_tokens: the window of the model; 0 if unknown.
     """
 
     max_event_bytes: int
     call_id: str = "call"
     _calls: CallPieces = field(factory=CallPieces, init=False)
+    window_tokens: int = 0
+    _said: bool = field(default=False, init=False)
+    _thought: bool = field(default=False, init=False)
+    # A finish reason has come, behind an answer or not.
+    _ended: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._framer = SSEFramer(self.max_event_bytes)
 
     def _early_end(self) -> Outcome:
-        return Completed() if self.finished else Failed(FailureKind.EOF_EARLY)
+        # Without a finish reason before it, nobody has said that the answer is whole.
+        if not self._ended:
+            return Failed(FailureKind.EOF_EARLY)
+        return Completed() if self.finished else EMPTY
 
     def _read(self, raw: bytes) -> Received | None:
         data = parse_sse(raw).data
         if data is None or not data.strip():
             return None
         if data.strip() == b"[DONE]":
-            # Without a finish reason before it, nobody has said that the answer is whole.
-            self.outcome = Completed() if self.finished else Failed(FailureKind.EOF_EARLY)
+            self.outcome = self._early_end()
             return Received(b"", (Done(),)) if self.finished else None
         try:
             event = _decode_event(data)
@@ -129,11 +138,14 @@ class LlamaReader(FramedReader):
 
     def _completion(self, event: _Event) -> list[Event]:
         events: list[Event] = [Text(event.content)] if event.content else []
+        self._said = self._said or bool(events)
         if event.stop:
-            self.finished, self.outcome = True, Completed()
-            reason = _FINISHES.get(event.stop_type, FinishReason.STOP)
             usage = Usage(event.tokens_evaluated, event.tokens_predicted)
-            events += [usage, Finish(reason, event.stop_type), Done()]
+            cut = event.truncated or self._overflows(usage)
+            reason = FinishReason.LENGTH if cut else _FINISHES.get(event.stop_type, FinishReason.STOP)
+            events += [usage, self._end(reason, event.stop_type)]
+            self.outcome = self._early_end()
+            events += [Done()] if self.finished else []
         return events
 
     def _chunk(self, event: _Event) -> list[Event]:
@@ -145,12 +157,27 @@ class LlamaReader(FramedReader):
             if delta.content:
                 events.append(Text(delta.content))
             events += [self._tool_call(call) for call in delta.tool_calls or ()]
+            self._said = self._said or bool(delta.content or delta.tool_calls)
+            self._thought = self._thought or bool(delta.reasoning_content)
             if word := choice.finish_reason:
-                self.finished = True
-                events.append(Finish(_FINISHES.get(word, FinishReason.STOP), word))
+                events.append(self._end(_FINISHES.get(word, FinishReason.STOP), word))
         if event.usage is not None:
-            events.append(Usage(event.usage.prompt_tokens, event.usage.completion_tokens))
+            usage = Usage(event.usage.prompt_tokens, event.usage.completion_tokens)
+            events.append(usage)
+            if self._overflows(usage):
+                # The counts come behind the finish, and contradict it.
+                events.append(self._end(FinishReason.LENGTH, "length"))
         return events
+
+    def _end(self, reason: FinishReason, word: str) -> Finish:
+        self._ended = True
+        # A thought is no answer, unless its length was the limit's business.
+        self.finished = self._said or (self._thought and reason is FinishReason.LENGTH)
+        return Finish(reason, word, doubtful=not self.finished)
+
+    def _overflows(self, usage: Usage) -> bool:
+        """Whether that is more than the window holds: then the question has been pushed out of it."""
+        return 0 < self.window_tokens < usage.prompt_tokens + usage.completion_tokens
 
     def _tool_call(self, call: _ToolCall) -> ToolCallDelta:
         function = call.function or _Function()

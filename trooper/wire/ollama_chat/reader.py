@@ -1,9 +1,10 @@
 """
 Reads an Ollama answer: NDJSON lines into `Received`.
 
-Success is a line with `done: true` and nothing else. An `error` line, an end
-of body without `done`, an empty body and an unreadable line are failures: the
-server answers 200 before it knows how things end.
+Success is a line with `done: true` behind an answer, and nothing else. An
+`error` line, an end of body without `done`, an empty body, an unreadable line
+and a `done` behind no word are failures: the server answers 200 before it
+knows how things end.
 
 The lines are never shown to a client, so `Received.raw` stays empty.
 """
@@ -31,7 +32,7 @@ from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Completed, Failed, FailureKind
 from trooper.wire.decoding import arguments_said
 from trooper.wire.faults import find_error
-from trooper.wire.framed import FramedReader
+from trooper.wire.framed import EMPTY, FramedReader
 
 
 class _Function(msgspec.Struct):
@@ -62,6 +63,8 @@ class _Line(msgspec.Struct):
     eval_count: int = 0
 
 
+#: The server has loaded or unloaded the model, and asked it nothing.
+_NOT_ASKED: Final = ("load", "unload")
 _decode_line: Final = msgspec.json.Decoder(_Line).decode
 
 
@@ -73,11 +76,15 @@ class OllamaReader(FramedReader):
     Args:
         max_line_bytes: the bound on one line; a tool call comes whole in one.
         call_id: what the ids of tool calls begin with, where the server gives none.
+        window_tokens: the window that the model is loaded with; 0 if unknown.
     """
 
     max_line_bytes: int
     call_id: str = "call"
+    window_tokens: int = 0
     _calls: int = field(default=0, init=False)
+    _said: bool = field(default=False, init=False)
+    _thought: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._framer = LineFramer(self.max_line_bytes)
@@ -100,6 +107,8 @@ class OllamaReader(FramedReader):
         if text := message.content or line.response:
             events.append(Text(text))
         events += [self._tool_call(call) for call in message.tool_calls or ()]
+        self._said = self._said or bool(text or message.tool_calls)
+        self._thought = self._thought or bool(thinking)
         if line.done:
             events += self._end(line)
         return Received(b"", tuple(events)) if events else None
@@ -113,17 +122,22 @@ class OllamaReader(FramedReader):
         return ToolCallDelta(index, call.id or f"{self.call_id}_{index}", function.name or "", arguments)
 
     def _end(self, line: _Line) -> list[Event]:
-        self.finished = True
-        self.outcome = Completed()
-        if line.done_reason == "length":
+        if line.done_reason in _NOT_ASKED:
+            self.outcome = Failed(FailureKind.EOF_EARLY) if self._said else EMPTY
+            return []
+        # A thought is no answer, unless its length was the limit's business.
+        is_answer = self._said or (self._thought and line.done_reason == "length")
+        self.finished = is_answer
+        self.outcome = Completed() if is_answer else EMPTY
+        tokens = line.prompt_eval_count + line.eval_count
+        if line.done_reason == "length" or 0 < self.window_tokens < tokens:
+            # More than the window holds: the question has been pushed out of it.
             reason = FinishReason.LENGTH
         elif self._calls:
             # The server says "stop" with tool calls; clients look for this word.
             reason = FinishReason.TOOL_CALLS
         else:
             reason = FinishReason.STOP
-        return [
-            Usage(line.prompt_eval_count, line.eval_count),
-            Finish(reason, line.done_reason),
-            Done(),
-        ]
+        usage = Usage(line.prompt_eval_count, line.eval_count)
+        finish = Finish(reason, line.done_reason, doubtful=not is_answer)
+        return [usage, finish, Done()] if is_answer else [usage, finish]
