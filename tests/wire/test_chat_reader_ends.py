@@ -37,6 +37,13 @@ from trooper.wire.openai_chat.reader import ChatReader
         ("tool_calls", FinishReason.TOOL_CALLS),
         ("function_call", FinishReason.TOOL_CALLS),
         ("content_filter", FinishReason.CONTENT_FILTER),
+        ("max_tokens", FinishReason.LENGTH),
+        ("model_length", FinishReason.LENGTH),
+        ("model_context_window_exceeded", FinishReason.LENGTH),
+        ("tool_use", FinishReason.TOOL_CALLS),
+        ("refusal", FinishReason.CONTENT_FILTER),
+        ("sensitive", FinishReason.CONTENT_FILTER),
+        ("safety", FinishReason.CONTENT_FILTER),
         ("something_new", FinishReason.STOP),
     ],
 )
@@ -47,7 +54,7 @@ def test_finish_reasons(word: str, reason: FinishReason) -> None:
     assert result.finished
 
 
-@pytest.mark.parametrize("word", ["error", "insufficient_system_resource", "abort"])
+@pytest.mark.parametrize("word", ["error", "insufficient_system_resource", "abort", "network_error"])
 def test_finish_reasons_that_mean_failure(word: str) -> None:
     failing = chunk({"content": "x"}, word)
     result = read([ROLE, HELLO, failing, DONE])

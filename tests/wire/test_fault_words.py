@@ -71,6 +71,12 @@ def error(**fields: object) -> dict[str, object]:
         ("enforced_spend_limit_reached", K.QUOTA),
         ("contract_spend_limit_reached", K.QUOTA),
         ("payment_required", K.QUOTA),
+        ("exceeded_current_quota_error", K.QUOTA),
+        ("rate_limit_reached_error", K.RATE_LIMIT),
+        ("engine_overloaded_error", K.OVERLOADED),
+        ("data_inspection_failed", K.CONTENT_FILTER),
+        ("DataInspectionFailed", K.CONTENT_FILTER),
+        ("ResponsibleAIPolicyViolation", K.CONTENT_FILTER),
         ("rate_limit_exceeded", K.RATE_LIMIT),
         ("rate_limit_error", K.RATE_LIMIT),
         ("rate_limited", K.RATE_LIMIT),
@@ -259,4 +265,4 @@ def test_no_body_is_a_crash(body: bytes, status: int) -> None:
 
 
 def test_finish_reasons_that_mean_failure() -> None:
-    assert {"error", "insufficient_system_resource", "abort"} == ERROR_FINISHES
+    assert {"error", "insufficient_system_resource", "abort", "network_error"} == ERROR_FINISHES

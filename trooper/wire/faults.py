@@ -92,6 +92,13 @@ _BY_WORD: Final[Mapping[str, FailureKind]] = {
     "internalserverexception": K.SERVER_ERROR,
     "validationexception": K.INVALID_REQUEST,
     "accessdeniedexception": K.AUTH,
+    # DashScope, Moonshot, Azure
+    "data_inspection_failed": K.CONTENT_FILTER,
+    "datainspectionfailed": K.CONTENT_FILTER,
+    "responsibleaipolicyviolation": K.CONTENT_FILTER,
+    "engine_overloaded_error": K.OVERLOADED,
+    "exceeded_current_quota_error": K.QUOTA,
+    "rate_limit_reached_error": K.RATE_LIMIT,
     # llama.cpp, Ollama
     "exceed_context_size_error": K.CONTEXT_LENGTH,
     "unavailable_error": K.OVERLOADED,
@@ -142,7 +149,7 @@ _BY_STATUS: Final[Mapping[int, FailureKind]] = {
 }
 
 #: Finish reasons that are failures in disguise (OpenRouter, Mistral; DeepSeek; SGLang).
-ERROR_FINISHES: Final = frozenset({"error", "insufficient_system_resource", "abort"})
+ERROR_FINISHES: Final = frozenset({"error", "insufficient_system_resource", "abort", "network_error"})
 
 
 def find_error(value: object, event_name: str = "") -> Failed | None:
