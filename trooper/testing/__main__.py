@@ -174,7 +174,7 @@ def _ollama(asked: argparse.Namespace) -> FakeOllama:
 
 
 async def _run(asked: argparse.Namespace) -> int:
-    fake = _fake(asked)
+    fake, status = _fake(asked), 0
     async with trio.open_nursery() as nursery:
         try:
             port = await serve_tcp(fake, nursery, asked.host, asked.port)
@@ -184,19 +184,27 @@ async def _run(asked: argparse.Namespace) -> int:
             sys.stderr.write(
                 f"trooper fake {asked.kind}: cannot listen on {where}: {reason}; choose another place\n"
             )
-            return _FAILED
-        ready = {
-            "ready": asked.kind,
-            "host": asked.host,
-            "port": port,
-            "url": f"http://{f'[{asked.host}]' if ':' in asked.host else asked.host}:{port}",
-            "pid": os.getpid(),
-        }
-        print(json.dumps(ready), flush=True)
-        if asked.watch_stdin:
-            await trio.to_thread.run_sync(sys.stdin.buffer.read, abandon_on_cancel=True)
+            status = _FAILED
+        else:
+            await _serve_on(asked, port)
             nursery.cancel_scope.cancel()
-    return 0
+    return status
+
+
+async def _serve_on(asked: argparse.Namespace, port: int) -> None:
+    """Say where, and serve until standard input ends, or for ever."""
+    ready = {
+        "ready": asked.kind,
+        "host": asked.host,
+        "port": port,
+        "url": f"http://{f'[{asked.host}]' if ':' in asked.host else asked.host}:{port}",
+        "pid": os.getpid(),
+    }
+    print(json.dumps(ready), flush=True)
+    if asked.watch_stdin:
+        await trio.to_thread.run_sync(sys.stdin.buffer.read, abandon_on_cancel=True)
+    else:
+        await trio.sleep_forever()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
