@@ -150,7 +150,7 @@ class CallPieces:
         return call
 
     def _more(self, call: _Known, call_id: str, name: str, arguments: str) -> ToolCallDelta:
-        piece = ToolCallDelta(call.number, call_id, name, arguments)
+        piece = ToolCallDelta(call.number, "" if call.id else call_id, name, arguments)
         if not call.name or not name:
             call.name = call.name or name
         elif name == call.name or self.calls.arguments_of(call.number):
