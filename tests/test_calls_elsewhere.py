@@ -13,9 +13,9 @@ import pytest
 
 from odd_streams_chat import BEGIN, DONE, chunk
 from odd_streams_chat_calls import CALLED, CITY, CLOCK, HALVES, WEATHER, calling, piece
-from odd_streams_messages import begin, block
+from odd_streams_messages import LAST, begin, block, delta, end
 from odd_streams_messages import stop as stopped
-from odd_streams_responses import completed, item
+from odd_streams_responses import completed, item, say
 from odd_streams_responses_called import PARIS
 from odd_streams_responses_ends import BEGUN, call, part, whole
 from odd_streams_responses_ends import DONE as CALL_DONE
@@ -288,3 +288,49 @@ async def test_a_local_model(autojump_clock: Any, client: str, stream: bool) -> 
             told = x.told() if stream else x.told_whole()
             assert heard(told) == [("get_weather", expected), ("get_time", {})], given
             assert told.finish_reason == "tool_calls"
+
+
+#: Words that stand in the middle of a call, in each wire, and the call.
+WORDS_IN: Mapping[str, tuple[bytes, ...]] = {
+    "chat": (
+        BEGIN,
+        calling(piece("get_weather", HALVES[0], call="call_1")),
+        chunk({"content": "One moment."}),
+        calling(piece(None, HALVES[1])),
+        CALLED,
+        DONE,
+    ),
+    "messages": (
+        begin(),
+        block("text", text=""),
+        block("tool_use", 1, id="toolu_1", name="get_weather", input={}),
+        delta("input_json_delta", 1, partial_json=HALVES[0]),
+        delta("text_delta", 0, text="One moment."),
+        delta("input_json_delta", 1, partial_json=HALVES[1]),
+        stopped(1),
+        stopped(0),
+        end("tool_use"),
+        LAST,
+    ),
+    "responses": (
+        *BEGUN,
+        part(HALVES[0]),
+        say("One moment.", output_index=1),
+        part(HALVES[1]),
+        whole(CITY),
+        completed(output=[]),
+    ),
+}
+
+
+@pytest.mark.parametrize("tool_calls", ["hold", "stream"])
+@pytest.mark.parametrize(("client", "target"), [(c, t) for c in WIRES for t in WIRES if c != t])
+async def test_words_in_the_middle_of_a_call_do_not_end_it(
+    autojump_clock: Any, client: str, target: str, tool_calls: str
+) -> None:
+    """The client got half of it, ended, as a call to run, and a success."""
+    config = with_second(configured(tool_calls=tool_calls), target, alone=True)
+    async with stage(config=config, second=ScriptedProvider(script=sends(*WORDS_IN[target]))) as s:
+        told = (await s.ask(wire=client, tools=TOOLS[client])).told()
+        assert heard(told) == [("get_weather", json.loads(CITY))]
+        assert (told.text, told.finish_reason) == ("One moment.", "tool_calls")

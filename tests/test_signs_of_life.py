@@ -126,8 +126,8 @@ async def test_words_beside_a_call_do_not_hide_it(autojump_clock: Any) -> None:
     both = chunk({"content": "Let me look. ", "tool_calls": [BEGUN]})
     rest = chunk({"tool_calls": [{"index": 0, "function": {"arguments": "}"}}]})
     silence = KeepAlive(25.0 / 2, 26, EMPTY_DELTA)
-    ends = (*map(Send, (rest, CALLED, DONE)), End())
-    async with stage(plays(Head(), Send(EVENTS[0]), Send(both), silence, *ends)) as s:
+    steps = (Head(), Send(EVENTS[0]), Send(both), silence, Send(rest), Send(CALLED), Send(DONE), End())
+    async with stage(plays(*steps)) as s:
         assert (await s.ask()).legs == [("openai", "completed")]
 
 
