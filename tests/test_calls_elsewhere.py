@@ -89,6 +89,28 @@ async def test_the_end_of_the_answer_has_the_last_word(autojump_clock: Any, clie
         assert heard(x.told_whole()) == [("get_weather", json.loads(PARIS))]
 
 
+ZONE = {"type": "function_call", "id": "fc_2", "call_id": "call_2", "name": "get_time", "arguments": ""}
+SIDE_BY_SIDE = {
+    "two indexes": (item("added", ZONE, 1), part(CITY), part("{}", item_id="fc_2", output_index=1)),
+    "in pieces": (item("added", ZONE, 1), part(CITY[:5]), part("{}", output_index=1), part(CITY[5:])),
+    "one of them done": (item("added", ZONE, 1), part("{}", output_index=1), part(CITY), whole(CITY)),
+    "one index": (item("added", ZONE), part("{}", item_id="fc_2"), part(CITY), whole(CITY)),
+    "nobody says the end": (part(CITY), item("added", ZONE, 1), part("{}", output_index=1)),
+}
+
+
+@pytest.mark.parametrize("name", SIDE_BY_SIDE)
+async def test_calls_side_by_side_are_ended_each_for_itself(autojump_clock: Any, name: str) -> None:
+    """All of them went into the one that had begun last, and that was told as a success."""
+    cloud = ScriptedProvider(script=sends(*BEGUN, *SIDE_BY_SIDE[name], reset=True))
+    async with stage(cloud) as s:
+        x = await s.ask(wire="responses", tools=TOOLS["responses"])
+        assert x.legs == [("openai-responses", "conn_reset")]
+        last = json.loads(bytes(x.body).rpartition(b"event: response.completed\ndata: ")[2])
+        told = [(one["name"], one["arguments"]) for one in last["response"]["output"]]
+        assert sorted(told) == [("get_time", "{}"), ("get_weather", CITY)]
+
+
 async def test_the_last_word_is_remembered(autojump_clock: Any) -> None:
     """Of a call that is done, and done otherwise, an answer that was cut keeps what it was done with."""
     pieces = (*BEGUN, part('{"city": "B'), whole(PARIS), item("done", call(PARIS)))
