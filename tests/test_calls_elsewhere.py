@@ -111,6 +111,29 @@ async def test_calls_side_by_side_are_ended_each_for_itself(autojump_clock: Any,
         assert sorted(told) == [("get_time", "{}"), ("get_weather", CITY)]
 
 
+USE = tuple(block("tool_use", at, id=f"toolu_{at}", name="get_weather", input={}) for at in range(2))
+GIVEN = tuple(delta("input_json_delta", at, partial_json=CITY) for at in range(2))
+BLOCKS = {
+    "side by side": (*USE, *GIVEN),
+    "the first has ended": (*USE, *GIVEN, stopped(0)),
+    "the last has ended": (*USE, *GIVEN, stopped(1)),
+    "nobody says the end": (USE[0], GIVEN[0], USE[1], GIVEN[1]),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+async def test_every_block_that_is_open_is_stopped(autojump_clock: Any, name: str) -> None:
+    """Agents run a call when its block stops; of several that were open one was stopped, or none."""
+    cloud = ScriptedProvider(script=sends(begin(), *BLOCKS[name], reset=True))
+    async with stage(cloud) as s:
+        x = await s.ask(wire="messages", tools=TOOLS["messages"])
+        assert x.legs == [("anthropic", "conn_reset")]
+        lines = bytes(x.body).splitlines()
+        said = [json.loads(line[6:]) for line in lines if line.startswith(b"data: ")]
+        assert sorted(one["index"] for one in said if one["type"] == "content_block_stop") == [0, 1]
+        assert said[-1]["type"] == "message_stop"
+
+
 async def test_the_last_word_is_remembered(autojump_clock: Any) -> None:
     """Of a call that is done, and done otherwise, an answer that was cut keeps what it was done with."""
     pieces = (*BEGUN, part('{"city": "B'), whole(PARIS), item("done", call(PARIS)))
