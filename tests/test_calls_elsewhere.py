@@ -112,12 +112,12 @@ async def test_calls_side_by_side_are_ended_each_for_itself(autojump_clock: Any,
 
 
 USE = tuple(block("tool_use", at, id=f"toolu_{at}", name="get_weather", input={}) for at in range(2))
-GIVEN = tuple(delta("input_json_delta", at, partial_json=CITY) for at in range(2))
+FILLED = tuple(delta("input_json_delta", at, partial_json=CITY) for at in range(2))
 BLOCKS = {
-    "side by side": (*USE, *GIVEN),
-    "the first has ended": (*USE, *GIVEN, stopped(0)),
-    "the last has ended": (*USE, *GIVEN, stopped(1)),
-    "nobody says the end": (USE[0], GIVEN[0], USE[1], GIVEN[1]),
+    "side by side": (*USE, *FILLED),
+    "the first has ended": (*USE, *FILLED, stopped(0)),
+    "the last has ended": (*USE, *FILLED, stopped(1)),
+    "nobody says the end": (USE[0], FILLED[0], USE[1], FILLED[1]),
 }
 
 
