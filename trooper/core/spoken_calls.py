@@ -268,6 +268,8 @@ class SpokenCalls:
         """All calls up to the first that is not whole; of that one what there is, where it need not wait."""
         said: list[ToolCallDelta] = []
         for index, call in self._calls.items():
+            if call.told:
+                continue
             if self._is_whole(index):
                 said += self._tell(call)
                 continue
