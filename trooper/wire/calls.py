@@ -98,6 +98,9 @@ class CallPieces:
             call = self._all[position]
         if call is None:
             return self.piece(None, call_id, name, arguments) if name else None
+        if self.calls.overflowed:
+            # What was said of it is not known any more.
+            return None
         said = self.calls.arguments_of(call.number)
         renamed = bool(name) and name != call.name
         if not renamed and (not arguments.strip() or is_same(arguments, said)):
