@@ -122,6 +122,15 @@ async def test_a_piece_that_says_nothing_of_its_call_is_a_sign_of_life(
         assert x.report["legs"][0]["ended_s"] == pytest.approx(400.0, abs=1.1)
 
 
+async def test_a_sealed_thought_takes_as_long_as_any(autojump_clock: Any) -> None:
+    sealed = chunk({"content": "", "reasoning_details": [{"type": "reasoning.encrypted", "data": "QUJD"}]})
+    silence = KeepAlive(25.0 / 2, 26, EMPTY_DELTA)
+    async with stage(
+        plays(Head(), Send(EVENTS[0]), Send(sealed), silence, *map(Send, EVENTS[1:]), End())
+    ) as s:
+        assert (await s.ask()).legs == [("openai", "completed")]
+
+
 async def test_words_beside_a_call_do_not_hide_it(autojump_clock: Any) -> None:
     both = chunk({"content": "Let me look. ", "tool_calls": [BEGUN]})
     rest = chunk({"tool_calls": [{"index": 0, "function": {"arguments": "}"}}]})

@@ -268,6 +268,9 @@ class ChatReader(EventReader):
             index = index if type(index) is int else fitted({"index": index}, _Choice).index
             said = self._said_slowly(choice)
             self._hear_choice(index, said, word if isinstance(word, str) else "", events, raw)
+        if not events and any(not is_nothing(delta.get("reasoning_details")) for delta in deltas):
+            # A thought that is sealed: nobody hears it, and it takes as long.
+            events.append(Other(thinks=True))
         self._count_slowly(value, events)
         unknown = not chosen and (not is_nothing(choices) or unknown_in(value, CHUNK_KEYS))
         if unknown:
