@@ -379,3 +379,17 @@ async def test_words_in_the_middle_of_a_call_do_not_end_it(
         told = (await s.ask(wire=client, tools=TOOLS[client])).told()
         assert heard(told) == [("get_weather", json.loads(CITY))]
         assert (told.text, told.finish_reason) == ("One moment.", "tool_calls")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("client", ["messages", "responses"])
+async def test_a_call_that_is_none_is_not_the_requests_fault(
+    autojump_clock: Any, client: str, stream: bool
+) -> None:
+    """It was a 400, `invalid_request_error`, which no client asks again for."""
+    broken = sends(BEGIN, calling(piece("get_weather", "5", call="call_1")), CALLED, DONE)
+    config = with_second(configured(), "chat", alone=True)
+    async with stage(config=config, second=ScriptedProvider(script=broken)) as s:
+        x = await s.ask(wire=client, stream=stream, tools=TOOLS[client])
+        assert (x.status, x.report["legs"][-1]["unfit_reason"]) == (502, "call")
+        assert b"invalid_request" not in bytes(x.body)
