@@ -85,6 +85,8 @@ class Items:
 
     open: OpenItem | None = field(default=None, init=False)
     done: dict[int, Mapping[str, object]] = field(factory=dict, init=False)
+    #: Calls that have begun before `open`, and have not ended: some providers say several side by side.
+    beside: list[OpenItem] = field(factory=list, init=False)
     _next: int = field(default=0, init=False)
 
     def next_index(self) -> int:
@@ -96,6 +98,14 @@ class Items:
         """The items that are whole, in order."""
         return [self.done[index] for index in sorted(self.done)]
 
+    def keep(self, index: int, item: Mapping[str, object]) -> None:
+        """The item there is whole."""
+        before = self.done.get(index, item)
+        if item.get("type") == "function_call" and before.get("call_id") != item.get("call_id"):
+            # Some give all calls one index.
+            index = self.next_index()
+        self.done[index] = item
+
     def learn(self, value: Mapping[str, object]) -> None:
         """Take in one forwarded event that gives the answer its shape."""
         item, part = value.get("item"), value.get("part")
@@ -103,6 +113,7 @@ class Items:
             case "response.output_item.added" if isinstance(item, dict):
                 index = _index(value, self._next)
                 self._next = max(self._next, index + 1)
+                self._leave_open(str(item.get("id")))
                 self.open = OpenItem(
                     str(item.get("type")),
                     str(item.get("id")),
@@ -113,8 +124,7 @@ class Items:
             case "response.output_item.done" if isinstance(item, dict):
                 index = _index(value, self._next if self.open is None else self.open.output_index)
                 self._next = max(self._next, index + 1)
-                self.done[index] = item
-                self.open = None
+                self._end(index, item)
             case "response.content_part.added" | "response.reasoning_summary_part.added":
                 if self.open is not None and isinstance(part, dict):
                     self.open.begin_part(str(part.get("type")))
@@ -122,18 +132,53 @@ class Items:
                 if self.open is not None and isinstance(part, dict):
                     self.open.parts.append(part)
                     self.open.part = ""
-            case str(name) if self.open is not None and name.endswith(".done"):
-                whole = value.get("text", value.get("refusal", value.get("arguments")))
-                if whole is None:
-                    return
-                if self.open.kind == "function_call":
-                    whole = arguments_said(whole)
-                    # Empty braces behind real arguments are no word.
-                    whole = self.open.said if whole.strip() in ("", "{}") and self.open.said else whole
-                if isinstance(whole, str):
-                    self.open.pieces, self.open.told = [whole], True
+            case "response.function_call_arguments.delta":
+                call = self._call_of(value)
+                if call is not None:
+                    call.pieces.append(arguments_said(value.get("delta") or ""))
+            case "response.function_call_arguments.done":
+                self._tell(self._call_of(value), value)
+            case str(name) if name.endswith(".done"):
+                self._tell(self.open, value)
             case _:
                 pass
+
+    def _tell(self, item: OpenItem | None, value: Mapping[str, object]) -> None:
+        """What was said of an item is said as a whole."""
+        whole = value.get("text", value.get("refusal", value.get("arguments")))
+        if whole is None or item is None:
+            return
+        if item.kind == "function_call":
+            whole = arguments_said(whole)
+            # Empty braces behind real arguments are no word.
+            whole = item.said if whole.strip() in ("", "{}") and item.said else whole
+        if isinstance(whole, str):
+            item.pieces, item.told = [whole], True
+
+    def _leave_open(self, item_id: str) -> None:
+        """Another item begins than the open one."""
+        item = self.open
+        if item is not None and item.kind == "function_call" and item.id != item_id:
+            self.beside.append(item)
+
+    def _call_of(self, value: Mapping[str, object]) -> OpenItem | None:
+        """The call that an event is about; without a word about that the open one."""
+        if not self.beside:
+            return self.open
+        begun = [*self.beside, self.open] if self.open is not None else self.beside
+        calls = [item for item in reversed(begun) if item.kind == "function_call"]
+        here = [item for item in calls if item.output_index == _index(value, item.output_index)]
+        named = [item for item in here or calls if item.id == value.get("item_id")]
+        return next(iter(named or here), self.open)
+
+    def _end(self, index: int, item: Mapping[str, object]) -> None:
+        """An item is whole by its provider's word."""
+        begun = self._call_of({"output_index": index, "item_id": item.get("id")})
+        if begun in self.beside:
+            self.beside.remove(begun)
+        else:
+            self.open = None
+        self.keep(index, item)
 
 
 def _index(value: Mapping[str, object], otherwise: int) -> int:

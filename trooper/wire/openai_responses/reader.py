@@ -112,6 +112,8 @@ class ResponsesReader(EventReader):
     # Where items have begun; the same by their ids.
     _begun: set[int] = field(factory=set, init=False)
     _places: dict[str, int] = field(factory=dict, init=False)
+    # Where several calls have begun: the place of the last of them. Only their ids tell them apart.
+    _shared: dict[int, int] = field(factory=dict, init=False)
     # What each item has said, as a sum: it comes again as a whole, sometimes under another place.
     _sums: dict[tuple[int, str], _Sum] = field(factory=dict, init=False)
 
@@ -197,9 +199,11 @@ class ResponsesReader(EventReader):
     def _at(self, event: StreamEvent) -> int:
         """The output index of the item that an event belongs to, also where only its id says so."""
         index = event.output_index
-        if index is not None and index in self._begun:
+        if index is not None and index in self._begun and index not in self._shared:
             return index
         item_id = event.item_id or (event.item.id if event.item is not None else "")
+        if index in self._shared:
+            return self._places.get(item_id, self._shared[index])
         return self._places.get(item_id, max(0, self._last) if index is None else index)
 
     def _missed(self, event: StreamEvent, kind: str, said: Event | None) -> list[Event]:
@@ -216,6 +220,10 @@ class ResponsesReader(EventReader):
     def _begin_item(self, given: int | None, item: Item) -> list[Event]:
         self._last = output_index = self._last + 1 if given is None else given
         self._begun.add(output_index)
+        if item.type == "function_call" and self._calls.has_other(output_index, item):
+            # A place of its own, also where another item comes to it.
+            self._shared[output_index] = self._last = output_index = max(self._begun) + 1
+            self._begun.add(output_index)
         if item.id:
             self._places[item.id] = output_index
         match item.type:
@@ -275,8 +283,8 @@ class ResponsesReader(EventReader):
     def _end(self, response: Response, kind: str) -> Sequence[Event]:
         """The last event: finish and terminator in one."""
         events: list[Event] = []
-        for number, item in enumerate(response.output or ()):
-            known = self._calls.place(item)
+        output = response.output or []
+        for number, (item, known) in enumerate(zip(output, self._calls.places(output), strict=True)):
             output_index = self._places.get(item.id, number) if known is None else known
             match item.type:
                 case "function_call" if item.arguments or output_index not in self._calls:

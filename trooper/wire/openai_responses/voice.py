@@ -96,7 +96,7 @@ class ResponsesVoice:
                     # Nearly every event; what it says about the items is known.
                     self._items.open.pieces.append(text)
                     return raw
-                case ToolCallDelta() if not events[0].name:
+                case ToolCallDelta() if not events[0].name and not self._items.beside:
                     self._items.open.pieces.append(events[0].arguments)
                     return raw
                 case (
@@ -237,7 +237,7 @@ class ResponsesVoice:
         else:
             out = b"" if item.told else self._end_arguments(item)
         value = item.value(status)
-        self._items.done[item.output_index] = value
+        self._items.keep(item.output_index, value)
         self._items.open = None
         return out + self._tell("response.output_item.done", output_index=item.output_index, item=value)
 
@@ -270,7 +270,11 @@ class ResponsesVoice:
         if self._terminated or self._reason is not None:
             return b""
         self._reason, self._legs = reason, legs
-        return self._start() + self._end_item()
+        out = self._start() + self._end_item()
+        while self._items.beside:
+            self._items.open = self._items.beside.pop(0)
+            out += self._end_item()
+        return out
 
     @property
     def lacks_usage(self) -> bool:
