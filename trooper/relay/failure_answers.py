@@ -12,7 +12,7 @@ from typing import Final
 
 from trooper.core.headers import Headers, find, to_client
 from trooper.core.outcome import Answer, Failed, FailureKind, Phase
-from trooper.core.unfit import Unfit
+from trooper.core.unfit import SHOWN
 from trooper.telemetry.report import Ending
 from trooper.wire.client_side import Trouble
 
@@ -72,8 +72,8 @@ def trouble(failed: Failed, target: str, *, midway: bool) -> Trouble:
 
 
 def _told_as(failed: Failed) -> FailureKind:
-    """What a client hears that it was: a call that is none is its target's fault, and not the request's."""
-    return K.BAD_FRAME if failed.unfit_reason is Unfit.CALL else failed.kind
+    """What a client hears that it was: what a target has said is that target's fault, and not the request's."""
+    return K.BAD_FRAME if failed.unfit_reason in SHOWN else failed.kind
 
 
 def http_answer(failed: Failed, our_body: bytes, *, own: bool) -> Answer:
