@@ -98,6 +98,8 @@ class Failed:
         unfit_reason: for `UNFIT`, what ruled the target out.
         prompt_tokens, window_tokens: for `CONTEXT_LENGTH`, the two numbers
             when the target names them.
+        has_ended: for `EMPTY_200`, the target said that this was the end: to
+            an answer that is whole it had nothing to add.
     """
 
     kind: FailureKind
@@ -107,6 +109,8 @@ class Failed:
     unfit_reason: Unfit | None = None
     prompt_tokens: int | None = field(default=None, kw_only=True)
     window_tokens: int | None = field(default=None, kw_only=True)
+    # It is still the same failure.
+    has_ended: bool = field(default=False, kw_only=True, eq=False)
 
     @property
     def word(self) -> str:

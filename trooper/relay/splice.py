@@ -174,8 +174,9 @@ class Splice:
         if rest:
             self._gate = self._gate or self._new_gate()
             released += self._gate.push(Received(b"", tuple(rest)))
-        if outcome == _SILENCE and self.goes_on and self._retelling.finish is not None:
-            outcome = Completed()
+        if self.goes_on and isinstance(outcome, Failed) and outcome == _SILENCE:
+            if outcome.has_ended or self._retelling.finish is not None:
+                outcome = Completed()
         if self._gate is not None and (isinstance(outcome, Completed) or self._is_own(outcome)):
             released += self._gate.flush()
         said = list(self._released(released))

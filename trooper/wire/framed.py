@@ -93,6 +93,7 @@ def _unmeant(piece: bytes | Part) -> Received:
 #: So many lines in a row that cannot be read are noise, if nothing follows.
 MAX_BAD_LINES: Final = 3
 EMPTY: Final = Failed(FailureKind.EMPTY_200)
+ENDED_EMPTY: Final = Failed(FailureKind.EMPTY_200, has_ended=True)
 #: A line of a stream that has the shape of a field; those of other names are ignored by everybody.
 _FIELD: Final = re.compile(rb"[\w.-]+\Z")
 _MAX_KEY_BYTES: Final = 256
@@ -299,7 +300,7 @@ class EventReader(FramedReader):
         """Why a terminator, or a clean end behind a finish, is none."""
         if not self._said_finish and self._doubt is not None:
             return self._doubt
-        return None if self.finished or self._has_content or (self._ended and self._counted) else EMPTY
+        return None if self.finished or self._has_content or (self._ended and self._counted) else ENDED_EMPTY
 
     def _early_end(self) -> Outcome:
         if self._ended:

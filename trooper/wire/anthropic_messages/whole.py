@@ -21,6 +21,7 @@ from trooper.core.events import (
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.wire.anthropic_messages.reader import FINISHES
 from trooper.wire.decoding import arguments_text
+from trooper.wire.framed import ENDED_EMPTY
 from trooper.wire.tolerant import content_of, is_nothing, text_of, words_of
 from trooper.wire.whole import counted, whole_object
 
@@ -51,7 +52,7 @@ def read_whole(body: bytes) -> tuple[Received, Outcome]:
     told = counted(counts.get("output_tokens"))
     if not events and reason is FinishReason.STOP and word != "pause_turn" and not (word and told):
         # One who was paid for and gave a reason had nothing to say; of all others nobody knows.
-        return nothing, Failed(FailureKind.EMPTY_200)
+        return nothing, ENDED_EMPTY
     begin = Begin(text_of(value.get("id")), 0, text_of(value.get("model")), has_role=True)
     prompt = sum(counted(counts.get(key)) for key in _PROMPT_COUNTS)
     finish = (Usage(prompt, told), Finish(reason, word), Done())

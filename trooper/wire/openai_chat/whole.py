@@ -27,6 +27,7 @@ from trooper.core.events import (
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.wire.decoding import arguments_said
 from trooper.wire.faults import ERROR_FINISHES
+from trooper.wire.framed import ENDED_EMPTY
 from trooper.wire.openai_chat.keys import FINISHES, MESSAGE_KEYS
 from trooper.wire.tolerant import (
     content_of,
@@ -65,7 +66,7 @@ def read_whole(body: bytes) -> tuple[Received, Outcome]:
     if not any(said) and all(word in _EMPTY_FINISHES for word in words):
         # One who was paid for and gave a reason had nothing to say; of all others nobody knows.
         if not any(words) or not counted(counts.get("completion_tokens")):
-            return nothing, Failed(FailureKind.EMPTY_200)
+            return nothing, ENDED_EMPTY
     events: list[Event] = []
     for index, of_choice in enumerate(said):
         events += [_finish(words[index - 1]), NextChoice(index), *of_choice] if index else of_choice

@@ -20,6 +20,7 @@ from trooper.core.events import (
 )
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.wire.decoding import arguments_text
+from trooper.wire.framed import ENDED_EMPTY
 from trooper.wire.openai_responses.shapes import Response, finish_of
 from trooper.wire.tolerant import content_of, fitted, is_nothing, text_of, words_of
 from trooper.wire.whole import counted, whole_object
@@ -58,7 +59,7 @@ def read_whole(body: bytes) -> tuple[Received, Outcome]:
     told = counted(counts.get("output_tokens"))
     if not events and reason is FinishReason.STOP and not (word and told):
         # One who was paid for and gave a reason had nothing to say; of all others nobody knows.
-        return nothing, Failed(FailureKind.EMPTY_200)
+        return nothing, ENDED_EMPTY
     created = counted(value.get("created_at"))
     begin = Begin(text_of(value.get("id")), created, text_of(value.get("model")), has_role=True)
     prompt = counted(counts.get("input_tokens"))
