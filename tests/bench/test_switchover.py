@@ -130,7 +130,11 @@ async def test_another_proxy_is_measured_beside_trooper() -> None:
     async with open_rig() as rig:
         # Trooper again, but as a stranger: nobody reads its log. Its standby waits for the bench.
         file = rig.new_folder() / "trooper.toml"
-        text = toml(*places, cloud={"stall_timeout_s": Pace().patience_s}, local={"num_ctx": 32768})
+        text = toml(
+            *places,
+            cloud=dict.fromkeys(("stall_timeout_s", "alive_timeout_s"), Pace().patience_s),
+            local={"num_ctx": 32768},
+        )
         await trio.Path(file).write_text(text, encoding="utf-8")
         other = await rig.start("another proxy", Serving.SERVE.command, env={"TROOPER_CONFIG": str(file)})
         compare = Compare(f"{other.url}/v1", provider_port=provider_port, ollama_port=ollama_port)
