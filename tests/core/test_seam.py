@@ -64,6 +64,10 @@ def test_a_text_that_is_cut_and_continued_is_the_same_text(
     assert text[:cut] + out == text
 
 
+def test_blanks_behind_an_echo_are_not_lost_where_nothing_follows() -> None:
+    assert joined(Join(prefill("\n"), True), ["\n\n"]) == "\n"
+
+
 @given(TEXTS, st.data())
 def test_the_same_without_the_withheld_blanks(text: str, data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(text)))

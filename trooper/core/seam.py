@@ -244,6 +244,9 @@ class Join:
             if self._thoughts is not None:
                 self._thoughts = Thoughts(self._thoughts.is_subject, self._thoughts.is_begun)
                 self._pending = self._think(self._thoughts, self._pending)
+                if final:
+                    self._pending += self._thoughts.finish()
+                    self.cut += self._thoughts.cut
         elif not (self.echoes and not self.overlaps) and self._starts_anew(
             said, echo, after_blanks=blanks > 0
         ):
