@@ -31,12 +31,10 @@ from trooper.testing import (
     Status,
     chat_events,
 )
+from trooper.testing.script import Step
+from untouched import plays
 
 EVENTS = chat_events(DEFAULT_ANSWER)
-
-
-def plays(*steps: Any) -> ScriptedProvider:
-    return ScriptedProvider(script=Script(steps))
 
 
 async def test_reasoning_is_content(autojump_clock: Any) -> None:
@@ -130,7 +128,14 @@ class Steps(trio.abc.Instrument):
 @pytest.mark.parametrize("comes_s", [9.0, 9.5, 9.999])
 async def test_a_preamble_that_waits_does_not_hold_up_the_200(autojump_clock: Any, comes_s: float) -> None:
     """It comes shortly before the status is due: alarm and conductor rang each other until its hold was over."""
-    silence = (Head(), Pause(comes_s), Send(EVENTS[0]), Pause(4.0), *map(Send, EVENTS[1:]), End())
+    silence: tuple[Step, ...] = (
+        Head(),
+        Pause(comes_s),
+        Send(EVENTS[0]),
+        Pause(4.0),
+        *map(Send, EVENTS[1:]),
+        End(),
+    )
     async with stage(plays(*silence)) as s:
         began = trio.current_time()
         with trio.CancelScope() as scope:

@@ -23,19 +23,14 @@ from trooper.testing import (
     Head,
     KeepAlive,
     Pause,
-    Script,
-    ScriptedProvider,
     Send,
     Status,
     chat_events,
 )
 from trooper.testing.script import Step
+from untouched import plays
 
 EVENTS = chat_events(DEFAULT_ANSWER)
-
-
-def plays(*steps: Step) -> ScriptedProvider:
-    return ScriptedProvider(script=Script(steps))
 
 
 EMPTY_DELTA = re.sub(rb'"delta":\{[^}]*\}', b'"delta":{}', EVENTS[1])

@@ -8,6 +8,7 @@ from joins import LONG, joined
 from pieces import singles
 from trooper.core.overlap import Lost, said_again, with_blanks
 from trooper.core.seam import Join, Prefill, prefill
+from trooper.core.unfit import Unfit
 
 LET_ME = "Let me write that."
 
@@ -105,7 +106,7 @@ def test_who_was_asked_and_begins_with_all_of_it_repeats(given: str, blanks: str
 def test_who_was_asked_and_begins_another_answer() -> None:
     for said in ("A gateway is a thing.", "A gateway is"):
         join = Join(prefill("A gateway earns"), overlaps=True)
-        assert (joined(join, singles(said)), join.anew) == ("", True)
+        assert (joined(join, singles(said)), join.unfit) == ("", Unfit.STARTS_ANEW)
 
 
 @pytest.mark.parametrize(

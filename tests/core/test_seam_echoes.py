@@ -6,6 +6,7 @@ import pytest
 
 from joins import LONG, new
 from trooper.core.seam import UNPROBED_ECHO_CHARS, Join, prefill
+from trooper.core.unfit import Unfit
 
 
 def test_a_known_echo_is_cut_exactly_once() -> None:
@@ -66,7 +67,7 @@ def test_an_answer_that_starts_anew_is_not_used() -> None:
     for rest in ("", "another word", "and another end."):
         join = Join(prefill(LONG))
         said = [join.feed(piece) for piece in (LONG[:15], LONG[15:25], rest)]
-        assert (said, join.finish(), join.anew) == (["", "", ""], "", True)
+        assert (said, join.finish(), join.unfit) == (["", "", ""], "", Unfit.STARTS_ANEW)
 
 
 def test_what_begins_alike_is_no_new_start() -> None:

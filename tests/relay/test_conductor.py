@@ -30,12 +30,9 @@ from trooper.testing import (
     Status,
     tokens,
 )
+from untouched import plays
 
 EVENTS = ANSWERS["text"].events()
-
-
-def plays(*steps: Any) -> ScriptedProvider:
-    return ScriptedProvider(script=Script(steps))
 
 
 async def test_a_healthy_request_is_one_leg(autojump_clock: Any) -> None:

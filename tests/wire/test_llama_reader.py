@@ -196,7 +196,7 @@ def test_an_end_without_a_word_is_none(body: list[bytes]) -> None:
 @pytest.mark.parametrize(("window", "reasons"), [(0, ["stop"]), (43, ["stop"]), (42, ["stop", "length"])])
 def test_more_than_the_window_holds_is_not_whole(window: int, reasons: list[str]) -> None:
     """A server of old shifts its window; the counts come behind the finish, and the last word counts."""
-    reader = LlamaReader(10_000, "c", window)
+    reader = LlamaReader(10_000, window_tokens=window)
     body = chunk({"content": "x"}) + chunk({}, "stop") + COUNTS + DONE
     finishes = [e.reason.value for i in reader.feed(body) for e in i.events if isinstance(e, Finish)]
     assert finishes == reasons
@@ -204,7 +204,7 @@ def test_more_than_the_window_holds_is_not_whole(window: int, reasons: list[str]
 
 @pytest.mark.parametrize("last", [{"truncated": True}, {"tokens_evaluated": 40, "tokens_predicted": 3}])
 def test_nor_by_the_raw_way(last: dict[str, Any]) -> None:
-    reader = LlamaReader(10_000, "c", 42)
+    reader = LlamaReader(10_000, window_tokens=42)
     body = dumps({"content": "x", "stop": True, "stop_type": "eos", **last})
     (item,) = reader.feed(b"data: " + body + b"\n\n")
     assert item.events[-2] == Finish(FinishReason.LENGTH, "eos")

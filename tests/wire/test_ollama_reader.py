@@ -147,7 +147,7 @@ def test_a_model_that_was_only_loaded_has_finished_nothing(reason: str) -> None:
 def test_more_than_the_window_holds_is_not_whole(window: int, reason: str) -> None:
     """The server had pushed the question out, and went on."""
     counts = {"done": True, "done_reason": "stop", "prompt_eval_count": 10, "eval_count": 3}
-    reader = OllamaReader(BIG, "call", window)
+    reader = OllamaReader(BIG, window_tokens=window)
     events = [event for item in reader.feed(ndjson(said("x"), counts)) for event in item.events]
     assert events[2] == Finish(FinishReason(reason), "stop")
     assert reader.outcome == Completed()

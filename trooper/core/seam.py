@@ -165,11 +165,6 @@ class Join:
         return self.prefill.text + self.prefill.withheld
 
     @property
-    def anew(self) -> bool:
-        """Whether the continuation is another answer from the beginning."""
-        return self.unfit is Unfit.STARTS_ANEW
-
-    @property
     def says_nothing(self) -> bool:
         """Whether all that came was a thought without an end."""
         return self._thoughts is not None and self._thoughts.unclosed

@@ -5,8 +5,10 @@ A call is whole when its arguments are a closed JSON object that parses. That
 is decided by a scan that looks at each character once, and by one parse when
 the object closes: parsing at every delta would be quadratic.
 
-A call is kept in one place, the client's transcript (`ToolCalls`). Whoever only
-has to know whether one is open (`OpenCalls`) forgets its text when it is whole.
+What the client has of a call is kept in its transcript (`ToolCalls`); a reader
+keeps what its target has said, to compare it with what that says at the end.
+Whoever only has to know whether a call is open (`OpenCalls`) forgets its text
+when it is whole.
 
 Arguments are never repaired. A prefix of a shell command, closed by force, is
 a different command.

@@ -183,7 +183,7 @@ class Conductor:
         self._may_retry = self._may_retry and not is_retry(step)
         how = How.RESTART if isinstance(step, Restart) else How.CONTINUE
         how = how if self._legs else How.FIRST
-        if how is How.RESTART and self._legs and not self.client.started:
+        if how is How.RESTART and self.incoming.routing.stream and not self.client.started:
             self._begin_anew()
         asked = self._asking.leg(step, self._delivery.transcript)
         leg = self._leg = RunningLeg(
@@ -283,7 +283,7 @@ class Conductor:
         self._legs.append(leg.report(self._began, self._delivery.transcript.phase, outcome))
         self._leg = None
         if failed is not None and not self.incoming.routing.stream:
-            # An answer in one piece is sent at its end, so nobody has a half of it.
+            # An answer in one piece is sent at its end, so nobody has a half of it, whoever comes next.
             self._begin_anew()
         return outcome
 

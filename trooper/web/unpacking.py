@@ -35,16 +35,24 @@ FREE_BYTES: Final = 4 * 1024 * 1024
 _WINDOW_LOG: Final = 23
 
 
-class _Part(Protocol):
-    """One member or frame of a body."""
+class _Decoder(Protocol):
+    """What undoes one part of a body."""
 
     @property
     def eof(self) -> bool:
-        """Whether it has ended."""
+        """Whether the part has ended."""
 
     @property
     def unused_data(self) -> bytes:
         """What was given and stands behind its end."""
+
+
+class _Part(Protocol):
+    """One member or frame of a body."""
+
+    @property
+    def decoder(self) -> _Decoder:
+        """What undoes it, and knows how far it goes."""
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         """What `data` holds, in pieces of at most `_PIECE_BYTES`."""
@@ -54,21 +62,13 @@ class _Member:
     """A member of a gzip body."""
 
     def __init__(self) -> None:
-        self._inner = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-
-    @property
-    def eof(self) -> bool:
-        return self._inner.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._inner.unused_data
+        self.decoder = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         # What is still to come at the end of `data` comes with the trailer, which every member has.
-        while data and not self.eof:
-            yield self._inner.decompress(data, _PIECE_BYTES)
-            data = self._inner.unconsumed_tail
+        while data and not self.decoder.eof:
+            yield self.decoder.decompress(data, _PIECE_BYTES)
+            data = self.decoder.unconsumed_tail
 
 
 class _Frame:
@@ -76,20 +76,12 @@ class _Frame:
 
     def __init__(self) -> None:
         options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: _WINDOW_LOG}
-        self._inner = zstd.ZstdDecompressor(options=options)
-
-    @property
-    def eof(self) -> bool:
-        return self._inner.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._inner.unused_data
+        self.decoder = zstd.ZstdDecompressor(options=options)
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
-        yield self._inner.decompress(data, _PIECE_BYTES)
-        while not self.eof and not self._inner.needs_input:
-            yield self._inner.decompress(b"", _PIECE_BYTES)
+        yield self.decoder.decompress(data, _PIECE_BYTES)
+        while not self.decoder.eof and not self.decoder.needs_input:
+            yield self.decoder.decompress(b"", _PIECE_BYTES)
 
 
 _PARTS: Final[Mapping[str, Callable[[], _Part]]] = {"gzip": _Member, "x-gzip": _Member, "zstd": _Frame}
@@ -158,9 +150,9 @@ class Unpacker:
             for piece in part.pieces(data):
                 self._count(len(piece))
                 yield piece
-            data = part.unused_data if part.eof else b""
-            if part.eof:
-                self._part = None
+            data = b""
+            if part.decoder.eof:
+                data, self._part = part.decoder.unused_data, None
 
     def _new_part(self) -> _Part:
         self._parts += 1

@@ -154,7 +154,7 @@ class LlamaAsking:
 
     def reader(self, post: Post, max_event_bytes: int, call_id: str) -> Reader:
         """One reader for both paths: their events tell themselves apart."""
-        return LlamaReader(max_event_bytes, call_id, self.model.window_tokens)
+        return LlamaReader(max_event_bytes, call_id=call_id, window_tokens=self.model.window_tokens)
 
 
 def _sampling(conversation: Conversation, seed_offset: int) -> Mapping[str, object]:

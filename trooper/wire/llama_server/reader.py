@@ -33,7 +33,8 @@ from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.wire.calls import CallPieces
 from trooper.wire.decoding import arguments_said
 from trooper.wire.faults import find_error
-from trooper.wire.framed import EMPTY, FramedReader
+from trooper.wire.framed import EMPTY
+from trooper.wire.local_answers import LocalReader
 
 _FINISHES: Final = {
     "stop": FinishReason.STOP,
@@ -90,23 +91,16 @@ _decode_event: Final = msgspec.json.Decoder(_Event).decode
 
 
 @define
-class LlamaReader(FramedReader):
+class LlamaReader(LocalReader):
     """
     One answer's reader.
 
     Args:
         max_event_bytes: the bound on one event.
-        call_id: what the ids of tool calls begin with, where the server gives none.
-        window_tokens: the window of the model; 0 if unknown.
     """
 
     max_event_bytes: int
-    call_id: str = "call"
     _calls: CallPieces = field(factory=CallPieces, init=False)
-    window_tokens: int = 0
-    _said: bool = field(default=False, init=False)
-    # A thought has come, or blanks.
-    _mused: bool = field(default=False, init=False)
     # A finish reason has come, behind an answer or not.
     _ended: bool = field(default=False, init=False)
 
@@ -139,7 +133,7 @@ class LlamaReader(FramedReader):
 
     def _completion(self, event: _Event) -> list[Event]:
         events: list[Event] = [Text(event.content)] if event.content else []
-        self._note(event.content)
+        self._note(event.content, None, has_calls=False)
         if event.stop:
             usage = Usage(event.tokens_evaluated, event.tokens_predicted)
             cut = event.truncated or self._overflows(usage)
@@ -158,9 +152,7 @@ class LlamaReader(FramedReader):
             if delta.content:
                 events.append(Text(delta.content))
             events += [self._tool_call(call) for call in delta.tool_calls or ()]
-            self._note(delta.content)
-            self._said = self._said or bool(delta.tool_calls)
-            self._mused = self._mused or bool(delta.reasoning_content)
+            self._note(delta.content, delta.reasoning_content, has_calls=bool(delta.tool_calls))
             if word := choice.finish_reason:
                 events.append(self._end(_FINISHES.get(word, FinishReason.STOP), word))
         if event.usage is not None:
@@ -171,19 +163,10 @@ class LlamaReader(FramedReader):
                 events.append(self._end(FinishReason.LENGTH, "length"))
         return events
 
-    def _note(self, text: str | None) -> None:
-        self._said = self._said or bool(text and not text.isspace())
-        self._mused = self._mused or bool(text)
-
     def _end(self, reason: FinishReason, word: str) -> Finish:
         self._ended = True
-        # A thought is no answer, and blanks are none, unless their length was the limit's business.
-        self.finished = self._said or (self._mused and reason is FinishReason.LENGTH)
+        self.finished = self._is_answer(reason)
         return Finish(reason, word, doubtful=not self.finished)
-
-    def _overflows(self, usage: Usage) -> bool:
-        """Whether that is more than the window holds: then the question has been pushed out of it."""
-        return 0 < self.window_tokens < usage.prompt_tokens + usage.completion_tokens
 
     def _tool_call(self, call: _ToolCall) -> ToolCallDelta:
         function = call.function or _Function()

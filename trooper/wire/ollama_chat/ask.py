@@ -179,7 +179,7 @@ class OllamaAsking:
 
     def reader(self, post: Post, max_event_bytes: int, call_id: str) -> OllamaReader:
         """One reader for both paths: their lines tell themselves apart."""
-        return OllamaReader(max_event_bytes, call_id, self.model.window_tokens)
+        return OllamaReader(max_event_bytes, call_id=call_id, window_tokens=self.model.window_tokens)
 
     def _sampling(
         self, conversation: Conversation, max_tokens: int | None, seed_offset: int

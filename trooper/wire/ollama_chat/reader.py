@@ -32,7 +32,8 @@ from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Completed, Failed, FailureKind
 from trooper.wire.decoding import arguments_said
 from trooper.wire.faults import find_error
-from trooper.wire.framed import EMPTY, FramedReader
+from trooper.wire.framed import EMPTY
+from trooper.wire.local_answers import LocalReader
 
 
 class _Function(msgspec.Struct):
@@ -69,23 +70,16 @@ _decode_line: Final = msgspec.json.Decoder(_Line).decode
 
 
 @define
-class OllamaReader(FramedReader):
+class OllamaReader(LocalReader):
     """
     One answer's reader, for `/api/chat` and for raw `/api/generate`.
 
     Args:
         max_line_bytes: the bound on one line; a tool call comes whole in one.
-        call_id: what the ids of tool calls begin with, where the server gives none.
-        window_tokens: the window that the model is loaded with; 0 if unknown.
     """
 
     max_line_bytes: int
-    call_id: str = "call"
-    window_tokens: int = 0
     _calls: int = field(default=0, init=False)
-    _said: bool = field(default=False, init=False)
-    # A thought has come, or blanks.
-    _mused: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._framer = LineFramer(self.max_line_bytes)
@@ -108,8 +102,7 @@ class OllamaReader(FramedReader):
         if text := message.content or line.response:
             events.append(Text(text))
         events += [self._tool_call(call) for call in message.tool_calls or ()]
-        self._said = self._said or bool((text and not text.isspace()) or message.tool_calls)
-        self._mused = self._mused or bool(thinking or text)
+        self._note(text, thinking, has_calls=bool(message.tool_calls))
         if line.done:
             events += self._end(line)
         return Received(b"", tuple(events)) if events else None
@@ -126,19 +119,17 @@ class OllamaReader(FramedReader):
         if line.done_reason in _NOT_ASKED:
             self.outcome = Failed(FailureKind.EOF_EARLY) if self._said else EMPTY
             return []
-        # A thought is no answer, and blanks are none, unless their length was the limit's business.
-        is_answer = self._said or (self._mused and line.done_reason == "length")
-        self.finished = is_answer
-        self.outcome = Completed() if is_answer else EMPTY
-        tokens = line.prompt_eval_count + line.eval_count
-        if line.done_reason == "length" or 0 < self.window_tokens < tokens:
-            # More than the window holds: the question has been pushed out of it.
+        usage = Usage(line.prompt_eval_count, line.eval_count)
+        if line.done_reason == "length":
             reason = FinishReason.LENGTH
         elif self._calls:
             # The server says "stop" with tool calls; clients look for this word.
             reason = FinishReason.TOOL_CALLS
         else:
             reason = FinishReason.STOP
-        usage = Usage(line.prompt_eval_count, line.eval_count)
+        is_answer = self.finished = self._is_answer(reason)
+        self.outcome = Completed() if is_answer else EMPTY
+        if self._overflows(usage):
+            reason = FinishReason.LENGTH
         finish = Finish(reason, line.done_reason, doubtful=not is_answer)
         return [usage, finish, Done()] if is_answer else [usage, finish]
