@@ -6,15 +6,17 @@ in one piece, which have neither.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import trio
 import trio.testing
+from attrs import define
 
 from odd_streams_chat import DONE, chunk
 from odd_streams_chat_calls import CALLED
-from scenes import configured, stage, with_target
+from scenes import Exchange, configured, stage, with_target
 from trooper.testing import (
     ANSWERS,
     DEFAULT_ANSWER,
@@ -73,6 +75,27 @@ async def test_a_flood_of_signs_of_life_is_no_life(
         with trio.fail_after(1000):
             x = await s.ask()
         assert x.legs[0] == ("openai", kind)
+        assert x.chat().text == DEFAULT_ANSWER
+
+
+@define
+class Slow(Exchange):
+    """A client that takes a second for each piece: whoever sends to it is always ahead."""
+
+    async def send(self, message: Mapping[str, Any]) -> None:
+        await trio.sleep(1.0)
+        await super().send(message)
+
+
+async def test_a_flood_is_judged_while_there_is_always_more_of_it(autojump_clock: Any) -> None:
+    flood = KeepAlive(0.0, data=EMPTY_DELTA * 100)
+    config = with_target(configured(), "openai", total_timeout_s=25.0)
+    async with stage(plays(Head(), *map(Send, EVENTS[:6]), flood), config=config) as s:
+        x = Slow()
+        with trio.fail_after(600):
+            await s.play(x)
+        assert x.legs[0] == ("openai", "timeout_total")
+        assert x.report["legs"][0]["ended_s"] == pytest.approx(25.0, abs=3.0)
         assert x.chat().text == DEFAULT_ANSWER
 
 

@@ -87,7 +87,9 @@ async def test_the_next_target_starts_over(autojump_clock: Any, wire: str, third
 @pytest.mark.parametrize("wire", [*WIRES])
 async def test_what_nobody_got_is_not_counted(autojump_clock: Any, wire: str) -> None:
     """The count is that of the answer; what the dead model said was paid for, and is told beside it."""
-    async with stage(refusing(), config=with_third(wire)) as s:
+    # Of another wire, so that the counts are ours and not its own bytes.
+    third = next(other for other in WIRES if other != wire)
+    async with stage(refusing(), config=with_third(third)) as s:
         s.ollama.fault = DEATHS["fin"]
         x = await ask(s, wire)
         told = [leg["tokens"] for leg in x.whole()["trooper"]["legs"]]
