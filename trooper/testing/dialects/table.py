@@ -86,7 +86,8 @@ class Dialect:
 
     Attributes:
         wire: the one that it speaks first of all.
-        base_url: what its clients are told.
+        base_url: what its clients are told. A name in capitals stands for one of their own.
+        content_type: how it calls a stream.
         goldens: its streamed bodies, by kind.
         wholes: its answers in one piece, by kind.
         refusals: its answers with a status.
@@ -99,6 +100,7 @@ class Dialect:
     title: str
     wire: str
     base_url: str
+    content_type: str
     looked_at: str
     goldens: Mapping[str, Golden]
     wholes: Mapping[str, Golden]
@@ -122,6 +124,7 @@ def read_dialect(folder: Path) -> Dialect:
         title=told["title"],
         wire=wire,
         base_url=told["base_url"],
+        content_type=told.get("content_type", "text/event-stream; charset=utf-8"),
         looked_at=told["looked_at"],
         goldens={
             kind: _golden(folder / f"{kind}.sse", kind, {"wire": wire, **row})
