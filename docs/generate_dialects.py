@@ -39,7 +39,7 @@ in them are ours. No live provider was asked.
 
 *Certain* are the kinds of which bytes or the server's code were seen; of the others something is inferred, and the row says what
 the rest is from. `trooper fake provider --dialect NAME/KIND` plays each of them. What no table has, Trooper takes by the rules of
-[the mirror](design.md#the-mirror); [contributing](../CONTRIBUTING.md) says how a row is added.
+[the mirror](design.md#the-mirror); `CONTRIBUTING.md` says how a row is added.
 """
 
 
