@@ -100,6 +100,14 @@ async def test_any_base_url_and_vertexs_own_paths_are_served(nursery: trio.Nurse
     assert groq.body == DIALECTS["groq"].goldens["text"].body
 
 
+async def test_its_models_are_listed_below_its_own_base_url(nursery: trio.Nursery) -> None:
+    client = fake(nursery, "glm")
+    listed = (await client.get("/api/paas/v4/models")).json()
+
+    assert {model["id"] for model in listed["data"]} >= {"glm-4.7-flash"}
+    assert (await client.get("/v1/models")).status == 404
+
+
 async def test_another_wire_is_refused_in_words(nursery: trio.Nursery) -> None:
     answer = await fake(nursery, "groq").post("/v1/messages", ASK)
 

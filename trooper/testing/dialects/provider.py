@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import trio
 from attrs import define, evolve, field, frozen
 
+from trooper.testing.chat import dumps
 from trooper.testing.dialects import DIALECTS, Dialect, Golden, Refusal
 from trooper.testing.faults import FAULTS, ON_EVERY_WIRE
 from trooper.testing.http import Request, Response, Server
@@ -119,6 +120,8 @@ class DialectProvider:
 
     def _script(self, request: Request) -> Script:
         dialect = self.chosen.dialect
+        if (request.method, request.path) == ("GET", f"{self.chosen.path}/models"):
+            return Script((Status(200, _models_of(dialect)),))
         wire = next((wire for end, wire in _ENDS.items() if request.path.endswith(end)), "")
         spoken = [golden for golden in dialect.goldens.values() if golden.wire == wire]
         if request.method != "POST" or not spoken:
@@ -176,6 +179,14 @@ class DialectProvider:
     def _refusal(self, code: int, wire: str) -> Refusal | None:
         refusals = self.chosen.dialect.refusals
         return next((r for r in refusals if (r.code, r.wire) == (code, wire)), None)
+
+
+def _models_of(dialect: Dialect) -> bytes:
+    """The models that its answers are by, as a list of OpenAI's."""
+    bodies = b"".join(golden.body for golden in dialect.goldens.values())
+    names = sorted({name.decode() for name in re.findall(rb'"model": ?"([^"]+)"', bodies)})
+    models = [{"id": name, "object": "model", "created": 0, "owned_by": dialect.name} for name in names]
+    return dumps({"object": "list", "data": models})
 
 
 def _kinds_for(asked: Mapping[str, Any], rows: Mapping[str, Golden], prefix: str) -> Iterator[str]:
