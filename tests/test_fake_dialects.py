@@ -115,6 +115,25 @@ async def test_another_wire_is_refused_in_words(nursery: trio.Nursery) -> None:
     assert answer.body == b"groq speaks openai-chat; POST /v1/messages is none of it\n"
 
 
+async def test_a_kind_that_there_is_not_is_refused_in_words(nursery: trio.Nursery) -> None:
+    client = fake(nursery, "minimax")
+    answer = await client.post("/v1/chat/completions", WHOLE, x_answer="length")
+
+    assert (answer.status, answer.body) == (
+        400,
+        b"minimax has no 'length' here; it has error_200, reasoning\n",
+    )
+    healthy = await client.post("/v1/chat/completions", WHOLE)
+    assert healthy.body == DIALECTS["minimax"].wholes["reasoning"].body
+
+
+async def test_a_status_keeps_the_headers_of_its_word(nursery: trio.Nursery) -> None:
+    answer = await fake(nursery, "kimi", "status-429-retry-after").post("/v1/chat/completions", ASK)
+
+    assert answer.headers["retry-after"] == "7"
+    assert answer.body == DIALECTS["kimi"].refusals[0].body
+
+
 @pytest.mark.parametrize("asked", [ASK, WHOLE])
 async def test_a_status_has_the_dialects_own_body(asked: dict[str, Any], nursery: trio.Nursery) -> None:
     limited = await fake(nursery, "mistral", "status-429").post("/v1/chat/completions", asked)
