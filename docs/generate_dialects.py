@@ -101,7 +101,7 @@ def section(dialect: Dialect) -> list[str]:
         ("Its own failures, passed on", explained(row for row in failing if row.then is Then.PASSED_ON)),
         ("Whole answers", named(dialect.wholes.values())),
         ("As a status", ", ".join(codes)),
-        ("None is known", ", ".join(missing)),
+        ("None was found", ", ".join(missing)),
         ("Spoken by", ", ".join(dialect.clients)),
     )
     lines = [f"## {dialect.title}", ""]
