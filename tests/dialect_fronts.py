@@ -170,9 +170,13 @@ def _items(objects: list[dict[str, Any]]) -> dict[str, _Item]:
             items[told["id"]] = _Item(told)
             continue
         item = items.get(told.get("id") or value.get("item_id") or next(reversed(items), ""))
+        name, _, verb = kind.rpartition(".")
+        if item is None and name in _PARTS_OF:
+            # Some fill an item that they never began.
+            item = _Item(_unsaid(_PARTS_OF[name], value))
+            items[item.begun["id"]] = item
         if item is None:
             continue
-        name, _, verb = kind.rpartition(".")
         if kind == "output_item.done":
             item.ended = told
         elif kind == "function_call_arguments.delta":
@@ -184,10 +188,17 @@ def _items(objects: list[dict[str, Any]]) -> dict[str, _Item]:
         elif name in _PARTS_OF and verb == "done":
             part = item.part(_PARTS_OF[name])
             part[1], part[3] = value.get("text", value.get("refusal")), True
-        elif name in ("content_part", "reasoning_summary_part"):
+        elif name in ("content_part", "reasoning_summary_part", "reasoning_part"):
             part = item.part(value["part"]["type"])
             part[2] = verb == "done"
     return items
+
+
+def _unsaid(part: str, value: dict[str, Any]) -> dict[str, Any]:
+    talks = part in ("output_text", "refusal")
+    more = {"role": "assistant", "content": []} if talks else {"summary": []}
+    given = f"{'msg' if talks else 'rs'}_trooper_{value.get('output_index', 0)}"
+    return {"id": value.get("item_id") or given, "type": "message" if talks else "reasoning", **more}
 
 
 _PARTS_OF: Final = {
@@ -249,14 +260,14 @@ def _responses(front: bytes, tail: bytes) -> bytes:
     objects = objects_in(front)
     if not objects:
         return tail
-    start = next((value["response"] for value in objects if value.get("type") == "response.created"), None)
+    # Who begins in the middle never says what it is: then that is said late.
+    said = [value for value in (*objects, *objects_in(tail)) if value.get("type") == "response.created"]
+    must(bool(said), "a response that nobody created")
+    start = said[0]["response"]
     items = _items(objects)
     events: list[dict[str, Any]] = []
-    if start is not None:
-        begun = {**start, "status": "in_progress", "output": []}
-        events += [{"type": kind, "response": begun} for kind in ("created", "in_progress")]
-    else:
-        must(not items or b"response.created" in tail, "a response that nobody created")
+    begun = {**start, "status": "in_progress", "output": []}
+    events += [{"type": kind, "response": begun} for kind in ("created", "in_progress")]
     left = _left_open(items, tail)
     for at, item in enumerate(items.values()):
         events += _told_item(at, item)
@@ -298,7 +309,8 @@ def _renumbered(
             continue
         value = json.loads(data)
         item_id = (value.get("item") or {}).get("id") or value.get("item_id")
-        if item_id in left:
+        # What the front says already.
+        if item_id in left or value["type"] in ("response.created", "response.in_progress"):
             count -= 1
             first = value["sequence_number"] if first is None else first
             continue
