@@ -116,7 +116,7 @@ async def test_half_a_thought_is_ended_as_what_it_is(
 
 async def test_an_item_that_was_left_open_is_in_the_answer(autojump_clock: Any) -> None:
     """Ollama begins a call while its message is open, and gives both one index."""
-    call = {"call_id": "call_1", "name": "f", "arguments": ""}
+    call: dict[str, Any] = {"call_id": "call_1", "name": "f", "arguments": ""}
     events = await told(
         "responses",
         event("response.created", response=BEGUN),
