@@ -29,6 +29,9 @@ _QUIET = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
 _HYPERCORN = (sys.executable, "-m", "hypercorn", "-b", "127.0.0.1:0")
 
+#: Long enough for a busy machine, short enough to try every silence. What counts when is tried on virtual time.
+IMPATIENT = {f"TROOPER_{budget}_TIMEOUT": "1.5" for budget in ("TTFT", "STALL", "ALIVE", "WHOLE")}
+
 #: Every way to start the same application.
 WAYS: dict[str, tuple[str, ...]] = {
     "hypercorn": (*_HYPERCORN, "trooper.app"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from odd_stream import Kind, OddStream
-from odd_streams_messages import LAST, TEXT, arguments, begin, called, end, row, say, stop, use
+from odd_streams_messages import LAST, TEXT, arguments, begin, block, called, end, row, say, stop, use
 
 CITY: Final = '{"city": "Bern"}'
 
@@ -36,6 +36,13 @@ ROWS: Final = (
         "the arguments in the start of a block that is not stopped",
         "neighbour of majiayu000/litellm-rs#1239",
         use(input={"city": "Bern"}),
+    ),
+    called(
+        "inputs in the starts of blocks of one index, and none is stopped",
+        "neighbour of majiayu000/litellm-rs#1239",
+        block("tool_use", id="toolu_1", name="get_weather", input={"city": "Bern"}),
+        block("tool_use", id="toolu_2", name="get_time", input={"zone": "CET"}),
+        calls=(("get_weather", CITY), ("get_time", '{"zone": "CET"}')),
     ),
     given("the arguments in the start as a text", "neighbour of AntSeed/antseed#15", CITY, CITY),
     given("a list in the start", "neighbour of AntSeed/antseed#15", ["Bern"], None, arguments='["Bern"]'),

@@ -45,7 +45,7 @@ def calls(draw: st.DrawFn) -> list[Event]:
     deltas: list[Event] = []
     for index in range(draw(st.integers(0, 3))):
         arguments = json.dumps(draw(objects), ensure_ascii=draw(st.booleans()))
-        at = draw(st.integers(0, len(arguments)))
+        at = draw(st.integers(0, len(arguments) - 1))
         deltas.append(ToolCallDelta(index, f"call_{index}", draw(words), arguments[:at]))
         deltas.append(ToolCallDelta(index, arguments=arguments[at:]))
     return deltas

@@ -13,9 +13,9 @@ import pytest
 
 from odd_streams_chat import BEGIN, DONE, chunk
 from odd_streams_chat_calls import CALLED, CITY, CLOCK, HALVES, WEATHER, calling, piece
-from odd_streams_messages import begin, block
+from odd_streams_messages import LAST, begin, block, delta, end
 from odd_streams_messages import stop as stopped
-from odd_streams_responses import completed, item
+from odd_streams_responses import completed, item, say
 from odd_streams_responses_called import PARIS
 from odd_streams_responses_ends import BEGUN, call, part, whole
 from odd_streams_responses_ends import DONE as CALL_DONE
@@ -87,6 +87,51 @@ async def test_the_end_of_the_answer_has_the_last_word(autojump_clock: Any, clie
         assert not x.told().done
         x = await s.ask(wire=client, stream=False, tools=TOOLS[client])
         assert heard(x.told_whole()) == [("get_weather", json.loads(PARIS))]
+
+
+ZONE = {"type": "function_call", "id": "fc_2", "call_id": "call_2", "name": "get_time", "arguments": ""}
+SIDE_BY_SIDE = {
+    "two indexes": (item("added", ZONE, 1), part(CITY), part("{}", item_id="fc_2", output_index=1)),
+    "in pieces": (item("added", ZONE, 1), part(CITY[:5]), part("{}", output_index=1), part(CITY[5:])),
+    "one of them done": (item("added", ZONE, 1), part("{}", output_index=1), part(CITY), whole(CITY)),
+    "one index": (item("added", ZONE), part("{}", item_id="fc_2"), part(CITY), whole(CITY)),
+    "nobody says the end": (part(CITY), item("added", ZONE, 1), part("{}", output_index=1)),
+}
+
+
+@pytest.mark.parametrize("name", SIDE_BY_SIDE)
+async def test_calls_side_by_side_are_ended_each_for_itself(autojump_clock: Any, name: str) -> None:
+    """All of them went into the one that had begun last, and that was told as a success."""
+    cloud = ScriptedProvider(script=sends(*BEGUN, *SIDE_BY_SIDE[name], reset=True))
+    async with stage(cloud) as s:
+        x = await s.ask(wire="responses", tools=TOOLS["responses"])
+        assert x.legs == [("openai-responses", "conn_reset")]
+        last = json.loads(bytes(x.body).rpartition(b"event: response.completed\ndata: ")[2])
+        told = [(one["name"], one["arguments"]) for one in last["response"]["output"]]
+        assert sorted(told) == [("get_time", "{}"), ("get_weather", CITY)]
+
+
+USE = tuple(block("tool_use", at, id=f"toolu_{at}", name="get_weather", input={}) for at in range(2))
+FILLED = tuple(delta("input_json_delta", at, partial_json=CITY) for at in range(2))
+BLOCKS = {
+    "side by side": (*USE, *FILLED),
+    "the first has ended": (*USE, *FILLED, stopped(0)),
+    "the last has ended": (*USE, *FILLED, stopped(1)),
+    "nobody says the end": (USE[0], FILLED[0], USE[1], FILLED[1]),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+async def test_every_block_that_is_open_is_stopped(autojump_clock: Any, name: str) -> None:
+    """Agents run a call when its block stops; of several that were open one was stopped, or none."""
+    cloud = ScriptedProvider(script=sends(begin(), *BLOCKS[name], reset=True))
+    async with stage(cloud) as s:
+        x = await s.ask(wire="messages", tools=TOOLS["messages"])
+        assert x.legs == [("anthropic", "conn_reset")]
+        lines = bytes(x.body).splitlines()
+        said = [json.loads(line[6:]) for line in lines if line.startswith(b"data: ")]
+        assert sorted(one["index"] for one in said if one["type"] == "content_block_stop") == [0, 1]
+        assert said[-1]["type"] == "message_stop"
 
 
 async def test_the_last_word_is_remembered(autojump_clock: Any) -> None:
@@ -288,3 +333,63 @@ async def test_a_local_model(autojump_clock: Any, client: str, stream: bool) -> 
             told = x.told() if stream else x.told_whole()
             assert heard(told) == [("get_weather", expected), ("get_time", {})], given
             assert told.finish_reason == "tool_calls"
+
+
+#: Words that stand in the middle of a call, in each wire, and the call.
+WORDS_IN: Mapping[str, tuple[bytes, ...]] = {
+    "chat": (
+        BEGIN,
+        calling(piece("get_weather", HALVES[0], call="call_1")),
+        chunk({"content": "One moment."}),
+        calling(piece(None, HALVES[1])),
+        CALLED,
+        DONE,
+    ),
+    "messages": (
+        begin(),
+        block("text", text=""),
+        block("tool_use", 1, id="toolu_1", name="get_weather", input={}),
+        delta("input_json_delta", 1, partial_json=HALVES[0]),
+        delta("text_delta", 0, text="One moment."),
+        delta("input_json_delta", 1, partial_json=HALVES[1]),
+        stopped(1),
+        stopped(0),
+        end("tool_use"),
+        LAST,
+    ),
+    "responses": (
+        *BEGUN,
+        part(HALVES[0]),
+        say("One moment.", output_index=1),
+        part(HALVES[1]),
+        whole(CITY),
+        completed(output=[]),
+    ),
+}
+
+
+@pytest.mark.parametrize("tool_calls", ["hold", "stream"])
+@pytest.mark.parametrize(("client", "target"), [(c, t) for c in WIRES for t in WIRES if c != t])
+async def test_words_in_the_middle_of_a_call_do_not_end_it(
+    autojump_clock: Any, client: str, target: str, tool_calls: str
+) -> None:
+    """The client got half of it, ended, as a call to run, and a success."""
+    config = with_second(configured(tool_calls=tool_calls), target, alone=True)
+    async with stage(config=config, second=ScriptedProvider(script=sends(*WORDS_IN[target]))) as s:
+        told = (await s.ask(wire=client, tools=TOOLS[client])).told()
+        assert heard(told) == [("get_weather", json.loads(CITY))]
+        assert (told.text, told.finish_reason) == ("One moment.", "tool_calls")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("client", ["messages", "responses"])
+async def test_a_call_that_is_none_is_not_the_requests_fault(
+    autojump_clock: Any, client: str, stream: bool
+) -> None:
+    """It was a 400, `invalid_request_error`, which no client asks again for."""
+    broken = sends(BEGIN, calling(piece("get_weather", "5", call="call_1")), CALLED, DONE)
+    config = with_second(configured(), "chat", alone=True)
+    async with stage(config=config, second=ScriptedProvider(script=broken)) as s:
+        x = await s.ask(wire=client, stream=stream, tools=TOOLS[client])
+        assert (x.status, x.report["legs"][-1]["unfit_reason"]) == (502, "call")
+        assert b"invalid_request" not in bytes(x.body)

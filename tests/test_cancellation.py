@@ -6,6 +6,7 @@ time nothing of it is left: no task, no connection in use, no slot taken.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -86,3 +87,19 @@ async def test_nothing_is_left(autojump_clock: Any, fault: str | None, position:
         # It got to the end of the request, and the request has many steps.
         assert k > 40
         assert (await s.ask()).chat().text == ANSWER
+
+
+@pytest.mark.parametrize("at_s", [1.0, 4.0, 7.0])
+async def test_who_leaves_in_any_of_several_choices_is_noticed(at_s: float, autojump_clock: Any) -> None:
+    """A local model is asked for one choice after the other; behind the first one nobody noticed any more."""
+    words = tokens(ANSWER)
+    cloud = ScriptedProvider(script=FaultAt(FAULTS["status-503"]))
+    async with stage(cloud, FakeOllama(answer=ANSWER, token_s=3.0 / len(words))) as s:
+        x = Exchange()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(s.play, x, n=3))
+            await trio.sleep(at_s)
+            assert x.body
+            x.leave()
+        assert x.report["outcome"] == "client_cancelled"
+        assert x.report["duration_s"] == pytest.approx(at_s, abs=0.1)

@@ -92,6 +92,18 @@ def test_a_chain_of_one_models_name(tmp_path: Path) -> None:
     assert [clients.is_plain for clients in cloudless(alone)] == [True, True]
 
 
+def test_a_chain_of_one_name_that_a_cloud_knows_has_its_cloud(tmp_path: Path) -> None:
+    """Said of it was: "Claude clients that ask for gpt-4o are answered by ollama alone, but for gpt-4o"."""
+    groq = GROQ + 'models = { "gpt-4o" = "llama-8b" }\n'
+    chains = '[chains]\n"gpt-4o" = ["openai", "groq", "ollama"]\n"*" = ["openai", "anthropic", "ollama"]\n'
+    (responses,) = cloudless(from_toml(tmp_path, OPENAI + groq + CLAUDE + OLLAMA + chains))
+    assert responses.wire == OPENAI_RESPONSES.wire
+    assert responses.answers == {"*": ("ollama",)}
+    # A pattern is more than the names that are known of it.
+    config = from_toml(tmp_path, groq + OLLAMA + '[chains]\n"gpt-4[o]" = ["groq", "ollama"]\n')
+    assert f"Claude clients that ask for gpt-4[o] {ALONE}, but for gpt-4o." in words(config)[-1]
+
+
 def test_who_is_asked_behind_another_chain(tmp_path: Path) -> None:
     chains = '[chains]\n"claude-x" = ["anthropic"]\n"*" = ["groq", "ollama"]\n'
     claude = cloudless(from_toml(tmp_path, GROQ + CLAUDE + OLLAMA + chains))[-1]

@@ -216,6 +216,19 @@ async def test_a_done_with_no_word_is_no_answer(
         assert (x.told() if stream else x.told_whole()).text == DEFAULT_ANSWER
 
 
+@pytest.mark.parametrize("blanks", [" ", "\n\n", " \t\n"])
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("local", ["ollama", "llama"])
+async def test_blanks_are_no_word(local: str, stream: bool, blanks: str, autojump_clock: Any) -> None:
+    """Provider 500, and then a success that reads as nothing."""
+    config, llama = (at_llama(), FakeLlamaServer(answer=blanks)) if local == "llama" else (None, None)
+    async with stage(dies("status-500"), FakeOllama(answer=blanks), config, llama=llama) as s:
+        x = await s.ask(stream=stream)
+        assert (local, "empty_200") in x.legs
+        assert x.report["outcome"] == "failed"
+        assert stream or x.status == 500
+
+
 @pytest.mark.parametrize("reason", ["load", "unload"])
 @pytest.mark.parametrize("position", ["middle", "end"])
 async def test_a_model_that_was_only_loaded_has_not_finished_the_answer(

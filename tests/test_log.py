@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -45,6 +47,27 @@ def test_a_line_is_one_write(stream: Writes) -> None:
     assert json.loads(first)["count"] == 1
     assert second.count("\n") == 1
     assert second.endswith("\n")
+
+
+def test_a_log_that_nobody_can_have_ends_nothing() -> None:
+    """A standby that said that it was ready, to a full disk, took the whole server with it."""
+    before = structlog.get_config()
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        for descriptor in (os.open("/dev/full", os.O_WRONLY), writing):
+            # As Python sets up standard error.
+            with (
+                os.fdopen(descriptor, "w", buffering=1, encoding="utf-8") as stream,
+                Path(os.devnull).open("w") as nowhere,
+            ):
+                set_up_logging(stream)
+                for _ in range(3):
+                    structlog.get_logger().info("happened")
+                # What is left in the buffer needs a place to go to at the end.
+                os.dup2(nowhere.fileno(), descriptor)
+    finally:
+        structlog.configure(**before)
 
 
 def test_states_and_reasons_are_logged_as_their_words(stream: Writes) -> None:

@@ -12,6 +12,8 @@ import pytest
 import trio
 import trio.testing
 
+from odd_streams_chat import DONE, chunk
+from odd_streams_chat_calls import CALLED
 from scenes import configured, stage, with_target
 from trooper.testing import (
     ANSWERS,
@@ -97,6 +99,45 @@ async def test_a_tool_call_may_be_written_for_minutes(autojump_clock: Any) -> No
     async with stage(plays(Head(), *map(Send, begun), silence, *map(Send, rest), End())) as s:
         x = await s.ask()
         assert x.legs == [("openai", "completed")]
+
+
+BEGUN = {"index": 0, "id": "call_1", "function": {"name": "look", "arguments": "{"}}
+NOTHING_MORE = {
+    "no arguments": {"index": 0, "function": {"arguments": ""}},
+    "the name once more": {"index": 0, "id": "call_1", "function": {"name": "look", "arguments": ""}},
+    "another id": {"index": 0, "id": "call_2"},
+    "an index": {"index": 0, "function": None},
+}
+
+
+@pytest.mark.parametrize("name", NOTHING_MORE)
+async def test_a_piece_that_says_nothing_of_its_call_is_a_sign_of_life(
+    autojump_clock: Any, name: str
+) -> None:
+    """It counted as content, so that patience never ended."""
+    sign = KeepAlive(5.0, 200, chunk({"tool_calls": [NOTHING_MORE[name]]}))
+    async with stage(plays(Head(), Send(EVENTS[0]), Send(chunk({"tool_calls": [BEGUN]})), sign, Hang())) as s:
+        x = await s.ask()
+        assert x.legs[0] == ("openai", "stall")
+        assert x.report["legs"][0]["ended_s"] == pytest.approx(400.0, abs=1.1)
+
+
+async def test_a_sealed_thought_takes_as_long_as_any(autojump_clock: Any) -> None:
+    sealed = chunk({"content": "", "reasoning_details": [{"type": "reasoning.encrypted", "data": "QUJD"}]})
+    silence = KeepAlive(25.0 / 2, 26, EMPTY_DELTA)
+    async with stage(
+        plays(Head(), Send(EVENTS[0]), Send(sealed), silence, *map(Send, EVENTS[1:]), End())
+    ) as s:
+        assert (await s.ask()).legs == [("openai", "completed")]
+
+
+async def test_words_beside_a_call_do_not_hide_it(autojump_clock: Any) -> None:
+    both = chunk({"content": "Let me look. ", "tool_calls": [BEGUN]})
+    rest = chunk({"tool_calls": [{"index": 0, "function": {"arguments": "}"}}]})
+    silence = KeepAlive(25.0 / 2, 26, EMPTY_DELTA)
+    steps = (Head(), Send(EVENTS[0]), Send(both), silence, Send(rest), Send(CALLED), Send(DONE), End())
+    async with stage(plays(*steps)) as s:
+        assert (await s.ask()).legs == [("openai", "completed")]
 
 
 @pytest.mark.parametrize("blanks", [False, True])

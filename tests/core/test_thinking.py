@@ -25,11 +25,29 @@ def new(said: str, given_text: str = GIVEN, *, about: bool = False) -> tuple[str
     return out, whole.cut
 
 
-@pytest.mark.parametrize("name", ["think", "thinking"])
+TAGS = [
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<seed:think>", "</seed:think>"),
+    ("[THINK]", "[/THINK]"),
+    ("◁think▷", "◁/think▷"),
+]
+
+
+@pytest.mark.parametrize(("opened", "closed"), TAGS)
 @pytest.mark.parametrize("thought", ["", "\n\n", "Hm. He <may> go.", "a </thin b", "<think>"])
 @pytest.mark.parametrize("before", ["", " ", "\n\n"])
-def test_a_block_at_the_beginning_is_cut(name: str, thought: str, before: str) -> None:
-    assert new(f"{before}<{name}>{thought}</{name}> he left.") == (" he left.", thought)
+def test_a_block_at_the_beginning_is_cut(opened: str, closed: str, thought: str, before: str) -> None:
+    assert new(f"{before}{opened}{thought}{closed} he left.") == (" he left.", thought)
+
+
+@pytest.mark.parametrize(("opened", "closed"), TAGS)
+def test_every_tag_that_comes_late_tells_that_all_was_a_thought(opened: str, closed: str) -> None:
+    join = Join(prefill(GIVEN), echoes=False)
+    said = [join.feed(piece) for piece in ("Okay, ", "I go on.", closed[:3], closed[3:], " he left.")]
+    assert said == ["Okay, ", "I go on.", "", "", ""]
+    assert join.unfit is Unfit.THINKS_ALOUD
 
 
 @pytest.mark.parametrize(

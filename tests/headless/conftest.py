@@ -33,6 +33,8 @@ base_url = "{url}/v1"
 key = "client"
 ttft_timeout_s = 1.5
 stall_timeout_s = 1.5
+alive_timeout_s = 1.5
+whole_timeout_s = 1.5
 """
 LOCAL = """
 [[targets]]

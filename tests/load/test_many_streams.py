@@ -26,7 +26,12 @@ SEED = 20261125
 NAMES = sorted(fault.name for fault in FAULTS.values() if fault.fails and fault.where == "both")
 STREAM_BYTES = sum(map(len, chat_events(DEFAULT_ANSWER)))
 #: A busy machine must not look like a silent provider.
-ENV = {"TROOPER_TTFT_TIMEOUT": "20", "TROOPER_STALL_TIMEOUT": "10", "TROOPER_BREAKER": "off"}
+ENV = {
+    "TROOPER_TTFT_TIMEOUT": "20",
+    "TROOPER_STALL_TIMEOUT": "10",
+    "TROOPER_ALIVE_TIMEOUT": "10",
+    "TROOPER_BREAKER": "off",
+}
 
 
 def drawn(seed: int) -> list[str]:

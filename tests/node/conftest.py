@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
-from deployed import Deployed, Fake, deployed, fake
+from deployed import IMPATIENT, Deployed, Fake, deployed, fake
 
 HERE = Path(__file__).parent
-QUICK = {"TROOPER_TTFT_TIMEOUT": "1.5", "TROOPER_STALL_TIMEOUT": "1.5", "TROOPER_BREAKER": "off"}
+QUICK = {**IMPATIENT, "TROOPER_BREAKER": "off"}
 
 
 @pytest.fixture(scope="session")

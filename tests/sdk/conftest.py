@@ -12,10 +12,8 @@ from typing import Any
 import pytest
 from attrs import define, field, frozen
 
-from deployed import WAYS, Deployed, Fake, deployed, fake
+from deployed import IMPATIENT, WAYS, Deployed, Fake, deployed, fake
 
-#: Long enough for a busy machine, short enough to try every silence.
-PATIENCE = {"TROOPER_TTFT_TIMEOUT": "1.5", "TROOPER_STALL_TIMEOUT": "1.5"}
 #: Every request must meet its fault, also behind one that asked to be left alone.
 FORGETFUL = {"TROOPER_BREAKER": "off"}
 
@@ -84,7 +82,7 @@ def servers(
         local = stack.enter_context(fake("ollama"))
         dying = stack.enter_context(fake("ollama", "--fault", "status@500"))
         healthy, forsaken = (
-            stack.enter_context(deployed(way, cloud.url, ollama.url, folder, **PATIENCE, **FORGETFUL))
+            stack.enter_context(deployed(way, cloud.url, ollama.url, folder, **IMPATIENT, **FORGETFUL))
             for ollama in (local, dying)
         )
         # What probes ask of it is not what clients ask.

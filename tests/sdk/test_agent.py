@@ -17,7 +17,7 @@ import pytest
 from agents import Agent, OpenAIChatCompletionsModel, RunConfig, Runner, function_tool
 from attrs import field, frozen
 
-from deployed import WAYS, deployed, fake, running
+from deployed import IMPATIENT, WAYS, deployed, fake, running
 from trooper.testing import DEFAULT_ANSWER
 
 PROVIDER = Path(__file__).with_name("agent_provider.py")
@@ -98,14 +98,13 @@ class Agents:
 def urls(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agents]:
     way: str = request.param
     folder = tmp_path_factory.mktemp("cwd")
-    patience = {"TROOPER_TTFT_TIMEOUT": "1.5", "TROOPER_STALL_TIMEOUT": "1.5"}
     with ExitStack() as stack:
         enter = stack.enter_context
         cloud = enter(running(sys.executable, str(PROVIDER))).wait_for(r'"url": "([^"]+)"')[1]
         local = enter(fake("ollama", "--call", CALL)).url
         dying = enter(fake("ollama", "--call", CALL, "--fault", "status@500")).url
         yield Agents(
-            way, *(enter(deployed(way, cloud, ollama, folder, **patience)).url for ollama in (local, dying))
+            way, *(enter(deployed(way, cloud, ollama, folder, **IMPATIENT)).url for ollama in (local, dying))
         )
 
 

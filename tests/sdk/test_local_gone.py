@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from deployed import WAYS, Deployed, deployed, fake
+from deployed import IMPATIENT, WAYS, Deployed, deployed, fake
 from sdk_clients import STREAMING
 from sdk_rows import FAILING_ROWS, POSITIONS, ask_rows, dishonest, model
 from trooper.testing import DEFAULT_ANSWER, FAULTS
 
 NAMES = ("reset", "clean-eof", "cut-inside-event", "error-object-done", "silence")
 ROWS = [(FAULTS[name], position) for name in NAMES for position in POSITIONS]
-ENV = {"TROOPER_TTFT_TIMEOUT": "1.5", "TROOPER_STALL_TIMEOUT": "1.5", "TROOPER_BREAKER": "off"}
+ENV = {**IMPATIENT, "TROOPER_BREAKER": "off"}
 
 
 @pytest.fixture(scope="module", params=list(WAYS))

@@ -210,6 +210,8 @@ async def test_of_another_wires_failure_the_client_gets_the_status(decided_insid
 async def test_between_the_choices_of_one_leg_only_a_failure_ends_it() -> None:
     items, _ = await read(*EVENTS, ends_leg=False)
     assert not any(isinstance(item, Ended) for item in items)
+    # Nor is the whole answer there: the client had "all of it", and could leave without anybody's notice.
+    assert Done() not in [e for item in items if isinstance(item, Received) for e in item.events]
     items, _ = await read(*EVENTS[:3], ends_leg=False)
     assert outcome(items) == Failed(FailureKind.EOF_EARLY)
 

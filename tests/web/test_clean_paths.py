@@ -115,6 +115,30 @@ async def test_what_climbs_is_refused(path: str) -> None:
         assert e.cloud.requests == []
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/%2fv1/chat/completions",
+        "/%2F%2Fv1/messages",
+        "/v1/chat%2f%2fcompletions",
+        "/v1/chat/%2Fcompletions",
+        "/v1%2F%2Fresponses",
+        "/v1/%2Fmodels",
+    ],
+)
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_an_encoded_slash_too_many_is_another_path(
+    method: str, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The router had its own mind about slashes: a 500, or a redirect to the plain path."""
+    async with edge() as e:
+        got = await e.ask(method, path, JSON, BEARER, body=b"{}" if method == "POST" else b"")
+        assert got.status in ((404,) if method == "POST" or "models" in path else (404, 405))
+        assert code_of(got) in ("unknown_url", "method_not_allowed")
+        assert (got.header(b"location"), e.cloud.requests) == (None, [])
+    assert "Traceback" not in caplog.text
+
+
 @pytest.mark.parametrize("method", ["CONNECT", "TRACE"])
 async def test_a_tunnel_and_an_echo_are_nobodys(method: str) -> None:
     async with edge() as e:

@@ -54,6 +54,17 @@ class TestNothing:
             assert (await e.ask("POST", CANCEL, JSON, BEARER)).status == 200
             assert e.asked.header("content-type") == "application/json"
 
+    async def test_with_a_type_that_says_nothing_it_passes_too(self) -> None:
+        """What aiohttp sends; a page would have to ask first."""
+        kind = (b"content-type", b"application/octet-stream")
+        async with edge() as e:
+            assert (await e.ask("POST", CANCEL, kind, BEARER)).status == 200
+            assert e.asked.header("content-type") == "application/octet-stream"
+            for headers in ((), ((b"content-length", b"2"),), ((b"transfer-encoding", b"chunked"),)):
+                got = await e.ask("POST", CANCEL, kind, BEARER, *headers, body=b"{}")
+                assert (got.status, code_of(got)) == (415, "content_type_not_json")
+            assert len(e.cloud.requests) == 1
+
     @pytest.mark.parametrize(
         "headers", [(), ((b"content-length", b"2"),), ((b"transfer-encoding", b"chunked"),)]
     )

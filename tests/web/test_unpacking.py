@@ -118,6 +118,13 @@ class TestZstd:
         assert unpacked("zstd", windowed(23)) == TEXT
         assert refused("zstd", windowed(24)) == (400, "request_body_encoding_invalid")
 
+    @pytest.mark.parametrize("coding", PACK)
+    def test_only_zstd_is_told_of_windows(self, coding: str) -> None:
+        with pytest.raises(RequestRejected) as caught:
+            unpacked(coding, TEXT)
+        assert f"says that it is {coding}, but cannot be read as one" in caught.value.message
+        assert ("window" in caught.value.message) == (coding == "zstd")
+
     def test_frames_to_be_skipped_are_skipped(self) -> None:
         assert unpacked("zstd", SKIPPED + zstd.compress(TEXT) + SKIPPED) == TEXT
 

@@ -93,6 +93,14 @@ def test_an_id_is_made_up_once() -> None:
     assert (first.id, second.id) == ("call_0", "")
 
 
+def test_what_was_too_long_to_keep_is_not_said_twice() -> None:
+    calls = CallPieces()
+    calls.calls.max_bytes = 40
+    arguments = '{"x": "' + "y" * 60 + '"}'
+    calls.piece(0, "a", "f", arguments)
+    assert calls.whole(0, "a", "f", arguments) is None
+
+
 def test_said_once_more_as_a_whole() -> None:
     calls = CallPieces()
     calls.piece(0, "a", "f", '{"x": ')

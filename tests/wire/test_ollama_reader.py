@@ -130,10 +130,11 @@ def test_an_end_without_a_word_is_none(reason: str) -> None:
 
 
 @pytest.mark.parametrize(("word", "is_answer"), [("stop", False), ("length", True)])
-def test_a_thought_alone_is_no_answer(word: str, is_answer: bool) -> None:
+def test_a_thought_alone_is_no_answer_and_blanks_are_none(word: str, is_answer: bool) -> None:
     """Unless its length was the limit's business."""
-    _, outcome = read(ndjson({"message": {"thinking": "hm"}}, ending(word)))
-    assert outcome == (Completed() if is_answer else Failed(K.EMPTY_200))
+    for mused in ({"message": {"thinking": "hm"}}, said("\n")):
+        _, outcome = read(ndjson(mused, ending(word)))
+        assert outcome == (Completed() if is_answer else Failed(K.EMPTY_200))
 
 
 @pytest.mark.parametrize("reason", ["load", "unload"])

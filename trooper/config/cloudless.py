@@ -77,7 +77,8 @@ def _clients_of(config: Config, wire: Wire) -> Cloudless | None:
 
 def _answers_by_itself(config: Config, chain: Chain, wire: Wire) -> bool:
     """Whether, but for the models that a cloud names, nobody beyond this machine answers."""
-    return all(t.is_local or not t.knows_model_for("", wire) for t in config.ordered(chain, wire))
+    asked = chain.only_model
+    return all(t.is_local or not t.knows_model_for(asked, wire) for t in config.ordered(chain, wire))
 
 
 def _that_ask_for(patterns: list[str]) -> str:

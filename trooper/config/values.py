@@ -33,6 +33,11 @@ class Chain:
     targets: tuple[str, ...]
     is_default: bool = False
 
+    @property
+    def only_model(self) -> str:
+        """The one model that it is for; empty where others could match."""
+        return "" if set(self.pattern) & set("*?[") else self.pattern
+
 
 @frozen
 class Config:

@@ -107,8 +107,8 @@ class Patience:
             self._since = now
             if self.first_content is None:
                 self.first_content = now
-            # Nearly every event is text.
-            if item.text:
+            # Nearly every event is text, and nothing but text.
+            if item.text and len(item.events) == 1:
                 self._at_work = self._unknown = False
             else:
                 self._note_work(item)

@@ -359,11 +359,11 @@ def says_it_all(text: str) -> bool:
 
     True at the end of a sentence, a line, a closed code block or a closed
     JSON document, and only when no code fence and no bracket of a JSON
-    document is open.
+    document is open. Blanks are no answer.
     """
-    if len(_FENCE.findall(text)) % 2:
-        return False
     stripped = text.rstrip()
+    if not stripped or len(_FENCE.findall(text)) % 2:
+        return False
     if stripped.startswith(("{", "[")):
         if _is_open_json(stripped):
             return False

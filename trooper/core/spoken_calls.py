@@ -13,7 +13,8 @@ A call is said once it is whole and something has followed it: its end, the next
 call, a word, the end of the answer. Until then its target may still say it
 anew (`ToolCallDelta.replaces`), and what it said last is what counts. Where
 calls do not wait, the pieces of the first one that is not whole go out as they
-come, and those of the others behind it.
+come, and those of the others behind it, and so does a word: in most wires it
+would end the call.
 
 Some say `{}` first and then the arguments: such braces are said last of all.
 
@@ -119,6 +120,8 @@ class SpokenCalls:
     # Which of them are whole, by a scan that looks at each character once.
     _open: OpenCalls = field(factory=OpenCalls, init=False)
     _waiting: int = field(default=0, init=False)
+    # What has come while the client has a part of a call, and is no part of it.
+    _behind: list[Text | Reasoning | Refusal] = field(factory=list, init=False)
 
     @property
     def holds(self) -> bool:
@@ -131,12 +134,15 @@ class SpokenCalls:
         for event in events:
             match event:
                 case ToolCallDelta():
-                    said += self._add(event)
+                    said += [*self._add(event), *self._put_off()]
                     continue
                 case PartEnd():
-                    said += self._part_ended()
+                    said += [*self._part_ended(), *self._put_off()]
                 case Text() | Reasoning() | Refusal():
-                    said += self._followed()
+                    said += [*self._followed(), *self._put_off()]
+                    if self._is_in_a_call:
+                        self._put_behind(event)
+                        continue
                 case Finish():
                     said += self.finish(event.reason)
                     if not self.broken and not self.contradicted:
@@ -181,13 +187,30 @@ class SpokenCalls:
     def _followed(self) -> list[ToolCallDelta]:
         return self._in_order() if self.streams else []
 
-    def cut_off(self) -> list[ToolCallDelta]:
+    @property
+    def _is_in_a_call(self) -> bool:
+        return any(call.index is not None and not call.told for call in self._calls.values())
+
+    def _put_behind(self, event: Text | Reasoning | Refusal) -> None:
+        self._behind.append(event)
+        self._waiting += len(event.text)
+        self.contradicted = self.contradicted or self._waiting > self.max_bytes
+
+    def _put_off(self) -> list[Event]:
+        """What was put behind a call that is whole now."""
+        if not self._behind or self._is_in_a_call:
+            return []
+        events, self._behind = self._behind, []
+        self._waiting -= sum(len(event.text) for event in events)
+        return list(events)
+
+    def cut_off(self) -> list[Event]:
         """Nothing more comes, and nobody said so: say the calls that are whole."""
         if not self.waits:
-            return self._in_order()
+            return [*self._in_order(), *self._put_off()]
         return [p for index, call in self._calls.items() if self._is_whole(index) for p in self._tell(call)]
 
-    def finish(self, reason: FinishReason) -> list[ToolCallDelta]:
+    def finish(self, reason: FinishReason) -> list[Event]:
         """
         The answer is over: say the rest.
 
@@ -195,7 +218,7 @@ class SpokenCalls:
         out, as far as the client has none of it, and so is one of which only the
         name has come; else it is `broken`.
         """
-        said: list[ToolCallDelta] = []
+        said: list[Event] = []
         for call in self._calls.values():
             begun = call.ended or not call.is_braces or reason not in _CUT_SHORT
             whole = as_object(call.text) if call.name and begun else None
@@ -205,7 +228,8 @@ class SpokenCalls:
             elif reason not in _CUT_SHORT and not call.is_nothing:
                 self.broken = self.broken or call.index is None
                 self.contradicted = self.contradicted or call.index is not None
-        return [] if self.broken else said
+        behind, self._behind = self._behind, []
+        return [] if self.broken else [*said, *behind]
 
     def _add_to(self, call: _Call, delta: ToolCallDelta) -> None:
         if call.told and delta.arguments.strip():
@@ -244,6 +268,8 @@ class SpokenCalls:
         """All calls up to the first that is not whole; of that one what there is, where it need not wait."""
         said: list[ToolCallDelta] = []
         for index, call in self._calls.items():
+            if call.told:
+                continue
             if self._is_whole(index):
                 said += self._tell(call)
                 continue

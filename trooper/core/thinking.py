@@ -3,8 +3,8 @@ Takes a thinking block out of the beginning of what a leg says.
 
 Theory of operation
 -------------------
-Some models think in their content, between `<think>` and `</think>`, although
-they were asked not to, and some templates begin the thought in the prompt, so
+Some models think in their content, between `<think>` and `</think>` or tags like
+these, although they were asked not to, and some templates begin the thought in the prompt, so
 that only its end comes. In the middle of an answer nobody wants either.
 
 A block can stand where a model begins to speak, and nowhere else: templates put
@@ -25,12 +25,22 @@ from typing import Final, assert_never
 
 from attrs import define, field
 
-_NAMES: Final = ("think", "thinking")
-_OPEN: Final = tuple(f"<{name}>" for name in _NAMES)
-_CLOSE: Final = tuple(f"</{name}>" for name in _NAMES)
-_CLOSED: Final = re.compile(r"</think(?:ing)?>")
+#: Qwen, DeepSeek and most; Claude's imitators; Gemma and Gemini; Seed-OSS; Magistral; Kimi.
+_TAGS: Final = (
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<seed:think>", "</seed:think>"),
+    ("[THINK]", "[/THINK]"),
+    ("◁think▷", "◁/think▷"),
+)
+_OPEN: Final = tuple(opened for opened, _ in _TAGS)
+_CLOSE: Final = tuple(closed for _, closed in _TAGS)
+_CLOSED: Final = re.compile("|".join(map(re.escape, _CLOSE)))
+_TAG: Final = re.compile("|".join(map(re.escape, (*_OPEN, *_CLOSE))))
+_LONGEST: Final = max(map(len, _CLOSE))
+_FIRST: Final = re.compile(f"[{re.escape(''.join({tag[0] for tag in _OPEN}))}]")
 _BLANKS: Final = " \t\r\n"
-_TAG: Final = re.compile(r"</?think(?:ing)?>")
 
 
 def speaks_of_thinking(texts: Iterable[str]) -> bool:
@@ -155,7 +165,7 @@ class Thoughts:
     def _end(self) -> bool:
         closed = _CLOSED.search(self._pending)
         # What may be the beginning of the tag waits; the thought itself need not be kept.
-        keep = closed.start() if closed else max(0, len(self._pending) - len(_CLOSE[-1]) + 1)
+        keep = closed.start() if closed else max(0, len(self._pending) - _LONGEST + 1)
         self.cut += self._pending[:keep]
         self._pending = self._pending[closed.end() :] if closed else self._pending[keep:]
         if closed:
@@ -192,20 +202,20 @@ class LateEnd:
         """Return what of `text`, and of what waited, can be passed on."""
         if self.came:
             return ""
-        if not self._looks or ("<" not in text and not self._pending):
+        if not self._looks or not (self._pending or _FIRST.search(text)):
             self._last = text[-1:] or self._last
             return text
         text, self._pending = self._pending + text, ""
         if found := _TAG.search(text):
             before = text[found.start() - 1] if found.start() else self._last
             # In code, and behind a beginning, somebody speaks about it.
-            self.came = found[0].startswith("</") and before != "`"
+            self.came = found[0] in _CLOSE and before != "`"
             self._looks = False
             return "" if self.came else text
-        at = text.rfind("<")
-        tail = text[at:] if at >= 0 else ""
-        if tail and any(tag.startswith(tail) for tag in (*_OPEN, *_CLOSE)):
-            text, self._pending = text[:at], tail
+        begun = [match.start() for match in _FIRST.finditer(text, max(0, len(text) - _LONGEST))]
+        at = begun[-1] if begun else len(text)
+        if at < len(text) and any(tag.startswith(text[at:]) for tag in (*_OPEN, *_CLOSE)):
+            text, self._pending = text[:at], text[at:]
         self._last = text[-1:] or self._last
         return text
 

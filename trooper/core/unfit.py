@@ -8,7 +8,7 @@ enumeration, and the table of them in `docs/failures.md` is made from it.
 from __future__ import annotations
 
 import enum
-from typing import Self
+from typing import Final, Self
 
 
 class Unfit(enum.Enum):
@@ -86,3 +86,7 @@ class Unfit(enum.Enum):
         "Of the client's wire: no cloud of the chain speaks it, or knows which of its models is meant.",
     )
     NO_TARGET = "no_target", "No target in the configuration takes it."
+
+
+#: What a leg has shown, whatever was asked of it: no request is to blame for that.
+SHOWN: Final = frozenset({Unfit.STARTS_ANEW, Unfit.THINKS_ALOUD, Unfit.CONTENT, Unfit.CALL, Unfit.SCHEMA})

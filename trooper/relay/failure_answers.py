@@ -12,6 +12,7 @@ from typing import Final
 
 from trooper.core.headers import Headers, find, to_client
 from trooper.core.outcome import Answer, Failed, FailureKind, Phase
+from trooper.core.unfit import SHOWN
 from trooper.telemetry.report import Ending
 from trooper.wire.client_side import Trouble
 
@@ -60,13 +61,19 @@ _MEANING: Final[Mapping[FailureKind, str]] = {
 
 def trouble(failed: Failed, target: str, *, midway: bool) -> Trouble:
     """The failure in our own words."""
-    meaning = _MEANING.get(failed.kind, "failed")
+    kind = _told_as(failed)
+    meaning = _MEANING.get(kind, "failed")
     if failed.unfit_reason is not None:
         meaning += f" ({failed.unfit_reason.value})"
     if failed.window_tokens is not None:
         meaning += f" ({failed.prompt_tokens or 'too many'} tokens for {failed.window_tokens})"
     rest = "and no other target could go on from here" if midway else "and no other target could answer"
-    return Trouble(failed.kind, f"{target} {meaning}, {rest}.")
+    return Trouble(kind, f"{target} {meaning}, {rest}.")
+
+
+def _told_as(failed: Failed) -> FailureKind:
+    """What a client hears that it was: what a target has said is that target's fault, and not the request's."""
+    return K.BAD_FRAME if failed.unfit_reason in SHOWN else failed.kind
 
 
 def http_answer(failed: Failed, our_body: bytes, *, own: bool) -> Answer:
@@ -86,7 +93,7 @@ def http_answer(failed: Failed, our_body: bytes, *, own: bool) -> Answer:
         headers: Headers = ((b"content-type", b"application/json"),)
         if failed.retry_after_s is not None:
             headers += ((b"retry-after", str(round(failed.retry_after_s)).encode()),)
-        return Answer(_STATUS.get(failed.kind, 502), headers, our_body)
+        return Answer(_STATUS.get(_told_as(failed), 502), headers, our_body)
     content_type = find(given.headers, b"content-type") or b"application/octet-stream"
     headers = (
         *to_client(given.headers),

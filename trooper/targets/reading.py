@@ -7,7 +7,7 @@ from __future__ import annotations
 import trio
 from attrs import define, evolve, field
 
-from trooper.core.events import Event, Finish, FinishReason, Received, Text, ToolCallDelta
+from trooper.core.events import Done, Event, Finish, FinishReason, Received, Text, ToolCallDelta
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.targets.inbox import Ended, Inbox, Opened
 from trooper.targets.upstream import Headers
@@ -73,6 +73,9 @@ class Reading:
 
     async def _put(self, item: Received, *, passes_bytes: bool) -> None:
         item = item if passes_bytes else Received(b"", item.events)
+        if not self.ends_leg and Done() in item.events:
+            # One of several choices is whole, the answer is not: who leaves now has not got it all.
+            item = evolve(item, events=tuple(event for event in item.events if event != Done()))
         await self.inbox.put(item if self.call is None else as_call(item, self.call))
 
     async def finish(self, failed: Failed | None) -> Outcome:

@@ -7,10 +7,11 @@ from __future__ import annotations
 import enum
 import logging
 import sys
-from typing import TextIO
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
-from attrs import asdict
+from attrs import asdict, frozen
 
 from trooper.core.unfit import Unfit
 from trooper.telemetry.report import Ending, PassedReport, RequestReport
@@ -38,6 +39,21 @@ def _word(_: object, _attribute: object, value: object) -> object:
     return value.value if isinstance(value, enum.Enum) else value
 
 
+@frozen(eq=False)
+class _MayBeLost:
+    """What is logged where nobody can have it: the disk is full, the reader has left. No answer ends for that."""
+
+    stream: TextIO
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self.stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self.stream.flush()
+
+
 def set_up_logging(stream: TextIO | None = None, level: int = logging.INFO) -> None:
     """Log as one JSON object a line, to standard error: standard output belongs to commands."""
     structlog.configure(
@@ -50,6 +66,6 @@ def set_up_logging(stream: TextIO | None = None, level: int = logging.INFO) -> N
         wrapper_class=structlog.make_filtering_bound_logger(level),
         # One write a line: worker processes share the stream, and `print` writes
         # the newline apart where the output is unbuffered, as in many containers.
-        logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _MayBeLost(stream or sys.stderr))),
         cache_logger_on_first_use=False,
     )

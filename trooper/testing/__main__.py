@@ -196,7 +196,7 @@ def _ollama(asked: argparse.Namespace) -> FakeOllama:
 
 
 async def _run(asked: argparse.Namespace) -> int:
-    fake = _fake(asked)
+    fake, status = _fake(asked), 0
     async with trio.open_nursery() as nursery:
         try:
             port = await serve_tcp(fake, nursery, asked.host, asked.port)
@@ -206,16 +206,24 @@ async def _run(asked: argparse.Namespace) -> int:
             sys.stderr.write(
                 f"trooper fake {asked.kind}: cannot listen on {where}: {reason}; choose another place\n"
             )
-            return _FAILED
-        url = f"http://{f'[{asked.host}]' if ':' in asked.host else asked.host}:{port}"
-        ready = {"ready": asked.kind, "host": asked.host, "port": port, "url": url, "pid": os.getpid()}
-        if isinstance(fake, DialectProvider):
-            ready["base_url"] = url + fake.chosen.path
-        print(json.dumps(ready), flush=True)
-        if asked.watch_stdin:
-            await trio.to_thread.run_sync(sys.stdin.buffer.read, abandon_on_cancel=True)
+            status = _FAILED
+        else:
+            await _serve_on(asked, port, fake)
             nursery.cancel_scope.cancel()
-    return 0
+    return status
+
+
+async def _serve_on(asked: argparse.Namespace, port: int, fake: object) -> None:
+    """Say where, and serve until standard input ends, or for ever."""
+    url = f"http://{f'[{asked.host}]' if ':' in asked.host else asked.host}:{port}"
+    ready = {"ready": asked.kind, "host": asked.host, "port": port, "url": url, "pid": os.getpid()}
+    if isinstance(fake, DialectProvider):
+        ready["base_url"] = url + fake.chosen.path
+    print(json.dumps(ready), flush=True)
+    if asked.watch_stdin:
+        await trio.to_thread.run_sync(sys.stdin.buffer.read, abandon_on_cancel=True)
+    else:
+        await trio.sleep_forever()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

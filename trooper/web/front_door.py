@@ -37,6 +37,10 @@ _ONCE = (
     KEY_HEADER,
 )
 
+#: Neither says what a body is (RFC 9110, 8.3); some clients (aiohttp) send the second beside
+#: no body at all. A page has to ask before it may.
+_UNTYPED = (None, b"application/octet-stream")
+
 #: What changes nothing: a page may ask for it, as for any image, and read none of it.
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 #: `none` is the user's own doing.
@@ -77,7 +81,7 @@ class Admitted:
         via_name: this Trooper's pseudonym in `Via` (RFC 9110, 7.6.3).
         coding: how the body is compressed, where it is and will be read; the
             header that says so is gone from `headers`, too.
-        typed: the request says what its body is; one that does not may have none.
+        typed: the request says that its body is JSON; else it may have none, if it is a POST.
     """
 
     headers: Headers
@@ -176,7 +180,7 @@ def admit(config: Config, machine: str, head: RequestHead) -> Admitted:
     _check_length(config, head)
     dropped = {KEY_HEADER, *keys} | ({b"content-encoding"} if coding else set())
     headers = tuple((name, value) for name, value in head.headers if name not in dropped)
-    typed = head.method != "POST" or head.only(b"content-type") is not None
+    typed = head.method != "POST" or _is_json(head)
     return Admitted(headers, bool(keys), via_name, coding, typed)
 
 
@@ -324,13 +328,17 @@ def _check_content(head: RequestHead) -> str | None:
     # A page may post text/plain or a form to any address without asking;
     # application/json always asks first. With no type at all it may post
     # nothing but nothing, and says its `Origin` with that.
-    kind = head.only(b"content-type")
-    if kind is None:
+    if not _is_json(head):
+        if head.only(b"content-type") not in _UNTYPED:
+            raise not_json()
         if announces_body(head) and head.only(b"transfer-encoding") is None:
             raise not_json()
-    elif kind.partition(b";")[0].strip().lower() != b"application/json":
-        raise not_json()
     return coding_of(head.only(b"content-encoding"))
+
+
+def _is_json(head: RequestHead) -> bool:
+    kind = head.only(b"content-type") or b""
+    return kind.partition(b";")[0].strip().lower() == b"application/json"
 
 
 def not_json() -> RequestRejected:

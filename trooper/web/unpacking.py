@@ -144,7 +144,8 @@ class Unpacker:
             try:
                 yield from self._unpacked(data)
             except (zlib.error, zstd.ZstdError):
-                raise self._broken("cannot be read as one, or wants a window of more than 8 MiB") from None
+                window = ", or wants a window of more than 8 MiB" if self.coding == "zstd" else ""
+                raise self._broken(f"cannot be read as one{window}") from None
 
     def end(self) -> None:
         """Say that nothing follows; what has begun must have ended."""

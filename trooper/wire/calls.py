@@ -55,6 +55,9 @@ class CallPieces:
     _by_id: dict[str, _Known] = field(factory=dict, init=False)
     _by_index: dict[int, _Known] = field(factory=dict, init=False)
     _last: _Known | None = field(default=None, init=False)
+    # Those that are taken; the one behind the highest of them.
+    _numbers: set[int] = field(factory=set, init=False)
+    _next: int = field(default=0, init=False)
 
     def piece(
         self, index: int | None, call_id: str, name: str, arguments: str, *, made_up: str = ""
@@ -95,6 +98,9 @@ class CallPieces:
             call = self._all[position]
         if call is None:
             return self.piece(None, call_id, name, arguments) if name else None
+        if self.calls.overflowed:
+            # What was said of it is not known any more.
+            return None
         said = self.calls.arguments_of(call.number)
         renamed = bool(name) and name != call.name
         if not renamed and (not arguments.strip() or is_same(arguments, said)):
@@ -141,16 +147,17 @@ class CallPieces:
         return self.calls.is_whole(call.number) and arguments == self.calls.arguments_of(call.number)
 
     def _begin(self, index: int | None, call_id: str, name: str) -> _Known:
-        numbers = {call.number for call in self._all}
-        free = index is not None and index >= 0 and index not in numbers
-        number = index if index is not None and free else max(numbers, default=-1) + 1
+        free = index is not None and index >= 0 and index not in self._numbers
+        number = index if index is not None and free else self._next
+        self._numbers.add(number)
+        self._next = max(self._next, number + 1)
         call = _Known(number, call_id, name)
         self._all.append(call)
         self._by_index.setdefault(number, call)
         return call
 
     def _more(self, call: _Known, call_id: str, name: str, arguments: str) -> ToolCallDelta:
-        piece = ToolCallDelta(call.number, call_id, name, arguments)
+        piece = ToolCallDelta(call.number, "" if call.id else call_id, name, arguments)
         if not call.name or not name:
             call.name = call.name or name
         elif name == call.name or self.calls.arguments_of(call.number):

@@ -229,7 +229,12 @@ class MessagesReader(EventReader):
 
     def _start_block(self, block: _Block, index: int | None) -> list[Event]:
         self._last = index = self._last + 1 if index is None else index
+        # Some give all blocks one index, and stop none.
+        unstopped = self._unstopped(index)
         self._open[index] = block.type
+        return [*unstopped, *self._begin_block(block, index)]
+
+    def _begin_block(self, block: _Block, index: int) -> list[Event]:
         match block.type:
             case "text" | "":
                 return self._said(Text(block.text)) if block.text else []
@@ -280,9 +285,9 @@ class MessagesReader(EventReader):
             return [*self._say_arguments(index, self._inputs[index] or "{}"), PartEnd()]
         return [PartEnd()]
 
-    def _unstopped(self) -> list[Event]:
-        """The inputs of calls whose blocks nobody stops."""
-        calls = [index for index, kind in self._open.items() if kind == "tool_use"]
+    def _unstopped(self, at: int | None = None) -> list[Event]:
+        """The inputs of calls whose blocks nobody stops, at one index or at any."""
+        calls = [index for index, kind in self._open.items() if kind == "tool_use" and at in (None, index)]
         late = [index for index in calls if index not in self._with_arguments]
         return [event for index in late for event in self._say_arguments(index, self._inputs[index])]
 

@@ -87,9 +87,9 @@ class MessagesVoice:
     _has_model: bool = field(default=False, init=False)
     # The open block's kind, or nothing; the index of the next block.
     _open: str = field(default="", init=False)
+    # Blocks that are open beside that one: some providers say several at once.
+    _beside: list[int] = field(factory=list, init=False)
     _next: int = field(default=0, init=False)
-    # Blocks that a target has left open while it began others: some stop them all at the end.
-    _left: list[int] = field(factory=list, init=False)
     _call: int = field(default=-1, init=False)
     _reason: FinishReason | None = field(default=None, init=False)
     _legs: Sequence[LegNote] = field(default=(), init=False)
@@ -144,14 +144,16 @@ class MessagesVoice:
         for value in objects_in(received.raw):
             index, block = value.get("index"), value.get("content_block")
             if value.get("type") == "content_block_start" and isinstance(block, dict):
-                self._left += [self._next - 1] if self._open else []
+                if self._open and index != self._next - 1:
+                    self._beside.append(self._next - 1)
                 self._open = str(block.get("type") or "text")
                 self._next = (index if isinstance(index, int) else self._next) + 1
                 self._call += self._open == "tool_use"
-            elif value.get("type") == "content_block_stop" and index in self._left:
-                self._left.remove(index)
             elif value.get("type") == "content_block_stop":
-                self._open = ""
+                if index in self._beside:
+                    self._beside.remove(index)
+                else:
+                    self._open = ""
 
     def speak(self, events: Sequence[Event]) -> bytes:
         """Say content, in the open block where it is of the same kind."""
@@ -205,10 +207,10 @@ class MessagesVoice:
         return _event("content_block_delta", value)
 
     def _close_block(self) -> bytes:
-        ended = [*self._left, self._next - 1] if self._open else self._left
-        self._open, self._left = "", []
-        stops = ({"type": "content_block_stop", "index": index} for index in ended)
-        return b"".join(_event("content_block_stop", stop) for stop in stops)
+        if not self._open:
+            return b""
+        self._open = ""
+        return _stop(self._next - 1)
 
     def _start(self) -> bytes:
         if self._started:
@@ -241,7 +243,8 @@ class MessagesVoice:
         if self._finish_said or self._terminated or self._reason is not None:
             return b""
         self._reason, self._legs = reason, legs
-        return self._start() + self._close_block()
+        beside, self._beside = self._beside, []
+        return self._start() + self._close_block() + b"".join(map(_stop, beside))
 
     @property
     def answer(self) -> None:
@@ -293,6 +296,10 @@ class MessagesVoice:
         if not self._started:
             return comment_line("trooper keep-alive")
         return _event("ping", {"type": "ping"})
+
+
+def _stop(index: int) -> bytes:
+    return _event("content_block_stop", {"type": "content_block_stop", "index": index})
 
 
 def _event(name: str, value: Mapping[str, object]) -> bytes:

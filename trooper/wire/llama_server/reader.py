@@ -105,7 +105,8 @@ class LlamaReader(FramedReader):
     _calls: CallPieces = field(factory=CallPieces, init=False)
     window_tokens: int = 0
     _said: bool = field(default=False, init=False)
-    _thought: bool = field(default=False, init=False)
+    # A thought has come, or blanks.
+    _mused: bool = field(default=False, init=False)
     # A finish reason has come, behind an answer or not.
     _ended: bool = field(default=False, init=False)
 
@@ -138,7 +139,7 @@ class LlamaReader(FramedReader):
 
     def _completion(self, event: _Event) -> list[Event]:
         events: list[Event] = [Text(event.content)] if event.content else []
-        self._said = self._said or bool(events)
+        self._note(event.content)
         if event.stop:
             usage = Usage(event.tokens_evaluated, event.tokens_predicted)
             cut = event.truncated or self._overflows(usage)
@@ -157,8 +158,9 @@ class LlamaReader(FramedReader):
             if delta.content:
                 events.append(Text(delta.content))
             events += [self._tool_call(call) for call in delta.tool_calls or ()]
-            self._said = self._said or bool(delta.content or delta.tool_calls)
-            self._thought = self._thought or bool(delta.reasoning_content)
+            self._note(delta.content)
+            self._said = self._said or bool(delta.tool_calls)
+            self._mused = self._mused or bool(delta.reasoning_content)
             if word := choice.finish_reason:
                 events.append(self._end(_FINISHES.get(word, FinishReason.STOP), word))
         if event.usage is not None:
@@ -169,10 +171,14 @@ class LlamaReader(FramedReader):
                 events.append(self._end(FinishReason.LENGTH, "length"))
         return events
 
+    def _note(self, text: str | None) -> None:
+        self._said = self._said or bool(text and not text.isspace())
+        self._mused = self._mused or bool(text)
+
     def _end(self, reason: FinishReason, word: str) -> Finish:
         self._ended = True
-        # A thought is no answer, unless its length was the limit's business.
-        self.finished = self._said or (self._thought and reason is FinishReason.LENGTH)
+        # A thought is no answer, and blanks are none, unless their length was the limit's business.
+        self.finished = self._said or (self._mused and reason is FinishReason.LENGTH)
         return Finish(reason, word, doubtful=not self.finished)
 
     def _overflows(self, usage: Usage) -> bool:

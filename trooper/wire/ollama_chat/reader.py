@@ -84,7 +84,8 @@ class OllamaReader(FramedReader):
     window_tokens: int = 0
     _calls: int = field(default=0, init=False)
     _said: bool = field(default=False, init=False)
-    _thought: bool = field(default=False, init=False)
+    # A thought has come, or blanks.
+    _mused: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._framer = LineFramer(self.max_line_bytes)
@@ -107,8 +108,8 @@ class OllamaReader(FramedReader):
         if text := message.content or line.response:
             events.append(Text(text))
         events += [self._tool_call(call) for call in message.tool_calls or ()]
-        self._said = self._said or bool(text or message.tool_calls)
-        self._thought = self._thought or bool(thinking)
+        self._said = self._said or bool((text and not text.isspace()) or message.tool_calls)
+        self._mused = self._mused or bool(thinking or text)
         if line.done:
             events += self._end(line)
         return Received(b"", tuple(events)) if events else None
@@ -125,8 +126,8 @@ class OllamaReader(FramedReader):
         if line.done_reason in _NOT_ASKED:
             self.outcome = Failed(FailureKind.EOF_EARLY) if self._said else EMPTY
             return []
-        # A thought is no answer, unless its length was the limit's business.
-        is_answer = self._said or (self._thought and line.done_reason == "length")
+        # A thought is no answer, and blanks are none, unless their length was the limit's business.
+        is_answer = self._said or (self._mused and line.done_reason == "length")
         self.finished = is_answer
         self.outcome = Completed() if is_answer else EMPTY
         tokens = line.prompt_eval_count + line.eval_count

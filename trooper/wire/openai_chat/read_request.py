@@ -25,6 +25,8 @@ from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Unreadable
 from trooper.wire.decoding import arguments_text, image_at, number
 
+#: As the API has it.
+_MOST_CHOICES: Final = 128
 _ROLES: Final = {
     "system": Role.SYSTEM,
     "developer": Role.SYSTEM,
@@ -56,7 +58,7 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
             else None,
             json_strict=bool(schema.get("strict")),
             parallel_tool_calls=parallel if isinstance(parallel, bool) else None,
-            choices=int(value.get("n") or 1),
+            choices=_choices(int(value.get("n") or 1)),
             unsaid=_unsaid(value),
         )
     except NOT_JSON:
@@ -65,6 +67,13 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
         # One net under all field access: whatever does not have the shape of
         # a chat request is the provider's to refuse, not ours to guess at.
         return Unreadable(Unfit.UNEXPECTED_SHAPE)
+
+
+def _choices(asked: int) -> int:
+    """How many answers: a local model is asked for one after the other, so no number without an end."""
+    if not 1 <= asked <= _MOST_CHOICES:
+        raise ValueError("n")
+    return asked
 
 
 def _check_stream_options(options: object) -> None:

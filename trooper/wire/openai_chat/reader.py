@@ -40,6 +40,7 @@ from trooper.core.events import (
     Reasoning,
     Refusal,
     Text,
+    ToolCallDelta,
     Usage,
 )
 from trooper.core.json_text import NOT_JSON
@@ -221,10 +222,14 @@ class ChatReader(EventReader):
             events.append(Refusal(delta.refusal))
         for call in delta.tool_calls or ():
             function = call.function or _Function()
-            piece = self._calls.piece(
-                call.index, call.id or "", function.name or "", function.arguments or ""
-            )
-            events.append(piece)
+            events += self._piece(call.index, call.id or "", function.name or "", function.arguments or "")
+
+    def _piece(self, index: int | None, call_id: str, name: str, arguments: str) -> list[Event]:
+        known = len(self._calls.calls)
+        piece = self._calls.piece(index, call_id, name, arguments)
+        # One that says nothing of a call that has begun is a sign of life, and no content.
+        says_nothing = piece == ToolCallDelta(piece.index) and len(self._calls.calls) == known
+        return [] if says_nothing else [piece]
 
     def _done(self) -> Sequence[Event]:
         if not self._said_finish and not self._calls.calls.all_whole:
@@ -264,6 +269,9 @@ class ChatReader(EventReader):
             index = index if type(index) is int else fitted({"index": index}, _Choice).index
             said = self._said_slowly(choice)
             self._hear_choice(index, said, word if isinstance(word, str) else "", events, raw)
+        if not events and any(not is_nothing(delta.get("reasoning_details")) for delta in deltas):
+            # A thought that is sealed: nobody hears it, and it takes as long.
+            events.append(Other(thinks=True))
         self._count_slowly(value, events)
         unknown = not chosen and (not is_nothing(choices) or unknown_in(value, CHUNK_KEYS))
         if unknown:
@@ -310,7 +318,7 @@ class ChatReader(EventReader):
                 continue
             if isinstance(calls, list) and isinstance(call, dict) and _is_function(call):
                 read, (name, arguments) = fitted(call, _ToolCall), _function_of(call)
-                said.append(self._calls.piece(read.index, read.id or "", name, arguments))
+                said += self._piece(read.index, read.id or "", name, arguments)
             else:
                 unknown = True
         return unknown

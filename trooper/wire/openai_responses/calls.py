@@ -9,6 +9,8 @@ are no word: some servers leave them out of what they repeat.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import define, field
 
 from trooper.core.events import Event, PartEnd, ToolCallDelta
@@ -45,9 +47,31 @@ class ItemCalls:
     def __contains__(self, at: int) -> bool:
         return at in self._at
 
-    def place(self, item: Item) -> int | None:
-        """Where the call that an item is has begun, by its id."""
-        return self._by_id.get(item.call_id or item.id)
+    def has_other(self, at: int, item: Item) -> bool:
+        """Whether another call than the one that an item is has begun there, by their ids."""
+        known, call_id = self._at.get(at), item.call_id or item.id
+        return known is not None and bool(call_id and known.id) and call_id != known.id
+
+    def places(self, items: Sequence[Item]) -> list[int | None]:
+        """
+        Where the calls that items are have begun: by their ids, and else by what they say.
+
+        Some leave ids out of what they repeat, or items of other kinds, so that
+        the order says nothing.
+        """
+        places = [self._by_id.get(item.call_id or item.id) for item in items]
+        free = [at for at in self._at if at not in places]
+        for number, item in enumerate(items):
+            if places[number] is None and item.type == "function_call":
+                same = next((at for at in free if self._is_like(self._at[at], item)), None)
+                if same is not None:
+                    places[number] = same
+                    free.remove(same)
+        return places
+
+    def _is_like(self, call: _Call, item: Item) -> bool:
+        said = self._said.arguments_of(call.number) or call.begun
+        return call.name == item.name and is_same(item.arguments or "{}", said or "{}")
 
     def begin(self, at: int, item: Item) -> list[Event]:
         """A call begins at an output index."""

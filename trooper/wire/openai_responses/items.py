@@ -143,20 +143,30 @@ class Items:
                 index = _index(value, self._next)
                 self._next = max(self._next, index + 1)
                 name, call_id = (str(item.get(key) or "") for key in ("name", "call_id"))
-                self.begin(OpenItem(str(item.get("type")), _id_of(item, index), index, name, call_id))
+                self.begin(OpenItem(str(item.get("type")), self._id_of(item), index, name, call_id))
             case "response.output_item.done" if isinstance(item, dict):
                 index = _index(value, self._next if self.open is None else self.open.output_index)
                 self._next = max(self._next, index + 1)
-                self.end(_id_of(item, index), item)
+                ended = self._find({"item_id": item.get("id"), "output_index": index})
+                self.end(self._id_of(item) if ended is None else ended.id, item)
             case str(name):
-                about = (one for one in self.left if one.id == value.get("item_id"))
-                told = next(about, self.open)
+                told = self._find(value) or self.open
                 if told is None and name in PART_OF:
                     told = self._begin_unsaid(PART_OF[name], value)
                 if told is not None:
                     _learn_of(told, name, value)
             case _:
                 pass
+
+    def _find(self, value: Mapping[str, object]) -> OpenItem | None:
+        """The open item that an event is about: by its place; by its id, where several share one, or none is there."""
+        begun = [*self.left, self.open] if self.open is not None else self.left
+        here = [item for item in begun if item.output_index == _index(value, -1)]
+        named = [item for item in here or begun if item.id == value.get("item_id")]
+        return next(reversed(named or here), None)
+
+    def _id_of(self, item: Mapping[str, object]) -> str:
+        return str(item.get("id") or f"#{len(self._values)}")
 
     def _begin_unsaid(self, part: str, value: Mapping[str, object]) -> OpenItem:
         """Some fill an item that they never began."""
@@ -198,10 +208,6 @@ def _learn_of(item: OpenItem, name: str, value: Mapping[str, object]) -> None:
                 item.pieces, item.told = [whole], True
         case _:
             pass
-
-
-def _id_of(item: Mapping[str, object], index: int) -> str:
-    return str(item.get("id") or f"#{index}")
 
 
 def _index(value: Mapping[str, object], otherwise: int) -> int:

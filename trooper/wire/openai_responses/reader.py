@@ -109,6 +109,8 @@ class ResponsesReader(EventReader):
     # Where items have begun; the same by their ids.
     _begun: set[int] = field(factory=set, init=False)
     _places: dict[str, int] = field(factory=dict, init=False)
+    # Where several calls have begun: the place of the last of them. Only their ids tell them apart.
+    _shared: dict[int, int] = field(factory=dict, init=False)
     # What each item has said, as a sum: it comes again as a whole, sometimes under another place.
     _sums: dict[tuple[int, str], _Sum] = field(factory=dict, init=False)
 
@@ -192,16 +194,13 @@ class ResponsesReader(EventReader):
         return [said]
 
     def _at(self, event: StreamEvent) -> int:
-        """
-        The place of the item that an event belongs to.
-
-        Its id says so, also where several items have one output index; its index where
-        the id is nobody's, since some give an item a new one with each event.
-        """
-        item_id = event.item_id or (event.item.id if event.item is not None else "")
+        """The output index of the item that an event belongs to, also where only its id says so."""
         index = event.output_index
-        if index is not None and index in self._begun and item_id not in self._places:
+        if index is not None and index in self._begun and index not in self._shared:
             return index
+        item_id = event.item_id or (event.item.id if event.item is not None else "")
+        if index in self._shared:
+            return self._places.get(item_id, self._shared[index])
         return self._places.get(item_id, max(0, self._last) if index is None else index)
 
     def _missed(self, event: StreamEvent, kind: str, said: Event | None) -> list[Event]:
@@ -216,12 +215,12 @@ class ResponsesReader(EventReader):
         return [] if rest is None else self._say(event, kind, rest)
 
     def _begin_item(self, given: int | None, item: Item) -> list[Event]:
-        output_index = self._last + 1 if given is None else given
-        if output_index in self._begun and item.id and item.id not in self._places:
-            # Some give all of their items one index.
-            output_index = max(self._begun) + 1
-        self._last = output_index
+        self._last = output_index = self._last + 1 if given is None else given
         self._begun.add(output_index)
+        if item.type == "function_call" and self._calls.has_other(output_index, item):
+            # A place of its own, also where another item comes to it.
+            self._shared[output_index] = self._last = output_index = max(self._begun) + 1
+            self._begun.add(output_index)
         if item.id:
             self._places[item.id] = output_index
         match item.type:
@@ -281,8 +280,8 @@ class ResponsesReader(EventReader):
     def _end(self, response: Response, kind: str) -> Sequence[Event]:
         """The last event: finish and terminator in one."""
         events: list[Event] = []
-        for number, item in enumerate(response.output or ()):
-            known = self._calls.place(item)
+        output = response.output or []
+        for number, (item, known) in enumerate(zip(output, self._calls.places(output), strict=True)):
             output_index = self._places.get(item.id, number) if known is None else known
             match item.type:
                 case "function_call" if item.arguments or output_index not in self._calls:
