@@ -100,11 +100,38 @@ async def test_any_base_url_and_vertexs_own_paths_are_served(nursery: trio.Nurse
     assert groq.body == DIALECTS["groq"].goldens["text"].body
 
 
+async def test_its_models_are_listed_below_its_own_base_url(nursery: trio.Nursery) -> None:
+    client = fake(nursery, "glm")
+    listed = (await client.get("/api/paas/v4/models")).json()
+
+    assert {model["id"] for model in listed["data"]} >= {"glm-4.7-flash"}
+    assert (await client.get("/v1/models")).status == 404
+
+
 async def test_another_wire_is_refused_in_words(nursery: trio.Nursery) -> None:
     answer = await fake(nursery, "groq").post("/v1/messages", ASK)
 
     assert answer.status == 404
     assert answer.body == b"groq speaks openai-chat; POST /v1/messages is none of it\n"
+
+
+async def test_a_kind_that_there_is_not_is_refused_in_words(nursery: trio.Nursery) -> None:
+    client = fake(nursery, "minimax")
+    answer = await client.post("/v1/chat/completions", WHOLE, x_answer="length")
+
+    assert (answer.status, answer.body) == (
+        400,
+        b"minimax has no 'length' here; it has error_200, reasoning\n",
+    )
+    healthy = await client.post("/v1/chat/completions", WHOLE)
+    assert healthy.body == DIALECTS["minimax"].wholes["reasoning"].body
+
+
+async def test_a_status_keeps_the_headers_of_its_word(nursery: trio.Nursery) -> None:
+    answer = await fake(nursery, "kimi", "status-429-retry-after").post("/v1/chat/completions", ASK)
+
+    assert answer.headers["retry-after"] == "7"
+    assert answer.body == DIALECTS["kimi"].refusals[0].body
 
 
 @pytest.mark.parametrize("asked", [ASK, WHOLE])

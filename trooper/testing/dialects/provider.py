@@ -18,12 +18,14 @@ from urllib.parse import urlsplit
 import trio
 from attrs import define, evolve, field, frozen
 
+from trooper.testing.chat import dumps
 from trooper.testing.dialects import DIALECTS, Dialect, Golden, Refusal
 from trooper.testing.faults import FAULTS, ON_EVERY_WIRE
 from trooper.testing.http import Request, Response, Server
 from trooper.testing.provider import FaultAt, UnknownFault
 from trooper.testing.script import End, Head, Script, Send, Status, Step, play
 
+_PLAIN = "text/plain; charset=utf-8"
 #: How the path of each wire ends. The last two are Vertex's.
 _ENDS: Mapping[str, str] = {
     "/chat/completions": "openai-chat",
@@ -119,12 +121,14 @@ class DialectProvider:
 
     def _script(self, request: Request) -> Script:
         dialect = self.chosen.dialect
+        if (request.method, request.path) == ("GET", f"{self.chosen.path}/models"):
+            return Script((Status(200, _models_of(dialect)),))
         wire = next((wire for end, wire in _ENDS.items() if request.path.endswith(end)), "")
         spoken = [golden for golden in dialect.goldens.values() if golden.wire == wire]
         if request.method != "POST" or not spoken:
             wires = ", ".join(sorted({golden.wire for golden in dialect.goldens.values()}))
             said = f"{dialect.name} speaks {wires}; {request.method} {request.path} is none of it\n"
-            return Script((Status(404, said.encode(), content_type="text/plain; charset=utf-8"),))
+            return Script((Status(404, said.encode(), content_type=_PLAIN),))
         try:
             told = request.json()
         except ValueError:
@@ -133,9 +137,8 @@ class DialectProvider:
         streams = bool(asked.get("stream")) or request.path.endswith(":streamRawPredict")
         rows = dialect.kinds if streams else dialect.wholes
         golden = self._golden(request, asked, wire, {k: row for k, row in rows.items() if row.wire == wire})
-        if golden is None:
-            said = f"the table has no whole answer of {dialect.name} on this wire\n"
-            return Script((Status(501, said.encode(), content_type="text/plain; charset=utf-8"),))
+        if isinstance(golden, str):
+            return Script((Status(400, golden.encode(), content_type=_PLAIN),))
         healthy = self._streamed(golden) if streams else Script((Status(200, golden.body),))
         if self.fault is None:
             return healthy
@@ -145,16 +148,20 @@ class DialectProvider:
 
     def _golden(
         self, request: Request, asked: Mapping[str, Any], wire: str, rows: Mapping[str, Golden]
-    ) -> Golden | None:
-        """The row that fits best; any of the wire, if none does."""
-        prefix = "" if wire == self.chosen.dialect.wire else _PREFIXES[wire]
+    ) -> Golden | str:
+        """The row that fits best, or any healthy one of the wire; words, if there is none."""
+        prefix = "" if wire == self.chosen.dialect.wire else _PREFIXES.get(wire, "")
         model = str(asked.get("model", ""))
         named = model.removeprefix("answer/") if model.startswith("answer/") else request.header("x-answer")
-        for kind in (self.chosen.kind, named or ""):
-            if kind in rows:
-                return rows[kind]
-        fitting = (rows.get(f"{prefix}{kind}") for kind in _kinds_for(asked, rows, prefix))
-        return next((row for row in fitting if row is not None), next(iter(rows.values()), None))
+        if named and named not in rows:
+            return f"{self.chosen.dialect.name} has no {named!r} here; it has {', '.join(rows)}\n"
+        kinds = (
+            named or "",
+            self.chosen.kind,
+            *(f"{prefix}{kind}" for kind in _kinds_for(asked, rows, prefix)),
+        )
+        fitting = [rows[kind] for kind in kinds if kind in rows] or [r for r in rows.values() if r.is_healthy]
+        return fitting[0] if fitting else f"the table has no such answer of {self.chosen.dialect.name}\n"
 
     def _streamed(self, golden: Golden) -> Script:
         head = Head(content_type=self.chosen.dialect.content_type)
@@ -165,8 +172,9 @@ class DialectProvider:
         steps: list[Step] = []
         for step in script.steps:
             match step:
-                case Status(code) if own := self._refusal(code, wire):
-                    steps.append(Status(code, own.body, own.headers, own.content_type))
+                case Status(code, headers=said) if own := self._refusal(code, wire):
+                    headers = tuple({**dict(own.headers), **dict(said)}.items())
+                    steps.append(Status(code, own.body, headers, own.content_type))
                 case Head(content_type=kind) if kind.startswith("text/event-stream"):
                     steps.append(evolve(step, content_type=self.chosen.dialect.content_type))
                 case _:
@@ -176,6 +184,14 @@ class DialectProvider:
     def _refusal(self, code: int, wire: str) -> Refusal | None:
         refusals = self.chosen.dialect.refusals
         return next((r for r in refusals if (r.code, r.wire) == (code, wire)), None)
+
+
+def _models_of(dialect: Dialect) -> bytes:
+    """The models that its answers are by, as a list of OpenAI's."""
+    bodies = b"".join(golden.body for golden in dialect.goldens.values())
+    names = sorted({name.decode() for name in re.findall(rb'"model": ?"([^"]+)"', bodies)})
+    models = [{"id": name, "object": "model", "created": 0, "owned_by": dialect.name} for name in names]
+    return dumps({"object": "list", "data": models})
 
 
 def _kinds_for(asked: Mapping[str, Any], rows: Mapping[str, Golden], prefix: str) -> Iterator[str]:
