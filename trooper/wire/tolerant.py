@@ -40,6 +40,8 @@ REASONING_KEYS: Final = (
     "thoughts",
     "thinking_content",
     "thinking_text",
+    "cot_summary",
+    "reasoning_summary",
     "reasoning_details",
     "thinking_blocks",
 )
@@ -195,9 +197,25 @@ def _part(part: Mapping[str, object]) -> list[Event]:
 _BESIDE_TEXT: Final = frozenset({"type", "text", "id", "index", "annotations", "citations", "logprobs"})
 
 
+#: Names, whole or behind an underscore, of what only belongs to an answer: its seals, and where it comes from.
+_NAMES_BESIDE: Final = ("signature", "opaque", "annotations", "citations", "references")
+#: The same where it is a number: a token's, a place, a count.
+_NUMBERS_BESIDE: Final = ("id", "index", "position", "count", "tokens", "seed", "logprob", "ms", "time")
+
+
 def unknown_in(value: Mapping[str, object], known: Iterable[str]) -> bool:
     """Whether `value` has something beside `known` that may be a piece of the answer."""
-    return not all(is_nothing(item) for key, item in value.items() if key not in known)
+    return any(_may_say(key, item) for key, item in value.items() if key not in known)
+
+
+def _may_say(name: str, value: object, _depth: int = 0) -> bool:
+    last_word = name.rpartition("_")[2]
+    if is_nothing(value) or last_word in _NAMES_BESIDE:
+        return False
+    if isinstance(value, dict) and _depth < _MAX_DEPTH:
+        return any(_may_say(key, item, _depth + 1) for key, item in value.items())
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return not (is_number and last_word in _NUMBERS_BESIDE)
 
 
 def fitted(value: Mapping[str, object], struct: type[S]) -> S:

@@ -88,6 +88,8 @@ class MessagesVoice:
     # The open block's kind, or nothing; the index of the next block.
     _open: str = field(default="", init=False)
     _next: int = field(default=0, init=False)
+    # Blocks that a target has left open while it began others: some stop them all at the end.
+    _left: list[int] = field(factory=list, init=False)
     _call: int = field(default=-1, init=False)
     _reason: FinishReason | None = field(default=None, init=False)
     _legs: Sequence[LegNote] = field(default=(), init=False)
@@ -142,9 +144,12 @@ class MessagesVoice:
         for value in objects_in(received.raw):
             index, block = value.get("index"), value.get("content_block")
             if value.get("type") == "content_block_start" and isinstance(block, dict):
+                self._left += [self._next - 1] if self._open else []
                 self._open = str(block.get("type") or "text")
                 self._next = (index if isinstance(index, int) else self._next) + 1
                 self._call += self._open == "tool_use"
+            elif value.get("type") == "content_block_stop" and index in self._left:
+                self._left.remove(index)
             elif value.get("type") == "content_block_stop":
                 self._open = ""
 
@@ -200,10 +205,10 @@ class MessagesVoice:
         return _event("content_block_delta", value)
 
     def _close_block(self) -> bytes:
-        if not self._open:
-            return b""
-        self._open = ""
-        return _event("content_block_stop", {"type": "content_block_stop", "index": self._next - 1})
+        ended = [*self._left, self._next - 1] if self._open else self._left
+        self._open, self._left = "", []
+        stops = ({"type": "content_block_stop", "index": index} for index in ended)
+        return b"".join(_event("content_block_stop", stop) for stop in stops)
 
     def _start(self) -> bytes:
         if self._started:

@@ -9,10 +9,22 @@ response) says what the deltas said.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from attrs import define, field
 
 from trooper.wire.decoding import arguments_said
+from trooper.wire.tolerant import words_of
+
+#: What the deltas of a part are called, by its kind.
+TOLD: Final[Mapping[str, str]] = {
+    "output_text": "response.output_text",
+    "refusal": "response.refusal",
+    "summary_text": "response.reasoning_summary_text",
+    "reasoning_text": "response.reasoning_text",
+}
+#: The kind of a part by the name of its deltas.
+PART_OF: Final[Mapping[str, str]] = {f"{name}.delta": kind for kind, name in TOLD.items()}
 
 
 @define
@@ -67,7 +79,11 @@ class OpenItem:
                     "content": list(self.parts),
                 }
             case "reasoning":
-                return {"id": self.id, "type": "reasoning", "summary": list(self.parts)}
+                # What was summed up may stand beside the summary.
+                thought = [part for part in self.parts if part.get("type") == "reasoning_text"]
+                summary = [part for part in self.parts if part not in thought]
+                more = {"content": thought} if thought else {}
+                return {"id": self.id, "type": "reasoning", "summary": summary, **more}
             case _:
                 return {
                     "id": self.id,
@@ -81,10 +97,17 @@ class OpenItem:
 
 @define
 class Items:
-    """All items of the response, in order."""
+    """
+    All items of the response, in the order in which they began.
+
+    Each is known by its id: some providers give all of them one index. Some begin an
+    item before they have ended the last one; those are in `left`.
+    """
 
     open: OpenItem | None = field(default=None, init=False)
-    done: dict[int, Mapping[str, object]] = field(factory=dict, init=False)
+    left: list[OpenItem] = field(factory=list, init=False)
+    # Of each item what it is at its end; nothing until then.
+    _values: dict[str, Mapping[str, object] | None] = field(factory=dict, init=False)
     _next: int = field(default=0, init=False)
 
     def next_index(self) -> int:
@@ -94,46 +117,80 @@ class Items:
 
     def output(self) -> list[Mapping[str, object]]:
         """The items that are whole, in order."""
-        return [self.done[index] for index in sorted(self.done)]
+        return [value for value in self._values.values() if value is not None]
+
+    def begin(self, item: OpenItem) -> None:
+        """The next item begins."""
+        self.left += [] if self.open is None else [self.open]
+        self.open = item
+        self._values.setdefault(item.id, None)
+
+    def end(self, item_id: str, value: Mapping[str, object]) -> None:
+        """An item ends, and is `value` now."""
+        self.left = [item for item in self.left if item.id != item_id]
+        if self.open is not None and self.open.id == item_id:
+            self.open = None
+        self._values[item_id] = value
 
     def learn(self, value: Mapping[str, object]) -> None:
         """Take in one forwarded event that gives the answer its shape."""
-        item, part = value.get("item"), value.get("part")
+        item = value.get("item")
         match value.get("type"):
             case "response.output_item.added" if isinstance(item, dict):
                 index = _index(value, self._next)
                 self._next = max(self._next, index + 1)
-                self.open = OpenItem(
-                    str(item.get("type")),
-                    str(item.get("id")),
-                    index,
-                    str(item.get("name") or ""),
-                    str(item.get("call_id") or ""),
-                )
+                name, call_id = (str(item.get(key) or "") for key in ("name", "call_id"))
+                self.begin(OpenItem(str(item.get("type")), _id_of(item, index), index, name, call_id))
             case "response.output_item.done" if isinstance(item, dict):
                 index = _index(value, self._next if self.open is None else self.open.output_index)
                 self._next = max(self._next, index + 1)
-                self.done[index] = item
-                self.open = None
-            case "response.content_part.added" | "response.reasoning_summary_part.added":
-                if self.open is not None and isinstance(part, dict):
-                    self.open.begin_part(str(part.get("type")))
-            case "response.content_part.done" | "response.reasoning_summary_part.done":
-                if self.open is not None and isinstance(part, dict):
-                    self.open.parts.append(part)
-                    self.open.part = ""
-            case str(name) if self.open is not None and name.endswith(".done"):
-                whole = value.get("text", value.get("refusal", value.get("arguments")))
-                if whole is None:
-                    return
-                if self.open.kind == "function_call":
-                    whole = arguments_said(whole)
-                    # Empty braces behind real arguments are no word.
-                    whole = self.open.said if whole.strip() in ("", "{}") and self.open.said else whole
-                if isinstance(whole, str):
-                    self.open.pieces, self.open.told = [whole], True
+                self.end(_id_of(item, index), item)
+            case str(name):
+                about = (one for one in self.left if one.id == value.get("item_id"))
+                told = next(about, self.open)
+                if told is not None:
+                    _learn_of(told, name, value)
+                elif "output_index" in value:
+                    # Some begin in the middle.
+                    self._next = max(self._next, _index(value, 0) + 1)
             case _:
                 pass
+
+
+def _learn_of(item: OpenItem, name: str, value: Mapping[str, object]) -> None:
+    """Take in one forwarded event about an item that is open."""
+    part = value.get("part")
+    match name:
+        case "response.content_part.added" | "response.reasoning_summary_part.added":
+            if isinstance(part, dict):
+                item.begin_part(str(part.get("type")))
+        case "response.content_part.done" | "response.reasoning_summary_part.done":
+            if isinstance(part, dict):
+                item.parts.append(part)
+                item.part = ""
+        case _ if name in PART_OF:
+            if not item.part:
+                # Some begin no part before they fill it.
+                item.begin_part(PART_OF[name])
+            item.pieces.append(words_of(value.get("delta")))
+        case "response.function_call_arguments.delta":
+            item.pieces.append(arguments_said(value.get("delta")))
+        case _ if name.endswith(".done"):
+            whole = value.get("text", value.get("refusal", value.get("arguments")))
+            if whole is None:
+                return
+            if item.kind == "function_call":
+                whole = arguments_said(whole)
+                # Empty braces behind real arguments are no word.
+                whole = item.said if whole.strip() in ("", "{}") and item.said else whole
+            if isinstance(whole, str):
+                item.pieces, item.told = [whole], True
+        case _:
+            pass
+
+
+def _id_of(item: Mapping[str, object], index: int) -> str:
+    return str(item.get("id") or f"#{index}")
 
 
 def _index(value: Mapping[str, object], otherwise: int) -> int:
