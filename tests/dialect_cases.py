@@ -38,6 +38,11 @@ class Case:
         return DIALECTS[self.dialect].goldens[self.kind]
 
     @property
+    def whole(self) -> Case:
+        """The same stream, not cut."""
+        return Case(self.dialect, self.kind)
+
+    @property
     def question(self) -> str:
         cut = "" if self.cut is None else f" cut {self.cut}"
         return f"Tell me about lighthouses. [stream {self.dialect}/{self.kind}{cut}]"

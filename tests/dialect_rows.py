@@ -4,39 +4,15 @@ Which clients read which dialect, and what they cannot read of their own provide
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 
-from attrs import frozen
-
-from dialect_cases import CALL, MORE, NOTHING, Case, said
+from dialect_answers import Row, Unreadable
+from dialect_cases import Case
 from dialect_chat_clients import CHAT, Ask
 from dialect_framework_clients import LANGCHAIN, PYDANTIC_AI
 from dialect_other_clients import MESSAGES, RESPONSES
-from dialect_reading import Read
-from trooper.testing.dialects import DIALECTS, Golden, Then
 
 CLIENTS: Mapping[str, Ask] = {**CHAT, **RESPONSES, **MESSAGES, **PYDANTIC_AI, **LANGCHAIN}
-TOOLS = ("get_weather", "get_time")
-#: In these nothing is said that a client might tell otherwise: words and calls are those of the events.
-PLAIN = ("text", "tool", "parallel", "text_tool")
-#: How the ways to end are called, by the wires and by the frameworks; Responses have one word for both.
-ENDED = ("stop", "completed", "end_turn")
-CALLED = ("tool_calls", "tool_call", "tool_use")
-
-
-@frozen
-class Row:
-    """A dialect's streams on one wire, and who reads them."""
-
-    dialect: str
-    wire: str
-    clients: tuple[str, ...]
-
-    @property
-    def cases(self) -> list[Case]:
-        goldens = DIALECTS[self.dialect].goldens.values()
-        return [Case(self.dialect, golden.kind) for golden in goldens if golden.wire == self.wire]
-
 
 _C, _R, _M = "openai-chat", "openai-responses", "anthropic-messages"
 ROWS = (
@@ -91,14 +67,6 @@ ROWS = (
 )
 
 
-@frozen
-class Unreadable:
-    """What a client cannot read of a provider: the class that it raises, with Trooper and without."""
-
-    raised: str
-    why: str
-
-
 _HELPER_LENGTH = Unreadable("LengthFinishReasonError", "by design: its helper parses, and half is not parsed")
 _HELPER_FILTER = Unreadable("ContentFilterFinishReasonError", "by design, as with length")
 _HELPER_INDEX = Unreadable("TypeError", "its helper counts on a call's index, which this provider leaves out")
@@ -147,61 +115,11 @@ UNREADABLE: Mapping[tuple[str, str, str], Unreadable] = {
 TAGS_BY_PIECE = frozenset({("pydantic-ai TogetherProvider", "together", "reasoning_think_tags")})
 
 
-def tools(golden: Golden) -> tuple[str, ...]:
-    """A stream with calls answers a request with tools."""
-    return TOOLS if said(golden.wire, golden.pieces).calls else ()
+def unreadable(client: str) -> Mapping[Case, Unreadable]:
+    """What this client cannot read."""
+    return {Case(d, kind): what for (name, d, kind), what in UNREADABLE.items() if name == client}
 
 
-def cuts(case: Case) -> Iterator[Case]:
-    """Words: in front of them and in their middle. Calls: behind the first piece of one, and behind all of them."""
-    golden, sent = case.golden, range(1, len(case.golden.pieces))
-    so_far = {n: said(golden.wire, golden.pieces[:n]) for n in sent}
-    whole = said(golden.wire, golden.pieces)
-    places = [
-        0 if case.kind == "text" else None,
-        next((n for n, s in so_far.items() if s.text and len(s.text) * 2 >= len(whole.text)), None),
-        next((n for n, s in so_far.items() if s.calls), None),
-        next((n for n, s in so_far.items() if s.calls and s.whole_calls == whole.whole_calls), None),
-    ]
-    for place in dict.fromkeys(places):
-        if place is not None:
-            yield Case(case.dialect, case.kind, place)
-
-
-def expected(case: Case, alone: Read) -> tuple[str, tuple[object, ...]]:
-    """Words and calls of an answer that somebody else has finished."""
-    golden = case.golden
-    whole, given = said(golden.wire, golden.pieces), said(golden.wire, case.sent)
-    if given.calls and len(given.calls) == len(given.whole_calls):
-        # Whole calls are a turn of their own.
-        return given.text, given.whole_calls
-    if not whole.calls:
-        return alone.text, ()
-    return (whole.text + MORE, ()) if given.text else ("", (CALL,))
-
-
-def own_failure(case: Case) -> tuple[str, tuple[object, ...]]:
-    """What an answer comes to whose provider fails by itself; behind a finish that is nothing more."""
-    golden = case.golden
-    text = said(golden.wire, golden.pieces).text
-    return (text if text or _is_long(golden.pieces) else NOTHING), ()
-
-
-def ends(case: Case, read: Read) -> tuple[str | None, ...]:
-    """How an answer may end that its provider did not end by itself, or not in peace."""
-    golden = case.golden
-    if _is_long(case.sent):
-        return ("length",)
-    if read.calls and golden.wire != "openai-responses":
-        return CALLED
-    return ENDED
-
-
-def _is_long(events: Sequence[bytes]) -> bool:
-    """Whether its provider has said that it ends for its length."""
-    return any(b'"finish_reason":"length"' in event for event in events)
-
-
-def may_break(golden: Golden) -> bool:
-    """Whether nobody may go on behind some of its content."""
-    return golden.then is not Then.CONTINUED
+def by_piece(client: str) -> list[Case]:
+    """Where this client wants tags as pieces."""
+    return [Case(dialect, kind) for name, dialect, kind in TAGS_BY_PIECE if name == client]

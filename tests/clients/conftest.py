@@ -4,18 +4,13 @@ The servers, and the table of what was read, printed at the end.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import define, field, frozen
+from attrs import define, field
 
-from deployed import ROOT, Fake, deployed, running
-
-SERVERS = Path(__file__).with_name("servers.py")
+from dialect_servers import Servers, serving
 
 
 @define
@@ -52,25 +47,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(f"{dialect:<17} {client:<33} {kind:<20} {raised}: {why}")
 
 
-@frozen
-class Servers:
-    """The provider of all dialects, and Trooper in front of it."""
-
-    cloud: str
-    trooper: str
-
-
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    with ExitStack() as stack:
-        path = f"{ROOT}:{ROOT / 'tests'}"
-        fakes = stack.enter_context(running(sys.executable, str(SERVERS), PYTHONPATH=path))
-        cloud, ollama = (fakes.wait_for(rf'"{name}": "([^"]+)"')[1] for name in ("cloud", "ollama"))
-        env = {"TROOPER_ANTHROPIC_BASE_URL": cloud, "TROOPER_BREAKER": "off"}
-        folder = tmp_path_factory.mktemp("cwd")
-        trooper = stack.enter_context(deployed("hypercorn", cloud, ollama, folder, **env))
-        # What probes ask of it is not what clients ask.
-        local = Fake(ollama, fakes)
-        local.forget()
-        yield Servers(cloud, trooper.url)
-        assert local.state()["mismatches"] == []
+    with serving(tmp_path_factory.mktemp("cwd")) as running:
+        yield running

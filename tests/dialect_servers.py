@@ -1,15 +1,20 @@
 """
-A provider of every dialect and a local model, as one process. What either says
-follows from the question (`dialect_cases`).
+A provider of every dialect and a local model, as one process, and Trooper
+between them. What either says follows from the question (`dialect_cases`).
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import trio
+from attrs import frozen
 
+from deployed import ROOT, Fake, deployed, running
 from dialect_cases import CALL, MORE, NOTHING, Case, said
 from trooper.testing import (
     DEFAULT_ANSWER,
@@ -51,6 +56,30 @@ async def main() -> None:
         cloud, ollama = (f"http://127.0.0.1:{port}" for port in ports)
         sys.stdout.write(json.dumps({"cloud": cloud, "ollama": ollama}) + "\n")
         sys.stdout.flush()
+
+
+@frozen
+class Servers:
+    """The provider of all dialects, and Trooper in front of it."""
+
+    cloud: str
+    trooper: str
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Servers]:
+    """`hypercorn trooper.app` in front of this file as a process."""
+    with ExitStack() as stack:
+        path = f"{ROOT}:{ROOT / 'tests'}"
+        fakes = stack.enter_context(running(sys.executable, __file__, PYTHONPATH=path))
+        cloud, ollama = (fakes.wait_for(rf'"{name}": "([^"]+)"')[1] for name in ("cloud", "ollama"))
+        env = {"TROOPER_ANTHROPIC_BASE_URL": cloud, "TROOPER_BREAKER": "off"}
+        trooper = stack.enter_context(deployed("hypercorn", cloud, ollama, folder, **env))
+        # What probes ask of it is not what clients ask.
+        local = Fake(ollama, fakes)
+        local.forget()
+        yield Servers(cloud, trooper.url)
+        assert local.state()["mismatches"] == []
 
 
 if __name__ == "__main__":
