@@ -116,7 +116,7 @@ async def test_half_a_thought_is_ended_as_what_it_is(
 
 async def test_an_item_that_was_left_open_is_in_the_answer(autojump_clock: Any) -> None:
     """Ollama begins a call while its message is open, and gives both one index."""
-    call = {"call_id": "call_1", "name": "f", "arguments": ""}
+    call: dict[str, Any] = {"call_id": "call_1", "name": "f", "arguments": ""}
     events = await told(
         "responses",
         event("response.created", response=BEGUN),
@@ -156,11 +156,32 @@ async def test_calls_of_one_index_are_all_there(autojump_clock: Any) -> None:
     assert [json.loads(said)["n"] for said in calls] == [1, 2]
 
 
-async def test_a_new_item_stands_behind_one_that_nobody_began(autojump_clock: Any) -> None:
-    """A stream that begins in the middle."""
-    events = await told(
-        "responses",
-        event("response.output_text.delta", **of("message", 4, content_index=0), delta="A lighthouse keeps "),
-    )
-    added = [value["output_index"] for value in events if value["type"] == "response.output_item.added"]
-    assert added == [5]
+@pytest.mark.parametrize("place", [of("message", 4, content_index=0), {}])
+async def test_an_item_that_nobody_began_is_in_the_answer(autojump_clock: Any, place: dict[str, Any]) -> None:
+    """A stream that begins in the middle, or has no items at all."""
+    events = await told("responses", event("response.output_text.delta", **place, delta="A lighthouse keeps"))
+    (output,) = events[-1]["response"]["output"]
+    assert output["content"][0]["text"] == TEXT
+    ids = {value["item_id"] for value in events if "item_id" in value}
+    assert ids == {output["id"]}
+    assert {value["output_index"] for value in events if "output_index" in value} == {
+        place.get("output_index", 0)
+    }
+
+
+@pytest.mark.parametrize("around", ["content_part", "reasoning_part", "reasoning_summary_part"])
+async def test_a_part_by_any_name_is_known(autojump_clock: Any, around: str) -> None:
+    """vLLM has a name of its own for the parts of a thought."""
+    part = {"type": "reasoning_text", "text": ""}
+    place = of("reasoning", content_index=0)
+    pieces = [
+        event("response.created", response=BEGUN),
+        REASONING,
+        event(f"response.{around}.added", **place, part=part),
+        event("response.reasoning_text.delta", **place, delta="Hm."),
+        event("response.reasoning_text.done", **place, text="Hm."),
+        event(f"response.{around}.done", **place, part={**part, "text": "Hm."}),
+    ]
+    events = await told("responses", *pieces)
+    assert [one["type"] for one in events[-1]["response"]["output"]] == ["reasoning", "message"]
+    assert events[-1]["response"]["output"][0]["content"] == [{**part, "text": "Hm."}]

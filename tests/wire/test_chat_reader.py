@@ -160,6 +160,12 @@ NOTHING: tuple[object, ...] = (0, False, [], {"text": ""})
                     ("x_signature", "EjQK"),
                     ("copilot_annotations", {"a": [{"b": "c"}]}),
                 ),
+                *(
+                    ("text", "a"),
+                    ("content_list", [{"type": "text", "text": "a"}]),
+                    ("graph", {"status": "processing"}),
+                ),
+                *(("providerMetadata", {"a": {"b": "c"}}), ("diffusion_step", 4)),
                 *(("channel", "final"), ("extra_content", {"google": {"thought_signature": "EjQK"}})),
             ]
         ),
@@ -167,6 +173,7 @@ NOTHING: tuple[object, ...] = (0, False, [], {"text": ""})
             ({"content": "a", name: value}, [Text("a"), Other(continuable=False)])
             for name, value in [
                 *(("token_id", "x"), ("token_id", True), ("file_id", "file-1"), ("opaque_x", "x")),
+                *(("text", "b"), ("content_list", [{"type": "text", "text": "ab"}])),
                 *(("extra_content", {"google": {"thought": True}}), ("extra_content", {"x_id": ["a"]})),
             ]
         ),

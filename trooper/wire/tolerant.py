@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -197,10 +198,15 @@ def _part(part: Mapping[str, object]) -> list[Event]:
 _BESIDE_TEXT: Final = frozenset({"type", "text", "id", "index", "annotations", "citations", "logprobs"})
 
 
-#: Names, whole or behind an underscore, of what only belongs to an answer: its seals, and where it comes from.
-_NAMES_BESIDE: Final = ("signature", "opaque", "annotations", "citations", "references")
+_LAST_WORD: Final = re.compile(r"[A-Za-z][a-z]*\Z")
+#: Names, by their last word, of what only belongs to an answer: its seals, where it comes from, how far it is.
+_NAMES_BESIDE: Final = frozenset(
+    {"signature", "opaque", "annotations", "citations", "references", "metadata", "status", "state"}
+)
 #: The same where it is a number: a token's, a place, a count.
-_NUMBERS_BESIDE: Final = ("id", "index", "position", "count", "tokens", "seed", "logprob", "ms", "time")
+_NUMBERS_BESIDE: Final = frozenset(
+    {"id", "index", "position", "step", "count", "tokens", "seed", "logprob", "score", "ms", "time"}
+)
 
 
 def unknown_in(value: Mapping[str, object], known: Iterable[str]) -> bool:
@@ -209,13 +215,20 @@ def unknown_in(value: Mapping[str, object], known: Iterable[str]) -> bool:
 
 
 def _may_say(name: str, value: object, _depth: int = 0) -> bool:
-    last_word = name.rpartition("_")[2]
+    found = _LAST_WORD.search(name)
+    last_word = found[0].lower() if found else ""
     if is_nothing(value) or last_word in _NAMES_BESIDE:
         return False
     if isinstance(value, dict) and _depth < _MAX_DEPTH:
         return any(_may_say(key, item, _depth + 1) for key, item in value.items())
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return not (is_number and last_word in _NUMBERS_BESIDE)
+
+
+def without_repeats(said: Mapping[str, object]) -> Mapping[str, object]:
+    """A message, or a delta of one, without what only repeats its content or its thinking under other names."""
+    words = {text for text in (words_of(said.get("content")), reasoning_of(said)) if text}
+    return {key: value for key, value in said.items() if words_of(value) not in words}
 
 
 def fitted(value: Mapping[str, object], struct: type[S]) -> S:

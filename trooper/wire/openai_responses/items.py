@@ -14,6 +14,7 @@ from typing import Final
 from attrs import define, field
 
 from trooper.wire.decoding import arguments_said
+from trooper.wire.openai_responses.shapes import AROUND_PARTS
 from trooper.wire.tolerant import words_of
 
 #: What the deltas of a part are called, by its kind.
@@ -23,6 +24,8 @@ TOLD: Final[Mapping[str, str]] = {
     "summary_text": "response.reasoning_summary_text",
     "reasoning_text": "response.reasoning_text",
 }
+_PART_BEGINS: Final = frozenset(f"response.{name}.added" for name in AROUND_PARTS)
+_PART_ENDS: Final = frozenset(f"response.{name}.done" for name in AROUND_PARTS)
 #: The kind of a part by the name of its deltas.
 PART_OF: Final[Mapping[str, str]] = {f"{name}.delta": kind for kind, name in TOLD.items()}
 
@@ -148,23 +151,31 @@ class Items:
             case str(name):
                 about = (one for one in self.left if one.id == value.get("item_id"))
                 told = next(about, self.open)
+                if told is None and name in PART_OF:
+                    told = self._begin_unsaid(PART_OF[name], value)
                 if told is not None:
                     _learn_of(told, name, value)
-                elif "output_index" in value:
-                    # Some begin in the middle.
-                    self._next = max(self._next, _index(value, 0) + 1)
             case _:
                 pass
+
+    def _begin_unsaid(self, part: str, value: Mapping[str, object]) -> OpenItem:
+        """Some fill an item that they never began."""
+        index = _index(value, self._next)
+        self._next = max(self._next, index + 1)
+        kind, prefix = ("message", "msg") if part in ("output_text", "refusal") else ("reasoning", "rs")
+        item = OpenItem(kind, str(value.get("item_id") or f"{prefix}_trooper_{index}"), index)
+        self.begin(item)
+        return item
 
 
 def _learn_of(item: OpenItem, name: str, value: Mapping[str, object]) -> None:
     """Take in one forwarded event about an item that is open."""
     part = value.get("part")
     match name:
-        case "response.content_part.added" | "response.reasoning_summary_part.added":
+        case _ if name in _PART_BEGINS:
             if isinstance(part, dict):
                 item.begin_part(str(part.get("type")))
-        case "response.content_part.done" | "response.reasoning_summary_part.done":
+        case _ if name in _PART_ENDS:
             if isinstance(part, dict):
                 item.parts.append(part)
                 item.part = ""
