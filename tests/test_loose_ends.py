@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from odd_stream import data, objects_in
-from scenes import configured, stage
-from trooper.testing import FakeOllama, Head, Pause, Reset, Script, ScriptedProvider, Send
+from scenes import configured, stage, with_second
+from trooper.testing import End, FakeOllama, Head, Pause, Reset, Script, ScriptedProvider, Send
 
 TEXT = "A lighthouse keeps its light."
 STARTED = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": []}
@@ -134,26 +134,37 @@ async def test_an_item_that_was_left_open_is_in_the_answer(autojump_clock: Any) 
     assert sorted(ended) == ["function_call_1", "message_1"]
 
 
-async def test_calls_of_one_index_are_all_there(autojump_clock: Any) -> None:
+def calls_of_one_index() -> list[bytes]:
     pieces = [event("response.created", response=BEGUN)]
     for number in (1, 2):
-        arguments = json.dumps({"n": number})
-        call = {
-            "id": f"fc_{number}",
-            "type": "function_call",
-            "call_id": f"call_{number}",
-            "name": "f",
-            "arguments": "",
-        }
-        place = {"item_id": call["id"], "output_index": 0}
+        told = {"id": f"fc_{number}", "type": "function_call", "call_id": f"call_{number}", "name": "f"}
+        place, arguments = {"item_id": f"fc_{number}", "output_index": 0}, json.dumps({"n": number})
         pieces += [
-            event("response.output_item.added", output_index=0, item=call),
+            event("response.output_item.added", output_index=0, item={**told, "arguments": ""}),
+            event("response.function_call_arguments.delta", **place, delta=arguments),
             event("response.function_call_arguments.done", **place, arguments=arguments),
-            event("response.output_item.done", output_index=0, item={**call, "arguments": arguments}),
+            event("response.output_item.done", output_index=0, item={**told, "arguments": arguments}),
         ]
-    events = await told("responses", *pieces, b": more\n\n")
+    return pieces
+
+
+async def test_calls_of_one_index_are_all_there(autojump_clock: Any) -> None:
+    events = await told("responses", *calls_of_one_index(), b": more\n\n")
     calls = [one["arguments"] for one in events[-1]["response"]["output"]]
     assert [json.loads(said)["n"] for said in calls] == [1, 2]
+
+
+@pytest.mark.parametrize("client", ["chat", "messages"])
+async def test_calls_of_one_index_are_told_apart(autojump_clock: Any, client: str) -> None:
+    pieces = calls_of_one_index()
+    output = [value["item"] for value in objects_in(b"".join(pieces)) if value["type"].endswith("item.done")]
+    ended = event("response.completed", response={**BEGUN, "status": "completed", "output": output})
+    script = Script((Head(), *map(Send, (*pieces, ended)), End()))
+    config = with_second(configured(), "responses", alone=True)
+    async with stage(config=config, second=ScriptedProvider(script=script)) as s:
+        result = (await s.ask(wire=client)).told()
+        assert [json.loads(call.arguments) for call in result.tool_calls] == [{"n": 1}, {"n": 2}]
+        assert result.finish_reason == "tool_calls"
 
 
 @pytest.mark.parametrize("place", [of("message", 4, content_index=0), {}])

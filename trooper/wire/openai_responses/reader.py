@@ -192,11 +192,16 @@ class ResponsesReader(EventReader):
         return [said]
 
     def _at(self, event: StreamEvent) -> int:
-        """The output index of the item that an event belongs to, also where only its id says so."""
-        index = event.output_index
-        if index is not None and index in self._begun:
-            return index
+        """
+        The place of the item that an event belongs to.
+
+        Its id says so, also where several items have one output index; its index where
+        the id is nobody's, since some give an item a new one with each event.
+        """
         item_id = event.item_id or (event.item.id if event.item is not None else "")
+        index = event.output_index
+        if index is not None and index in self._begun and item_id not in self._places:
+            return index
         return self._places.get(item_id, max(0, self._last) if index is None else index)
 
     def _missed(self, event: StreamEvent, kind: str, said: Event | None) -> list[Event]:
@@ -211,7 +216,11 @@ class ResponsesReader(EventReader):
         return [] if rest is None else self._say(event, kind, rest)
 
     def _begin_item(self, given: int | None, item: Item) -> list[Event]:
-        self._last = output_index = self._last + 1 if given is None else given
+        output_index = self._last + 1 if given is None else given
+        if output_index in self._begun and item.id and item.id not in self._places:
+            # Some give all of their items one index.
+            output_index = max(self._begun) + 1
+        self._last = output_index
         self._begun.add(output_index)
         if item.id:
             self._places[item.id] = output_index
