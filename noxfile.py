@@ -130,6 +130,13 @@ def node(session: nox.Session) -> None:
 
 
 @nox.session
+def dialect_clients(session: nox.Session) -> None:
+    """Clients of each provider in the table of dialects read its streams, healthy and continued, through Trooper."""
+    session.install("-e", ".[test]", *group("dialect-clients"))
+    session.run("pytest", "tests/clients", *session.posargs)
+
+
+@nox.session
 def agents(session: nox.Session) -> None:
     """Claude Code, Codex, opencode and aider, headless, where only loopback is reachable."""
     for program in ("npm", "unshare"):

@@ -186,6 +186,11 @@ def _loaded(text: bytes) -> Any:
         return None
 
 
+def objects_in(body: bytes) -> list[dict[str, Any]]:
+    """Every JSON object in a body, in order."""
+    return [value for value in _values(body) if isinstance(value, dict)]
+
+
 def words(content: object) -> str:
     """The visible text in a value of any type."""
     match content:
@@ -301,7 +306,7 @@ def _arguments(value: object) -> str:
     return json.dumps(value) if isinstance(value, dict | list) else str(value or "")
 
 
-def _blocks(objects: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any], list[dict[str, Any]]]]:
+def blocks_in(objects: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any], list[dict[str, Any]]]]:
     """Kind, start and deltas of each content block."""
     blocks: list[tuple[str, dict[str, Any], list[dict[str, Any]]]] = []
     by_index: dict[object, int] = {}
@@ -341,7 +346,7 @@ def _messages_calls(objects: list[dict[str, Any]]) -> tuple[Called, ...]:
             "".join(as_text(delta.get("partial_json") or "") for delta in deltas)
             or as_text(start.get("input") or {}),
         )
-        for kind, start, deltas in _blocks(objects)
+        for kind, start, deltas in blocks_in(objects)
         if kind == "tool_use"
     )
 

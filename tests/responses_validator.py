@@ -147,7 +147,9 @@ class _Reader:
 
     def _take_part(self, kind: str, value: Mapping[str, Any]) -> None:
         item = self._item(value)
-        index_name = "content_index" if item.kind == "message" else "summary_index"
+        # A reasoning item has its summary, and may have what was summed up as its content.
+        in_content = item.kind == "message" or "summary" not in kind
+        index_name = "content_index" if in_content else "summary_index"
         index = value[index_name]
         match kind.rpartition("."):
             case ("content_part" | "reasoning_summary_part", _, "added"):
@@ -162,11 +164,13 @@ class _Reader:
         must(bool(item.parts) and index == len(item.parts) - 1, f"{kind} for part {index}")
         open_part = item.parts[-1]
         must(not open_part.done, f"{kind} for a part that is done")
-        names = {"output_text": "output_text", "refusal": "refusal", "summary_text": "reasoning_summary_text"}
+        names = {"summary_text": "reasoning_summary_text"}
         name, _, verb = kind.rpartition(".")
         match verb:
             case "delta":
-                must(name == names[open_part.kind], f"{kind} in a part of {open_part.kind}")
+                must(
+                    name == names.get(open_part.kind, open_part.kind), f"{kind} in a part of {open_part.kind}"
+                )
                 must(open_part.told is None, "a delta behind its done")
                 must(isinstance(value["delta"], str) and bool(value["delta"]), "an empty delta")
                 open_part.said += value["delta"]
@@ -177,7 +181,9 @@ class _Reader:
                 must(part.get("text", part.get("refusal")) == open_part.said, "a part is not its deltas")
                 open_part.done = True
             case "done":
-                must(name == names[open_part.kind], f"{kind} in a part of {open_part.kind}")
+                must(
+                    name == names.get(open_part.kind, open_part.kind), f"{kind} in a part of {open_part.kind}"
+                )
                 open_part.told = value["refusal" if name == "refusal" else "text"]
                 must(open_part.told == open_part.said, f"{kind} is not its deltas")
             case _:
@@ -203,7 +209,7 @@ class _Reader:
                 must(told["arguments"] == item.arguments, "a call is not its deltas")
                 json_object(told["arguments"])
             case kind:
-                parts = told["content" if kind == "message" else "summary"]
+                parts = [*([] if kind == "message" else told["summary"]), *(told.get("content") or ())]
                 must(all(part.done for part in item.parts), "an item is done before its parts")
                 told_parts = [part.get("text", part.get("refusal")) for part in parts]
                 must(told_parts == [part.said for part in item.parts], "an item is not its parts")
@@ -233,7 +239,7 @@ class _Reader:
             model=first.get("model", ""),
             text="".join(part.said for part in parts if part.kind == "output_text"),
             refusal="".join(part.said for part in parts if part.kind == "refusal"),
-            reasoning="".join(part.said for part in parts if part.kind == "summary_text"),
+            reasoning="".join(part.said for part in parts if part.kind in ("summary_text", "reasoning_text")),
             tool_calls=_calls([item.value for item in self.items if item.value is not None]),
             finish_reason=None if self.ended is None else _reason(self.ended),
             texts=tuple(part.said for part in parts if part.kind == "output_text"),

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import trooper
 from trooper.testing import DEFAULT_ANSWER
+from trooper.testing.dialects import DIALECTS
 
 BIN = Path(sys.executable).parent
 START_S = 60
@@ -46,6 +47,7 @@ def first_line(started: subprocess.Popen[str], pattern: str) -> str:
 def main() -> None:
     home = Path(trooper.__file__).parent
     assert "site-packages" in home.parts, f"this is the checkout, not the wheel: {home}"
+    assert len(DIALECTS) >= 24, "the bodies of the dialects are not in it"
     with ExitStack() as stack:
         fakes = {}
         for kind in ("provider", "ollama"):

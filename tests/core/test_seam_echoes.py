@@ -22,6 +22,20 @@ def test_where_an_echo_is_known_and_does_not_come_the_text_is_kept() -> None:
     assert new("abc", "x", echoes=True) == "x"
 
 
+@pytest.mark.parametrize("echoes", [True, None])
+@pytest.mark.parametrize("tag", ["think", "thinking"])
+def test_an_echo_that_begins_with_a_thought_is_none(tag: str, echoes: bool | None) -> None:
+    """Some providers think in the text of their answers: an echo of it is one, and its end is the client's."""
+    half = f"<{tag}>\nThe user asks about lighthouses"
+    rest = f" and ships.\n</{tag}>\n\nThey shine."
+    assert new(half, half + rest, echoes=echoes) == rest
+    assert new(half, rest, echoes=echoes) == rest
+    whole = half + rest
+    assert new(whole, whole + " And so on.", echoes=echoes) == " And so on."
+    # Behind the echo the model's own thought is none of the answer, as ever.
+    assert new(whole, f"{whole}<{tag}>Hm.</{tag}> And so on.", echoes=True) == " And so on."
+
+
 def test_no_echo_is_looked_for_where_none_comes() -> None:
     assert new(LONG, LONG + " Then", echoes=False) == LONG + " Then"
 

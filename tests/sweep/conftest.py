@@ -7,6 +7,7 @@ import pytest
 from attrs import frozen
 
 _STREAMS, _CALLS, _MIRRORED, _UNKNOWN = "streams cut", "calls cut", "streams mirrored", "unknown content cut"
+_DIALECTS = "dialects cut"
 
 
 @frozen
@@ -29,6 +30,10 @@ class Tallies:
 
     def add_unknown(self, wire: str, gate: bool, played: int) -> None:
         self.request.node.user_properties.append((_UNKNOWN, json.dumps([wire, gate, played])))
+
+    def add_dialect(self, name: str, gate: bool, tally: Any) -> None:
+        row = [name, gate, tally.checked, tally.whole, tally.honest, len(tally.wrong)]
+        self.request.node.user_properties.append((_DIALECTS, json.dumps(row)))
 
 
 @pytest.fixture
@@ -57,6 +62,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     unknown = sum(row[2] for name, row in kept if name == _UNKNOWN)
     if unknown:
         terminalreporter.write_line(f"cut around unknown content: {unknown} streams")
+    _tell_dialects(terminalreporter, [row for name, row in kept if name == _DIALECTS])
     rows = sorted(row for name, row in kept if name == _STREAMS)
     if not rows:
         return
@@ -71,3 +77,18 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         f"{checked} streams checked, {100 * whole / checked:.1f} % completed, {wrong} violations; "
         f"{fit} of them with a target that is fit, {100 * fit_whole / max(1, fit):.1f} % completed"
     )
+
+
+def _tell_dialects(terminalreporter: Any, rows: list[Any]) -> None:
+    if rows:
+        terminalreporter.section(_DIALECTS)
+    for dialect in sorted({row[0] for row in rows}):
+        sums = [sum(row[at] for row in rows if row[0] == dialect) for at in (2, 3, 4, 5)]
+        terminalreporter.write_line(_told(dialect, *sums))
+    if rows:
+        terminalreporter.write_line(_told("all", *(sum(row[at] for row in rows) for at in (2, 3, 4, 5))))
+
+
+def _told(name: str, checked: int, whole: int, honest: int, wrong: int) -> str:
+    share = 100 * whole / max(1, checked)
+    return f"{name:<20} {checked:>6} cuts, {share:5.1f} % completed, {honest:>5} honest errors, {wrong} violations"

@@ -144,6 +144,39 @@ NOTHING: tuple[object, ...] = (0, False, [], {"text": ""})
             ]
         ),
         ({"anything": "x"}, [Other(continuable=False)]),
+        # What is only beside an answer: numbers that count or number, seals, sources, the channel.
+        *(
+            ({"content": "a", name: value}, [Text("a")])
+            for name, value in [
+                *(
+                    ("token_id", 207),
+                    ("position", 3),
+                    ("logprob", -0.5),
+                    ("latency_ms", 7),
+                    ("seed", 1 << 60),
+                ),
+                *(
+                    ("reasoning_opaque", "4CUQ"),
+                    ("x_signature", "EjQK"),
+                    ("copilot_annotations", {"a": [{"b": "c"}]}),
+                ),
+                *(
+                    ("text", "a"),
+                    ("content_list", [{"type": "text", "text": "a"}]),
+                    ("graph", {"status": "processing"}),
+                ),
+                *(("providerMetadata", {"a": {"b": "c"}}), ("diffusion_step", 4)),
+                *(("channel", "final"), ("extra_content", {"google": {"thought_signature": "EjQK"}})),
+            ]
+        ),
+        *(
+            ({"content": "a", name: value}, [Text("a"), Other(continuable=False)])
+            for name, value in [
+                *(("token_id", "x"), ("token_id", True), ("file_id", "file-1"), ("opaque_x", "x")),
+                *(("text", "b"), ("content_list", [{"type": "text", "text": "ab"}])),
+                *(("extra_content", {"google": {"thought": True}}), ("extra_content", {"x_id": ["a"]})),
+            ]
+        ),
         # Not of the shape that we know at all.
         ({"content": [{"type": "text", "text": "a"}]}, [Text("a")]),
         ({"content": ["a", {"text": "b"}]}, [Text("a"), Text("b")]),

@@ -61,7 +61,13 @@ from trooper.core.overlap import (
     said_again,
     with_blanks,
 )
-from trooper.core.thinking import LateEnd, Thoughts, ends_in_thought, speaks_of_thinking
+from trooper.core.thinking import (
+    LateEnd,
+    Thoughts,
+    begins_with_thought,
+    ends_in_thought,
+    speaks_of_thinking,
+)
 from trooper.core.unfit import Unfit
 
 #: Shorter unknown repetitions may be honest text (measured: trimming at 8 ate
@@ -132,6 +138,7 @@ class Join:
     _pending: str = field(default="", init=False)
     _thoughts: Thoughts | None = field(init=False)
     _late: LateEnd | None = field(init=False)
+    _waits_for_echo: bool = field(init=False)
     _echo_over: bool = field(default=False, init=False)
     _words_over: bool = field(default=False, init=False)
     _blanks_left: str = field(default="", init=False)
@@ -158,6 +165,8 @@ class Join:
         # In the code of an answer about thinking blocks one is text.
         self._thoughts = None if about and in_code else Thoughts(about, ends_in_thought(given))
         self._late = None if about else LateEnd()
+        # Where the answer itself began with a thought, so does its echo.
+        self._waits_for_echo = not self._echo_over and begins_with_thought(text)
 
     @property
     def given(self) -> str:
@@ -175,7 +184,7 @@ class Join:
             return ""
         if self._joined:
             return text if self._late is None else self._look(self._late, text)
-        if self._thoughts is not None:
+        if self._thoughts is not None and not self._waits_for_echo:
             text = self._think(self._thoughts, text)
         if self._late is not None:
             text = self._look(self._late, text)
@@ -247,7 +256,9 @@ class Join:
         ):
             self.unfit = Unfit.STARTS_ANEW
             return False
-        self._echo_over = True
+        elif self._waits_for_echo and self._thoughts is not None:
+            self._pending = self._think(self._thoughts, self._pending)
+        self._waits_for_echo, self._echo_over = False, True
         return True
 
     def _ends_in_echo(self, said: str) -> bool:

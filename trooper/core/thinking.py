@@ -48,6 +48,11 @@ def speaks_of_thinking(texts: Iterable[str]) -> bool:
     return any(_TAG.search(text) for text in texts)
 
 
+def begins_with_thought(text: str) -> bool:
+    """Whether `text` begins with such a tag."""
+    return text.lstrip(_BLANKS).startswith(_OPEN)
+
+
 def ends_in_thought(text: str) -> bool:
     """Whether the last such tag in `text` is one that begins."""
     tags = _TAG.findall(text)

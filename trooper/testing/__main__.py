@@ -22,8 +22,10 @@ from urllib.parse import urlsplit
 import trio
 
 from trooper.testing.chat import DEFAULT_ANSWER
+from trooper.testing.dialects import DIALECTS
+from trooper.testing.dialects.provider import Chosen, DialectProvider
 from trooper.testing.ollama import FakeOllama, Model, OllamaFault, ToolUse
-from trooper.testing.provider import ANSWERS, FaultAt, ScriptedProvider
+from trooper.testing.provider import ANSWERS, FaultAt, ScriptedProvider, UnknownFault
 from trooper.testing.serve import Fake, serve_tcp
 from trooper.testing.tap import Tap
 
@@ -114,7 +116,15 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     kinds = parser.add_subparsers(dest="kind", required=True)
     provider = kinds.add_parser("provider", parents=[shared], help="a scripted cloud")
     provider.add_argument("--fault", type=_told(FaultAt.parse), help="name@position, for every request")
-    provider.add_argument("--say", choices=sorted(ANSWERS), default="text")
+    provider.add_argument(
+        "--say", choices=sorted(ANSWERS), help="which of its own answers; text, if nothing is said"
+    )
+    provider.add_argument(
+        "--dialect",
+        metavar="NAME[/KIND]",
+        type=_told(Chosen.parse),
+        help=f"say what a real one sends, from docs/dialects.md: {', '.join(DIALECTS)}",
+    )
     provider.add_argument("--api-key")
     provider.add_argument("--token-chars", type=_whole(1, 1_000_000))
     ollama = kinds.add_parser("ollama", parents=[shared], help="a stand-in for Ollama, no model")
@@ -130,13 +140,21 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     ollama.add_argument("--call", type=_told(_call), help='a tool call, as {"name": …, "arguments": {…}}')
     tap = kinds.add_parser("tap", parents=[shared], help="passes on, and notes when")
     tap.add_argument("--to", type=_told(_server), required=True, help="the URL of the server behind it")
-    return parser.parse_args(argv)
+    asked = parser.parse_args(argv)
+    if asked.kind == "provider" and asked.dialect:
+        if asked.answer or asked.say or asked.token_chars:
+            provider.error("--dialect has words of its own: leave out --answer, --say and --token-chars")
+        try:
+            _dialect(asked)
+        except UnknownFault as error:
+            provider.error(str(error))
+    return asked
 
 
 def _fake(asked: argparse.Namespace) -> Fake:
     match asked.kind:
         case "provider":
-            return _provider(asked)
+            return _dialect(asked) if asked.dialect else _provider(asked)
         case "ollama":
             return _ollama(asked)
         case _:
@@ -145,12 +163,16 @@ def _fake(asked: argparse.Namespace) -> Fake:
 
 def _provider(asked: argparse.Namespace) -> ScriptedProvider:
     return ScriptedProvider(
-        answer=asked.answer or ANSWERS[asked.say],
+        answer=asked.answer or ANSWERS[asked.say or "text"],
         script=asked.fault,
         pace_s=asked.token_s,
         api_key=asked.api_key,
         token_chars=asked.token_chars,
     )
+
+
+def _dialect(asked: argparse.Namespace) -> DialectProvider:
+    return DialectProvider(asked.dialect, fault=asked.fault, pace_s=asked.token_s, api_key=asked.api_key)
 
 
 def _ollama(asked: argparse.Namespace) -> FakeOllama:
@@ -186,20 +208,17 @@ async def _run(asked: argparse.Namespace) -> int:
             )
             status = _FAILED
         else:
-            await _serve_on(asked, port)
+            await _serve_on(asked, port, fake)
             nursery.cancel_scope.cancel()
     return status
 
 
-async def _serve_on(asked: argparse.Namespace, port: int) -> None:
+async def _serve_on(asked: argparse.Namespace, port: int, fake: object) -> None:
     """Say where, and serve until standard input ends, or for ever."""
-    ready = {
-        "ready": asked.kind,
-        "host": asked.host,
-        "port": port,
-        "url": f"http://{f'[{asked.host}]' if ':' in asked.host else asked.host}:{port}",
-        "pid": os.getpid(),
-    }
+    url = f"http://{f'[{asked.host}]' if ':' in asked.host else asked.host}:{port}"
+    ready = {"ready": asked.kind, "host": asked.host, "port": port, "url": url, "pid": os.getpid()}
+    if isinstance(fake, DialectProvider):
+        ready["base_url"] = url + fake.chosen.path
     print(json.dumps(ready), flush=True)
     if asked.watch_stdin:
         await trio.to_thread.run_sync(sys.stdin.buffer.read, abandon_on_cancel=True)

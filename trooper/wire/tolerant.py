@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,6 +41,8 @@ REASONING_KEYS: Final = (
     "thoughts",
     "thinking_content",
     "thinking_text",
+    "cot_summary",
+    "reasoning_summary",
     "reasoning_details",
     "thinking_blocks",
 )
@@ -195,9 +198,37 @@ def _part(part: Mapping[str, object]) -> list[Event]:
 _BESIDE_TEXT: Final = frozenset({"type", "text", "id", "index", "annotations", "citations", "logprobs"})
 
 
+_LAST_WORD: Final = re.compile(r"[A-Za-z][a-z]*\Z")
+#: Names, by their last word, of what only belongs to an answer: its seals, where it comes from, how far it is.
+_NAMES_BESIDE: Final = frozenset(
+    {"signature", "opaque", "annotations", "citations", "references", "metadata", "status", "state"}
+)
+#: The same where it is a number: a token's, a place, a count.
+_NUMBERS_BESIDE: Final = frozenset(
+    {"id", "index", "position", "step", "count", "tokens", "seed", "logprob", "score", "ms", "time"}
+)
+
+
 def unknown_in(value: Mapping[str, object], known: Iterable[str]) -> bool:
     """Whether `value` has something beside `known` that may be a piece of the answer."""
-    return not all(is_nothing(item) for key, item in value.items() if key not in known)
+    return any(_may_say(key, item) for key, item in value.items() if key not in known)
+
+
+def _may_say(name: str, value: object, _depth: int = 0) -> bool:
+    found = _LAST_WORD.search(name)
+    last_word = found[0].lower() if found else ""
+    if is_nothing(value) or last_word in _NAMES_BESIDE:
+        return False
+    if isinstance(value, dict) and _depth < _MAX_DEPTH:
+        return any(_may_say(key, item, _depth + 1) for key, item in value.items())
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return not (is_number and last_word in _NUMBERS_BESIDE)
+
+
+def without_repeats(said: Mapping[str, object]) -> Mapping[str, object]:
+    """A message, or a delta of one, without what only repeats its content or its thinking under other names."""
+    words = {text for text in (words_of(said.get("content")), reasoning_of(said)) if text}
+    return {key: value for key, value in said.items() if words_of(value) not in words}
 
 
 def fitted(value: Mapping[str, object], struct: type[S]) -> S:

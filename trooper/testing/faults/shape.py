@@ -67,7 +67,7 @@ class Events:
 
     def whole_lead(self, position: Position) -> tuple[bytes, ...]:
         """The same, whole events only."""
-        return tuple(event for event in self.lead(position) if event.endswith(b"\n\n"))
+        return tuple(event for event in self.lead(position) if event.endswith((b"\n\n", b"\r\n\r\n")))
 
     def next(self, position: Position) -> bytes:
         """The event that the fault interrupts."""
@@ -100,7 +100,7 @@ class Events:
 
     def chunk_value(self, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
         """The same, not yet encoded."""
-        value: dict[str, Any] = json.loads(self.preamble[0].removeprefix(b"data: "))
+        value = dict(next((value for value in map(_value, self.all) if "choices" in value), {}))
         value["choices"] = [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]
         return value
 
@@ -119,8 +119,9 @@ class Events:
 
 
 def _value(event: bytes) -> dict[str, Any]:
-    data = event.partition(b"data: ")[2].strip()
-    value: dict[str, Any] = {} if data == b"[DONE]" else json.loads(data)
+    """What an event holds; a comment and the terminator hold nothing."""
+    data = event.partition(b"data:")[2].strip()
+    value: dict[str, Any] = json.loads(data) if data.startswith(b"{") else {}
     return value
 
 
@@ -136,7 +137,8 @@ def _has_content(value: dict[str, Any]) -> bool:
             return name.endswith(".delta")
         case _:
             choices = value.get("choices") or ()
-            return any(said for choice in choices for key, said in choice["delta"].items() if key != "role")
+            deltas = [choice.get("delta") or {} for choice in choices]
+            return any(said for delta in deltas for key, said in delta.items() if key != "role")
 
 
 def _says_text(value: dict[str, Any]) -> bool:
@@ -150,7 +152,7 @@ def _says_text(value: dict[str, Any]) -> bool:
 def _is_finish(value: dict[str, Any]) -> bool:
     match value.get("type"):
         case None:
-            return any(choice["finish_reason"] for choice in value.get("choices") or ())
+            return any(choice.get("finish_reason") for choice in value.get("choices") or ())
         case name:
             return name in ("message_delta", "response.completed", "response.incomplete")
 

@@ -38,7 +38,7 @@ MESSAGE_KEYS: Final = frozenset(
         *REASONING_KEYS,
         *("role", "content", "refusal", "tool_calls"),
         *("id", "type", "name", "index", "annotations", "citations", "provider_specific_fields"),
-        *("padding", "obfuscation", "stop_reason", "reasoning_signature", "signature", "token_ids"),
+        *("padding", "obfuscation", "stop_reason", "token_ids", "channel", "cot_id"),
     }
 )
 #: The same in a delta, beside which some repeat what belongs to the chunk.

@@ -57,6 +57,7 @@ from trooper.wire.tolerant import (
     is_nothing,
     text_of,
     unknown_in,
+    without_repeats,
     words_in,
 )
 
@@ -299,9 +300,8 @@ class ChatReader(EventReader):
             unknown, delta = unknown or not is_nothing(delta), {}
         said = words_in(delta)
         self._has_words = self._has_words or any(isinstance(event, Text) for event in said)
-        unknown = (
-            self._calls_slowly(delta.get("tool_calls"), said) or unknown or unknown_in(delta, DELTA_KEYS)
-        )
+        unknown = self._calls_slowly(delta.get("tool_calls"), said) or unknown
+        unknown = unknown or unknown_in(without_repeats(delta), DELTA_KEYS)
         if isinstance(message, dict) and ends:
             unknown = self._all_of_it(message, said) or unknown
         elif not is_nothing(message) and "delta" not in choice:

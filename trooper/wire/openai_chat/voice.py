@@ -177,6 +177,8 @@ class ChatVoice:
             "object": "chat.completion.chunk",
             "created": self.created,
             "model": self.model,
+            # Not the provider's words. SDKs that demand the key read a chunk without it as no chunk.
+            "system_fingerprint": "fp_other",
             "choices": choices,
         }
         if self.wants_usage:

@@ -34,6 +34,7 @@ from trooper.wire.tolerant import (
     is_nothing,
     text_of,
     unknown_in,
+    without_repeats,
     words_in,
 )
 from trooper.wire.whole import counted, whole_object
@@ -118,6 +119,6 @@ def _said_in(message: Mapping[str, object]) -> list[Event]:
         else:
             # Nobody could run it, or its input is no JSON.
             events.append(Other(continuable=False))
-    if unknown_in(message, MESSAGE_KEYS):
+    if unknown_in(without_repeats(message), MESSAGE_KEYS):
         events.append(Other(continuable=False))
     return events

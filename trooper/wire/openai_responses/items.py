@@ -9,10 +9,25 @@ response) says what the deltas said.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from attrs import define, field
 
 from trooper.wire.decoding import arguments_said
+from trooper.wire.openai_responses.shapes import AROUND_PARTS
+from trooper.wire.tolerant import words_of
+
+#: What the deltas of a part are called, by its kind.
+TOLD: Final[Mapping[str, str]] = {
+    "output_text": "response.output_text",
+    "refusal": "response.refusal",
+    "summary_text": "response.reasoning_summary_text",
+    "reasoning_text": "response.reasoning_text",
+}
+_PART_BEGINS: Final = frozenset(f"response.{name}.added" for name in AROUND_PARTS)
+_PART_ENDS: Final = frozenset(f"response.{name}.done" for name in AROUND_PARTS)
+#: The kind of a part by the name of its deltas.
+PART_OF: Final[Mapping[str, str]] = {f"{name}.delta": kind for kind, name in TOLD.items()}
 
 
 @define
@@ -67,7 +82,11 @@ class OpenItem:
                     "content": list(self.parts),
                 }
             case "reasoning":
-                return {"id": self.id, "type": "reasoning", "summary": list(self.parts)}
+                # What was summed up may stand beside the summary.
+                thought = [part for part in self.parts if part.get("type") == "reasoning_text"]
+                summary = [part for part in self.parts if part not in thought]
+                more = {"content": thought} if thought else {}
+                return {"id": self.id, "type": "reasoning", "summary": summary, **more}
             case _:
                 return {
                     "id": self.id,
@@ -81,12 +100,17 @@ class OpenItem:
 
 @define
 class Items:
-    """All items of the response, in order."""
+    """
+    All items of the response, in the order in which they began.
+
+    Each is known by its id: some providers give all of them one index. Some begin an
+    item before they have ended the last one; those are in `left`.
+    """
 
     open: OpenItem | None = field(default=None, init=False)
-    done: dict[int, Mapping[str, object]] = field(factory=dict, init=False)
-    #: Calls that have begun before `open`, and have not ended: some providers say several side by side.
-    beside: list[OpenItem] = field(factory=list, init=False)
+    left: list[OpenItem] = field(factory=list, init=False)
+    # Of each item what it is at its end; nothing until then.
+    _values: dict[str, Mapping[str, object] | None] = field(factory=dict, init=False)
     _next: int = field(default=0, init=False)
 
     def next_index(self) -> int:
@@ -96,89 +120,94 @@ class Items:
 
     def output(self) -> list[Mapping[str, object]]:
         """The items that are whole, in order."""
-        return [self.done[index] for index in sorted(self.done)]
+        return [value for value in self._values.values() if value is not None]
 
-    def keep(self, index: int, item: Mapping[str, object]) -> None:
-        """The item there is whole."""
-        before = self.done.get(index, item)
-        if item.get("type") == "function_call" and before.get("call_id") != item.get("call_id"):
-            # Some give all calls one index.
-            index = self.next_index()
-        self.done[index] = item
+    def begin(self, item: OpenItem) -> None:
+        """The next item begins."""
+        self.left += [] if self.open is None else [self.open]
+        self.open = item
+        self._values.setdefault(item.id, None)
+
+    def end(self, item_id: str, value: Mapping[str, object]) -> None:
+        """An item ends, and is `value` now."""
+        self.left = [item for item in self.left if item.id != item_id]
+        if self.open is not None and self.open.id == item_id:
+            self.open = None
+        self._values[item_id] = value
 
     def learn(self, value: Mapping[str, object]) -> None:
         """Take in one forwarded event that gives the answer its shape."""
-        item, part = value.get("item"), value.get("part")
+        item = value.get("item")
         match value.get("type"):
             case "response.output_item.added" if isinstance(item, dict):
                 index = _index(value, self._next)
                 self._next = max(self._next, index + 1)
-                self._leave_open(str(item.get("id")))
-                self.open = OpenItem(
-                    str(item.get("type")),
-                    str(item.get("id")),
-                    index,
-                    str(item.get("name") or ""),
-                    str(item.get("call_id") or ""),
-                )
+                name, call_id = (str(item.get(key) or "") for key in ("name", "call_id"))
+                self.begin(OpenItem(str(item.get("type")), self._id_of(item), index, name, call_id))
             case "response.output_item.done" if isinstance(item, dict):
                 index = _index(value, self._next if self.open is None else self.open.output_index)
                 self._next = max(self._next, index + 1)
-                self._end(index, item)
-            case "response.content_part.added" | "response.reasoning_summary_part.added":
-                if self.open is not None and isinstance(part, dict):
-                    self.open.begin_part(str(part.get("type")))
-            case "response.content_part.done" | "response.reasoning_summary_part.done":
-                if self.open is not None and isinstance(part, dict):
-                    self.open.parts.append(part)
-                    self.open.part = ""
-            case "response.function_call_arguments.delta":
-                call = self._call_of(value)
-                if call is not None:
-                    call.pieces.append(arguments_said(value.get("delta") or ""))
-            case "response.function_call_arguments.done":
-                self._tell(self._call_of(value), value)
-            case str(name) if name.endswith(".done"):
-                self._tell(self.open, value)
+                ended = self._find({"item_id": item.get("id"), "output_index": index})
+                self.end(self._id_of(item) if ended is None else ended.id, item)
+            case str(name):
+                told = self._find(value) or self.open
+                if told is None and name in PART_OF:
+                    told = self._begin_unsaid(PART_OF[name], value)
+                if told is not None:
+                    _learn_of(told, name, value)
             case _:
                 pass
 
-    def _tell(self, item: OpenItem | None, value: Mapping[str, object]) -> None:
-        """What was said of an item is said as a whole."""
-        whole = value.get("text", value.get("refusal", value.get("arguments")))
-        if whole is None or item is None:
-            return
-        if item.kind == "function_call":
-            whole = arguments_said(whole)
-            # Empty braces behind real arguments are no word.
-            whole = item.said if whole.strip() in ("", "{}") and item.said else whole
-        if isinstance(whole, str):
-            item.pieces, item.told = [whole], True
+    def _find(self, value: Mapping[str, object]) -> OpenItem | None:
+        """The open item that an event is about: by its place; by its id, where several share one, or none is there."""
+        begun = [*self.left, self.open] if self.open is not None else self.left
+        here = [item for item in begun if item.output_index == _index(value, -1)]
+        named = [item for item in here or begun if item.id == value.get("item_id")]
+        return next(reversed(named or here), None)
 
-    def _leave_open(self, item_id: str) -> None:
-        """Another item begins than the open one."""
-        item = self.open
-        if item is not None and item.kind == "function_call" and item.id != item_id:
-            self.beside.append(item)
+    def _id_of(self, item: Mapping[str, object]) -> str:
+        return str(item.get("id") or f"#{len(self._values)}")
 
-    def _call_of(self, value: Mapping[str, object]) -> OpenItem | None:
-        """The call that an event is about; without a word about that the open one."""
-        if not self.beside:
-            return self.open
-        begun = [*self.beside, self.open] if self.open is not None else self.beside
-        calls = [item for item in reversed(begun) if item.kind == "function_call"]
-        here = [item for item in calls if item.output_index == _index(value, item.output_index)]
-        named = [item for item in here or calls if item.id == value.get("item_id")]
-        return next(iter(named or here), self.open)
+    def _begin_unsaid(self, part: str, value: Mapping[str, object]) -> OpenItem:
+        """Some fill an item that they never began."""
+        index = _index(value, self._next)
+        self._next = max(self._next, index + 1)
+        kind, prefix = ("message", "msg") if part in ("output_text", "refusal") else ("reasoning", "rs")
+        item = OpenItem(kind, str(value.get("item_id") or f"{prefix}_trooper_{index}"), index)
+        self.begin(item)
+        return item
 
-    def _end(self, index: int, item: Mapping[str, object]) -> None:
-        """An item is whole by its provider's word."""
-        begun = self._call_of({"output_index": index, "item_id": item.get("id")})
-        if begun in self.beside:
-            self.beside.remove(begun)
-        else:
-            self.open = None
-        self.keep(index, item)
+
+def _learn_of(item: OpenItem, name: str, value: Mapping[str, object]) -> None:
+    """Take in one forwarded event about an item that is open."""
+    part = value.get("part")
+    match name:
+        case _ if name in _PART_BEGINS:
+            if isinstance(part, dict):
+                item.begin_part(str(part.get("type")))
+        case _ if name in _PART_ENDS:
+            if isinstance(part, dict):
+                item.parts.append(part)
+                item.part = ""
+        case _ if name in PART_OF:
+            if not item.part:
+                # Some begin no part before they fill it.
+                item.begin_part(PART_OF[name])
+            item.pieces.append(words_of(value.get("delta")))
+        case "response.function_call_arguments.delta":
+            item.pieces.append(arguments_said(value.get("delta")))
+        case _ if name.endswith(".done"):
+            whole = value.get("text", value.get("refusal", value.get("arguments")))
+            if whole is None:
+                return
+            if item.kind == "function_call":
+                whole = arguments_said(whole)
+                # Empty braces behind real arguments are no word.
+                whole = item.said if whole.strip() in ("", "{}") and item.said else whole
+            if isinstance(whole, str):
+                item.pieces, item.told = [whole], True
+        case _:
+            pass
 
 
 def _index(value: Mapping[str, object], otherwise: int) -> int:

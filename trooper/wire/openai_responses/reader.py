@@ -53,7 +53,7 @@ from trooper.wire.decoding import arguments_said
 from trooper.wire.framed import EventReader
 from trooper.wire.large import LargeEvent
 from trooper.wire.openai_responses.calls import ItemCalls
-from trooper.wire.openai_responses.shapes import Item, Response, StreamEvent, finish_of, said_by
+from trooper.wire.openai_responses.shapes import AROUND_PARTS, Item, Response, StreamEvent, finish_of, said_by
 from trooper.wire.tolerant import fitted, is_nothing, unknown_in, words_of
 
 _decode: Final = msgspec.json.Decoder(StreamEvent).decode
@@ -64,10 +64,7 @@ _HARMLESS_TYPES: Final = frozenset(
     {
         "response.in_progress",
         "response.queued",
-        "response.content_part.added",
-        "response.content_part.done",
-        "response.reasoning_summary_part.added",
-        "response.reasoning_summary_part.done",
+        *(f"response.{name}.{verb}" for name in AROUND_PARTS for verb in ("added", "done")),
         "response.output_text.annotation.added",
         "response.output_item.added",
         "response.output_item.done",

@@ -7,9 +7,14 @@ would have said.
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from trooper.core.events import Event, FinishReason, Refusal, Text
+
+#: What the events around a part are called; the last one by vLLM.
+AROUND_PARTS: Final = ("content_part", "reasoning_summary_part", "reasoning_part")
 
 
 class Counts(msgspec.Struct):

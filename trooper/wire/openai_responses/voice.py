@@ -44,7 +44,7 @@ from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
 from trooper.wire.notes import comment_line, legs_note, with_note
 from trooper.wire.openai_error import error_value
-from trooper.wire.openai_responses.items import Items, OpenItem
+from trooper.wire.openai_responses.items import TOLD, Items, OpenItem
 from trooper.wire.openai_responses.response import ended
 from trooper.wire.tolerant import objects_in, text_of
 
@@ -90,17 +90,20 @@ class ResponsesVoice:
         if raw.startswith(b":") and not events:
             return raw
         self._last_raw = raw
-        if len(events) == 1 and self._items.open is not None:
+        if len(events) == 1 and self._items.open is not None and not self._items.left:
             match events[0]:
-                case Text(text) | Refusal(text) | Reasoning(text):
+                case Text(text) | Refusal(text) | Reasoning(text) if self._items.open.part:
                     # Nearly every event; what it says about the items is known.
                     self._items.open.pieces.append(text)
                     return raw
-                case ToolCallDelta() if not events[0].name and not self._items.beside:
+                case ToolCallDelta() if not events[0].name:
                     self._items.open.pieces.append(events[0].arguments)
                     return raw
                 case (
-                    ToolCallDelta()
+                    Text()
+                    | Refusal()
+                    | Reasoning()
+                    | ToolCallDelta()
                     | PartEnd()
                     | Begin()
                     | Usage()
@@ -172,13 +175,13 @@ class ResponsesVoice:
             return out
         item.pieces.append(text)
         more: dict[str, object] = {"logprobs": []} if part == "output_text" else {}
-        return out + self._tell(f"{_TOLD[item.part]}.delta", **_place(item), delta=text, **more)
+        return out + self._tell(f"{TOLD[item.part]}.delta", **_place(item), delta=text, **more)
 
     def _in_part(self, kind: str, part: str) -> bytes:
         out = self._start()
         item = self._items.open
         if item is None or item.kind != kind:
-            out += self._end_item() + self._begin_item(kind)
+            out += self._end_items() + self._begin_item(kind)
             item = self._items.open
         if item is None:
             return out
@@ -186,7 +189,7 @@ class ResponsesVoice:
             return out
         out += self._end_part(item)
         item.begin_part(part)
-        return out + self._tell(f"{_PARTS[kind]}.added", **_place(item), part=item.part_value())
+        return out + self._tell(f"{_around(part)}.added", **_place(item), part=item.part_value())
 
     def _begin_item(self, kind: str, call: ToolCallDelta | None = None) -> bytes:
         index = self._items.next_index()
@@ -194,14 +197,14 @@ class ResponsesVoice:
         item = OpenItem(kind, f"{prefix}_trooper_{self.request_id}_{index}", index)
         if call is not None:
             item.name, item.call_id = call.name, call.id or f"call_trooper_{self.request_id}_{index}"
-        self._items.open = item
+        self._items.begin(item)
         return self._tell("response.output_item.added", output_index=index, item=item.value("in_progress"))
 
     def _say_call(self, delta: ToolCallDelta) -> bytes:
         out = self._start()
         item = self._items.open
         if delta.index != self._call or item is None or item.kind != "function_call":
-            out += self._end_item() + self._begin_item("function_call", delta)
+            out += self._end_items() + self._begin_item("function_call", delta)
             self._call, item = delta.index, self._items.open
         if item is None or not delta.arguments:
             return out
@@ -217,28 +220,28 @@ class ResponsesVoice:
         more: dict[str, object] = {"logprobs": []} if item.part == "output_text" else {}
         out = b""
         if not item.told:
-            out = self._tell(f"{_TOLD[item.part]}.done", **place, **{key: item.said}, **more)
-        if item.kind != "reasoning" or item.part == "summary_text":
-            out += self._tell(f"{_PARTS[item.kind]}.done", **place, part=value)
+            out = self._tell(f"{TOLD[item.part]}.done", **place, **{key: item.said}, **more)
+        out += self._tell(f"{_around(item.part)}.done", **place, part=value)
         item.parts.append(value)
         item.part = ""
         return out
 
-    def _end_item(self) -> bytes:
-        item = self._items.open
-        if item is None:
-            return b""
-        status = "completed"
+    def _end_items(self) -> bytes:
+        """End what is open, and what a target has left open before."""
+        last = [] if self._items.open is None else [self._items.open]
+        return b"".join(self._end_item(item) for item in [*self._items.left, *last])
+
+    def _end_item(self, item: OpenItem) -> bytes:
+        status, is_half = "completed", not item.told and as_object(item.said) is None
         if item.kind != "function_call":
             out = self._end_part(item)
-        elif self._reason in _CUT_SHORT and not item.told and as_object(item.said) is None:
+        elif is_half and (self._reason in _CUT_SHORT or item is not self._items.open):
             # Half a call that the client has seen: it says of itself that it is none.
             out, status = b"", "incomplete"
         else:
             out = b"" if item.told else self._end_arguments(item)
         value = item.value(status)
-        self._items.keep(item.output_index, value)
-        self._items.open = None
+        self._items.end(item.id, value)
         return out + self._tell("response.output_item.done", output_index=item.output_index, item=value)
 
     def _end_arguments(self, item: OpenItem) -> bytes:
@@ -270,11 +273,7 @@ class ResponsesVoice:
         if self._terminated or self._reason is not None:
             return b""
         self._reason, self._legs = reason, legs
-        out = self._start() + self._end_item()
-        while self._items.beside:
-            self._items.open = self._items.beside.pop(0)
-            out += self._end_item()
-        return out
+        return self._start() + self._end_items()
 
     @property
     def lacks_usage(self) -> bool:
@@ -333,18 +332,13 @@ class ResponsesVoice:
 
 #: Why an answer may end in the middle of a call.
 _CUT_SHORT: Final = (FinishReason.LENGTH, FinishReason.CONTENT_FILTER)
-#: What the events of a part are called, by its kind.
-_TOLD: Final[Mapping[str, str]] = {
-    "output_text": "response.output_text",
-    "refusal": "response.refusal",
-    "summary_text": "response.reasoning_summary_text",
-    "reasoning_text": "response.reasoning_text",
-}
-#: What the events around a part are called, by its item's kind.
-_PARTS: Final[Mapping[str, str]] = {
-    "message": "response.content_part",
-    "reasoning": "response.reasoning_summary_part",
-}
+#: What the events around a part are called, where it is a piece of a summary and where it is content.
+_SUMMARY: Final = "response.reasoning_summary_part"
+_CONTENT: Final = "response.content_part"
+
+
+def _around(part: str) -> str:
+    return _SUMMARY if part == "summary_text" else _CONTENT
 
 
 def _place(item: OpenItem) -> dict[str, object]:
