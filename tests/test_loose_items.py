@@ -60,8 +60,10 @@ REST = " its light."
 async def test_a_thought_beside_an_open_message_is_none_of_its_words(autojump_clock: Any) -> None:
     """Nobody began its item."""
     message = (begins("message", "m", 1), part("added", "m", index=1), says(WORDS, "m", index=1))
-    assert await output_of(*message, thinks("Hm", "r")) == [("message", WORDS), ("reasoning", "Hm")] + [
-        ("message", REST)
+    assert await output_of(*message, thinks("Hm", "r")) == [
+        ("message", WORDS),
+        ("reasoning", "Hm"),
+        ("message", REST),
     ]
 
 
@@ -69,12 +71,10 @@ async def test_a_thought_beside_an_open_message_is_none_of_its_words(autojump_cl
 async def test_words_beside_an_open_thought_are_none_of_it(autojump_clock: Any, ended: bool) -> None:
     part_begins = event(
         "response.reasoning_summary_part.added",
-        **{
-            "item_id": "r",
-            "output_index": 0,
-            "summary_index": 0,
-            "part": {"type": "summary_text", "text": ""},
-        },
+        item_id="r",
+        output_index=0,
+        summary_index=0,
+        part={"type": "summary_text", "text": ""},
     )
     item = {"id": "r", "type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm"}]}
     end = [event("response.output_item.done", output_index=0, item=item)] if ended else []
