@@ -57,6 +57,7 @@ from trooper.core.overlap import (
     count_words,
     is_periodic,
     may_be_blank,
+    may_be_echo,
     needs_more,
     said_again,
     with_blanks,
@@ -165,8 +166,10 @@ class Join:
         # In the code of an answer about thinking blocks one is text.
         self._thoughts = None if about and in_code else Thoughts(about, ends_in_thought(given))
         self._late = None if about else LateEnd()
-        # Where the answer itself began with a thought, so does its echo.
-        self._waits_for_echo = not self._echo_over and begins_with_thought(text)
+        # Where the answer itself began with a thought, so does its echo: only what is none can be a thought.
+        self._waits_for_echo = (
+            self._thoughts is not None and not self._echo_over and begins_with_thought(text)
+        )
 
     @property
     def given(self) -> str:
@@ -184,6 +187,9 @@ class Join:
             return ""
         if self._joined:
             return text if self._late is None else self._look(self._late, text)
+        if self._waits_for_echo:
+            text, self._pending = self._pending + text, ""
+            self._waits_for_echo = may_be_echo(text, self.prefill.text)
         if self._thoughts is not None and not self._waits_for_echo:
             text = self._think(self._thoughts, text)
         if self._late is not None:
@@ -202,8 +208,12 @@ class Join:
         if self.stopped or self.unfit:
             return ""
         rest = ""
+        if self._waits_for_echo and not self.echoes and len(self._pending) < len(self.prefill.text):
+            # The beginning of an echo that nobody expects is what it looks like.
+            text, self._pending, self._waits_for_echo = self._pending, "", False
+            rest = "" if self._thoughts is None else self._think(self._thoughts, text)
         if self._thoughts is not None:
-            rest = self._thoughts.finish()
+            rest += self._thoughts.finish()
             self.cut += self._thoughts.cut
         if self._late is not None:
             rest = self._look(self._late, rest) + self._late.finish()
@@ -256,8 +266,6 @@ class Join:
         ):
             self.unfit = Unfit.STARTS_ANEW
             return False
-        elif self._waits_for_echo and self._thoughts is not None:
-            self._pending = self._think(self._thoughts, self._pending)
         self._waits_for_echo, self._echo_over = False, True
         return True
 
