@@ -88,7 +88,7 @@ class MessagesVoice:
     # The open block's kind, or nothing; the index of the next block.
     _open: str = field(default="", init=False)
     # Blocks that are open beside that one: some providers say several at once.
-    _beside: list[int] = field(factory=list, init=False)
+    _beside: dict[int, None] = field(factory=dict, init=False)
     _next: int = field(default=0, init=False)
     _call: int = field(default=-1, init=False)
     _reason: FinishReason | None = field(default=None, init=False)
@@ -145,14 +145,14 @@ class MessagesVoice:
             index, block = value.get("index"), value.get("content_block")
             if value.get("type") == "content_block_start" and isinstance(block, dict):
                 if self._open and index != self._next - 1:
-                    self._beside.append(self._next - 1)
+                    self._beside[self._next - 1] = None
                 self._open = str(block.get("type") or "text")
                 self._next = (index if isinstance(index, int) else self._next) + 1
                 self._call += self._open == "tool_use"
             elif value.get("type") == "content_block_stop":
-                if index in self._beside:
-                    self._beside.remove(index)
-                else:
+                if isinstance(index, int) and index in self._beside:
+                    del self._beside[index]
+                elif not isinstance(index, int) or index == self._next - 1:
                     self._open = ""
 
     def speak(self, events: Sequence[Event]) -> bytes:
@@ -243,7 +243,7 @@ class MessagesVoice:
         if self._finish_said or self._terminated or self._reason is not None:
             return b""
         self._reason, self._legs = reason, legs
-        beside, self._beside = self._beside, []
+        beside, self._beside = self._beside, {}
         return self._start() + self._close_block() + b"".join(map(_stop, beside))
 
     @property
