@@ -36,6 +36,24 @@ def test_an_echo_that_begins_with_a_thought_is_none(tag: str, echoes: bool | Non
     assert new(whole, f"{whole}<{tag}>Hm.</{tag}> And so on.", echoes=True) == " And so on."
 
 
+@pytest.mark.parametrize("echoes", [True, None, False])
+@pytest.mark.parametrize(
+    ("thought", "rest"),
+    [
+        # Thoughts about one question begin alike.
+        ("<think>\nThe user asks about lighthouses, once more.\n</think>", " And so on."),
+        ("<think>\nThe user", ""),
+        ("<think>", ""),
+        ("<think>\nThe user asks about something else, and on it goes", ""),
+    ],
+)
+def test_a_thought_that_begins_like_the_answers_own_is_no_word(
+    thought: str, rest: str, echoes: bool | None
+) -> None:
+    half = "<think>\nThe user asks about lighthouses and ships.\n</think>\n\nThey shine."
+    assert new(half, thought + rest, echoes=echoes) == rest
+
+
 def test_no_echo_is_looked_for_where_none_comes() -> None:
     assert new(LONG, LONG + " Then", echoes=False) == LONG + " Then"
 

@@ -52,6 +52,7 @@ from trooper.core.overlap import (
     count_words,
     is_periodic,
     may_be_blank,
+    may_be_echo,
     needs_more,
     said_again,
     with_blanks,
@@ -161,8 +162,9 @@ class Join:
         thoughts = Thoughts(about, ends_in_thought(given), half_tag(given))
         self._thoughts = None if about and in_code else thoughts
         self._late = None if about else LateEnd()
-        # Where the answer itself began with a thought, so does its echo.
-        self._waits_for_echo = not self._echo_over and bool(begins_with_thought(text) or half_tag(text))
+        # Where the answer itself began with a thought, so does its echo: only what is none can be a thought.
+        begins = bool(begins_with_thought(text) or half_tag(text))
+        self._waits_for_echo = self._thoughts is not None and not self._echo_over and begins
 
     @property
     def given(self) -> str:
@@ -180,6 +182,9 @@ class Join:
             return ""
         if self._joined:
             return text if self._late is None else self._look(self._late, text)
+        if self._waits_for_echo:
+            text, self._pending = self._pending + text, ""
+            self._waits_for_echo = may_be_echo(text, self.prefill.text)
         if not self._waits_for_echo:
             text = self._without_thoughts(text)
         if not text:
@@ -195,7 +200,12 @@ class Join:
         """The continuation has ended: return what was still undecided."""
         if self.stopped or self.unfit:
             return ""
-        rest = self._rest_of_thoughts()
+        rest = ""
+        if self._waits_for_echo and not self.echoes and len(self._pending) < len(self.prefill.text):
+            # The beginning of an echo that nobody expects is what it looks like.
+            text, self._pending, self._waits_for_echo = self._pending, "", False
+            rest = self._without_thoughts(text)
+        rest += self._rest_of_thoughts()
         if self._joined:
             return rest
         self._pending += rest
@@ -254,25 +264,19 @@ class Join:
             if self._thoughts is not None:
                 known = self._thoughts
                 self._thoughts = Thoughts(known.is_subject, known.is_begun, known.half)
-                self._look_at_pending(final=final)
+                self._pending = self._think(self._thoughts, self._pending)
+                if self._late is not None and self._waits_for_echo:
+                    # Else it has seen all of it.
+                    self._pending = self._look(self._late, self._pending)
+                if final:
+                    self._pending += self._rest_of_thoughts()
         elif not (self.echoes and not self.overlaps) and self._starts_anew(
             said, echo, after_blanks=blanks > 0
         ):
             self.unfit = Unfit.STARTS_ANEW
             return False
-        elif self._waits_for_echo:
-            self._look_at_pending(final=final)
         self._waits_for_echo, self._echo_over = False, True
         return True
-
-    def _look_at_pending(self, *, final: bool) -> None:
-        if self._thoughts is not None:
-            self._pending = self._think(self._thoughts, self._pending)
-        if self._late is not None and self._waits_for_echo:
-            # Else it has seen all of it.
-            self._pending = self._look(self._late, self._pending)
-        if final:
-            self._pending += self._rest_of_thoughts()
 
     def _ends_in_echo(self, said: str) -> bool:
         """
