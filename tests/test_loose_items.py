@@ -134,6 +134,15 @@ async def test_an_item_that_only_its_end_has_said_has_ended(autojump_clock: Any)
     assert len(ended) == len(set(ended)) == 2
 
 
+async def test_the_end_of_an_item_that_nobody_began_ends_no_other(autojump_clock: Any) -> None:
+    thought = (begins("reasoning", "r"), thinks("Hm", "r"))
+    assert await output_of(*thought, ends("m", WORDS), b": more\n\n") == [
+        ("reasoning", "Hm"),
+        ("message", WORDS),
+        ("message", REST),
+    ]
+
+
 async def test_many_items_are_left_open(autojump_clock: Any) -> None:
     """Two thousand: each event finds its own at once."""
     count = 2000

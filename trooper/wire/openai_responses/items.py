@@ -255,6 +255,9 @@ class Items:
         begun = self._find(told, item.get("id"))
         if begun is None and told < 0:
             begun = self.open
+        if begun is not None and begun.kind != item.get("type", begun.kind):
+            # Another that has the same place, and that nobody began.
+            begun = None
         index = told if told >= 0 else (self._next if begun is None else begun.output_index)
         self._next = max(self._next, index + 1)
         if begun is not None:
