@@ -205,8 +205,13 @@ _NAMES_BESIDE: Final = frozenset(
 )
 #: The same where it is a number: a token's, a place, a count.
 _NUMBERS_BESIDE: Final = frozenset(
-    {"id", "index", "position", "step", "count", "tokens", "seed", "logprob", "score", "ms", "time"}
+    {
+        *("id", "index", "position", "step", "count", "tokens", "seed", "logprob", "score"),
+        *("ms", "time", "ts", "timestamp"),
+    }
 )
+#: The same where it is a list of numbers.
+_LISTS_BESIDE: Final = frozenset({"ids", "tokens"})
 
 
 def unknown_in(value: Mapping[str, object], known: Iterable[str]) -> bool:
@@ -221,8 +226,13 @@ def _may_say(name: str, value: object, _depth: int = 0) -> bool:
         return False
     if isinstance(value, dict) and _depth < _MAX_DEPTH:
         return any(_may_say(key, item, _depth + 1) for key, item in value.items())
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return not (is_number and last_word in _NUMBERS_BESIDE)
+    if isinstance(value, list):
+        return not (last_word in _LISTS_BESIDE and all(map(_is_number, value)))
+    return not (_is_number(value) and last_word in _NUMBERS_BESIDE)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def without_repeats(said: Mapping[str, object]) -> Mapping[str, object]:
