@@ -29,6 +29,11 @@ def tidy(wire: str, front: bytes, tail: bytes) -> bytes:
 _NAMES: Final = ("id", "created", "model")
 
 
+def _whole(value: object) -> object:
+    """A time in seconds, also where it is said as a fraction."""
+    return int(value) if isinstance(value, float) else value
+
+
 def _chat(front: bytes, tail: bytes) -> bytes:
     chunks = [value for value in objects_in(front) if value.get("choices")]
     if not chunks:
@@ -39,7 +44,7 @@ def _chat(front: bytes, tail: bytes) -> bytes:
         # Some name the answer late, and who dies before that never does.
         for name in _NAMES if any(known["id"]) else ():
             must(
-                ours.get(name) in known[name] or not any(known[name]),
+                ours.get(name) in map(_whole, known[name]) or not any(known[name]),
                 f"the provider never said {ours.get(name)!r}",
             )
     identity: Mapping[str, Any] = ours or {"id": "x", "created": 1, "model": "x"}

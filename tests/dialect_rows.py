@@ -64,6 +64,9 @@ ROWS = (
     Row("perplexity", _C, ("perplexityai", "openai")),
     Row("minimax", _C, ("openai",)),
     Row("huggingface-router", _C, ("huggingface-hub", "openai")),
+    Row("workers-ai", _C, ("openai",)),
+    Row("databricks", _C, ("openai",)),
+    Row("watsonx", _C, ("openai",)),
 )
 
 

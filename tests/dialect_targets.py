@@ -41,7 +41,9 @@ def _thought_in(delta: dict[str, Any]) -> str:
     told = next((delta[name] for name in names if delta.get(name)), "")
     content = delta.get("content")
     parts: list[dict[str, Any]] = content if isinstance(content, list) else []
-    return told or "".join(words(part.get("thinking")) for part in parts if part.get("type") == "thinking")
+    thought = [words(part.get("thinking")) for part in parts if part.get("type") == "thinking"]
+    summed = [item for part in parts if part.get("type") == "reasoning" for item in part["summary"]]
+    return told or "".join((*thought, *(item["text"] for item in summed)))
 
 
 def refusal_of(column: Column) -> str:

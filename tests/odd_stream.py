@@ -241,7 +241,8 @@ def _chat_calls(objects: list[dict[str, Any]]) -> tuple[Called, ...]:
     by_key: dict[object, list[str]] = {}
     last: list[str] | None = None
     for delta in _deltas(objects):
-        for call in filter(None, delta.get("tool_calls") or ()):
+        told = delta.get("tool_calls") or ()
+        for call in filter(None, [told] if isinstance(told, dict) else told):
             index, call_id = call.get("index"), _call_id(call)
             function = call.get("function") or {}
             name, arguments = function.get("name") or "", _arguments(function.get("arguments"))

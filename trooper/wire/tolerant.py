@@ -205,8 +205,13 @@ _NAMES_BESIDE: Final = frozenset({"annotations", "citations", "references", "met
 _WORDS_BESIDE: Final = frozenset({"signature", "opaque", "status", "state"})
 #: The same where it is a number: a token's, a place, a count.
 _NUMBERS_BESIDE: Final = frozenset(
-    {"id", "index", "position", "step", "count", "tokens", "seed", "logprob", "score", "ms", "time"}
+    {
+        *("id", "index", "position", "step", "count", "tokens", "seed", "logprob", "score"),
+        *("ms", "time", "ts", "timestamp"),
+    }
 )
+#: The same where it is a list of numbers.
+_LISTS_BESIDE: Final = frozenset({"ids", "tokens"})
 
 
 def unknown_in(value: Mapping[str, object], known: Iterable[str]) -> bool:
@@ -225,12 +230,18 @@ def _may_say(name: str, value: object, _depth: int = 0) -> bool:
     match value:
         case dict() if _depth < _MAX_DEPTH:
             return any(_may_say(key, item, _depth + 1) for key, item in value.items())
-        case int() | float() if not isinstance(value, bool):
+        case list():
+            return not (last_word in _LISTS_BESIDE and all(map(_is_number, value)))
+        case _ if _is_number(value):
             return last_word not in _NUMBERS_BESIDE | _WORDS_BESIDE
         case str():
             return last_word not in _WORDS_BESIDE
         case _:
             return True
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def without_repeats(said: Mapping[str, object]) -> Mapping[str, object]:

@@ -42,7 +42,7 @@ from trooper.core.events import (
 from trooper.core.framing import parse_sse
 from trooper.wire.anthropic_messages.error import error_body
 from trooper.wire.client_side import LegNote, Trouble
-from trooper.wire.notes import comment_line, legs_note, with_note
+from trooper.wire.notes import ID, comment_line, legs_note, with_note
 from trooper.wire.tolerant import objects_in
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -83,6 +83,7 @@ class MessagesVoice:
     model: str
     fallback_block: bool = False
     content_type: bytes = b"text/event-stream; charset=utf-8"
+    _has_ids: bool = field(default=False, init=False)
     _started: bool = field(default=False, init=False)
     _has_model: bool = field(default=False, init=False)
     # The open block's kind, or nothing; the index of the next block.
@@ -104,6 +105,7 @@ class MessagesVoice:
         Only the finishing event of an answer that did not come from the first
         target is changed: it gets the note about the legs.
         """
+        self._has_ids = self._has_ids or ID in received.raw
         events = received.events
         if len(events) == 1 and isinstance(events[0], Text | Reasoning):
             # Nearly every event; what it says about the blocks is known.
@@ -231,7 +233,7 @@ class MessagesVoice:
 
     def hand_over(self, words: str, said: str, next_said: str) -> bytes:
         """Tell of the seam: a comment, and the API's own block if that is wanted."""
-        out = comment_line(words)
+        out = comment_line(words, has_ids=self._has_ids)
         # A call that is open must not be closed by it: a closed one is run.
         if not self.fallback_block or not said or not next_said or self._open == "tool_use":
             return out
@@ -294,7 +296,7 @@ class MessagesVoice:
     def keep_alive(self) -> bytes:
         """The wire's own `ping`, once the message has begun."""
         if not self._started:
-            return comment_line("trooper keep-alive")
+            return comment_line("trooper keep-alive", has_ids=self._has_ids)
         return _event("ping", {"type": "ping"})
 
 

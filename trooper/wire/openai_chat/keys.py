@@ -18,8 +18,11 @@ FINISHES: Final[Mapping[str, FinishReason]] = {
     "length": FinishReason.LENGTH,
     # Anthropic's words and Mistral's, where a gateway hands them through.
     "max_tokens": FinishReason.LENGTH,
+    "max_output_tokens": FinishReason.LENGTH,
     "model_length": FinishReason.LENGTH,
     "model_context_window_exceeded": FinishReason.LENGTH,
+    # watsonx', for a limit of the request's own.
+    "time_limit": FinishReason.LENGTH,
     "tool_calls": FinishReason.TOOL_CALLS,
     "tool_use": FinishReason.TOOL_CALLS,
     "function_call": FinishReason.TOOL_CALLS,
@@ -30,7 +33,18 @@ FINISHES: Final[Mapping[str, FinishReason]] = {
     "safety": FinishReason.CONTENT_FILTER,
     "recitation": FinishReason.CONTENT_FILTER,
     "prohibited_content": FinishReason.CONTENT_FILTER,
+    "blocklist": FinishReason.CONTENT_FILTER,
+    "spii": FinishReason.CONTENT_FILTER,
+    # Bedrock's.
+    "content_filtered": FinishReason.CONTENT_FILTER,
+    "guardrail_intervened": FinishReason.CONTENT_FILTER,
 }
+
+
+def reason_of(word: str) -> FinishReason:
+    """What a finish reason means; some write it in capitals."""
+    return FINISHES.get(word.lower(), FinishReason.STOP)
+
 
 #: In a message: what is read, what repeats it, and what says nothing that another model would have to know.
 MESSAGE_KEYS: Final = frozenset(
@@ -48,6 +62,6 @@ CHUNK_KEYS: Final = frozenset(
     {
         *("id", "object", "created", "type", "event", "model", "provider", "system_fingerprint"),
         *("service_tier", "usage", "choices", "error", "x_groq", "prompt_filter_results", "citations"),
-        *("search_results", "timings", "metadata", "obfuscation"),
+        *("search_results", "timings", "metadata", "obfuscation", "hook_results"),
     }
 )

@@ -42,7 +42,7 @@ from trooper.core.framing import parse_sse
 from trooper.core.tool_calls import as_object
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
-from trooper.wire.notes import comment_line, legs_note, with_note
+from trooper.wire.notes import ID, comment_line, legs_note, with_note
 from trooper.wire.openai_error import error_value
 from trooper.wire.openai_responses.items import TOLD, Items, OpenItem, Part
 from trooper.wire.openai_responses.response import ended
@@ -66,6 +66,7 @@ class ResponsesVoice:
     content_type: bytes = b"text/event-stream; charset=utf-8"
     #: The whole answer, once it has been said to the end.
     answer: Mapping[str, object] | None = field(default=None, init=False)
+    _has_ids: bool = field(default=False, init=False)
     _items: Items = field(factory=Items, init=False)
     _started: bool = field(default=False, init=False)
     _has_model: bool = field(default=False, init=False)
@@ -86,6 +87,7 @@ class ResponsesVoice:
         Only the finishing event of an answer that did not come from the first
         target is changed: it gets the note about the legs.
         """
+        self._has_ids = self._has_ids or ID in received.raw
         raw, events = received.raw, received.events
         if raw.startswith(b":") and not events:
             return raw
@@ -329,11 +331,11 @@ class ResponsesVoice:
 
     def hand_over(self, words: str, said: str, next_said: str) -> bytes:
         """A comment; who said what is told with the finish."""
-        return comment_line(words)
+        return comment_line(words, has_ids=self._has_ids)
 
     def keep_alive(self) -> bytes:
         """A comment: an event would need a number, and clients know none that says nothing."""
-        return comment_line("trooper keep-alive")
+        return comment_line("trooper keep-alive", has_ids=self._has_ids)
 
 
 #: What the name of an event has in it that adds to a part, and how far in front it stands.
