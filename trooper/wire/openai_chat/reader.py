@@ -47,10 +47,10 @@ from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Failed, FailureKind, Outcome
 from trooper.wire.calls import CallPieces
 from trooper.wire.decoding import arguments_said
-from trooper.wire.faults import ERROR_FINISHES
+from trooper.wire.finishes import ERROR_FINISHES, FINISHES
 from trooper.wire.framed import EventReader
 from trooper.wire.large import LargeEvent
-from trooper.wire.openai_chat.keys import CHUNK_KEYS, DELTA_KEYS, FINISHES
+from trooper.wire.openai_chat.keys import CHUNK_KEYS, DELTA_KEYS
 from trooper.wire.tolerant import (
     DONE,
     fitted,

@@ -26,9 +26,9 @@ from trooper.core.events import (
 )
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.wire.decoding import arguments_said
-from trooper.wire.faults import ERROR_FINISHES
+from trooper.wire.finishes import ERROR_FINISHES, FINISHES
 from trooper.wire.framed import ENDED_EMPTY
-from trooper.wire.openai_chat.keys import FINISHES, MESSAGE_KEYS
+from trooper.wire.openai_chat.keys import MESSAGE_KEYS
 from trooper.wire.tolerant import (
     content_of,
     is_nothing,

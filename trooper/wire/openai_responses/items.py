@@ -8,13 +8,13 @@ response) says what the deltas said.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from attrs import define, field
 
 from trooper.wire.decoding import arguments_said
-from trooper.wire.openai_responses.shapes import AROUND_PARTS
+from trooper.wire.openai_responses.shapes import AROUND_PARTS, thought_part
 from trooper.wire.tolerant import words_of
 
 #: What the deltas of a part are called, by its kind.
@@ -24,10 +24,17 @@ TOLD: Final[Mapping[str, str]] = {
     "summary_text": "response.reasoning_summary_text",
     "reasoning_text": "response.reasoning_text",
 }
+#: The parts that an item of a kind has.
+_PARTS: Final[Mapping[str, Collection[str]]] = {
+    "message": ("output_text", "refusal"),
+    "reasoning": ("summary_text", "reasoning_text"),
+}
 _PART_BEGINS: Final = frozenset(f"response.{name}.added" for name in AROUND_PARTS)
 _PART_ENDS: Final = frozenset(f"response.{name}.done" for name in AROUND_PARTS)
-#: The kind of a part by the name of its deltas.
-PART_OF: Final[Mapping[str, str]] = {f"{name}.delta": kind for kind, name in TOLD.items()}
+#: The kind of a part by the names of what fills it: its deltas, and where it has none its end.
+_PART_OF: Final[Mapping[str, str]] = {
+    f"{name}.{verb}": kind for kind, name in TOLD.items() for verb in ("delta", "done")
+}
 
 
 @define
@@ -54,6 +61,11 @@ class OpenItem:
     def begin_part(self, kind: str) -> None:
         """The next part begins."""
         self.part, self.part_index, self.pieces, self.told = kind, self.part_index + 1, [], False
+
+    @property
+    def its_parts(self) -> Collection[str]:
+        """The kinds of parts that are an item's of this kind; others are those of one that was never begun."""
+        return _PARTS.get(self.kind, ())
 
     @property
     def said(self) -> str:
@@ -150,9 +162,11 @@ class Items:
                 ended = self._find({"item_id": item.get("id"), "output_index": index})
                 self.end(self._id_of(item) if ended is None else ended.id, item)
             case str(name):
-                told = self._find(value) or self.open
-                if told is None and name in PART_OF:
-                    told = self._begin_unsaid(PART_OF[name], value)
+                told, part = self._find(value), _part_of(name)
+                if told is None and self.open is not None and part in ("", *self.open.its_parts):
+                    told = self.open
+                elif told is None and part:
+                    told = self._begin_unsaid(part, value)
                 if told is not None:
                     _learn_of(told, name, value)
             case _:
@@ -172,10 +186,15 @@ class Items:
         """Some fill an item that they never began."""
         index = _index(value, self._next)
         self._next = max(self._next, index + 1)
-        kind, prefix = ("message", "msg") if part in ("output_text", "refusal") else ("reasoning", "rs")
+        kind, prefix = ("message", "msg") if part in _PARTS["message"] else ("reasoning", "rs")
         item = OpenItem(kind, str(value.get("item_id") or f"{prefix}_trooper_{index}"), index)
         self.begin(item)
         return item
+
+
+def _part_of(name: str) -> str:
+    """The kind of the part that an event of this name fills; nothing for any other event."""
+    return _PART_OF.get(name) or thought_part(name)
 
 
 def _learn_of(item: OpenItem, name: str, value: Mapping[str, object]) -> None:
@@ -189,14 +208,16 @@ def _learn_of(item: OpenItem, name: str, value: Mapping[str, object]) -> None:
             if isinstance(part, dict):
                 item.parts.append(part)
                 item.part = ""
-        case _ if name in PART_OF:
-            if not item.part:
-                # Some begin no part before they fill it.
-                item.begin_part(PART_OF[name])
-            item.pieces.append(words_of(value.get("delta")))
         case "response.function_call_arguments.delta":
             item.pieces.append(arguments_said(value.get("delta")))
+        case _ if (kind := _part_of(name)) and name.endswith(".delta"):
+            if not item.part:
+                # Some begin no part before they fill it.
+                item.begin_part(kind)
+            item.pieces.append(words_of(value.get("delta")))
         case _ if name.endswith(".done"):
+            if not item.part and item.kind != "function_call" and _part_of(name):
+                item.begin_part(_part_of(name))
             whole = value.get("text", value.get("refusal", value.get("arguments")))
             if whole is None:
                 return

@@ -13,8 +13,10 @@ word counts (`calls.py`). The last event is finish and terminator in one.
     event or end of body                      outcome
     ----------------------------------------  -------------------------------
     an error in any of three shapes           Failed, with its bytes
-    response.completed / incomplete           Completed, or empty_200
+    response.completed / incomplete / done    Completed, or empty_200
+      with the status of a failure            Failed, with its bytes
       with a call whose arguments never ended Failed(eof_early): it was cut
+    [DONE], and nothing was begun or is open  Completed, or empty_200
     end of body before                        Failed(eof_early)
       where it ends in unreadable lines       Failed(bad_frame)
 
@@ -53,11 +55,20 @@ from trooper.wire.decoding import arguments_said
 from trooper.wire.framed import EventReader
 from trooper.wire.large import LargeEvent
 from trooper.wire.openai_responses.calls import ItemCalls
-from trooper.wire.openai_responses.shapes import AROUND_PARTS, Item, Response, StreamEvent, finish_of, said_by
-from trooper.wire.tolerant import fitted, is_nothing, unknown_in, words_of
+from trooper.wire.openai_responses.shapes import (
+    AROUND_PARTS,
+    Item,
+    Response,
+    StreamEvent,
+    finish_of,
+    said_by,
+    thought_part,
+)
+from trooper.wire.tolerant import DONE, fitted, is_nothing, unknown_in, words_of
 
 _decode: Final = msgspec.json.Decoder(StreamEvent).decode
-_FINISHING: Final = ("response.completed", "response.incomplete")
+#: The last of them by Codex' backend, at times.
+_FINISHING: Final = ("response.completed", "response.incomplete", "response.done")
 _ENDS_A_CALL: Final = ("response.function_call_arguments.done", "response.output_item.done")
 #: What says how far the answer is, and nothing of it.
 _HARMLESS_TYPES: Final = frozenset(
@@ -66,6 +77,8 @@ _HARMLESS_TYPES: Final = frozenset(
         "response.queued",
         *(f"response.{name}.{verb}" for name in AROUND_PARTS for verb in ("added", "done")),
         "response.output_text.annotation.added",
+        # As OpenAI's own types called it until 2025.
+        "response.output_text_annotation.added",
         "response.output_item.added",
         "response.output_item.done",
         "response.metadata",
@@ -101,6 +114,9 @@ def new_reader(max_event_bytes: int, *, choices: int = 1) -> ResponsesReader:
 class ResponsesReader(EventReader):
     """One answer's reader; `max_event_bytes` is how much of one event is kept."""
 
+    # The response has begun as one; a text in it was begun, and nobody has ended it.
+    _created: bool = field(default=False, init=False)
+    _is_open: bool = field(default=False, init=False)
     # What each part has said, as a sum.
     _said: dict[_Place, _Sum] = field(factory=dict, init=False)
     _calls: ItemCalls = field(factory=ItemCalls, init=False)
@@ -118,7 +134,7 @@ class ResponsesReader(EventReader):
         try:
             event = _decode(data)
         except NOT_JSON:
-            return None
+            return self._end_unsaid() if data.strip() == DONE else None
         kind = event.type or name
         if name == "error" or kind in ("error", "response.failed"):
             return None
@@ -139,6 +155,7 @@ class ResponsesReader(EventReader):
                 return self._say_arguments(self._at(event), event.delta)
             case "response.output_text.done":
                 missed = self._missed(event, "text", Text(event.text) if event.text else None)
+                self._is_open = False
                 return [*missed, PartEnd()]
             case "response.refusal.done":
                 return self._missed(event, "text", Refusal(event.refusal) if event.refusal else None)
@@ -151,14 +168,26 @@ class ResponsesReader(EventReader):
             case "response.output_item.done" if event.item is not None:
                 return self._end_item(self._at(event), event.item)
             case "response.created":
-                told = event.response or Response()
+                self._created, told = True, event.response or Response()
                 return [Begin(told.id, int(told.created_at), told.model, has_role=True)]
             case finishing if finishing in _FINISHING:
-                return self._end(event.response or Response(), finishing)
+                response = event.response or Response()
+                # A failure in disguise takes the slow road.
+                return None if response.has_failed else self._end(response, finishing)
             case harmless if harmless in _HARMLESS_TYPES and event.item is None:
                 return [Other()]
+            case thought if thought_part(thought):
+                return self._think(event, ends=thought.endswith(".done"))
             case _:
                 return None
+
+    def _think(self, event: StreamEvent, *, ends: bool) -> list[Event] | None:
+        """A thought under a name that no document has."""
+        if ends:
+            return self._missed(event, "thought", Reasoning(event.text) if event.text else None)
+        if event.delta is None:
+            return None
+        return self._say(event, "thought", Reasoning(event.delta) if event.delta else None)
 
     def _hear_slowly(self, value: object, name: str, raw: bytes) -> Sequence[Event]:
         if not isinstance(value, dict):
@@ -187,6 +216,7 @@ class ResponsesReader(EventReader):
         if said is None:
             return []
         self._content()
+        self._is_open = True
         at = self._at(event)
         place = _place(at, event, kind)
         self._said[place] = _sum(said, self._said.get(place, (0, 0)))
@@ -246,6 +276,7 @@ class ResponsesReader(EventReader):
         return self._calls.told(at, arguments, ends=False)
 
     def _end_item(self, at: int, item: Item) -> list[Event]:
+        self._is_open = False
         match item.type:
             case "function_call":
                 new: list[Event] = []
@@ -295,13 +326,14 @@ class ResponsesReader(EventReader):
                     if item.id not in self._places and number not in self._begun:
                         # Something of the provider's own that came with the end alone.
                         events.append(Other(continuable=False))
-        events += self._calls.untold() if kind != "response.incomplete" else ()
-        if not self._calls.all_whole and kind != "response.incomplete":
-            # Its arguments began and never ended: an end that lies (pi#9897).
-            self._fail(Failed(FailureKind.EOF_EARLY), b"")
-            return ()
         if kind == "response.incomplete":
             response.status = "incomplete"
+        if response.status != "incomplete":
+            events += self._calls.untold()
+            if not self._calls.all_whole:
+                # Its arguments began and never ended: an end that lies (pi#9897).
+                self._fail(Failed(FailureKind.EOF_EARLY), b"")
+                return ()
         reason, word = finish_of(response, has_calls=len(self._calls) > 0)
         if response.usage is not None:
             self._counted = self._counted or response.usage.output_tokens > 0
@@ -310,6 +342,17 @@ class ResponsesReader(EventReader):
         self._has_content = self._has_content or reason is not FinishReason.STOP
         ended = self._terminate()
         return [*events, Finish(reason, word), *ended] if ended else ()
+
+    def _end_unsaid(self) -> Sequence[Event]:
+        """A terminator that is another wire's, and no last event: so agents of MLflow end, which begin nothing."""
+        if self._created or self._is_open or not self._calls.all_whole:
+            # It stands behind broken answers as well: what was begun has its own end.
+            self._fail(Failed(FailureKind.EOF_EARLY), b"")
+            return ()
+        self._ended = True
+        ended = self._terminate()
+        reason = FinishReason.TOOL_CALLS if len(self._calls) else FinishReason.STOP
+        return [Finish(reason, ""), *ended] if ended else ()
 
 
 def _is_news(kind: str) -> bool:

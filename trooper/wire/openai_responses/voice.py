@@ -91,9 +91,13 @@ class ResponsesVoice:
             return raw
         self._last_raw = raw
         if len(events) == 1 and self._items.open is not None and not self._items.left:
+            part = self._items.open.part
             match events[0]:
-                case Text(text) | Refusal(text) | Reasoning(text) if self._items.open.part:
+                case Text(text) if part == "output_text":
                     # Nearly every event; what it says about the items is known.
+                    self._items.open.pieces.append(text)
+                    return raw
+                case Reasoning(text) if part in ("reasoning_text", "summary_text"):
                     self._items.open.pieces.append(text)
                     return raw
                 case ToolCallDelta() if not events[0].name:
@@ -143,7 +147,7 @@ class ResponsesVoice:
                 self._started, self.response = True, response
             case "response.in_progress":
                 self._in_progress_said = True
-            case "response.completed" | "response.incomplete" if isinstance(response, dict):
+            case "response.completed" | "response.incomplete" | "response.done" if isinstance(response, dict):
                 self.answer = response
             case _:
                 pass
