@@ -359,7 +359,8 @@ def _responses_text(objects: list[dict[str, Any]]) -> str:
     for value in objects if not said else ():
         if value.get("type") == "response.completed":
             items = (value.get("response") or {}).get("output") or []
-            said = "".join(words((item or {}).get("content")) for item in items)
+            told = [item for item in items if isinstance(item, dict) and item.get("type") != "reasoning"]
+            said = "".join(words(item.get("content")) for item in told)
     return said
 
 

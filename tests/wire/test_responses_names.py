@@ -190,6 +190,16 @@ def test_so_does_one_that_calls() -> None:
     assert outcome == Completed()
 
 
+def test_items_that_have_an_end_and_no_place_are_several() -> None:
+    more = {**WORDS, "id": "m2", "content": [{"type": "output_text", "text": "Ho"}]}
+    calls = [{**CALL, "id": f"f{n}", "call_id": f"c{n}"} for n in (1, 2)]
+    ends = [{"type": "response.output_item.done", "item": item} for item in (WORDS, more, *calls)]
+    events, outcome = read(*ends, DONE)
+    assert [event.text for event in events if isinstance(event, Text)] == ["Hi", "Ho"]
+    assert [event.id for event in events if isinstance(event, ToolCallDelta) and event.id] == ["c1", "c2"]
+    assert outcome == Completed()
+
+
 @pytest.mark.parametrize(
     "before",
     [

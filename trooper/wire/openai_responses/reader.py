@@ -30,12 +30,11 @@ forwarded, and the answer cannot be continued from then on.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
-from attrs import define, evolve, field
+from attrs import define, field
 
 from trooper.core.events import (
     Begin,
@@ -64,6 +63,7 @@ from trooper.wire.openai_responses.shapes import (
     said_by,
     thought_part,
 )
+from trooper.wire.openai_responses.sums import Sum, rest_of, sum_of
 from trooper.wire.tolerant import DONE, fitted, is_nothing, unknown_in, words_of
 
 _decode: Final = msgspec.json.Decoder(StreamEvent).decode
@@ -101,8 +101,6 @@ _HARMLESS_KEYS: Final = frozenset(
 )
 #: A part of a part: output index, and the part's own index with its kind.
 _Place = tuple[int, str, int]
-#: How long a text is, and its check sum.
-_Sum = tuple[int, int]
 
 
 def new_reader(max_event_bytes: int, *, choices: int = 1) -> ResponsesReader:
@@ -118,7 +116,7 @@ class ResponsesReader(EventReader):
     _created: bool = field(default=False, init=False)
     _is_open: bool = field(default=False, init=False)
     # What each part has said, as a sum.
-    _said: dict[_Place, _Sum] = field(factory=dict, init=False)
+    _said: dict[_Place, Sum] = field(factory=dict, init=False)
     _calls: ItemCalls = field(factory=ItemCalls, init=False)
     # The last item that began, for events that do not say where they belong.
     _last: int = field(default=-1, init=False)
@@ -128,7 +126,7 @@ class ResponsesReader(EventReader):
     # Where several calls have begun: the place of the last of them. Only their ids tell them apart.
     _shared: dict[int, int] = field(factory=dict, init=False)
     # What each item has said, as a sum: it comes again as a whole, sometimes under another place.
-    _sums: dict[tuple[int, str], _Sum] = field(factory=dict, init=False)
+    _sums: dict[tuple[int, str], Sum] = field(factory=dict, init=False)
 
     def _hear(self, data: bytes, name: str, raw: bytes) -> Sequence[Event] | None:
         try:
@@ -166,7 +164,7 @@ class ResponsesReader(EventReader):
             case "response.output_item.added" if event.item is not None:
                 return self._begin_item(event.output_index, event.item)
             case "response.output_item.done" if event.item is not None:
-                return self._end_item(self._at(event), event.item)
+                return self._end_item(self._at_end(event, event.item), event.item)
             case "response.created":
                 self._created, told = True, event.response or Response()
                 return [Begin(told.id, int(told.created_at), told.model, has_role=True)]
@@ -219,8 +217,8 @@ class ResponsesReader(EventReader):
         self._is_open = True
         at = self._at(event)
         place = _place(at, event, kind)
-        self._said[place] = _sum(said, self._said.get(place, (0, 0)))
-        self._sums[at, kind] = _sum(said, self._sums.get((at, kind), (0, 0)))
+        self._said[place] = sum_of(said, self._said.get(place, (0, 0)))
+        self._sums[at, kind] = sum_of(said, self._sums.get((at, kind), (0, 0)))
         return [said]
 
     def _at(self, event: StreamEvent) -> int:
@@ -231,7 +229,21 @@ class ResponsesReader(EventReader):
         item_id = event.item_id or (event.item.id if event.item is not None else "")
         if index in self._shared:
             return self._places.get(item_id, self._shared[index])
-        return self._places.get(item_id, max(0, self._last) if index is None else index)
+        if index is None:
+            return self._places.setdefault(item_id, max(0, self._last)) if item_id else max(0, self._last)
+        return self._places.get(item_id, index)
+
+    def _at_end(self, event: StreamEvent, item: Item) -> int:
+        """The same for the end of an item, which may be all that is said of it."""
+        if event.output_index is not None or not item.id or item.id in self._places:
+            return self._at(event)
+        call = self._calls.place_of(item)
+        if call is not None:
+            return call
+        if max(0, self._last) in self._places.values():
+            # Another one has begun there.
+            self._last = self._places[item.id] = max(self._places.values()) + 1
+        return self._at(event)
 
     def _missed(self, event: StreamEvent, kind: str, said: Event | None) -> list[Event]:
         """What a part says when it is done, where it said nothing before."""
@@ -239,9 +251,9 @@ class ResponsesReader(EventReader):
             return []
         at = self._at(event)
         before = self._said.get(_place(at, event, kind))
-        if before is None and _sum(said) == self._sums.get((at, kind)):
+        if before is None and sum_of(said) == self._sums.get((at, kind)):
             return []
-        rest = said if before is None else _rest(said, before)
+        rest = said if before is None else rest_of(said, before)
         return [] if rest is None else self._say(event, kind, rest)
 
     def _begin_item(self, given: int | None, item: Item) -> list[Event]:
@@ -299,11 +311,11 @@ class ResponsesReader(EventReader):
             if said is None:
                 continue
             before = self._said.get(place)
-            if before is None and _sum(said) in self._sums.values():
+            if before is None and sum_of(said) in self._sums.values():
                 continue
-            rest = said if before is None else _rest(said, before)
+            rest = said if before is None else rest_of(said, before)
             if rest is not None:
-                self._said[place] = self._sums[output_index, "text"] = _sum(said)
+                self._said[place] = self._sums[output_index, "text"] = sum_of(said)
                 self._has_content = True
                 events.append(rest)
         return events
@@ -361,26 +373,6 @@ def _is_news(kind: str) -> bool:
 
 def _place(at: int, event: StreamEvent, kind: str) -> _Place:
     return (at, kind, event.content_index if kind == "text" else event.summary_index)
-
-
-def _sum(said: Event, before: _Sum = (0, 0)) -> _Sum:
-    match said:
-        case Text(text) | Refusal(text) | Reasoning(text):
-            return before[0] + len(text), zlib.crc32(text.encode("utf-8", "surrogatepass"), before[1])
-        case _:
-            return before
-
-
-def _rest(said: Event, before: _Sum) -> Event | None:
-    """What `said` has more than what was said before; `None` where that is nothing, or another text."""
-    size, _ = before
-    match said:
-        case Text(text) | Refusal(text) | Reasoning(text) if len(text) > size:
-            begun = evolve(said, text=text[:size]) if size else None
-            same = begun is None or _sum(begun) == before
-            return evolve(said, text=text[size:]) if same else None
-        case _:
-            return None
 
 
 def _with_arguments(value: Mapping[str, object]) -> Mapping[str, object]:
