@@ -144,7 +144,7 @@ def test_what_is_learned_is_said_on() -> None:
         "object": "chat.completion.chunk",
         "created": 1_790_000_000,
         "model": "gpt-4o",
-        "system_fingerprint": "fp_other",
+        "system_fingerprint": "fp_trooper",
         "choices": [
             {"index": 0, "delta": {"content": " it."}, "logprobs": None, "finish_reason": None},
         ],

@@ -158,8 +158,9 @@ class OpenCalls:
         if call is None:
             # Ollama, Gemini and others send calls without arguments as "";
             # the start of the next call is then the only sign of their end.
-            for earlier in self._calls.values():
-                earlier.whole = earlier.whole or (not earlier.closed and earlier.is_blank)
+            # Those before the last one were ended by it.
+            if (last := next(reversed(self._calls.values()), None)) is not None:
+                last.whole = last.whole or (not last.closed and last.is_blank)
             call = self._calls[delta.index] = _Call()
         call.id = call.id or delta.id
         call.name = call.name or delta.name

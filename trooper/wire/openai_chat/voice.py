@@ -177,8 +177,8 @@ class ChatVoice:
             "object": "chat.completion.chunk",
             "created": self.created,
             "model": self.model,
-            # Not the provider's words. SDKs that demand the key read a chunk without it as no chunk.
-            "system_fingerprint": "fp_other",
+            # Whose words these are. SDKs that demand the key read a chunk without it as no chunk.
+            "system_fingerprint": "fp_trooper",
             "choices": choices,
         }
         if self.wants_usage:

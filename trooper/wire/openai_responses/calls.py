@@ -64,7 +64,8 @@ class ItemCalls:
         the order says nothing.
         """
         places = [self._by_id.get(item.call_id or item.id) for item in items]
-        free = [at for at in self._at if at not in places]
+        named = set(places)
+        free = [at for at in self._at if at not in named]
         for number, item in enumerate(items):
             if places[number] is None and item.type == "function_call":
                 same = next((at for at in free if self._is_like(self._at[at], item)), None)

@@ -122,6 +122,8 @@ class ResponsesReader(EventReader):
     _last: int = field(default=-1, init=False)
     # Where items have begun; the same by their ids.
     _begun: set[int] = field(factory=set, init=False)
+    # The place behind all of them.
+    _free: int = field(default=0, init=False)
     _places: dict[str, int] = field(factory=dict, init=False)
     # Where several calls have begun: the place of the last of them. Only their ids tell them apart.
     _shared: dict[int, int] = field(factory=dict, init=False)
@@ -259,10 +261,12 @@ class ResponsesReader(EventReader):
     def _begin_item(self, given: int | None, item: Item) -> list[Event]:
         self._last = output_index = self._last + 1 if given is None else given
         self._begun.add(output_index)
+        self._free = max(self._free, output_index + 1)
         if item.type == "function_call" and self._calls.has_other(output_index, item):
             # A place of its own, also where another item comes to it.
-            self._shared[output_index] = self._last = output_index = max(self._begun) + 1
+            self._shared[output_index] = self._last = output_index = self._free
             self._begun.add(output_index)
+            self._free += 1
         if item.id:
             self._places[item.id] = output_index
         match item.type:
