@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trooper.core.outcome import Answer, Failed, FailureKind
-from trooper.wire.faults import find_error, is_error_finish, read_answer
+from trooper.wire.faults import find_error, read_answer
+from trooper.wire.finishes import is_error_finish
 
 K = FailureKind
 JSON = st.recursive(

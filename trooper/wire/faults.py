@@ -149,19 +149,15 @@ _BY_STATUS: Final[Mapping[int, FailureKind]] = {
     529: K.OVERLOADED,
 }
 
-#: Finish reasons that are failures in disguise (OpenRouter, Mistral; DeepSeek; SGLang).
-_ERROR_FINISHES: Final = frozenset(
+#: Events that tell of a failure, by their type or, in gateways before Bedrock, by their name alone.
+_FAILURE_EVENTS: Final = frozenset(
     {
-        *("error", "insufficient_system_resource", "abort", "network_error"),
-        # Cohere's and watsonx' words, and their neighbours'.
-        *("aborted", "cancelled", "canceled", "failed", "internal_error", "server_error", "timeout"),
+        *("error", "exception", "response.error", "response.failed", "response.cancelled"),
+        *(member.lower() for member in _BEDROCK_MEMBERS),
     }
 )
-
-
-def is_error_finish(word: str) -> bool:
-    """Whether a finish reason says that the answer has failed."""
-    return word.lower() in _ERROR_FINISHES
+#: What a response says of itself that is none, whatever its last event is called.
+_FAILED_STATUSES: Final = ("failed", "cancelled")
 
 
 def find_error(value: object, event_name: str = "") -> Failed | None:
@@ -175,8 +171,9 @@ def find_error(value: object, event_name: str = "") -> Failed | None:
     """
     if isinstance(value, list):
         value = value[0] if value else None
+    kind = _failure_event(value, event_name)
     if not isinstance(value, dict):
-        return Failed(K.IN_BAND_ERROR) if event_name == "error" else None
+        return Failed(K.IN_BAND_ERROR) if kind else None
     groq = value.get("x_groq")
     error = value.get("error")
     if _is_none(error):
@@ -187,10 +184,10 @@ def find_error(value: object, event_name: str = "") -> Failed | None:
         if member is not None:
             return Failed(_BY_WORD[member.lower()])
         response = value.get("response")
-        if value.get("type") == "response.failed" and isinstance(response, dict):
+        if isinstance(response, dict) and (kind or response.get("status") in _FAILED_STATUSES):
             error = response.get("error") or value
-        elif value.get("object") == "error" or "error" in (value.get("type"), event_name):
-            error = innermost(value)
+        elif kind or value.get("object") == "error":
+            error = {"type": kind, **value} if kind in _BY_WORD else innermost(value)
         else:
             error = bare_error(value)
     return None if error is None else _classify(error)
@@ -204,6 +201,13 @@ def find_problem(value: object) -> Failed | None:
     """
     told = problem_in(value)
     return None if told is None else _classify(told)
+
+
+def _failure_event(value: object, event_name: str) -> str:
+    """What an event that tells of a failure is called; nothing where it tells of none."""
+    told = value.get("type") if isinstance(value, dict) else None
+    names = (name.lower() for name in (told, event_name) if isinstance(name, str))
+    return next((name for name in names if name in _FAILURE_EVENTS), "")
 
 
 def _is_none(error: object) -> bool:

@@ -105,9 +105,11 @@ def texts_in(data: bytes) -> Sequence[bytes]:
 
 
 def objects_in(raw: bytes) -> Sequence[Mapping[str, object]]:
-    """The JSON objects that one event holds: one, if it is framed as it should be."""
-    read = map(read_leniently, texts_in(parse_sse(raw).data or b""))
-    return [one.value for one in read if one is not None and isinstance(one.value, dict)]
+    """The JSON objects that one event holds: one, if it is framed as it should be. Some say their type in its name."""
+    sse = parse_sse(raw)
+    read = map(read_leniently, texts_in(sse.data or b""))
+    named = {"type": sse.name} if sse.name else {}
+    return [{**named, **one.value} for one in read if one is not None and isinstance(one.value, dict)]
 
 
 def is_nothing(value: object, _depth: int = 0) -> bool:
@@ -207,7 +209,7 @@ _WORDS_BESIDE: Final = frozenset({"signature", "opaque", "status", "state"})
 _NUMBERS_BESIDE: Final = frozenset(
     {
         *("id", "index", "position", "step", "count", "tokens", "seed", "logprob", "score"),
-        *("ms", "time", "ts", "timestamp"),
+        *("ms", "time", "ts", "timestamp", "at"),
     }
 )
 #: The same where it is a list of numbers.

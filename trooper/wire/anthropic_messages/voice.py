@@ -46,6 +46,8 @@ from trooper.wire.notes import ID, comment_line, legs_note, with_note
 from trooper.wire.tolerant import objects_in
 
 _encode: Final = msgspec.json.Encoder().encode
+#: In the start of a block.
+_STARTS: Final = b"content_block_start"
 #: The API takes no other characters in the id of a call.
 _NOT_IN_IDS: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
@@ -107,8 +109,8 @@ class MessagesVoice:
         """
         self._has_ids = self._has_ids or ID in received.raw
         events = received.events
-        if len(events) == 1 and isinstance(events[0], Text | Reasoning):
-            # Nearly every event; what it says about the blocks is known.
+        if len(events) == 1 and isinstance(events[0], Text | Reasoning) and _STARTS not in received.raw:
+            # Nearly every event; what it says about the blocks is known. Some put words into a block's start.
             return received.raw
         self._learn(received)
         if legs and any(isinstance(e, Finish) for e in events):

@@ -46,10 +46,10 @@ from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Failed, FailureKind, Outcome
 from trooper.wire.calls import CallPieces
 from trooper.wire.decoding import arguments_said
-from trooper.wire.faults import is_error_finish
+from trooper.wire.finishes import is_error_finish, reason_of
 from trooper.wire.framed import EventReader
 from trooper.wire.large import LargeEvent
-from trooper.wire.openai_chat.keys import CHUNK_KEYS, DELTA_KEYS, reason_of
+from trooper.wire.openai_chat.keys import CHUNK_KEYS, DELTA_KEYS
 from trooper.wire.tolerant import (
     DONE,
     fitted,

@@ -25,9 +25,9 @@ from trooper.core.events import (
 )
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.wire.decoding import arguments_said
-from trooper.wire.faults import is_error_finish
+from trooper.wire.finishes import is_error_finish, reason_of
 from trooper.wire.framed import ENDED_EMPTY
-from trooper.wire.openai_chat.keys import MESSAGE_KEYS, reason_of
+from trooper.wire.openai_chat.keys import MESSAGE_KEYS
 from trooper.wire.tolerant import (
     content_of,
     is_nothing,

@@ -14,7 +14,7 @@ from typing import Final
 from attrs import define, field
 
 from trooper.wire.decoding import arguments_said
-from trooper.wire.openai_responses.shapes import AROUND_PARTS
+from trooper.wire.openai_responses.shapes import AROUND_PARTS, thought_part
 from trooper.wire.tolerant import words_of
 
 #: What the deltas of a part are called, by its kind.
@@ -232,7 +232,7 @@ class Items:
                 self._learn_begin(_index(value, self._next), item)
             case "response.output_item.done" if isinstance(item, dict):
                 self._learn_end(_index(value, -1), item)
-            case str(name) if name in _FILLED or name in _WHOLE or name in _PART_BEGINS or name in _PART_ENDS:
+            case str(name) if _filled(name) or _whole(name) or name in _PART_BEGINS or name in _PART_ENDS:
                 _learn_part(self._about(name, value), name, value)
             case str(name) if name in (_CALL_GROWS, _CALL_TOLD):
                 call = self._find(_index(value, -1), value.get("item_id")) or self.open
@@ -285,7 +285,7 @@ class Items:
         """The item that a part is of. Some fill one that they never began."""
         part = value.get("part")
         told = str(part.get("type")) if isinstance(part, dict) else ""
-        kind = "message" if (_FILLED.get(name) or _WHOLE.get(name) or told) in _OF_MESSAGE else "reasoning"
+        kind = "message" if (_filled(name) or _whole(name) or told) in _OF_MESSAGE else "reasoning"
         found = self._find(_index(value, -1), value.get("item_id"))
         is_placed = _index(value, -1) >= 0 or bool(value.get("item_id"))
         last = self.open if found is None and not is_placed else found
@@ -302,19 +302,29 @@ class Items:
         return f"{prefix}_trooper_{len(self._values)}"
 
 
+def _filled(name: str) -> str:
+    """The kind of the part that an event of this name adds to; nothing for any other event."""
+    return _FILLED.get(name) or (thought_part(name) if name.endswith(".delta") else "")
+
+
+def _whole(name: str) -> str:
+    """The kind of the part that an event of this name says as a whole; nothing for any other event."""
+    return _WHOLE.get(name) or (thought_part(name) if name.endswith(".done") else "")
+
+
 def _learn_part(item: OpenItem, name: str, value: Mapping[str, object]) -> None:
     """Take in one forwarded event about a part of an item that is open."""
     told = value.get("part")
-    kind = str(told.get("type")) if isinstance(told, dict) else _FILLED.get(name) or _WHOLE.get(name) or ""
+    kind = str(told.get("type")) if isinstance(told, dict) else _filled(name) or _whole(name)
     place = value.get("summary_index" if _is_summary(kind) else "content_index")
     index = place if isinstance(place, int) else None
     before = item.find_part(kind, index)
-    if name in _FILLED:
+    if _filled(name):
         if words := words_of(value.get("delta")):
             part = item.part_at(kind, index)
             part.pieces.append(words)
             part.told = False
-    elif name in _WHOLE:
+    elif _whole(name):
         # What has ended is only repeated.
         if before is None or before.ended is None:
             item.part_at(kind, index).tell(words_of(value.get("text", value.get("refusal"))))

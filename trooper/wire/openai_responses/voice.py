@@ -149,7 +149,7 @@ class ResponsesVoice:
                 self._started, self.response = True, response
             case "response.in_progress":
                 self._in_progress_said = True
-            case "response.completed" | "response.incomplete" if isinstance(response, dict):
+            case "response.completed" | "response.incomplete" | "response.done" if isinstance(response, dict):
                 self.answer = response
             case _:
                 pass
