@@ -24,10 +24,11 @@ def comment_line(words: str, *, has_ids: bool = False) -> bytes:
     """
     A comment of server-sent events; every client ignores it.
 
-    Where events have ids, many SDKs take each empty line for the end of an event, also of one without
-    data, and fail on that. An empty id puts an end to it.
+    The empty line behind it is for those who split a stream at empty lines. Where events
+    have ids there is none: SDKs that keep the last id take each for the end of an event,
+    also of one without data, and fail on that. An empty id in front would forget theirs.
     """
-    return (b"id:\n" if has_ids else b"") + f": {words}\n\n".encode()
+    return f": {words}\n".encode() + (b"" if has_ids else b"\n")
 
 
 def legs_note(legs: Sequence[LegNote]) -> dict[str, object]:
