@@ -65,7 +65,7 @@ def test_what_nobody_reads_is_bounded_and_counted_in_its_place(size: int) -> Non
 def test_a_line_is_one_write() -> None:
     """Two workers share standard error."""
     with pipe() as (reading, writing):
-        stream = Stream(Outlet(writing), writing, "utf-8")
+        stream = Stream(Outlet(writing), "utf-8")
         print("first", 1, file=stream)
         stream.write("second\nand its rest\n")
         stream.write("no end of a line")
@@ -165,6 +165,29 @@ def test_who_speaks_in_the_middle_of_a_line_is_heard_as_well() -> None:
         assert sorted(os.read(reading, 4096).splitlines()) == [b"inner", b"outer"]
 
 
+def test_where_no_thread_can_be_had_the_next_line_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with pipe() as (reading, writing):
+        outlet = Outlet(writing)
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", none_left)
+            for number in range(MAX_WAITING_WRITES + 5):
+                outlet.put(line(number, 8))
+            assert not outlet.finish(0.0)
+        reader = Reader(reading)
+        outlet.put(b"one more\n")
+        assert outlet.finish(LONG_S)
+        outlet.put(b"last\n")
+        assert outlet.finish(LONG_S)
+        os.close(writing)
+        *kept, gap, last = reader.lines()
+
+    assert kept == [line(number, 8) for number in range(MAX_WAITING_WRITES)]
+    assert (lost(gap), last) == (6, b"last\n")
+
+
 def test_many_threads_speak_at_once() -> None:
     with pipe() as (reading, writing):
         reader = Reader(reading)
@@ -193,7 +216,7 @@ class TestStreams:
     @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "cp1252"])
     def test_no_character_fails(self, encoding: str) -> None:
         with pipe() as (reading, writing):
-            stream = Stream(Outlet(writing), writing, encoding)
+            stream = Stream(Outlet(writing), encoding)
             stream.write("é 灯台 \udc80 \ud83d \x00 🗼\n")
             assert stream.outlet.finish(LONG_S)
             heard = os.read(reading, 4096)
@@ -220,7 +243,7 @@ class TestStreams:
 
     def test_twice_is_once(self) -> None:
         with pipe() as (_, writing):
-            stream = Stream(Outlet(writing), writing, "utf-8")
+            stream = Stream(Outlet(writing), "utf-8")
             assert aside(stream) is stream
 
     def test_both_into_one_file_keep_their_order(self) -> None:
@@ -237,7 +260,7 @@ class TestStreams:
 
     def test_it_is_as_much_of_a_terminal_as_before(self) -> None:
         with pipe() as (_, writing):
-            stream = Stream(Outlet(writing), writing, "utf-8")
+            stream = Stream(Outlet(writing), "utf-8")
             assert stream.fileno() == writing
             assert not stream.isatty()
             assert stream.writable()

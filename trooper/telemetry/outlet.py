@@ -182,6 +182,8 @@ def _lines(text: bytes) -> int:
 
 
 def _has_room(descriptor: int, within_s: float | None) -> bool:
+    if not hasattr(select, "poll"):  # Windows, where no write says that it would have to wait.
+        return True
     waiting = select.poll()
     waiting.register(descriptor, select.POLLOUT)
     return bool(waiting.poll(None if within_s is None else within_s * 1000))
@@ -192,34 +194,31 @@ class _Bytes(io.BufferedIOBase):
 
     name = "<aside>"
 
-    def __init__(self, outlet: Outlet, place: int) -> None:
+    def __init__(self, outlet: Outlet) -> None:
         super().__init__()
-        self.outlet = outlet
-        self._place = place
+        self._outlet = outlet
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: ReadableBuffer, /) -> int:
         text = bytes(data)
-        self.outlet.put(text)
+        self._outlet.put(text)
         return len(text)
 
     def fileno(self) -> int:
-        """Where the lines end up in: for child processes, and for who asks whether it is a terminal."""
-        return self._place
+        """For who hands the file to a child process, or asks whether it is a terminal."""
+        return self._outlet.descriptor
 
     def isatty(self) -> bool:
-        return os.isatty(self._place)
+        return os.isatty(self._outlet.descriptor)
 
 
 class Stream(io.TextIOWrapper):
-    """A text stream into an outlet. No character is one that it cannot say."""
+    """A text stream into an outlet. There is no character that it cannot say."""
 
-    def __init__(self, outlet: Outlet, place: int, encoding: str) -> None:
-        super().__init__(
-            _Bytes(outlet, place), encoding=encoding, errors="backslashreplace", line_buffering=True
-        )
+    def __init__(self, outlet: Outlet, encoding: str) -> None:
+        super().__init__(_Bytes(outlet), encoding=encoding, errors="backslashreplace", line_buffering=True)
         self.outlet = outlet
 
 
@@ -239,13 +238,11 @@ def aside(stream: TextIO | None, beside: TextIO | None = None) -> TextIO:
         return stream
     if stream is None:
         # The lowest free number: mostly the one that is missing, so that no socket gets it.
-        silence = os.open(os.devnull, os.O_WRONLY)
-        return Stream(Outlet(silence), silence, "utf-8")
+        return Stream(Outlet(os.open(os.devnull, os.O_WRONLY)), "utf-8")
     try:
-        place = stream.fileno()
-        if isinstance(beside, Stream) and os.path.sameopenfile(place, beside.fileno()):
-            return Stream(beside.outlet, place, stream.encoding)
-        return Stream(Outlet(os.dup(place)), place, stream.encoding)
+        if isinstance(beside, Stream) and os.path.sameopenfile(stream.fileno(), beside.fileno()):
+            return Stream(beside.outlet, stream.encoding)
+        return Stream(Outlet(os.dup(stream.fileno())), stream.encoding)
     except (OSError, ValueError, AttributeError):
         return stream
 
@@ -263,12 +260,12 @@ def _give_back(*before: TextIO | None) -> None:
     """The end of the process: what was said is written, bounded in time, and Python's own last words go straight."""
     now = sys.stdout, sys.stderr
     until = time.monotonic() + LAST_WORDS_S
-    for stream in now:
-        if isinstance(stream, Stream):
+    for stream, place in zip(now, before, strict=True):
+        if isinstance(stream, Stream) and place is not None:
             written = stream.outlet.finish(max(0.0, until - time.monotonic()))
             if not (written and _has_room(stream.fileno(), 0)):
                 # Nor does Python itself wait there.
                 nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, stream.fileno())
+                os.dup2(nowhere, place.fileno())
                 os.close(nowhere)
-    sys.stdout, sys.stderr = (old or new for old, new in zip(before, now, strict=True))
+    sys.stdout, sys.stderr = (place or stream for stream, place in zip(now, before, strict=True))

@@ -13,7 +13,7 @@ from typing import Any
 
 import hypercorn.logging
 
-from trooper.telemetry.outlet import LAST_WORDS_S, Stream, aside
+from trooper.telemetry.outlet import LAST_WORDS_S, aside
 
 _make_logger = vars(hypercorn.logging)["_create_logger"]
 
@@ -26,9 +26,11 @@ def put_server_log_aside() -> None:
 def _make_logger_aside(*how: Any, **more: Any) -> logging.Logger | None:
     logger: logging.Logger | None = _make_logger(*how, **more)
     for handler in logger.handlers if logger is not None else ():
-        if isinstance(handler, logging.FileHandler) and not isinstance(handler.stream, Stream):
-            stream = aside(handler.stream)
-            if isinstance(stream, Stream):
+        if isinstance(handler, logging.FileHandler):
+            opened: Any = handler.stream
+            stream: Any = aside(opened)
+            if stream is not opened:
                 atexit.register(stream.outlet.finish, LAST_WORDS_S)
-            handler.setStream(stream)  # type: ignore[arg-type]
+                opened.close()  # Ours has a descriptor of its own.
+                handler.stream = stream
     return logger
