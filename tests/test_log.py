@@ -70,6 +70,71 @@ def test_a_log_that_nobody_can_have_ends_nothing() -> None:
         structlog.configure(**before)
 
 
+def test_a_closed_log_ends_nothing() -> None:
+    before = structlog.get_config()
+    closed = io.StringIO()
+    closed.close()
+    try:
+        set_up_logging(closed)
+        structlog.get_logger().info("happened")
+    finally:
+        structlog.configure(**before)
+
+
+class Unsayable:
+    """What a bug of ours may hand to the log."""
+
+    def __repr__(self) -> str:
+        raise ZeroDivisionError
+
+
+def _deep() -> object:
+    value: object = ()
+    for _ in range(100_000):
+        value = (value,)
+    return value
+
+
+def _round() -> object:
+    value: list[object] = []
+    value.append(value)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        (Unsayable(), "ZeroDivisionError"),
+        ({(1, 2): 3}, "TypeError"),
+        (_round(), "ValueError"),
+        (_deep(), "RecursionError"),
+    ],
+    ids=["repr", "key", "round", "deep"],
+)
+def test_what_cannot_be_said_costs_its_line_and_nothing_else(
+    stream: Writes, value: object, error: str
+) -> None:
+    log = structlog.get_logger()
+    log.warning("happened", value=value)
+    log.info(value)
+    log.info("happened", count=1)
+
+    told, without_name, after = map(json.loads, stream.pieces)
+    timestamps = [line.pop("timestamp") for line in (told, without_name, after)]
+    assert all(timestamps)
+    assert told == {"event": "log_line_unsaid", "of": "happened", "error": error, "level": "warning"}
+    assert without_name == {"event": "log_line_unsaid", "of": None, "error": error, "level": "info"}
+    assert after == {"count": 1, "event": "happened", "level": "info"}
+
+
+def test_what_is_said_as_something_else_is_said(stream: Writes) -> None:
+    structlog.get_logger().error("failed", exc_info=ValueError(Unsayable()), name="\udc80 \ud83d é")
+
+    (line,) = stream.pieces
+    assert line.isascii()
+    assert json.loads(line)["name"] == "\udc80 \ud83d é"
+
+
 def test_states_and_reasons_are_logged_as_their_words(stream: Writes) -> None:
     leg = LegReport(
         *("openai", "gpt-4o", How.CONTINUE, FailureKind.UNFIT, Phase.TEXT),

@@ -18,8 +18,10 @@ from trooper.errors import ConfigError
 from trooper.relay.dispatch import answer
 from trooper.services import open_services
 from trooper.telemetry.log import set_up_logging
+from trooper.telemetry.outlet import take_over_output
 from trooper.web.asgi import Application
 from trooper.web.http1 import keep_to_http
+from trooper.web.server_log import put_server_log_aside
 
 
 def _load_or_exit() -> Config:
@@ -39,6 +41,8 @@ def _load_or_exit() -> Config:
         raise SystemExit(2) from None
 
 
+take_over_output()
 set_up_logging()
+put_server_log_aside()
 keep_to_http()
 app = Application(_load_or_exit(), open_services, answer)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -20,7 +19,7 @@ from attrs import evolve
 from cyclopts import Parameter
 
 from trooper import __version__
-from trooper.commands.output import OutputLost, watched_output
+from trooper.commands.output import watched_output
 from trooper.config import Config, Key, checked
 from trooper.errors import ConfigError
 from trooper.web.serve import Server, open_listeners
@@ -63,6 +62,7 @@ def serve(
     from trooper.relay.dispatch import answer
     from trooper.services import open_services
     from trooper.telemetry.log import set_up_logging
+    from trooper.telemetry.outlet import take_over_output
     from trooper.web.asgi import Application
 
     try:
@@ -70,6 +70,7 @@ def serve(
     except ConfigError as error:
         print(f"trooper: configuration error: {error}", file=sys.stderr)
         return MISUSED
+    take_over_output()
     set_up_logging()
     server = settings.server
     try:
@@ -131,9 +132,7 @@ def _load(file: Path | None, host: str | None, port: int | None, *, embedded: bo
 
 
 def _say(line: str) -> None:
-    # Streams do not end because nobody reads what a server says of itself.
-    with suppress(OutputLost):
-        print(f"trooper: {line}", flush=True)
+    print(f"trooper: {line}", flush=True)
 
 
 def _summary(config: Config) -> list[str]:

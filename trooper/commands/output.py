@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from trooper.errors import TrooperError
+from trooper.telemetry.outlet import Stream
 
 #: As for everything else that did not work.
 _LOST: Final = 1
@@ -90,7 +91,9 @@ def watched_output() -> Iterator[None]:
         if isinstance(sys.stdout, Output):
             # Its end would close what it was given.
             sys.stdout.detach()
-        sys.stdout, sys.stderr = before, errors
+        # A server's stay for the life of its process, so that a traceback does not wait either.
+        if not isinstance(sys.stdout, Stream):
+            sys.stdout, sys.stderr = before, errors
         silence.close()
 
 

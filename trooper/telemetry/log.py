@@ -7,14 +7,23 @@ from __future__ import annotations
 import enum
 import logging
 import sys
+from collections.abc import MutableMapping
 from contextlib import suppress
-from typing import TextIO, cast
+from typing import Any, Final, TextIO, cast
 
 import structlog
 from attrs import asdict, frozen
+from structlog.typing import Processor
 
 from trooper.core.unfit import Unfit
 from trooper.telemetry.report import Ending, PassedReport, RequestReport
+
+_PROCESSORS: Final[tuple[Processor, ...]] = (
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.format_exc_info,
+    structlog.processors.JSONRenderer(),
+)
 
 
 def log_request(report: RequestReport) -> None:
@@ -46,23 +55,42 @@ class _MayBeLost:
     stream: TextIO
 
     def write(self, text: str) -> None:
-        with suppress(OSError):
+        # The other one: the stream is closed.
+        with suppress(OSError, ValueError):
             self.stream.write(text)
 
     def flush(self) -> None:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             self.stream.flush()
+
+
+def _line(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
+    """The event as its line. What cannot be said costs its line and nothing else."""
+    try:
+        return _rendered(logger, method, event)
+    except Exception as error:  # noqa: BLE001  # whatever a value's own `repr` may raise
+        name = event.get("event")
+        told = {
+            "event": "log_line_unsaid",
+            "of": name if type(name) is str else None,
+            "error": type(error).__name__,
+        }
+        with suppress(Exception):
+            return _rendered(logger, method, told)
+        raise structlog.DropEvent from None
+
+
+def _rendered(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
+    said: Any = dict(event)
+    for process in _PROCESSORS:
+        said = process(logger, method, said)
+    return str(said)
 
 
 def set_up_logging(stream: TextIO | None = None, level: int = logging.INFO) -> None:
     """Log as one JSON object a line, to standard error: standard output belongs to commands."""
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=[_line],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         # One write a line: worker processes share the stream, and `print` writes
         # the newline apart where the output is unbuffered, as in many containers.

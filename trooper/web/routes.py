@@ -9,6 +9,7 @@ timeout would be a second clock next to the relay's.
 
 from __future__ import annotations
 
+import logging
 from typing import Any, NoReturn, cast
 
 from quart import Response, request
@@ -28,7 +29,11 @@ VIA_NAME_KEY = "trooper.via_name"
 
 def create_routes(wires: Wires) -> QuartTrio:
     """The application; it serves scopes that have passed the front door. `wires`: whose paths are the relay's."""
-    app = QuartTrio("trooper", static_folder=None)
+    app = QuartTrio(__name__, static_folder=None)
+    # Its lines come out as those of any other logger. By itself Quart puts a queue without
+    # a bound in between, to what standard error was when it was imported.
+    if logging.lastResort is not None:
+        logging.getLogger(app.name).addHandler(logging.lastResort)
     # What is one path was decided before: no redirects.
     app.url_map.merge_slashes = False
     app.config.update(
