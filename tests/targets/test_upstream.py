@@ -125,7 +125,6 @@ async def exchanged(*steps: Any, **changes: Any) -> tuple[Failed | None, Taken]:
     [
         (CALL, "/v1/chat"),
         (evolve(CALL, query=b"a=1&b"), "/v1/chat?a=1&b"),
-        (evolve(CALL, at_root=True), "/chat"),
         (Call("GET", "/models"), "/v1/models"),
     ],
 )

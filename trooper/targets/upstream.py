@@ -55,8 +55,7 @@ Headers = tuple[tuple[bytes, bytes], ...]
 @frozen
 class Call:
     """
-    One request to a target. `path` begins behind the base URL, or, `at_root`,
-    behind its host; `query` has no question mark.
+    One request to a target. `path` begins behind the base URL; `query` has no question mark.
     """
 
     method: str
@@ -64,7 +63,6 @@ class Call:
     headers: Headers = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
     query: bytes = b""
-    at_root: bool = False
 
 
 class Sink(Protocol):
@@ -198,8 +196,7 @@ class Upstream:
 
     def _url(self, call: Call) -> httpx.URL:
         base = httpx.URL(self.target.base_url)
-        below = b"" if call.at_root else base.raw_path.rstrip(b"/")
-        path = below + call.path.encode("ascii")
+        path = base.raw_path.rstrip(b"/") + call.path.encode("ascii")
         return base.copy_with(raw_path=path + b"?" + call.query if call.query else path)
 
     async def _read(self, response: httpx.Response, sink: Sink) -> Failed | None:
