@@ -239,11 +239,23 @@ def own_places(asked: Asked) -> set[str]:
     """Where a secret of the client's may go."""
     family = family_of(asked)
     wires = {spoken.wire.name: name for name, spoken in WIRES.items()}
+    taking = [target for target in asked.config.targets if target.key.kind == "client"]
+    if family is None and len({target.base_url for target in taking}) == 1 and not is_strange(asked):
+        return {PLACE_OF[target.name] for target in taking}
     return {
         PLACE_OF[target.name]
-        for target in asked.config.targets
-        if target.key.kind == "client" and family is not None and wires.get(target.wire.name, "-") in family
+        for target in taking
+        if family is not None and wires.get(target.wire.name, "-") in family
     }
+
+
+def is_strange(asked: Asked) -> bool:
+    """Whether it says of more than one provider that it is its client's."""
+    names = {name for name, _ in asked.headers}
+    return any(
+        name.startswith((b"anthropic-", b"openai-")) or name in (b"x-api-key", b"authorization", b"api-key")
+        for name in names
+    )
 
 
 def marks(asked: Asked) -> dict[str, str]:

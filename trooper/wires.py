@@ -160,20 +160,21 @@ class Wires:
             RequestRejected: it could be meant for more than one, so that a key might get to a stranger.
         """
         owner = self.owner(path, headers)
-        found = [kin for row in owner.rows if (kin := self._targets_of(config, row))]
+        found = [targets for row in owner.rows if (targets := self._targets_of(config, row))]
         if not found:
             return None
         first = found[0][0]
-        if len(found) > 1 or (len(owner.rows) > 1 and first.key.kind == "client"):
+        if len({targets[0].base_url for targets in found}) > 1:
             raise self._unclear()
         if first.key.kind != "client" or not self._carries_secret(headers, query):
             return first
-        if not owner.is_told:
+        others = [t for t in config.targets if t.key.kind == "client" and t.base_url != first.base_url]
+        if len(owner.rows) > len(found) or (others and not owner.is_told):
             raise self._unclear()
-        places = {target.base_url: target.name for target in found[0] if target.key.kind == "client"}
-        if len(places) > 1 and not (owner.by_path and first.wire == owner.rows[0].wire):
+        rivals = [target.name for target in others if target in found[0]]
+        if rivals and not (owner.by_path and first.wire == owner.rows[0].wire):
             raise unclear_provider(
-                f"Both {' and '.join(places.values())} would take its key, and they are two places: in the"
+                f"Both {first.name} and {rivals[0]} would take its key, and they are two places: in the"
                 " configuration, give all but one of them a `key` of its own."
             )
         return first

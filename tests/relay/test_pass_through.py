@@ -206,6 +206,25 @@ def test_where_no_cloud_is_nobody_has_to_choose() -> None:
     assert provider_for(WIRES, local, "GET", "/v1/files", (X_API_KEY, BEARER)) is None
 
 
+def test_one_place_is_nobody_elses() -> None:
+    """A gateway that speaks all wires is one place, whatever the key is called."""
+    gateway = configured({"TROOPER_ANTHROPIC_BASE_URL": "http://api.openai.com/v1"})
+    for headers in (
+        (X_API_KEY, BEARER),
+        ((b"x-goog-api-key", b"k"),),
+        (BEARER, VERSION, (b"openai-beta", b"x")),
+    ):
+        found = provider_for(WIRES, gateway, "GET", "/v1/files", headers)
+        assert found is not None
+        assert found.base_url == "http://api.openai.com/v1"
+    config = configured()
+    alone = evolve(config, targets=(config.target("openai"), config.target("ollama")))
+    found = provider_for(WIRES, alone, "GET", "/v1/files", ((b"x-goog-api-key", b"k"),))
+    assert found == config.target("openai")
+    with pytest.raises(RequestRejected):
+        provider_for(WIRES, alone, "GET", "/v1/files", (X_API_KEY, BEARER))
+
+
 def test_two_places_that_would_take_one_key() -> None:
     """Two clouds of OpenAI's wires, each somebody else's, and a path that both have."""
     config = with_target(configured(), "openai-responses", base_url="http://second.example/v1")

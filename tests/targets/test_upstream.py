@@ -140,6 +140,16 @@ async def test_what_is_sent(call: Call, path: str) -> None:
     assert request.header("x-a") == ("1" if call.headers else None)
 
 
+async def test_a_providers_cookies_are_nobodys() -> None:
+    """There are many clients on one connection, and nobody would ever forget them."""
+    server = answering(Status(200, b"{}", (("set-cookie", "sid=theirs; Path=/"),)))
+    async with opened(TARGET, server.serve) as (to, _):
+        for _ in range(2):
+            await to.fetch(CALL, 100)
+        assert not to._client.cookies
+    assert [request.header("cookie") for request in server.requests] == [None, None]
+
+
 async def test_the_body_comes_in_pieces_and_ends() -> None:
     failed, taken = await exchanged(Head(), Send(b"one"), Send(b"two"), End())
     assert (failed, taken.status, b"".join(taken.pieces)) == (None, 200, b"onetwo")

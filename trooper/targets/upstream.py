@@ -19,6 +19,7 @@ import urllib.request
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -340,11 +341,16 @@ async def open_upstream(
         target: the configured target.
         network: another network than the real one, for tests.
     """
-    async with (
-        httpx.AsyncClient(transport=_transport(target, network, kept=64), trust_env=False) as client,
-        httpx.AsyncClient(transport=_transport(target, network, kept=0), trust_env=False) as fresh,
-    ):
+    async with _client(target, network, kept=64) as client, _client(target, network, kept=0) as fresh:
         yield Upstream(target, client, fresh)
+
+
+def _client(target: Target, network: httpcore.AsyncNetworkBackend | None, *, kept: int) -> httpx.AsyncClient:
+    # A provider's cookies would be kept for good, and belong to one client of many.
+    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+    return httpx.AsyncClient(
+        transport=_transport(target, network, kept=kept), trust_env=False, cookies=no_cookies
+    )
 
 
 def _transport(
