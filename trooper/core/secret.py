@@ -22,7 +22,7 @@ _HARMLESS: Final = re.compile(
     rb"|(?:max|min|limit|remaining|reset|budget|count|num|total|used|input|output|prompt|completion|thinking)"
     rb"[-_.]?tokens"
     rb"|(?<![a-z])tokens[-_.](?:limit|remaining|reset|budget|count|used)"
-    rb"|idempoten[a-z]*[-_.]?key"
+    rb"|idempoten(?:cy|t)[-_.]?key"
 )
 #: A place in a list, as a query says it.
 _PLACE: Final = re.compile(rb"(?:page|next|continuation)[-_.]?token")
@@ -38,10 +38,12 @@ _CODE: Final = b"code"
 #: An authentication scheme, a key or a token of a well-known form, a field that is named like a secret.
 _GIVEN_AWAY: Final = re.compile(
     rb"^\s*(?:bearer|basic|digest|negotiate|token|apikey)\s"
-    rb"|\bsk-[a-z0-9_-]{8}|\beyj[a-z0-9_-]{8,}\."
+    rb"|\bsk-[a-z0-9_-]{8}|\beyj[a-z0-9_-]{8}"
     rb"|(?:key|token|secret|password|authorization|credentials?)[\"']?\s*[=:]"
 )
 _SEPARATORS: Final = re.compile(rb"[&;?]")
+#: Nobody's query has as many parameters; beyond it, it is one secret as a whole.
+_MOST_PARTS: Final = 500
 
 
 def is_secret(name: bytes, value: bytes = b"") -> bool:
@@ -58,15 +60,20 @@ def of(headers: Pairs, query: bytes, more: Container[bytes] = ()) -> list[bytes]
         more: names of further headers that hold secrets.
     """
     named = [(name, value) for name, value in headers if name in more or is_secret(name, value)]
-    asked = [part for part in query.split(b"&") if _is_asked(part)]
+    asked = [part for part in parts(query) if _is_asked(part)]
     return [*(name + b": " + value for name, value in sorted(named)), *sorted(asked)]
 
 
 def without(query: bytes) -> bytes:
     """A query without the parameters that may hold a secret; all others to the byte."""
-    parts = query.split(b"&")
-    kept = [part for part in parts if not _is_asked(part)]
-    return query if len(kept) == len(parts) else b"&".join(kept)
+    told = parts(query)
+    kept = [part for part in told if not _is_asked(part)]
+    return query if len(kept) == len(told) else b"&".join(kept)
+
+
+def parts(query: bytes) -> list[bytes]:
+    """Its parameters; the whole of it, where there are too many to look at each of them."""
+    return [query] if len(_SEPARATORS.findall(decoded(query))) > _MOST_PARTS else query.split(b"&")
 
 
 def decoded(part: bytes) -> bytes:
@@ -80,7 +87,10 @@ def _is_named(name: bytes) -> bool:
 
 def _is_asked(part: bytes) -> bool:
     """Whether a parameter may hold a secret; some servers split at a semicolon, and a value may be a URL."""
-    for piece in _SEPARATORS.split(decoded(part).lower()):
+    pieces = _SEPARATORS.split(decoded(part).lower())
+    if len(pieces) > _MOST_PARTS:
+        return True
+    for piece in pieces:
         name, _, value = piece.partition(b"=")
         if name.strip() == _CODE or is_secret(_PLACE.sub(b" ", name), value):
             return True

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 from trooper.core.headers import Headers
-from trooper.core.secret import decoded
+from trooper.core.secret import decoded, parts
 
 
 def without_keys(keys: Sequence[str], headers: Headers, query: bytes) -> tuple[Headers, bytes]:
@@ -31,8 +31,8 @@ def without_keys(keys: Sequence[str], headers: Headers, query: bytes) -> tuple[H
         return any(key.search(text) for key in found)
 
     kept = tuple((name, value) for name, value in headers if not holds(_readable(value)))
-    parts = query.split(b"&")
-    return kept, b"&".join(part for part in parts if not holds(part) and not holds(decoded(part)))
+    left = (part for part in parts(query) if not holds(part) and not holds(decoded(part)))
+    return kept, b"&".join(left)
 
 
 def _alone(key: bytes) -> re.Pattern[bytes]:
