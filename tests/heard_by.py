@@ -5,8 +5,11 @@ them has heard: whether a key was told to a stranger.
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import trio
@@ -118,7 +121,7 @@ async def _heard(asked: Asked) -> Heard:
     }
     ollama = FakeOllama()
     peers: Mapping[str, Any] = {**clouds, "ollama": ollama}
-    with capture_logs() as log:
+    with capture_logs() as log, _all_that_is_logged() as logged:
         async with trio.open_nursery() as nursery:
             network = MemoryNetwork(nursery)
             for name, place in PLACES.items():
@@ -140,7 +143,21 @@ async def _heard(asked: Asked) -> Heard:
                 )
             nursery.cancel_scope.cancel(reason="all was said")
     by = {name: "\n".join(map(_text, peer.requests)) for name, peer in peers.items()}
-    return Heard(got, by, f"{got.headers!r}\n{got.body!r}\n{log!r}")
+    return Heard(got, by, f"{got.headers!r}\n{got.body!r}\n{log!r}\n{logged.getvalue()}")
+
+
+@contextmanager
+def _all_that_is_logged() -> Iterator[io.StringIO]:
+    """What anybody logs, libraries included, to somebody who wants to hear everything."""
+    root, stream = logging.getLogger(), io.StringIO()
+    handler, level = logging.StreamHandler(stream), root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield stream
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)
 
 
 def _text(request: Request) -> str:

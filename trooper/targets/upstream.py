@@ -13,6 +13,7 @@ Does not know that failover exists, nor that there is a client.
 from __future__ import annotations
 
 import functools
+import logging
 import ssl
 import time
 import urllib.request
@@ -49,6 +50,10 @@ _MAX_TAIL_BYTES: Final = 16_777_216
 _MEMBER: Final = b"\x1f\x8b"
 #: How much decompressed text is handed on at once, however small it came in.
 _INFLATE_BYTES: Final = 65_536
+
+# They log each URL with its query, which clients have keys in, and what a provider sets as a cookie.
+for _chatty in ("httpx", "httpcore"):
+    logging.getLogger(_chatty).setLevel(logging.WARNING)
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
