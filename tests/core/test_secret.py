@@ -23,6 +23,7 @@ SECRET = (
         "signature-input",
     ),
     *("x-hub-signature-256", "x-jwt", "bearer", "x-csrf-token", "x-client-cert", "dpop", "x-sig", "x-otp"),
+    *("x-pat", "x-license", "x-private", "x-ms-client-principal", "x-amzn-oidc-data", "x-ticket"),
     *("x-authenticated-user", "x-authorisation", "xapikeyid", "x-mytokenx", "oauth2", "x-tokens"),
     *("idempotency-secret-key", "x-max-tokens-key", "x-author-token", "x-keyword-key"),
 )
@@ -46,7 +47,16 @@ HARMLESS = (
         "x-author",
         "x-keywords",
     ),
-    *("x-country-code", "originator", "x-passthrough", "x-compass", "x-certainty", "x-design"),
+    *(
+        "x-country-code",
+        "originator",
+        "x-passthrough",
+        "x-compass",
+        "x-certainty",
+        "x-design",
+        "x-path",
+        "x-ping",
+    ),
 )
 
 
@@ -70,6 +80,10 @@ def test_names_that_tell_nothing(name: str) -> None:
         b"for sk-proj-abcdefgh only",
         b"eyJhbGciOiJIUzI1NiJ9.e30.x",
         b"for eyJhbGciOiJI",
+        b"AIzaSyA-abcdefgh",
+        b"AKIAIOSFODNN7EXAMPLE",
+        b"gsk_abcdefgh1",
+        b"xai-abcdefgh1",
         b'{"provider": "openai", "api_key": "k"}',
         b"a=1, authtoken=xyz",
         b"/v1/files?key=k",

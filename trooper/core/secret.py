@@ -28,17 +28,19 @@ _HARMLESS: Final = re.compile(
 _PLACE: Final = re.compile(rb"(?:page|next|continuation)[-_.]?token")
 _PART: Final = re.compile(
     rb"key|token|secret|auth|credential|passw|passphrase|passcode|pwd|session|cookie|signature|jwt|bearer"
-    rb"|assertion|csrf|xsrf"
-    rb"|(?<![a-z])(?:pass|pw|sig|sas|sid|pin|otp|dpop|hmac|cert|certificate)(?![a-z])"
+    rb"|assertion|csrf|xsrf|private|principal|licen[cs]e"
+    rb"|(?<![a-z])(?:pass|pw|sig|sas|sid|pin|pat|otp|dpop|hmac|cert|certificate|ticket|sso|saml|oidc)(?![a-z])"
 )
 #: Whose account it is that a key pays from; beside somebody else's key it is wrong.
 _ACCOUNTS: Final = frozenset({b"openai-organization", b"openai-project", b"chatgpt-account-id"})
 #: Said in a query, where somebody signs in.
 _CODE: Final = b"code"
-#: An authentication scheme, a key or a token of a well-known form, a field that is named like a secret.
+#: An authentication scheme, a key or a token of a form that providers and clouds have, a field that is named
+#: like a secret.
 _GIVEN_AWAY: Final = re.compile(
     rb"^\s*(?:bearer|basic|digest|negotiate|token|apikey)\s"
-    rb"|\bsk-[a-z0-9_-]{8}|\beyj[a-z0-9_-]{8}"
+    rb"|\b(?:c?sk|xai|pplx|nvapi)-[a-z0-9_-]{8}|\b(?:gsk|hf|r8|fw|gh[a-z]|github_pat)_[a-z0-9_]{8}"
+    rb"|\b(?:eyj|akia|aiza)[a-z0-9_-]{8}"
     rb"|(?:key|token|secret|password|authorization|credentials?)[\"']?\s*[=:]"
 )
 _SEPARATORS: Final = re.compile(rb"[&;?]")
