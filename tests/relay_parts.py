@@ -53,7 +53,6 @@ def request(
     headers: tuple[tuple[bytes, bytes], ...] = (),
     key: bytes = b"Bearer sk-client",
     query: bytes = b"",
-    client_key_used: bool = False,
     **fields: Any,
 ) -> ClientRequest:
     asked = {"model": "gpt-4o", **WIRES[wire].asks, "stream": True, **fields}
@@ -63,7 +62,6 @@ def request(
         headers=((b"content-type", b"application/json"), (b"authorization", key), *headers),
         body=json.dumps(asked).encode() if body is None else body,
         via_name="trooper-0123456789ab",
-        client_key_used=client_key_used,
     )
 
 

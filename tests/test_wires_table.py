@@ -20,7 +20,7 @@ from opened import serving
 from scenes import dies, stage
 from trooper.config import Chain, Config, DefaultTarget, Key, Target, Wire, load
 from trooper.config.environment import variables
-from trooper.core.headers import Headers, find
+from trooper.core.headers import Headers
 from trooper.errors import ConfigError
 from trooper.targets.credentials import Credential
 from trooper.testing import ScriptedProvider
@@ -44,10 +44,6 @@ def refusal_body(status: int, code: str, message: str) -> Mapping[str, object]:
     return {"oh": code, "said": message, "number": status}
 
 
-def owns(path: str, headers: Headers) -> bool:
-    return path.startswith("/v1/made-up/") or bool(find(headers, b"x-made-up"))
-
-
 def row_of_sixth() -> Wires:
     client, target = ANTHROPIC_MESSAGES.client, ANTHROPIC_MESSAGES.target
     assert client is not None
@@ -56,7 +52,11 @@ def row_of_sixth() -> Wires:
         ANTHROPIC_MESSAGES,
         wire=MADE_UP,
         client=evolve(
-            client, path="/v1/made-up", error_body=error_body, refusal_body=refusal_body, owns=owns
+            client,
+            path="/v1/made-up",
+            error_body=error_body,
+            refusal_body=refusal_body,
+            named_by=b"x-made-up",
         ),
         target=evolve(target, headers=((b"x-made-up", b"1"),)),
         credential=Credential(b"x-made-up-key", b"Key "),

@@ -17,12 +17,13 @@ from attrs import define, field
 
 from trooper.config import Config, Target, Wire
 from trooper.config.cloudless import cloudless, local_by_wish
+from trooper.core import digest, secret
 from trooper.core import headers as http
 from trooper.core.cooldown import Cooldowns
 from trooper.store import Answers, UnknownIds
 from trooper.targets import credentials
 from trooper.targets.chain import Link, links
-from trooper.targets.models import list_models
+from trooper.targets.models import MODELS, list_models
 from trooper.targets.standby import Standby, State
 from trooper.targets.standby.embedded import nowhere
 from trooper.targets.upstream import Upstream, open_upstream
@@ -58,26 +59,32 @@ class Services:
         return links(self.config.chain_for(model, wire), self.standbys, model)
 
     def headers_for(
-        self, target: Target, headers: http.Headers, *, via_name: str, client_key_used: bool = False
+        self, target: Target, headers: http.Headers, *, via_name: str, is_own: bool = True
     ) -> http.Headers:
-        """The headers of a request to `target`, with the credentials that it gets, as its wire takes them."""
+        """
+        The headers of a request to `target`, with the credentials that it gets, as its wire takes them.
+
+        `is_own`: it is the very request that the client makes, and none of ours.
+        """
         credential = self.wires.of(target.wire).credential
-        secret = self.wires.credential_headers
-        return credentials.headers_for(
-            target, headers, credential, secret, via_name=via_name, client_key_used=client_key_used
-        )
+        names = self.wires.credential_headers
+        return credentials.headers_for(target, headers, credential, names, via_name=via_name, is_own=is_own)
+
+    def credentials(self, headers: http.Headers, query: bytes) -> str:
+        """A digest of all that a client proves itself with."""
+        return digest.owner(self.digest_key, secret.of(headers, query, self.wires.credential_headers))
 
     async def models(self, headers: http.Headers, via_name: str) -> tuple[int, http.Headers, bytes]:
         """
-        The first cloud's list of models, and the local ones behind it: status, headers and body.
+        The list of the client's own provider, and the local models behind it: status, headers and body.
 
         Args:
             headers: the client's.
         """
-        cloud = next((t for t in self.config.targets if not t.is_local), None)
+        cloud = self.wires.provider(self.config, MODELS, headers)
         if cloud is None:
             return await list_models(None, (), self.standbys.values())
-        asked_with = self.headers_for(cloud, headers, via_name=via_name)
+        asked_with = self.headers_for(cloud, headers, via_name=via_name, is_own=False)
         return await list_models(self.upstreams[cloud.name], asked_with, self.standbys.values())
 
     def readiness(self) -> Mapping[str, object]:

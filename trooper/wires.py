@@ -4,18 +4,23 @@ The wires: one frozen table, one row a wire.
 A new wire is a folder in `trooper.wire` and a row here. The row says what the
 configuration knows of it, how its clients are spoken with, how its targets are
 asked, and who looks after them. Nobody else names a wire.
+
+Whose client asks, and with it to whom a client's key belongs, is decided here
+as well, once: by the path where that is one wire's own, else by the headers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from attrs import Factory, field, frozen
 
-from trooper.config import DefaultTarget, Wire
+from trooper.config import Config, DefaultTarget, Target, Wire
 from trooper.config.wires import LOCAL_SETTINGS
-from trooper.core.headers import Headers
+from trooper.core import secret
+from trooper.core.headers import Headers, to_target
+from trooper.errors import RequestRejected
 from trooper.targets.credentials import BEARER, Credential
 from trooper.targets.standby import NewStandby, embedded, ollama_chat
 from trooper.wire import anthropic_messages, openai_chat, openai_error, openai_responses
@@ -34,19 +39,44 @@ class Row:
         client: how its clients are spoken with; `None` if no client speaks it.
         target: how providers that speak it are asked; `None` for a local
             wire, whose standby knows that.
-        credential: the header that a key of ours is sent in.
+        credential: the header that a key of ours is sent in. A client's key
+            in it tells whose client asks.
+        also_in: other headers that only its clients have their keys in.
         standby: makes who looks after a target; `None` for providers, which
             nobody has to look after.
-        kin: the wire of the same provider whose target gets what is asked on
-            this wire's other paths, where no target speaks this one.
+        kin: what it shares with the other wires of the same provider: one of
+            their targets gets what is asked on this wire's other paths, where
+            no target speaks this one. Empty where there are none.
     """
 
     wire: Wire
     client: ClientSide | None = None
     target: TargetSide | None = None
     credential: Credential = BEARER
+    also_in: tuple[bytes, ...] = ()
     standby: NewStandby | None = None
     kin: str = ""
+
+    @property
+    def family(self) -> str:
+        """What all wires of its provider have in common."""
+        return self.kin or self.wire.name
+
+
+@frozen
+class Owner:
+    """
+    Whose client asks.
+
+    Attributes:
+        rows: its wire; those of several providers where it could be either's.
+        is_told: something says so: else it is taken for the first row's.
+        by_path: the path says so, which is this wire's own.
+    """
+
+    rows: tuple[Row, ...]
+    is_told: bool = True
+    by_path: bool = False
 
 
 def _by_name(wires: Wires) -> Mapping[str, Row]:
@@ -102,10 +132,69 @@ class Wires:
         """The row of `wire`; `KeyError` if the table has none."""
         return self._by_name[wire.name]
 
-    def owner(self, path: str, headers: Headers) -> Row:
-        """Whose client asks for `path`: providers share paths like `/v1/models` and `/v1/files`."""
-        owners = (row for row in self.rows if row.client is not None and row.client.owns(path, headers))
-        return self.at(path) or next(owners, self.default)
+    def owner(self, path: str, headers: Headers) -> Owner:
+        """
+        Whose client asks for `path`: providers share paths like `/v1/models` and `/v1/files`.
+
+        A header that names a provider counts more than one that holds a key:
+        `Authorization` is everybody's, and Anthropic's clients may send theirs in it.
+        """
+        sides = [(row, row.client) for row in self.rows if row.client is not None]
+        for row, side in sides:
+            if f"{path}/".startswith(f"{side.path}/"):
+                return Owner((row,), by_path=True)
+        names = frozenset(name for name, value in headers if value.strip())
+        named = _one_each(row for row, side in sides if any(map(side.is_named_by, names)))
+        keyed = _one_each(row for row, _ in sides if names & {row.credential.header, *row.also_in})
+        others = {family: row for family, row in keyed.items() if family not in named}
+        if named and (BEARER.header in names or len(others) < len(keyed) or not keyed):
+            return Owner(tuple(named.values()))
+        rows = (*named.values(), *others.values())
+        return Owner(rows) if rows else Owner((self.default,), is_told=False)
+
+    def provider(self, config: Config, path: str, headers: Headers, query: bytes = b"") -> Target | None:
+        """
+        Who gets a request that is not for an answer; `None`: the configuration has nobody.
+
+        Raises:
+            RequestRejected: it could be meant for more than one, so that a key might get to a stranger.
+        """
+        owner = self.owner(path, headers)
+        found = [targets for row in owner.rows if (targets := self._targets_of(config, row))]
+        if not found:
+            return None
+        first = found[0][0]
+        if len({targets[0].base_url for targets in found}) > 1:
+            raise self._unclear()
+        if first.key.kind != "client" or not self._carries_secret(headers, query):
+            return first
+        others = [t for t in config.targets if t.key.kind == "client" and t.base_url != first.base_url]
+        if len(owner.rows) > len(found) or (others and not owner.is_told):
+            raise self._unclear()
+        rivals = [target.name for target in others if target in found[0]]
+        if rivals and not (owner.by_path and first.wire == owner.rows[0].wire):
+            raise unclear_provider(
+                f"Both {first.name} and {rivals[0]} would take its key, and they are two places: in the"
+                " configuration, give all but one of them a `key` of its own."
+            )
+        return first
+
+    def _targets_of(self, config: Config, row: Row) -> list[Target]:
+        """The first target of each wire of `row`'s provider, its own wire's before the others."""
+        kin = [row, *(other for other in self.rows if other.family == row.family and other is not row)]
+        found = (config.provider_of(each.wire) for each in kin)
+        return [target for target in found if target is not None]
+
+    def _carries_secret(self, headers: Headers, query: bytes) -> bool:
+        sent = to_target(headers, key=None, client_secrets=True, via_name="")
+        return bool(secret.of(sent, query, self.credential_headers))
+
+    def _unclear(self) -> RequestRejected:
+        names = dict.fromkeys(row.client.named_by.decode() for row in self.rows if row.client is not None)
+        says = " or ".join(f"`{name}…`" for name in names if name)
+        return unclear_provider(
+            f"Send one provider's key only, and a header that says whose it is: one that begins with {says}."
+        )
 
     def client_side(self, wire: Wire) -> ClientSide:
         """How clients of `wire` are spoken with; `LookupError` if no client speaks it."""
@@ -123,10 +212,26 @@ class Wires:
 
     def asking_side(self, path: str, headers: Headers) -> ClientSide:
         """How whoever asks for `path` is spoken with: in which shape he reads a refusal."""
-        return self.client_side(self.owner(path, headers).wire)
+        return self.client_side(self.owner(path, headers).rows[0].wire)
+
+
+def unclear_provider(mend: str) -> RequestRejected:
+    """The answer to a request whose key could belong to more than one provider."""
+    problem = "This request could be meant for more than one provider, so nobody was asked."
+    return RequestRejected(400, "provider_unclear", f"{problem} {mend}")
+
+
+def _one_each(rows: Iterable[Row]) -> dict[str, Row]:
+    """The first row of each provider."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        found.setdefault(row.family, row)
+    return found
 
 
 _OPENAI_URL: Final = "https://api.openai.com/v1"
+#: The same API, as Microsoft hosts it.
+_OPENAI_KEYS: Final = (b"api-key",)
 
 OPENAI_CHAT: Final = Row(
     wire=Wire(
@@ -142,6 +247,7 @@ OPENAI_CHAT: Final = Row(
         new_voice=openai_chat.new_voice.new_voice,
         error_body=openai_error.error_body,
         refusal_body=openai_error.refusal_body,
+        named_by=b"openai-",
     ),
     target=TargetSide(
         path="/chat/completions",
@@ -151,6 +257,8 @@ OPENAI_CHAT: Final = Row(
         read_whole=openai_chat.whole.read_whole,
         documented_way=openai_chat.ways.documented_way,
     ),
+    also_in=_OPENAI_KEYS,
+    kin="openai",
 )
 
 OPENAI_RESPONSES: Final = Row(
@@ -167,7 +275,7 @@ OPENAI_RESPONSES: Final = Row(
         new_voice=openai_responses.new_voice.new_voice,
         error_body=openai_error.error_body,
         refusal_body=openai_error.refusal_body,
-        owns=openai_responses.other_paths.owns,
+        named_by=b"openai-",
         cleaned=openai_responses.foreign_turns.cleaned,
         sanitised=openai_responses.foreign_turns.sanitised,
         past=openai_responses.past_answers.PAST_ANSWERS,
@@ -179,7 +287,8 @@ OPENAI_RESPONSES: Final = Row(
         reader=openai_responses.reader.new_reader,
         read_whole=openai_responses.whole.read_whole,
     ),
-    kin=OPENAI_CHAT.wire.name,
+    also_in=_OPENAI_KEYS,
+    kin="openai",
 )
 
 ANTHROPIC_MESSAGES: Final = Row(
@@ -197,7 +306,7 @@ ANTHROPIC_MESSAGES: Final = Row(
         error_body=anthropic_messages.error.error_body,
         refusal_body=anthropic_messages.error.refusal_body,
         id_header=b"request-id",
-        owns=anthropic_messages.other_paths.owns,
+        named_by=b"anthropic-",
         cleaned=anthropic_messages.foreign_turns.cleaned,
         sanitised=anthropic_messages.foreign_turns.sanitised,
         answered_for=anthropic_messages.other_paths.answered_for,

@@ -91,8 +91,22 @@ def test_only_the_models_name_is_changed_for_a_target_of_the_same_wire() -> None
     assert b"authorization" not in headers(leg)
 
 
-def test_a_key_to_our_own_door_goes_nowhere() -> None:
-    assert b"authorization" not in headers(whole(asking(client_key_used=True), "openai"))
+IDEMPOTENT = (b"idempotency-key", b"k1")
+
+
+def test_what_tells_a_request_from_its_repetition_goes_where_the_request_goes() -> None:
+    ask = asking(services_of(with_cloud("chat")), headers=(IDEMPOTENT,))
+    assert headers(whole(ask, "openai"))[b"idempotency-key"] == b"k1"
+    # Another provider, and another body.
+    assert b"idempotency-key" not in headers(whole(ask, "second"))
+    assert b"idempotency-key" not in headers(rest(ask, "openai"))
+
+
+def test_secrets_in_a_query_go_to_one_target() -> None:
+    ask = asking(services_of(with_cloud("chat")), query=b"beta=true&key=s&sig=t")
+    assert cloud(whole(ask, "openai")).call.query == b"beta=true&key=s&sig=t"
+    assert cloud(whole(ask, "second")).call.query == b"beta=true"
+    assert cloud(rest(ask, "second")).call.query == b""
 
 
 @pytest.mark.parametrize("stream", [True, False])

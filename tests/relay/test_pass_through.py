@@ -14,6 +14,7 @@ from attrs import evolve
 from scenes import SECRET, Exchange, Stage, configured, stage, with_target
 from trooper.config import Key
 from trooper.core.headers import Headers
+from trooper.errors import RequestRejected
 from trooper.relay.dispatch import answer
 from trooper.relay.pass_through import provider_for
 from trooper.relay.request import Packed
@@ -111,14 +112,6 @@ async def test_whose_client_it_is(autojump_clock: Any) -> None:
             assert s.cloud.requests[-1].header("authorization") == (None if key else SECRET)
 
 
-async def test_is_the_provider_there(autojump_clock: Any) -> None:
-    async with stage() as s:
-        x = await passed(s, "HEAD", "/")
-        assert (x.status, bytes(x.body)) == (200, b"")
-        assert s.cloud.requests[-1].path == "/"
-        assert x.report["kind"] == "root"
-
-
 @pytest.mark.parametrize(
     ("method", "path", "headers", "name"),
     [
@@ -132,10 +125,17 @@ async def test_is_the_provider_there(autojump_clock: Any) -> None:
         ("GET", "/v1/models", (), None),
         ("GET", "/v1/models", (VERSION,), "anthropic"),
         ("GET", "/v1/models", (X_API_KEY,), "anthropic"),
-        ("GET", "/v1/models", (X_API_KEY, BEARER), None),
-        ("POST", "/v1/embeddings", (X_API_KEY, BEARER), "openai"),
+        ("GET", "/v1/files", (X_API_KEY,), "anthropic"),
+        ("GET", "/v1/files", (X_API_KEY, BEARER, VERSION), "anthropic"),
+        ("GET", "/v1/files", (BEARER, VERSION), "anthropic"),
+        ("GET", "/v1/models", (BEARER,), None),
+        ("POST", "/v1/embeddings", (BEARER,), "openai"),
+        ("POST", "/v1/embeddings", (X_API_KEY, BEARER, (b"openai-beta", b"x")), "openai"),
+        ("POST", "/v1/embeddings", ((b"api-key", b"azure"),), "openai"),
         ("GET", "/v1/responses/resp_1", (X_API_KEY,), "openai-responses"),
-        ("HEAD", "/", (), "anthropic"),
+        ("GET", "/v1/chat/completions/chatcmpl-1", (X_API_KEY,), "openai"),
+        # Nobody's provider has to be there for it.
+        ("HEAD", "/", (X_API_KEY, VERSION), None),
         ("GET", "/", (), None),
         # A path that climbs would leave the provider's API with the provider's key.
         ("GET", "/v1/..", (), None),
@@ -158,6 +158,82 @@ async def test_is_the_provider_there(autojump_clock: Any) -> None:
 def test_whose_provider_it_is(method: str, path: str, headers: Headers, name: str | None) -> None:
     found = provider_for(WIRES, configured(), method, path, headers)
     assert (found.name if found else None) == name
+
+
+UNCLEAR = {
+    "keys of two": ("/v1/files", (X_API_KEY, BEARER)),
+    "keys of two, for a list": ("/v1/models", (X_API_KEY, BEARER)),
+    "keys of two, on a path that one has": ("/v1/embeddings", (X_API_KEY, BEARER)),
+    "two names": ("/v1/files", (BEARER, VERSION, (b"openai-beta", b"x"))),
+    "another's name": ("/v1/models", (X_API_KEY, (b"openai-organization", b"org"))),
+    "a host's key beside another's name": ("/v1/files", ((b"api-key", b"azure"), VERSION)),
+    "a third one's key": ("/v1/files", ((b"x-goog-api-key", b"k"),)),
+    "a third one's key, for a list": ("/v1/models", ((b"ocp-apim-subscription-key", b"k"),)),
+}
+
+
+@pytest.mark.parametrize("name", UNCLEAR)
+def test_what_could_be_two_providers_is_nobodys(name: str) -> None:
+    path, headers = UNCLEAR[name]
+    with pytest.raises(RequestRejected, match="`openai-…` or `anthropic-…`") as caught:
+        provider_for(WIRES, configured(), "GET", path, headers)
+    assert (caught.value.status, caught.value.code) == (400, "provider_unclear")
+    assert "sk-" not in str(caught.value)
+
+
+@pytest.mark.parametrize("query", [b"key=k", b"a=1&api_key=k", b"x=1;access_token=k", b"to=%2Fx%3Fkey%3Dk"])
+def test_a_key_in_a_query_tells_nothing(query: bytes) -> None:
+    with pytest.raises(RequestRejected):
+        provider_for(WIRES, configured(), "GET", "/v1/files", (), query)
+    found = provider_for(WIRES, configured(), "GET", "/v1/files", (BEARER,), query)
+    assert found == configured().target("openai")
+
+
+def test_a_key_of_ours_is_spent_for_those_who_say_nothing() -> None:
+    """Nothing of the client's reaches it then; see `core.headers`."""
+    config = configured({"TROOPER_OPENAI_API_KEY": "sk-ours"})
+    found = provider_for(WIRES, config, "GET", "/v1/files", ((b"x-goog-api-key", b"k"),))
+    assert found == config.target("openai")
+    with pytest.raises(RequestRejected):
+        provider_for(WIRES, config, "GET", "/v1/files", (X_API_KEY, BEARER))
+    without = evolve(config, targets=tuple(t for t in config.targets if t.name != "anthropic"))
+    assert provider_for(WIRES, without, "GET", "/v1/files", (X_API_KEY, BEARER)) == config.target("openai")
+
+
+def test_where_no_cloud_is_nobody_has_to_choose() -> None:
+    config = configured()
+    local = evolve(config, targets=(config.target("ollama"),))
+    assert provider_for(WIRES, local, "GET", "/v1/files", (X_API_KEY, BEARER)) is None
+
+
+def test_one_place_is_nobody_elses() -> None:
+    """A gateway that speaks all wires is one place, whatever the key is called."""
+    gateway = configured({"TROOPER_ANTHROPIC_BASE_URL": "http://api.openai.com/v1"})
+    for headers in (
+        (X_API_KEY, BEARER),
+        ((b"x-goog-api-key", b"k"),),
+        (BEARER, VERSION, (b"openai-beta", b"x")),
+    ):
+        found = provider_for(WIRES, gateway, "GET", "/v1/files", headers)
+        assert found is not None
+        assert found.base_url == "http://api.openai.com/v1"
+    config = configured()
+    alone = evolve(config, targets=(config.target("openai"), config.target("ollama")))
+    found = provider_for(WIRES, alone, "GET", "/v1/files", ((b"x-goog-api-key", b"k"),))
+    assert found == config.target("openai")
+    with pytest.raises(RequestRejected):
+        provider_for(WIRES, alone, "GET", "/v1/files", (X_API_KEY, BEARER))
+
+
+def test_two_places_that_would_take_one_key() -> None:
+    """Two clouds of OpenAI's wires, each somebody else's, and a path that both have."""
+    config = with_target(configured(), "openai-responses", base_url="http://second.example/v1")
+    for path in ("/v1/files", "/v1/models"):
+        with pytest.raises(RequestRejected, match="openai and openai-responses"):
+            provider_for(WIRES, config, "GET", path, (BEARER,))
+    found = provider_for(WIRES, config, "GET", "/v1/responses/resp_1", (BEARER,))
+    assert found == config.target("openai-responses")
+    assert provider_for(WIRES, config, "GET", "/v1/files", ()) == config.target("openai")
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,6 @@ async def exchanged(*steps: Any, **changes: Any) -> tuple[Failed | None, Taken]:
     [
         (CALL, "/v1/chat"),
         (evolve(CALL, query=b"a=1&b"), "/v1/chat?a=1&b"),
-        (evolve(CALL, at_root=True), "/chat"),
         (Call("GET", "/models"), "/v1/models"),
     ],
 )
@@ -139,6 +138,16 @@ async def test_what_is_sent(call: Call, path: str) -> None:
     assert (request.method, request.body) == (call.method, call.body)
     assert request.path + ("?" + request.query if request.query else "") == path
     assert request.header("x-a") == ("1" if call.headers else None)
+
+
+async def test_a_providers_cookies_are_nobodys() -> None:
+    """There are many clients on one connection, and nobody would ever forget them."""
+    server = answering(Status(200, b"{}", (("set-cookie", "sid=theirs; Path=/"),)))
+    async with opened(TARGET, server.serve) as (to, _):
+        for _ in range(2):
+            await to.fetch(CALL, 100)
+        assert not to._client.cookies
+    assert [request.header("cookie") for request in server.requests] == [None, None]
 
 
 async def test_the_body_comes_in_pieces_and_ends() -> None:

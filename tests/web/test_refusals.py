@@ -16,7 +16,6 @@ from attrs import evolve, field, frozen
 from asgi_server import HOST, JSON, Answer, Exchange, ask, http_scope
 from opened import serving
 from scenes import configured
-from trooper.core.digest import owner
 from trooper.core.headers import Headers
 from trooper.relay.dispatch import answer
 from trooper.relay.request import ClientRequest
@@ -231,5 +230,6 @@ async def test_who_asks_is_known_by_all_credentials(autojump_clock: Any) -> None
         await ask(app, "POST", "/v1/responses", (HOST, JSON, bearer, door), (b"{}",))
         services = app._services
         assert services is not None
-        assert seen[0].owner == owner(services.digest_key, (b"Bearer sk-mine", b"", b"door-key"))
+        assert seen[0].owner == services.credentials((bearer, door), b"")
+        assert seen[0].owner != services.credentials((bearer,), b"")
     assert "sk-mine" not in seen[0].owner

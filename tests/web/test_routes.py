@@ -9,7 +9,7 @@ import pytest
 from asgi_server import CHAT, HOST, JSON, ask, running
 from opened import BrokenNetwork, Opening, application
 from scenes import configured
-from trooper.testing import Request, Response, Server
+from trooper.testing import Request, Response, ScriptedProvider, Server
 from trooper.web.asgi import this_machine
 from trooper.web.front_door import name_in_via
 
@@ -22,6 +22,18 @@ async def test_liveness() -> None:
     assert answer.status == 200
     assert answer.header(b"content-type") == b"application/json"
     assert answer.whole
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+async def test_somebody_is_there(method: str) -> None:
+    """Agents ask so whether their provider is: nobody's provider has to be asked for that."""
+    cloud = ScriptedProvider()
+    app = application(Opening(cloud))
+    async with running(app):
+        answer = await ask(app, method, "/", (HOST, (b"authorization", b"Bearer sk-mine")))
+
+    assert (answer.status, answer.whole) == (200, True)
+    assert cloud.requests == []
 
 
 class TestReadiness:

@@ -2,9 +2,9 @@
 Which headers travel, in either direction.
 
 Towards a target: everything the client sent, except what belongs to one hop,
-what is ours, and credentials. A credential goes to exactly one target: the
-client's own to the target that is configured for it, an operator's key to the
-target it was configured with.
+what is ours, and secrets (`core.secret`). A secret goes to exactly one target:
+the client's own to the target that is configured for it, an operator's key to
+the target it was configured with.
 
 Towards the client: only what is on a list. A provider must not be able to set
 cookies on, or steer the front-end server of, whoever runs Trooper.
@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 from typing import Final
+
+from trooper.core.secret import is_secret
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -32,20 +34,11 @@ _HOP_BY_HOP: Final = frozenset(
 )
 #: Written anew for each request we make.
 _OURS: Final = frozenset({b"host", b"content-length", b"accept-encoding", b"expect", b"via"})
-CREDENTIALS: Final = frozenset(
-    {
-        b"authorization",
-        b"x-api-key",
-        b"api-key",
-        b"x-goog-api-key",
-        b"cookie",
-        b"openai-organization",
-        b"openai-project",
-    }
-)
 #: A browser's cookies for this host are no provider's business, even where
 #: the client's key is.
 _NEVER: Final = frozenset({b"cookie", b"origin", b"referer"})
+#: Tells one request from its repetition: beside another body, or at another provider, it would be wrong.
+_ONE_REQUESTS: Final = b"idempoten"
 _BACK_EXACT: Final = frozenset({b"x-request-id", b"request-id", b"x-should-retry"})
 _BACK_PREFIXES: Final = (b"x-ratelimit-", b"anthropic-ratelimit-", b"openai-", b"retry-after")
 
@@ -54,9 +47,10 @@ def to_target(
     headers: Headers,
     *,
     key: tuple[bytes, bytes] | None,
-    client_credentials: bool,
+    client_secrets: bool,
     via_name: str,
     secret: Container[bytes] = (),
+    is_own: bool = True,
 ) -> Headers:
     """
     The headers of a request to a target.
@@ -64,9 +58,10 @@ def to_target(
     Args:
         headers: the client's, names in lower case.
         key: the header with the operator's key for this target, if it has one.
-        client_credentials: whether this is the target the client's own
-            credentials belong to.
-        secret: credentials beside the usual ones.
+        client_secrets: whether this is the target that the client's own
+            secrets belong to; never beside a key of ours.
+        secret: headers that hold secrets, beside those that their name or value tells.
+        is_own: whether it is the very request that the client makes.
         via_name: our pseudonym, so that a request that comes back is recognised.
     """
     named = {
@@ -84,9 +79,9 @@ def to_target(
             continue
         if name.startswith(b"x-trooper-"):
             continue
-        if (name in CREDENTIALS or name in secret) and not client_credentials:
+        if not is_own and _ONE_REQUESTS in name:
             continue
-        if key is not None and name in (b"authorization", key[0]):
+        if (key is not None or not client_secrets) and (name in secret or is_secret(name, value)):
             continue
         kept.append((name, value))
     if key is not None:

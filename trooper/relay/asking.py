@@ -25,6 +25,7 @@ from trooper.relay.route import Route
 from trooper.services import Services
 from trooper.targets.chain import Link
 from trooper.targets.cloud import CloudLeg
+from trooper.targets.credentials import query_for
 from trooper.targets.leg import Leg, NoLeg
 from trooper.targets.local import LocalLeg
 from trooper.targets.standby import Standby
@@ -180,18 +181,16 @@ class Asking:
         if asked and link.model is not None and link.model != asked:
             body = wire.with_model(body, link.model)
         given, body = self.incoming.sent_as(body)
-        headers = self.services.headers_for(
-            link.target, given, via_name=request.via_name, client_key_used=request.client_key_used
-        )
-        return Call("POST", wire.path, headers, body, request.query)
+        # What was taken out of it makes it another request.
+        is_own = self._healed is None and self.route.is_first_native(link)
+        headers = self.services.headers_for(link.target, given, via_name=request.via_name, is_own=is_own)
+        return Call("POST", wire.path, headers, body, query_for(link.target, request.query))
 
     def _call(self, link: Link, body: bytes) -> Call:
         """A request of ours. The client's headers and query speak of another wire, or of the whole answer."""
         request, wire = self.incoming.request, self.route.target_side(link)
         kept = request.headers if self.route.is_native(link) else ()
-        headers = self.services.headers_for(
-            link.target, kept, via_name=request.via_name, client_key_used=request.client_key_used
-        )
+        headers = self.services.headers_for(link.target, kept, via_name=request.via_name, is_own=False)
         said = {name for name, _ in headers}
         ours = ((b"content-type", b"application/json"), (b"accept", b"text/event-stream"), *wire.headers)
         headers += tuple((name, value) for name, value in ours if name not in said)

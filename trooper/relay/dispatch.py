@@ -19,11 +19,18 @@ from trooper.services import Services
 from trooper.wires import Wires
 
 
-def is_ours(wires: Wires, config: Config, method: str, path: str, headers: Headers) -> bool:
-    """Whether `answer` answers it; all else is for the routes of the web layer."""
+def is_ours(
+    wires: Wires, config: Config, method: str, path: str, headers: Headers, query: bytes = b""
+) -> bool:
+    """
+    Whether `answer` answers it; all else is for the routes of the web layer.
+
+    Raises:
+        RequestRejected: it could be meant for more than one provider.
+    """
     if wires.at(path) is not None:
         return method == "POST"
-    return provider_for(wires, config, method, path, headers) is not None
+    return provider_for(wires, config, method, path, headers, query) is not None
 
 
 async def answer(
@@ -42,6 +49,8 @@ async def answer(
         client = Client(send, hang_up, services.config.server.drain_timeout_s)
         await client.answer(Answer(200, ((b"content-type", b"application/json"),), body))
         return
-    target = provider_for(services.wires, services.config, request.method, request.path, request.headers)
+    target = provider_for(
+        services.wires, services.config, request.method, request.path, request.headers, request.query
+    )
     if target is not None:  # The web layer has asked `is_ours`, so there is one.
         await pass_through(services, target, request, receive, send, hang_up)

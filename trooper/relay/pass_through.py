@@ -26,6 +26,8 @@ from trooper.relay import failure_answers
 from trooper.relay.client import Client, Receive, Send
 from trooper.relay.request import ClientRequest
 from trooper.services import Services
+from trooper.targets.credentials import query_for
+from trooper.targets.models import MODELS
 from trooper.targets.upstream import Call, Headers
 from trooper.telemetry.log import log_passed
 from trooper.telemetry.report import Ending, PassedReport
@@ -41,29 +43,26 @@ _SAID_HERE: Final = frozenset({b"content-type", b"content-disposition"})
 
 
 def provider_for(
-    wires: Wires, config: Config, method: str, path: str, headers: http.Headers
+    wires: Wires, config: Config, method: str, path: str, headers: http.Headers, query: bytes = b""
 ) -> Target | None:
     """
     Who gets a request that is not for an answer; `None`: nobody, it is no such request.
 
-    A list of models is passed on only for clients that say whose they are: for the others
-    the list is made here, with the local models in it. `HEAD /` is how some agents
-    see whether their provider is there.
+    A list of models is passed on only for clients of other providers than the first one: for
+    the others the list is made here, with the local models in it.
+
+    Raises:
+        RequestRejected: it could be meant for more than one provider.
     """
     if method in _NEVER:
         return None
-    asks_presence = method == "HEAD" and path == "/"
     below = path.removeprefix("/v1/")
-    if not asks_presence and (below == path or not below or _climbs(below)):
+    if below == path or not below or _climbs(below):
         return None
-    owner = wires.owner(path, headers)
-    if path == "/v1/models" and owner is wires.default:
+    provider = wires.provider(config, path, headers, query)
+    if path == MODELS and wires.owner(path, headers).rows[0].family == wires.default.family:
         return None
-    named = (owner.wire.name, owner.kin)
-    providers = (
-        config.provider_of(row.wire) for name in named for row in wires.rows if row.wire.name == name
-    )
-    return next((target for target in providers if target is not None), None)
+    return provider
 
 
 def _climbs(below: str) -> bool:
@@ -110,7 +109,7 @@ async def pass_through(
         kind = _KIND.match(request.path)
         log_passed(
             PassedReport(
-                kind[1] if kind else "root",
+                kind[1] if kind else "other",
                 target.name,
                 outcome,
                 client.status,
@@ -122,11 +121,9 @@ async def pass_through(
 
 def _call(services: Services, target: Target, request: ClientRequest) -> Call:
     given, body = request.as_it_came
-    headers = services.headers_for(
-        target, given, via_name=request.via_name, client_key_used=request.client_key_used
-    )
-    path = request.raw_path.removeprefix("/v1")
-    return Call(request.method, path, headers, body, request.query, at_root=path == "/")
+    headers = services.headers_for(target, given, via_name=request.via_name)
+    path, query = request.raw_path.removeprefix("/v1"), query_for(target, request.query)
+    return Call(request.method, path, headers, body, query)
 
 
 @define
@@ -147,7 +144,7 @@ class _ToClient:
 
 def _without_it(services: Services, failed: Failed, target: Target, request: ClientRequest) -> Answer:
     """What the client gets where its provider gave no answer, or refused."""
-    side = services.wires.client_side(services.wires.owner(request.path, request.headers).wire)
+    side = services.wires.asking_side(request.path, request.headers)
     body = side.answered_for(request.path, strict(request.body)) if failed.kind not in PASSING else None
     if body is not None:
         return Answer(200, ((b"content-type", b"application/json"),), body)

@@ -37,11 +37,9 @@ class ClientRequest:
     One request behind the front door.
 
     Attributes:
-        headers: names in lower case.
+        headers: names in lower case. No key to our own front door is in them, nor in `query`.
         body: what it holds, where it came compressed.
         via_name: this Trooper's pseudonym in `Via`.
-        client_key_used: the `Authorization` was a key to our own front door;
-            it is nobody else's business.
         raw_path: the clean path, percent-encoded where it has to be.
         owner: whose answers this client may come back to; a digest of its
             credentials (`core.digest`), the keys to our own front door included.
@@ -53,7 +51,6 @@ class ClientRequest:
     headers: http.Headers = field(repr=False)
     body: bytes = field(repr=False)
     via_name: str
-    client_key_used: bool = False
     method: str = "POST"
     raw_path: str = ""
     owner: str = ""

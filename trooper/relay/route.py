@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from attrs import define, field
 
-from trooper.core import digest, local_model
-from trooper.core import headers as http
+from trooper.core import local_model
 from trooper.core.continuing import CloudWay, unfit_to_go_on
 from trooper.core.conversation import Conversation
 from trooper.core.outcome import Failed, FailureKind, Outcome
@@ -126,6 +125,10 @@ class Route:
         """Whether the target speaks the client's wire, so that it can have the client's own request."""
         return link.target.wire == self.incoming.wire
 
+    def is_first_native(self, link: Link) -> bool:
+        """Whether it is the one that the client's request is meant for."""
+        return link == next(filter(self.is_native, self.links), None)
+
     def target_side(self, link: Link) -> TargetSide:
         """How the link's provider is asked; `LookupError` for a local target."""
         return self.services.wires.target_side(link.target.wire)
@@ -191,7 +194,6 @@ class Route:
         """One target, one model, one credential: a limit on one says nothing of another."""
         credential = ""
         if link.target.key.kind == "client":
-            headers = self.incoming.request.headers
-            names = self.services.wires.credential_headers
-            credential = digest.owner(self.services.digest_key, [http.find(headers, name) for name in names])
+            request = self.incoming.request
+            credential = self.services.credentials(request.headers, request.query)
         return (link.target.name, link.model or "", credential)

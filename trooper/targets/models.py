@@ -17,6 +17,8 @@ from trooper.targets.standby import Standby
 from trooper.targets.upstream import Call, Upstream
 from trooper.wire.decoding import decoded_object
 
+#: Where clients ask for it.
+MODELS: Final = "/v1/models"
 _JSON: Final = (b"content-type", b"application/json")
 _CLOUD_S: Final = 10.0
 _MAX_LIST_BYTES: Final = 8_388_608

@@ -13,12 +13,14 @@ Does not know that failover exists, nor that there is a client.
 from __future__ import annotations
 
 import functools
+import logging
 import ssl
 import time
 import urllib.request
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -49,14 +51,17 @@ _MEMBER: Final = b"\x1f\x8b"
 #: How much decompressed text is handed on at once, however small it came in.
 _INFLATE_BYTES: Final = 65_536
 
+# They log each URL with its query, which clients have keys in, and what a provider sets as a cookie.
+for _chatty in ("httpx", "httpcore"):
+    logging.getLogger(_chatty).setLevel(logging.WARNING)
+
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
 @frozen
 class Call:
     """
-    One request to a target. `path` begins behind the base URL, or, `at_root`,
-    behind its host; `query` has no question mark.
+    One request to a target. `path` begins behind the base URL; `query` has no question mark.
     """
 
     method: str
@@ -64,7 +69,6 @@ class Call:
     headers: Headers = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
     query: bytes = b""
-    at_root: bool = False
 
 
 class Sink(Protocol):
@@ -198,8 +202,7 @@ class Upstream:
 
     def _url(self, call: Call) -> httpx.URL:
         base = httpx.URL(self.target.base_url)
-        below = b"" if call.at_root else base.raw_path.rstrip(b"/")
-        path = below + call.path.encode("ascii")
+        path = base.raw_path.rstrip(b"/") + call.path.encode("ascii")
         return base.copy_with(raw_path=path + b"?" + call.query if call.query else path)
 
     async def _read(self, response: httpx.Response, sink: Sink) -> Failed | None:
@@ -343,11 +346,16 @@ async def open_upstream(
         target: the configured target.
         network: another network than the real one, for tests.
     """
-    async with (
-        httpx.AsyncClient(transport=_transport(target, network, kept=64), trust_env=False) as client,
-        httpx.AsyncClient(transport=_transport(target, network, kept=0), trust_env=False) as fresh,
-    ):
+    async with _client(target, network, kept=64) as client, _client(target, network, kept=0) as fresh:
         yield Upstream(target, client, fresh)
+
+
+def _client(target: Target, network: httpcore.AsyncNetworkBackend | None, *, kept: int) -> httpx.AsyncClient:
+    # A provider's cookies would be kept for good, and belong to one client of many.
+    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+    return httpx.AsyncClient(
+        transport=_transport(target, network, kept=kept), trust_env=False, cookies=no_cookies
+    )
 
 
 def _transport(

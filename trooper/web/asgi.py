@@ -29,7 +29,6 @@ import trio
 from attrs import define, field
 
 from trooper.config import Config
-from trooper.core import digest
 from trooper.errors import RequestRejected, TrooperError
 from trooper.relay.dispatch import is_ours
 from trooper.relay.request import ClientRequest, Packed
@@ -41,7 +40,6 @@ from trooper.web.answers import (
 )
 from trooper.web.body import Upload, read_body
 from trooper.web.front_door import (
-    KEY_HEADER,
     RequestHead,
     admit,
     allowed_origin,
@@ -164,14 +162,14 @@ class Application(Generic[S]):
     async def _answer(
         self, services: S, scope: Scope, receive: Receive, response: ClientSend, hang_up: HangUp
     ) -> None:
-        target, asked_with = _asked(scope), query(scope["query_string"])
+        target = _asked(scope)
         head, upload = _head(scope, target), Upload(receive)
         try:
-            check_length(target, asked_with)
+            check_length(target, head.query)
             response.origin = allowed_origin(self.config, head)
             admitted = admit(self.config, self._machine, head)
             ours = not is_preflight(head) and is_ours(
-                self.wires, self.config, head.method, head.path, admitted.headers
+                self.wires, self.config, head.method, head.path, admitted.headers, admitted.query
             )
             coding = admitted.coding if ours else None
             body = await read_body(self.config, upload, keep=ours, coding=coding, typed=admitted.typed)
@@ -186,14 +184,14 @@ class Application(Generic[S]):
         elif ours:
             request = ClientRequest(
                 path=head.path,
-                query=asked_with,
+                query=admitted.query,
                 headers=admitted.headers,
                 body=body.read,
                 via_name=admitted.via_name,
-                client_key_used=admitted.client_key_used,
                 method=head.method,
                 raw_path=target.raw,
-                owner=self._owner(services, head),
+                # Before the front door's own keys are taken out: they tell clients apart, too.
+                owner=services.credentials(head.headers, head.query),
                 packed=Packed(head.only(b"content-encoding") or b"", body.came) if admitted.coding else None,
             )
             await self._answer_ours(services, request, head, receive, response, hang_up)
@@ -201,7 +199,7 @@ class Application(Generic[S]):
             known = {SERVICES_KEY: services, VIA_NAME_KEY: admitted.via_name}
             clean = {"path": target.path, "raw_path": target.raw.encode("ascii"), "root_path": ""}
             headers = list(admitted.headers)
-            inner = {**scope, **clean, "query_string": asked_with, "headers": headers, **known}
+            inner = {**scope, **clean, "query_string": admitted.query, "headers": headers, **known}
             await self._routes(inner, _after_body(receive), response)
 
     async def _answer_ours(
@@ -223,11 +221,6 @@ class Application(Generic[S]):
             logger.exception("the relay failed before it answered")
             message = "Trooper failed to answer. Its log says why."
             await answer_error(response, self._error_shape(head), 500, "internal_error", message)
-
-    def _owner(self, services: S, head: RequestHead) -> str:
-        """Who asks: before the front door's own keys are taken out, since they tell clients apart, too."""
-        names = (*self.wires.credential_headers, KEY_HEADER)
-        return digest.owner(services.digest_key, [head.only(name) or b"" for name in names])
 
 
 @define(eq=False)
@@ -285,6 +278,7 @@ def _head(scope: Scope, target: Asked) -> RequestHead:
         # Some servers give a unix socket's path and no port.
         server=None if server is None or server[1] is None else (server[0], server[1]),
         authority=target.authority,
+        query=query(scope["query_string"]),
     )
 
 

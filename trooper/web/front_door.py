@@ -20,6 +20,7 @@ from trooper.config import Config
 from trooper.config.addresses import is_loopback, leads_here
 from trooper.core.headers import Headers
 from trooper.errors import RequestRejected
+from trooper.web.client_keys import without_keys
 from trooper.web.unpacking import coding_of, too_large
 
 #: A header that is ours alone: it is never sent on.
@@ -63,6 +64,7 @@ class RequestHead:
     server: tuple[str, int] | None
     #: The host that stands in the request line itself, if one does; it counts like `Host`.
     authority: str | None = None
+    query: bytes = b""
 
     def only(self, name: bytes) -> bytes | None:
         """The value of a header that may come once."""
@@ -75,9 +77,8 @@ class Admitted:
     A request that may come in.
 
     Attributes:
-        headers: the request's headers without the keys to this door.
-        client_key_used: `Authorization` or `x-api-key` was such a key and is
-            gone from `headers`; there is no client key left to send on.
+        headers: the request's headers without the keys to this door, wherever they stand.
+        query: its query, without such keys as well.
         via_name: this Trooper's pseudonym in `Via` (RFC 9110, 7.6.3).
         coding: how the body is compressed, where it is and will be read; the
             header that says so is gone from `headers`, too.
@@ -85,7 +86,7 @@ class Admitted:
     """
 
     headers: Headers
-    client_key_used: bool
+    query: bytes
     via_name: str
     coding: str | None = None
     typed: bool = True
@@ -175,13 +176,15 @@ def admit(config: Config, machine: str, head: RequestHead) -> Admitted:
     place = "unix" if head.server is None else str(head.server[1])
     via_name = name_in_via(machine, place)
     _check_loop(via_name, head)
-    keys = frozenset() if _is_open(head) else _check_key(config, head)
+    if not _is_open(head):
+        _check_key(config, head)
     coding = _check_content(head) if head.method == "POST" else None
     _check_length(config, head)
-    dropped = {KEY_HEADER, *keys} | ({b"content-encoding"} if coding else set())
+    dropped = {KEY_HEADER} | ({b"content-encoding"} if coding else set())
     headers = tuple((name, value) for name, value in head.headers if name not in dropped)
+    headers, asked_with = without_keys(config.server.client_keys, headers, head.query)
     typed = head.method != "POST" or _is_json(head)
-    return Admitted(headers, bool(keys), via_name, coding, typed)
+    return Admitted(headers, asked_with, via_name, coding, typed)
 
 
 def _check_host(config: Config, head: RequestHead) -> None:
@@ -276,10 +279,10 @@ def is_preflight(head: RequestHead) -> bool:
     )
 
 
-def _check_key(config: Config, head: RequestHead) -> frozenset[bytes]:
-    """Which of the headers that hold a provider's key elsewhere held ours; no key at all is refused."""
+def _check_key(config: Config, head: RequestHead) -> None:
+    """Refuse who has no key to this door, where it has keys."""
     if not config.server.client_keys:
-        return frozenset()
+        return
     scheme, _, token = (head.only(b"authorization") or b"").strip().partition(b" ")
     bearer = token.strip() if scheme.lower() == b"bearer" else b""
     by_bearer = _is_key(config, bearer)
@@ -291,8 +294,6 @@ def _check_key(config: Config, head: RequestHead) -> frozenset[bytes]:
             "client_key_invalid",
             "A key of this Trooper is needed, as `Authorization: Bearer …`, `x-api-key` or `x-trooper-key`.",
         )
-    found = ((b"authorization", by_bearer), (b"x-api-key", by_api_key))
-    return frozenset(name for name, is_ours in found if is_ours)
 
 
 def _is_key(config: Config, candidate: bytes) -> bool:

@@ -40,8 +40,7 @@ HangUp: TypeAlias = Callable[[], object]
 class Serving(Protocol):
     """What the web layer asks of the running services."""
 
-    @property
-    def digest_key(self) -> bytes:
+    def credentials(self, headers: Headers, query: bytes) -> str:
         """What owners are told apart by."""
 
     async def models(self, headers: Headers, via_name: str) -> tuple[int, Headers, bytes]:

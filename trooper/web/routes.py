@@ -1,6 +1,6 @@
 """
-The routes that are not a stream: models, liveness, readiness, and the errors
-for everything else.
+The routes that are not a stream: models, liveness, readiness, the root, and
+the errors for everything else.
 
 A Quart-Trio application. Its own lifespan is never run and its own limits are
 off: bodies are read and bounded before it is asked, and its 60 s response
@@ -45,6 +45,11 @@ def create_routes(wires: Wires) -> QuartTrio:
 
     @app.get("/healthz")
     async def healthz() -> Any:
+        return {"status": "ok"}
+
+    @app.get("/")
+    async def root() -> Any:
+        # How some agents see whether somebody is there: somebody is, whatever becomes of the provider.
         return {"status": "ok"}
 
     @app.get("/readyz")

@@ -11,7 +11,6 @@ from attrs import frozen
 
 from trooper.core.conversation import Conversation
 from trooper.core.events import Event, FinishReason, Received, Usage
-from trooper.core.headers import Headers
 from trooper.core.outcome import FailureKind
 from trooper.core.unfit import Unfit
 
@@ -191,10 +190,6 @@ class PastQuestion:
     response: bytes
 
 
-def _never(_path: str, _headers: Headers) -> bool:
-    return False
-
-
 def _as_it_is(body: bytes, _unknown: Container[str]) -> bytes:
     return body
 
@@ -225,9 +220,8 @@ class ClientSide:
         refusal_body: the same of a refusal of ours: its HTTP status, its code,
             a sentence for people.
         id_header: where its SDKs look for the id of a request.
-        owns: whether another path is this wire's, from path and headers: its
-            provider gets what is no request for an answer, and it is refused
-            in this wire's shape.
+        named_by: how the names of headers begin that only its provider's clients
+            send; empty where there are none.
         cleaned: a request without what its provider has never said: the very
             bytes, where there is nothing to take out. Its second argument are the
             ids of parts that a provider began and another target finished.
@@ -247,8 +241,12 @@ class ClientSide:
     error_body: Callable[[Trouble], Mapping[str, object]]
     refusal_body: Callable[[int, str, str], Mapping[str, object]]
     id_header: bytes = b"x-request-id"
-    owns: Callable[[str, Headers], bool] = _never
+    named_by: bytes = b""
     cleaned: Callable[[bytes, Container[str]], bytes] = _as_it_is
     sanitised: Callable[[bytes, bytes, str], bytes | None] = _as_refused
     answered_for: Callable[[str, bytes], bytes | None] = _unknown
     past: PastAnswers | None = None
+
+    def is_named_by(self, header: bytes) -> bool:
+        """Whether a header says by its name that its provider's client asks."""
+        return bool(self.named_by) and header.startswith(self.named_by)

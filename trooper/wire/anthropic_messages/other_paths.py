@@ -10,22 +10,9 @@ import msgspec
 
 from trooper.core.conversation import Conversation
 from trooper.core.fitting import count
-from trooper.core.headers import Headers, find
 from trooper.wire.anthropic_messages.read_request import read_conversation
 
 _COUNT: Final = "/v1/messages/count_tokens"
-
-
-def owns(path: str, headers: Headers) -> bool:
-    """
-    Whether a client of Anthropic asks; other providers have `/v1/models` and `/v1/files` too.
-
-    `HEAD /` is how some agents see whether their provider is there. A key in this API's own
-    header tells, too, but not beside one that everybody else's clients send.
-    """
-    named = bool(find(headers, b"anthropic-version"))
-    keyed = bool(find(headers, b"x-api-key")) and not find(headers, b"authorization")
-    return path == "/" or path.startswith("/v1/messages/") or named or keyed
 
 
 def answered_for(path: str, body: bytes) -> bytes | None:
