@@ -150,3 +150,32 @@ async def test_many_items_are_left_open(autojump_clock: Any) -> None:
     said = [says(f"{at}.", f"m{at}", 0, at) for at in reversed(range(count))]
     whole = await output_of(b"".join(begun) + b"".join(said))
     assert whole[:count] == [("message", f"{at}.") for at in range(count - 1)] + [whole[count - 1]]
+
+
+@pytest.mark.parametrize(
+    ("around", "kind", "told_by"),
+    [
+        ("reasoning_summary_part", "summary_text", "reasoning_summary_text"),
+        ("content_part", "reasoning_text", "reasoning_text"),
+        ("reasoning_part", "reasoning_text", "reasoning_text"),
+    ],
+)
+async def test_a_part_of_a_thought_that_has_ended_is_not_ended_again(
+    autojump_clock: Any, around: str, kind: str, told_by: str
+) -> None:
+    place = {"item_id": "rs_1", "output_index": 0, "summary_index": 0, "content_index": 0}
+    pieces = (
+        begins("reasoning", "rs_1"),
+        event(f"response.{around}.added", **place, part={"type": kind, "text": ""}),
+        event(f"response.{told_by}.delta", **place, delta="Hm."),
+        event(f"response.{told_by}.done", **place, text="Hm."),
+        event(f"response.{around}.done", **place, part={"type": kind, "text": "Hm."}),
+    )
+    for cut in (4, 5):
+        events = await told("responses", CREATED, *pieces[:cut])
+        ended = [
+            one["type"] for one in events if one.get("item_id") == "rs_1" and "_part.done" in one["type"]
+        ]
+        assert len(ended) == 1
+        thought = events[-1]["response"]["output"][0]
+        assert [one["text"] for one in [*thought["summary"], *thought.get("content", ())]] == ["Hm."]

@@ -88,7 +88,9 @@ class StreamEvent(msgspec.Struct):
 
 
 #: Some say a thought under names that no document has any more, or never had: `response.reasoning.delta`.
-_OF_A_THOUGHT: Final = re.compile(r"response\.(?:reasoning|thinking)(_summary)?\w*\.(?:delta|done)")
+_OF_A_THOUGHT: Final = re.compile(
+    r"response\.(?:reasoning|thinking)(_summary)?(?!\w*_part\.)\w*\.(?:delta|done)"
+)
 
 
 def thought_part(kind: str) -> str:
