@@ -51,6 +51,7 @@ from trooper.core.plan import (
 from trooper.core.tally import LegTally, Tally
 from trooper.core.unfit import Unfit
 from trooper.relay.asking import Asking
+from trooper.relay.checking import fault_of
 from trooper.relay.client import Client, Receive, Send
 from trooper.relay.delivery import Delivery
 from trooper.relay.failure_answers import seam_words
@@ -234,7 +235,7 @@ class Conductor:
                     patience.heard = inbox.heard
                     due = patience.due
                     if now >= due and (tired := leg.tired(now)) is not None:
-                        return self._conclude(leg, tired)
+                        return await self._conclude(leg, tired)
                     held_until = splice.release_due(now)
                     if now >= held_until:
                         delivery.release_calls(splice)
@@ -251,13 +252,13 @@ class Conductor:
                     patience.hear(item, now)
                     delivery.hear(splice, item)
                     if splice.stopped:
-                        return self._conclude(leg, Completed())
+                        return await self._conclude(leg, Completed())
                     if splice.unfit:
-                        return self._conclude(leg, Failed(FailureKind.UNFIT, unfit_reason=splice.unfit))
+                        return await self._conclude(leg, Failed(FailureKind.UNFIT, unfit_reason=splice.unfit))
                     # Who sends faster than we read never lets the inbox be empty.
                     if not item.has_content or now >= patience.ends:
                         if (tired := leg.tired(now)) is not None:
-                            return self._conclude(leg, tired)
+                            return await self._conclude(leg, tired)
                     if len(delivery.out) > _WRITE_BYTES:
                         await self._response.flush(delivery, leg)
                 case Opened(headers):
@@ -266,13 +267,17 @@ class Conductor:
                     patience.granted(trio.current_time())
                     splice.granted(model, prefill, echoes=echoes, overlaps=overlaps)
                 case Ended(outcome):
-                    return self._conclude(leg, outcome)
+                    return await self._conclude(leg, outcome)
                 case _ as never:
                     assert_never(never)
 
-    def _conclude(self, leg: RunningLeg, outcome: Outcome) -> Outcome:
+    async def _conclude(self, leg: RunningLeg, outcome: Outcome) -> Outcome:
         """The leg is over for us, whether or not it knows."""
-        outcome = self._delivery.conclude(leg.splice, outcome)
+        delivery, splice = self._delivery, leg.splice
+        outcome = delivery.last_words(splice, outcome)
+        question = splice.to_check(outcome, delivery.transcript)
+        fault = await fault_of(self.services, self.incoming.request.owner, question)
+        outcome = delivery.conclude(splice, outcome, fault)
         failed = outcome if isinstance(outcome, Failed) else None
         if failed is not None:
             leg.scope.cancel(reason="the leg has failed")

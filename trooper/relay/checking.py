@@ -1,0 +1,38 @@
+"""
+Whether what several have written is what the client asked for: found out aside,
+since the client's schema decides how long that takes.
+"""
+
+from __future__ import annotations
+
+from typing import Final, assert_never
+
+from trooper.aside.work import Job, Lost
+from trooper.core.structured import Document, follows
+from trooper.core.unfit import Unfit
+from trooper.services import Services
+
+#: A thousand times what an honest schema takes.
+_CHECK_S: Final = 3.0
+
+
+async def fault_of(services: Services, owner: str, question: Document | Unfit | None) -> Unfit | None:
+    """
+    What is wrong with a document; `None`: nothing.
+
+    What could not be found out counts as wrong: nobody vouches for such an
+    answer, and it would be a fake success.
+    """
+    match question:
+        case None | Unfit():
+            return question
+        case Document(text, schema):
+            # Half a surrogate pair is no JSON, which the other side sees.
+            job = Job(follows, text.encode(errors="surrogatepass"), (schema,), bool, _CHECK_S)
+            match await services.aside.ask(job, owner):
+                case Lost():
+                    return Unfit.UNCHECKED
+                case is_valid:
+                    return None if is_valid else Unfit.SCHEMA
+        case _ as never:
+            assert_never(never)
