@@ -83,6 +83,14 @@ class Unfit(enum.Enum):
 
     # The request itself, or nobody to ask.
     NOT_JSON = "not_json", "Its body is no JSON; only its own provider can say what is wrong."
+    TOO_LARGE = (
+        "too_large",
+        "Its body has more parts, or is longer, than is read here; it is passed on as it came.",
+    )
+    SHORTENED = (
+        "shortened",
+        "Only the end of its conversation is read here, and a cloud gets one whole or not at all.",
+    )
     UNEXPECTED_SHAPE = "unexpected_shape", "Its body has not the shape of such a request."
     COOLING_DOWN = "cooling_down", "The target said when it may be asked again, and that is not yet."
     NO_PROVIDER = (

@@ -34,7 +34,7 @@ import trio
 from attrs import define, field
 
 from trooper.core.events import FinishReason, Received
-from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
+from trooper.core.outcome import PASSING, Completed, Failed, FailureKind, Outcome
 from trooper.core.pacing import Pacing
 from trooper.core.plan import (
     Ask,
@@ -55,7 +55,7 @@ from trooper.relay.checking import fault_of
 from trooper.relay.client import Client, Receive, Send
 from trooper.relay.delivery import Delivery
 from trooper.relay.failure_answers import seam_words
-from trooper.relay.request import ClientRequest, Incoming, read
+from trooper.relay.request import ClientRequest, Incoming, read_in_turn
 from trooper.relay.response import Response
 from trooper.relay.route import Route
 from trooper.relay.running_leg import RunningLeg, patience_with
@@ -87,7 +87,7 @@ async def relay(
     an honest error, or is gone.
     """
     client = Client(send, hang_up, services.config.server.drain_timeout_s)
-    conductor = Conductor(services, read(services, request), client)
+    conductor = Conductor(services, await read_in_turn(services, request), client)
     try:
         if not conductor.route.links:
             await conductor.refuse()
@@ -144,11 +144,16 @@ class Conductor:
 
     async def run(self, nursery: trio.Nursery) -> None:
         """Obey the plan until the answer is whole or nobody is left."""
+        if not self.route.begins_at_once(trio.current_time()):
+            await self.incoming.read_aside(self.services)
         first = self.route.first(trio.current_time())
         self._response.is_stand_in = self.route.is_stand_in
         leg = self._start(nursery, first)
         while True:
-            step = self._next(leg, await self._hear_out(leg))
+            outcome = await self._hear_out(leg)
+            if isinstance(outcome, Failed) and outcome.kind not in PASSING:
+                await self.incoming.read_aside(self.services)
+            step = self._next(leg, outcome)
             match step:
                 case Restart() | Continue() | FinishCall():
                     leg = self._start(nursery, step)
