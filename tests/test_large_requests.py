@@ -6,6 +6,8 @@ keeps its net; what is beyond all limits passes as it came, and that is said.
 from __future__ import annotations
 
 import json
+import sys
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -103,6 +105,38 @@ async def test_a_large_one_is_read_in_a_process_and_others_go_on() -> None:
         assert (x.chat().error, x.legs[-1]) == (None, ("ollama", "completed"))
         assert others > 20
         nursery.cancel_scope.cancel()
+
+
+class LongestStep(trio.abc.Instrument):
+    """The most calls of ours between two turns of others, whoever makes them."""
+
+    calls = most = 0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.calls = 0
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.most = max(self.most, self.calls)
+
+    def profile(self, frame: FrameType, event: str, _arg: object) -> None:
+        name = frame.f_code.co_filename
+        self.calls += event == "call" and "trooper/" in name and "trooper/testing" not in name
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_no_step_of_a_large_one_is_long(wire: str) -> None:
+    longest = LongestStep()
+    async with stage(dies(), starts_aside=start_process) as s:
+        request = s.request(wire=wire, **long_request(wire, 20_001))
+        trio.lowlevel.add_instrument(longest)
+        sys.setprofile(longest.profile)
+        try:
+            x = await s.ask(wire=wire, body=request.body)
+        finally:
+            sys.setprofile(None)
+        assert (x.told().error, x.legs[-1]) == (None, ("ollama", "completed"))
+    # Reading alone made five for each turn.
+    assert 0 < longest.most < 60_000
 
 
 @pytest.mark.parametrize("wire", WIRES)

@@ -12,7 +12,7 @@ from typing import Final
 import trio
 from attrs import define, field, frozen
 
-from trooper.aside.work import Job, Lost
+from trooper.aside.work import Job
 from trooper.config import Wire
 from trooper.core import headers as http
 from trooper.core.conversation import Conversation
@@ -20,7 +20,7 @@ from trooper.core.unfit import Unfit
 from trooper.relay import past_answers
 from trooper.services import Services
 from trooper.wire.client_side import ClientSide, Naming, Routing, Unreadable, Voice
-from trooper.wire.decoding import is_dense, is_strict, said_well, strict
+from trooper.wire.decoding import is_dense, is_strict, mended, said_well, strict
 from trooper.wire.reading import Read, is_large, read_bounded
 
 #: What all parts of the largest body may take, on a busy machine.
@@ -236,5 +236,5 @@ async def _said_well(services: Services, request: ClientRequest) -> bytes:
     """Its body as JSON that everybody reads; one that is large and broken takes long."""
     if len(request.body) <= _STEP_BYTES:
         return said_well(request.body)
-    said = await services.aside.ask(Job(said_well, request.body, (), bytes, _READ_S), request.owner)
-    return request.body if isinstance(said, Lost) else said
+    said = await services.aside.ask(Job(mended, request.body, (), str, _READ_S), request.owner)
+    return said.encode() if isinstance(said, str) and said else request.body

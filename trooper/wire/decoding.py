@@ -74,6 +74,12 @@ def said_well(body: bytes | bytearray) -> bytes:
     return well.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
+def mended(body: bytes | bytearray) -> str:
+    """The same, for who has to send it back: nothing, where there is nothing to mend or no way to."""
+    well = said_well(body)
+    return "" if well == body else well.decode()
+
+
 def has_more_than(body: bytes | bytearray, values: int) -> bool:
     """
     Whether `body` may hold more values than that; never false where it does.
