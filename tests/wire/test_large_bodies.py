@@ -21,7 +21,7 @@ from trooper.core.conversation import (
 )
 from trooper.core.unfit import Unfit
 from trooper.wire import reading
-from trooper.wire.client_side import Routing
+from trooper.wire.client_side import PastQuestion, Routing
 from trooper.wire.decoding import (
     field_of,
     has_more_than,
@@ -34,6 +34,7 @@ from trooper.wire.decoding import (
     with_model,
 )
 from trooper.wire.openai_chat.read_request import read_conversation
+from trooper.wire.openai_responses.past_answers import is_to_be_kept, reply
 from trooper.wire.routing import read_routing
 
 MANY = b"0," * 5_000_001 + b"0"
@@ -81,11 +82,20 @@ def test_fields_are_read_one_by_one() -> None:
     assert field_of(body, "c") is field_of(body, "d") is field_of(b"[1]", "a") is field_of(b"{", "a") is None
     assert with_field(b"[1]", "a", 1) == b"[1]"
     assert field_of(b'{"a": 1, "b": [' + MANY + b"]}", "a") is None
+    some = b"0," * 400_000 + b"0"
+    assert field_of(b'{"a": false, "b": [' + some + b"]}", "a") is False
+    assert field_of(b'{"a": false, "b": [' + some + b"]}", "b") is None
 
 
 def test_what_is_light_and_what_is_dense() -> None:
     assert is_light(b"{}")
     assert not is_light(b"x" * (1 + (32 << 20)))
+    # Code in one text, and as many commas between numbers, or between texts.
+    assert is_light(b'{"a": "' + b"f(a, b);" * 200_000 + b'"}')
+    assert is_light(b"[" + b"0," * 250_000 + b"0]")
+    assert not is_light(b"[" + b'"",' * 250_000 + b"0]")
+    assert not is_light(b"[" + b'"\\\\",' * 250_000 + b"0]")
+    assert not is_light(b"[" + b"0," * 350_000 + b"0]")
     assert is_dense(MANY)
     assert not is_dense(b"x" * 6_000_000)
     dense = b'{"model": "a", "x": [' + MANY + b"]}"
@@ -152,3 +162,15 @@ def test_why_one_does_not_come_back(fields: dict[str, object], reason: Unfit) ->
         json.dumps(fields).encode(), read_conversation.__module__, read_conversation.__name__
     )
     assert read == reading.Read(None, reason)
+
+
+def test_what_is_to_be_forgotten_is_not_kept_however_large() -> None:
+    some = b'"input": [' + b"0," * 400_000 + b"0]"
+    assert not is_to_be_kept(b'{"store": false, ' + some + b"}")
+    assert is_to_be_kept(b"{" + some + b', "store": true}')
+    assert not is_to_be_kept(b'{"input": [' + MANY + b"]}")
+
+
+def test_a_large_past_request_is_not_told_as_an_empty_one() -> None:
+    some = b'{"input": [' + b"0," * 400_000 + b"0]}"
+    assert reply(PastQuestion("GET", "resp_1", "input_items", some, b"{}")) is None

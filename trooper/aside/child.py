@@ -25,6 +25,7 @@ import struct
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -132,6 +133,9 @@ def _bound_for_good() -> None:
     with suppress(AttributeError, OSError):
         # Whoever streams comes first; much less, and a busy local model would starve honest work.
         os.nice(2)
+    with suppress(OSError):
+        # Where memory runs out, this is what can be spared.
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     if sys.platform != "win32":
         for what, limit in (
             (resource.RLIMIT_AS, _MEMORY_BYTES),

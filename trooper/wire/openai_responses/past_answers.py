@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from trooper.wire.client_side import PastAnswers, PastQuestion
-from trooper.wire.decoding import field_of, top_level, with_field
+from trooper.wire.decoding import field_of, is_dense, is_light, top_level, with_field
 from trooper.wire.openai_responses.read_request import kind_of
 
 
@@ -82,7 +82,7 @@ def reply(question: PastQuestion) -> bytes | None:
     match question.method, question.below:
         case "GET", "":
             return question.response
-        case "GET", "input_items":
+        case "GET", "input_items" if is_light(question.request):
             return msgspec.json.encode(listed_items(question.request))
         case "DELETE", "":
             deleted = {"id": question.answer_id, "object": "response", "deleted": True}
@@ -101,6 +101,8 @@ def input_items(body: bytes) -> Sequence[object]:
 
 def is_to_be_kept(body: bytes) -> bool:
     """Whether a client may come back to the answer: `store` is true where nothing is said."""
+    if is_dense(body):
+        return False
     return b'"store"' not in body or field_of(body, "store") is not False
 
 
