@@ -5,6 +5,7 @@ keeps its net; what is beyond all limits passes as it came, and that is said.
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from types import FrameType
@@ -13,7 +14,9 @@ from typing import Any
 import pytest
 import trio
 
+from at_once import AtOnce
 from scenes import WIRES, asked, configured, dies, stage, with_second
+from trooper.aside.child import Came
 from trooper.aside.process import start_process
 from trooper.testing import FakeOllama, Model
 from trooper.wire.reading import is_large
@@ -137,6 +140,29 @@ async def test_no_step_of_a_large_one_is_long(wire: str) -> None:
         assert (x.told().error, x.legs[-1]) == (None, ("ollama", "completed"))
     # Reading alone made five for each turn.
     assert 0 < longest.most < 60_000
+
+
+class Slow(AtOnce):
+    """A worker that takes longer than clients listen to silence."""
+
+    async def exchange(self, head: bytes, body: bytes) -> tuple[Came, bytes | bytearray]:
+        await trio.sleep(9)
+        return await super().exchange(head, body)
+
+
+async def slow() -> Slow:
+    return Slow()
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_while_it_is_read_the_client_hears_that_somebody_is_here(
+    autojump_clock: Any, wire: str
+) -> None:
+    async with stage(dies(), config=configured(keepalive_s=2.0), starts_aside=slow) as s:
+        x = await s.ask(wire=wire, **long_request(wire))
+        assert (x.told().error, x.legs[-1]) == (None, ("ollama", "completed"))
+        times = [when for when, _ in x.arrivals]
+        assert max(later - sooner for sooner, later in itertools.pairwise(times)) < 3
 
 
 @pytest.mark.parametrize("wire", WIRES)

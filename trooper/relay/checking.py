@@ -5,7 +5,7 @@ since the client's schema decides how long that takes.
 
 from __future__ import annotations
 
-from typing import Final, assert_never
+from typing import Final
 
 from trooper.aside.work import Job, Lost
 from trooper.core.structured import Document, follows
@@ -16,23 +16,17 @@ from trooper.services import Services
 _CHECK_S: Final = 3.0
 
 
-async def fault_of(services: Services, owner: str, question: Document | Unfit | None) -> Unfit | None:
+async def fault_of(services: Services, owner: str, document: Document) -> Unfit | None:
     """
     What is wrong with a document; `None`: nothing.
 
     What could not be found out counts as wrong: nobody vouches for such an
     answer, and it would be a fake success.
     """
-    match question:
-        case None | Unfit():
-            return question
-        case Document(text, schema):
-            # Half a surrogate pair is no JSON, which the other side sees.
-            job = Job(follows, text.encode(errors="surrogatepass"), (schema,), bool, _CHECK_S)
-            match await services.aside.ask(job, owner):
-                case Lost():
-                    return Unfit.UNCHECKED
-                case is_valid:
-                    return None if is_valid else Unfit.SCHEMA
-        case _ as never:
-            assert_never(never)
+    # Half a surrogate pair is no JSON, which the other side sees.
+    text = document.text.encode(errors="surrogatepass")
+    match await services.aside.ask(Job(follows, text, (document.schema,), bool, _CHECK_S), owner):
+        case Lost():
+            return Unfit.UNCHECKED
+        case is_valid:
+            return None if is_valid else Unfit.SCHEMA

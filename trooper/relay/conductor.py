@@ -28,6 +28,7 @@ import math
 import secrets
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final, assert_never
 
 import trio
@@ -48,6 +49,7 @@ from trooper.core.plan import (
     Terminate,
     is_retry,
 )
+from trooper.core.structured import Document
 from trooper.core.tally import LegTally, Tally
 from trooper.core.unfit import Unfit
 from trooper.relay.asking import Asking
@@ -151,8 +153,10 @@ class Conductor:
         leg = self._start(nursery, first)
         while True:
             outcome = await self._hear_out(leg)
-            if isinstance(outcome, Failed) and outcome.kind not in PASSING:
-                await self.incoming.read_aside(self.services)
+            if isinstance(outcome, Failed) and outcome.kind not in PASSING and self.incoming.is_unread:
+                await self._response.meanwhile(
+                    self._delivery, leg, partial(self.incoming.read_aside, self.services)
+                )
             step = self._next(leg, outcome)
             match step:
                 case Restart() | Continue() | FinishCall():
@@ -280,8 +284,12 @@ class Conductor:
         """The leg is over for us, whether or not it knows."""
         delivery, splice = self._delivery, leg.splice
         outcome = delivery.last_words(splice, outcome)
-        question = splice.to_check(outcome, delivery.transcript)
-        fault = await fault_of(self.services, self.incoming.request.owner, question)
+        fault = splice.to_check(outcome, delivery.transcript)
+        if isinstance(fault, Document):
+            owner = self.incoming.request.owner
+            fault = await self._response.meanwhile(
+                delivery, leg, partial(fault_of, self.services, owner, fault)
+            )
         outcome = delivery.conclude(splice, outcome, fault)
         failed = outcome if isinstance(outcome, Failed) else None
         if failed is not None:
