@@ -143,6 +143,8 @@ class OpenCalls:
     max_bytes: int = 4_194_304
     overflowed: bool = field(default=False, init=False)
     _calls: dict[int, _Call] = field(factory=dict, init=False)
+    # The indexes of those that are not done: few, of however many.
+    _open: set[int] = field(factory=set, init=False)
     _bytes: int = field(default=0, init=False)
 
     def add(self, delta: ToolCallDelta, held_bytes: int = 0) -> None:
@@ -158,8 +160,10 @@ class OpenCalls:
         if call is None:
             # Ollama, Gemini and others send calls without arguments as "";
             # the start of the next call is then the only sign of their end.
-            for earlier in self._calls.values():
+            for index in self._open:
+                earlier = self._calls[index]
                 earlier.whole = earlier.whole or (not earlier.closed and earlier.is_blank)
+            self._open = {index for index in self._open if not self._calls[index].is_done}
             call = self._calls[delta.index] = _Call()
         call.id = call.id or delta.id
         call.name = call.name or delta.name
@@ -170,6 +174,10 @@ class OpenCalls:
             call.add(delta.arguments)
             if call.whole:
                 self._became_whole(call)
+        if call.is_done:
+            self._open.discard(delta.index)
+        else:
+            self._open.add(delta.index)
 
     def is_whole(self, index: int) -> bool:
         """Whether the call of that index has begun and is whole."""
@@ -182,6 +190,7 @@ class OpenCalls:
         if self._bytes > self.max_bytes:
             self.overflowed = True
             self._calls.clear()
+            self._open.clear()
 
     def released(self) -> None:
         """What waited has gone out: the next call may be as long."""
@@ -196,9 +205,7 @@ class OpenCalls:
     @property
     def all_whole(self) -> bool:
         """Whether no call is open; true when there are none."""
-        if not self._calls:
-            return not self.overflowed
-        return all(call.is_done for call in self._calls.values())
+        return not self._open and (bool(self._calls) or not self.overflowed)
 
 
 @define

@@ -52,6 +52,10 @@ class ItemCalls:
         known, call_id = self._at.get(at), item.call_id or item.id
         return known is not None and bool(call_id and known.id) and call_id != known.id
 
+    def place_of(self, item: Item) -> int | None:
+        """Where the call has begun that an item is, by its id."""
+        return self._by_id.get(item.call_id) if item.call_id else None
+
     def places(self, items: Sequence[Item]) -> list[int | None]:
         """
         Where the calls that items are have begun: by their ids, and else by what they say.
@@ -60,7 +64,8 @@ class ItemCalls:
         the order says nothing.
         """
         places = [self._by_id.get(item.call_id or item.id) for item in items]
-        free = [at for at in self._at if at not in places]
+        named = set(places)
+        free = [at for at in self._at if at not in named]
         for number, item in enumerate(items):
             if places[number] is None and item.type == "function_call":
                 same = next((at for at in free if self._is_like(self._at[at], item)), None)

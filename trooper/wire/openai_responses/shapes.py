@@ -7,11 +7,13 @@ would have said.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
 
 from trooper.core.events import Event, FinishReason, Refusal, Text
+from trooper.wire.finishes import reason_of
 
 #: What the events around a part are called; the last one by vLLM.
 AROUND_PARTS: Final = ("content_part", "reasoning_summary_part", "reasoning_part")
@@ -61,6 +63,11 @@ class Response(msgspec.Struct):
     usage: Counts | None = None
     incomplete_details: Reason | None = None
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it says of itself that it is none, whatever its last event is called."""
+        return self.status in ("failed", "cancelled")
+
 
 class StreamEvent(msgspec.Struct):
     """One event of a stream."""
@@ -80,6 +87,20 @@ class StreamEvent(msgspec.Struct):
     error: None = None
 
 
+#: Some say a thought under names that no document has any more, or never had: `response.reasoning.delta`.
+_OF_A_THOUGHT: Final = re.compile(
+    r"response\.(?:reasoning|thinking)(_summary)?(?!\w*_part\.)\w*\.(?:delta|done)"
+)
+
+
+def thought_part(kind: str) -> str:
+    """The kind of the part that an event fills or ends which is about a thought; nothing for any other event."""
+    found = _OF_A_THOUGHT.fullmatch(kind)
+    if found is None:
+        return ""
+    return "summary_text" if found[1] else "reasoning_text"
+
+
 def said_by(part: Part) -> Event | None:
     """What a part of a message says."""
     match part.type:
@@ -92,7 +113,7 @@ def said_by(part: Part) -> Event | None:
 def finish_of(response: Response, *, has_calls: bool) -> tuple[FinishReason, str]:
     """Why a response ended, in our terms and in its own."""
     word = response.incomplete_details.reason if response.incomplete_details else ""
-    if word == "content_filter":
+    if reason_of(word) is FinishReason.CONTENT_FILTER:
         return FinishReason.CONTENT_FILTER, word
     if word or response.status == "incomplete":
         return FinishReason.LENGTH, word
