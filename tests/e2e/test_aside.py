@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import select
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,10 +66,10 @@ def follows(schema: dict[str, Any]) -> dict[str, Any]:
     return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
 
 
-def children(pid: int) -> int:
-    """How many processes it has begun that still run."""
+def children(pid: int) -> list[int]:
+    """The processes that it has begun and that still run."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(len((task / "children").read_text().split()) for task in tasks)
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
 
 
 def test_schemas_that_take_for_ever(place: Place) -> None:
@@ -77,7 +80,7 @@ def test_schemas_that_take_for_ever(place: Place) -> None:
             assert (status, b"event: error" in body, b"message_stop" in body) == (200, True, False)
         status, _, body = ask(port, **follows(HONEST))
         assert (status, b"event: error" in body, b"message_stop" in body) == (200, False, True)
-    assert children(place.trooper.pid) <= 2
+    assert len(children(place.trooper.pid)) <= 2
 
 
 def test_a_hundred_thousand_parts_keep_their_net(place: Place) -> None:
@@ -98,3 +101,21 @@ def test_more_bytes_than_there_is_room_for(place: Place) -> None:
         assert json.loads(body)["type"] == "error"
         status, _, body = ask(port)
         assert (status, b"message_stop" in body) == (200, True)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("way", ONE_PROCESS)
+def test_a_process_aside_ends_with_its_server(way: str, end: signal.Signals, tmp_path: Path) -> None:
+    with (
+        fake("provider", "--answer", DOCUMENT, "--fault", "reset@middle") as dying,
+        fake("ollama", "--answer", DOCUMENT) as local,
+        deployed(way, dying.url, local.url, tmp_path, TROOPER_ANTHROPIC_BASE_URL=dying.url) as trooper,
+    ):
+        ask(trooper.port, **follows(HONEST))
+        aside = [os.pidfd_open(child) for child in children(trooper.pid)]
+        assert len(aside) == 1
+        os.kill(trooper.pid, end)
+        ended = select.poll()
+        ended.register(aside[0], select.POLLIN)
+        assert ended.poll(LONG_S * 1000)
+        os.close(aside[0])
