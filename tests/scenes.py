@@ -17,8 +17,10 @@ import trio.testing
 from attrs import define, evolve, field, frozen
 from structlog.testing import capture_logs
 
+from at_once import at_once
 from messages_validator import validate_messages, validate_whole_message
 from responses_validator import validate_responses, validate_whole_response
+from trooper.aside.process import StartWorker
 from trooper.config import Chain, Config, Key, Target, Wire, load
 from trooper.relay.dispatch import answer
 from trooper.relay.request import ClientRequest
@@ -312,6 +314,7 @@ async def stage(
     llama: FakeLlamaServer | None = None,
     second: ScriptedProvider | None = None,
     wires: Wires = TABLE,
+    starts_aside: StartWorker = at_once,
 ) -> AsyncIterator[Stage]:
     """
     Open a stage; without `warm` the standby has not looked yet.
@@ -331,7 +334,7 @@ async def stage(
             if llama is not None:
                 network.listen(*LLAMA, llama.serve)
             async with open_services(
-                config or configured(), nursery, network=network, wires=wires
+                config or configured(), nursery, network=network, wires=wires, starts_aside=starts_aside
             ) as services:
                 built = Stage(cloud, ollama, network, services, log, second)
                 if warm and "ollama" in services.standbys:

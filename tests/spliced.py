@@ -12,8 +12,10 @@ from trooper.core.conversation import Conversation, Message, Role, TextPart
 from trooper.core.events import Begin, Event, Received, Text
 from trooper.core.outcome import Completed, Failed, FailureKind
 from trooper.core.seam import Prefill
+from trooper.core.structured import Document, follows
 from trooper.core.tally import LegTally
 from trooper.core.transcript import Transcript
+from trooper.core.unfit import Unfit
 from trooper.relay.splice import Splice
 
 ASKED = Conversation((Message(Role.USER, (TextPart("Why?"),)),))
@@ -75,12 +77,19 @@ def text_of(items: Iterable[Received]) -> str:
     return "".join(item.text for item in items)
 
 
+def fault_in(question: Document | Unfit | None) -> Unfit | None:
+    """What a check finds, done at once."""
+    if isinstance(question, Document):
+        return None if follows(question.text.encode(), question.schema) else Unfit.SCHEMA
+    return question
+
+
 def ended(made: Splice, outcome: Completed | Failed, has: Transcript) -> tuple[Completed | Failed, str]:
     """Both ends of a leg, the transcript kept between them; its outcome and what went out then."""
     outcome, first = made.last_words(outcome)
     for item in first:
         has.add(item.events)
-    outcome, rest = made.judge(outcome, has)
+    outcome, rest = made.judge(outcome, has, fault_in(made.to_check(outcome, has)))
     for item in rest:
         has.add(item.events)
     return outcome, text_of((*first, *rest))

@@ -41,6 +41,7 @@ TOP = {"app", "commands", "demo", "bench", "__main__"}
 LAYERS = (
     {"core"},
     {"wire"},
+    {"aside"},
     {"targets"},
     {"wires"},
     {"services"},

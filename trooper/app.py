@@ -8,6 +8,7 @@ server before it listens.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -46,3 +47,6 @@ set_up_logging()
 put_server_log_aside()
 keep_to_http()
 app = Application(_load_or_exit(), open_services, answer)
+# Looking through all modules for circles takes 50 ms, in which no stream goes on; a few
+# large requests bring it about. They are there for good.
+gc.freeze()

@@ -15,6 +15,8 @@ import structlog
 import trio
 from attrs import define, field
 
+from trooper.aside.process import StartWorker, start_process
+from trooper.aside.work import Aside
 from trooper.config import Config, Target, Wire
 from trooper.config.cloudless import cloudless, local_by_wish
 from trooper.core import digest, secret
@@ -48,6 +50,8 @@ class Services:
     #: Ids of parts that a provider began and another target finished.
     unknown_ids: UnknownIds = field(factory=UnknownIds)
     wires: Wires = WIRES
+    #: What a client could make take for ever is done there.
+    aside: Aside = field(factory=Aside)
     #: What owners and credentials are told apart by; another one in each process.
     digest_key: bytes = field(factory=partial(secrets.token_bytes, 32), repr=False)
 
@@ -134,6 +138,7 @@ async def open_services(
     *,
     network: httpcore.AsyncNetworkBackend | None = None,
     wires: Wires = WIRES,
+    starts_aside: StartWorker = start_process,
 ) -> AsyncIterator[Services]:
     """
     Open the connections and start the standbys.
@@ -143,6 +148,7 @@ async def open_services(
         nursery: where the standbys live; cancelled by the caller at the end.
         network: another network than the real one, for tests.
         wires: the table that `config` was loaded with.
+        starts_aside: how a process for work aside is started; another way for tests.
     """
     tell_who_answers(config)
     async with AsyncExitStack() as stack:
@@ -155,4 +161,7 @@ async def open_services(
         standbys = standbys_of(config, upstreams, wires)
         for standby in standbys.values():
             nursery.start_soon(standby.run)
-        yield Services(config, upstreams, standbys, Cooldowns(enabled=config.server.memory), wires=wires)
+        aside = Aside(starts_aside)
+        stack.push_async_callback(aside.aclose)
+        cooldowns = Cooldowns(enabled=config.server.memory)
+        yield Services(config, upstreams, standbys, cooldowns, wires=wires, aside=aside)

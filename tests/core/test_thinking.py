@@ -167,3 +167,10 @@ def test_a_late_end_is_never_passed_on(said: str, data: st.DataObject) -> None:
         assert "</think>" not in out
     else:
         assert out == said
+
+
+def test_of_a_long_conversation_the_latest_counts() -> None:
+    filler = "x" * 4_000_000
+    assert speaks_of_thinking([filler, "What does <think> mean?"])
+    assert not speaks_of_thinking(["What does <think> mean?", filler])
+    assert speaks_of_thinking(["What does <think> mean?", filler[1_000:]])

@@ -24,7 +24,7 @@ from trooper.core.events import (
     ToolCallDelta,
     Usage,
 )
-from trooper.core.outcome import Completed, Failed, FailureKind
+from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.core.seam import NOTHING, Prefill
 from trooper.core.tally import LegTally, Tally
 from trooper.relay.delivery import Delivery
@@ -68,6 +68,10 @@ def leg(made: Delivery, target: str = "a", *, goes_on: bool = False, seam: str =
     )
 
 
+def concluded(made: Delivery, splice: Splice, outcome: Outcome) -> Outcome:
+    return made.conclude(splice, made.last_words(splice, outcome))
+
+
 def heard(made: Delivery, splice: Splice, *items: Received) -> bytes:
     for item in items:
         made.hear(splice, item)
@@ -82,7 +86,7 @@ def test_the_first_legs_bytes_are_forwarded_and_noted() -> None:
     assert not made.shown
     assert heard(made, splice, *events[1:]) == events[1].raw
     assert (made.shown, made.is_forwarded, made.transcript.text) == (True, True, "Keep")
-    assert made.conclude(splice, Completed()) == Completed()
+    assert concluded(made, splice, Completed()) == Completed()
     assert made.take() == events[2].raw
     assert made.take() == b""
 
@@ -97,7 +101,7 @@ def test_a_continuation_is_spoken_behind_the_mark_of_the_seam() -> None:
         chunk("2", Text("Keep.")),
         chunk("3", Text(" It")),
     )
-    assert made.conclude(first, RESET) == RESET
+    assert concluded(made, first, RESET) == RESET
     first.tally.outcome = RESET
     made.take()
     second = leg(made, "b", goes_on=True, seam=SEAM)
@@ -108,7 +112,7 @@ def test_a_continuation_is_spoken_behind_the_mark_of_the_seam() -> None:
     assert out.count(SEAM.encode()) == 1
     assert heard(made, second, Received(b"", (Text(" It."), STOP, Usage(9, 3), Done()))).count(b"seam") == 0
     assert not made.is_forwarded
-    assert made.conclude(second, Completed()) == Completed()
+    assert concluded(made, second, Completed()) == Completed()
     made.end_turn(FinishReason.STOP)
     end = made.take()
     legs = next(
@@ -126,7 +130,7 @@ def test_both_marks_can_be_off(comment: bool, key: bool) -> None:
     heard(made, leg(made), chunk("1", Begin("i")), chunk("2", Text("Keep.\n")))
     second = leg(made, "b", goes_on=True, seam=SEAM)
     out = heard(made, second, Received(b"", (Text("Hold.\n"), STOP)))
-    made.conclude(second, Completed())
+    concluded(made, second, Completed())
     made.end_turn(FinishReason.STOP)
     assert (SEAM.encode() in out, b'"trooper"' in made.take()) == (comment, key)
 
@@ -163,7 +167,7 @@ def test_of_several_answers_each_has_its_finish() -> None:
         Received(b"", (Begin("i"), Text("a"), STOP)),
         Received(b"", (NextChoice(1), Text("b"), STOP)),
     )
-    made.conclude(splice, Completed())
+    concluded(made, splice, Completed())
     made.end_turn(FinishReason.STOP)
     told = json.loads(made.take())
     assert [(c["message"]["content"], c["finish_reason"]) for c in told["choices"]] == [
@@ -189,7 +193,7 @@ def test_the_prompt_is_counted_where_nobody_has(begin: Begin, fields: dict[str, 
     made = delivery(**asked)
     splice = leg(made)
     heard(made, splice, Received(b"", (begin, Text("Keep it.\n"))))
-    made.conclude(splice, Completed())
+    concluded(made, splice, Completed())
     made.end_turn(FinishReason.STOP)
     out = made.take()
     usage = json.loads(out.split(b"data: ")[-2])["usage"]
@@ -232,7 +236,7 @@ def test_a_new_delivery_has_learned_nothing() -> None:
     splice = leg(other, "b", seam=SEAM)
     splice.granted("local", NOTHING, echoes=None, overlaps=False)
     out = heard(other, splice, Received(b"", (Begin("x"), Text("Keep it.\n"), STOP)))
-    other.conclude(splice, Completed())
+    concluded(other, splice, Completed())
     other.end_turn(FinishReason.STOP)
     told = validate_chat(out + other.take())
     assert (told.text, told.id) == ("Keep it.\n", "chatcmpl-r1")
@@ -261,7 +265,7 @@ def test_the_last_event_is_given_the_end_that_it_lacks() -> None:
     first = leg(made)
     made.hear(first, chunk("1", Text("Hi"), STOP))
     made.hear(first, Received(b"data: [DONE]", (Done(),), is_part=True))
-    made.conclude(first, Completed())
+    concluded(made, first, Completed())
     made.end_turn(FinishReason.STOP)
     assert made.take() == b"data: 1\n\ndata: [DONE]\n\n"
 

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from at_once import at_once
 from relay_parts import incoming, request, services_of
 from scenes import WIRES, configured
+from trooper.aside.work import Aside
 from trooper.core.conversation import Conversation, Role
 from trooper.core.events import FinishReason, Text
 from trooper.core.unfit import Unfit
-from trooper.relay.request import ClientRequest, Incoming, Packed, read
+from trooper.relay.request import ClientRequest, Incoming, Packed, read, read_in_turn
 from trooper.wire.client_side import Unreadable, Voice
 from trooper.wire.openai_responses.past_answers import part_ids
 
@@ -186,3 +188,64 @@ def test_it_goes_on_from_a_past_answer() -> None:
     conversation = next_one.conversation
     assert isinstance(conversation, Conversation)
     assert [message.role for message in conversation.messages] == [Role.USER, Role.ASSISTANT, Role.USER]
+
+
+def large(wire: str, count: int) -> ClientRequest:
+    turns = [{"role": "user", "content": f"Turn {at}."} for at in range(count)]
+    fields: dict[str, Any] = {"input" if wire == "responses" else "messages": turns}
+    return request(wire, **fields)
+
+
+async def nobody() -> Any:
+    raise OSError
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_a_large_one_is_unread_until_somebody_reads_it_aside(wire: str) -> None:
+    services = services_of(configured(foreign_tools="drop"))
+    services.aside = Aside(at_once)
+    found = await read_in_turn(services, large(wire, 40_000))
+    unread = (found.is_unread, found.readable, found.conversation)
+    assert unread == (True, None, Unreadable(Unfit.TOO_LARGE))
+    await found.read_aside(services)
+    conversation = found.readable
+    assert conversation is not None
+    assert not found.is_unread
+    assert conversation.left_out > 0
+    assert conversation.messages[-1].text == "Turn 39999."
+    # Once.
+    await found.read_aside(services)
+    assert found.conversation is conversation
+
+
+async def test_one_that_cannot_be_read_aside_has_no_net() -> None:
+    services = services_of()
+    services.aside = Aside(nobody)
+    found = await read_in_turn(services, large("chat", 40_000))
+    await found.read_aside(services)
+    assert (found.is_unread, found.conversation) == (False, Unreadable(Unfit.TOO_LARGE))
+
+
+async def test_why_it_cannot_be_read_is_known_then() -> None:
+    services = services_of()
+    services.aside = Aside(at_once)
+    found = await read_in_turn(services, request(messages=1, metadata={"a": "," * 30_000}))
+    await found.read_aside(services)
+    assert found.conversation == Unreadable(Unfit.UNEXPECTED_SHAPE)
+
+
+@pytest.mark.parametrize(("starts", "is_mended"), [(at_once, True), (nobody, False)])
+async def test_a_long_one_that_is_not_quite_json_is_mended_aside(starts: Any, is_mended: bool) -> None:
+    services = services_of()
+    services.aside = Aside(starts)
+    body = b'{"model": "m", "stream": true, "a": NaN, "messages": [], "b": "' + b"x" * 1_100_000 + b'"}'
+    found = await read_in_turn(services, request(body=body))
+    assert (found.text != body) is is_mended
+    assert (found.routing.model, found.routing.stream) == ("m", True)
+
+
+async def test_a_short_one_is_mended_at_once() -> None:
+    services = services_of()
+    services.aside = Aside(nobody)
+    body = b'{"model": "m", "messages": [], "a": NaN}'
+    assert (await read_in_turn(services, request(body=body))).text == b'{"model":"m","messages":[],"a":null}'

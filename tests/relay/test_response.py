@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 import trio
 from attrs import define, field
 
@@ -192,3 +193,20 @@ async def test_the_gap_is_what_the_client_saw(autojump_clock: Any) -> None:
     s.hear(TEXT)
     await s.flush()
     assert s.response.gap.seconds == 2.0
+
+
+@pytest.mark.parametrize("inside", [False, True])
+async def test_the_client_hears_of_us_while_something_is_found_out(autojump_clock: Any, inside: bool) -> None:
+    s = Stage()
+    s.delivery.hear(s.leg.splice, BEGIN)
+    s.delivery.hear(s.leg.splice, TEXT)
+    await s.response.flush(s.delivery, s.leg)
+    said = len(s.server.body)
+    s.delivery.missing_end = b"\n" if inside else b""
+
+    async def find_out() -> str:
+        await trio.sleep(35)
+        return "found"
+
+    assert await s.response.meanwhile(s.delivery, s.leg, find_out) == "found"
+    assert s.server.body[said:].count(b": ") == (0 if inside else 3)

@@ -7,6 +7,7 @@ configuration and results into an exit status.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -81,6 +82,8 @@ def serve(
         return FAILED
     for line in _summary(settings):
         _say(line)
+    # As `trooper.app` does, and for the same reason.
+    gc.freeze()
     return trio.run(Server(Application(settings, open_services, answer), settings, _say).run, listeners)
 
 

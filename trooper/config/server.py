@@ -61,6 +61,14 @@ class Server:
         validator=limits.size,
         metadata=documented("The largest request body.", "A chat with several photographs is about 20 MiB."),
     )
+    max_total_bytes: int = field(
+        default=256 * MIB,
+        validator=limits.size,
+        metadata=documented(
+            "The request bodies of all clients together, compressed ones as they came and unpacked; beyond it: 503.",
+            "Four of the largest at once. What is read of a body costs up to three times its size more.",
+        ),
+    )
     max_request_ratio: int = field(
         default=100,
         validator=limits.whole(1, 1_000_000),

@@ -11,6 +11,7 @@ import enum
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
+import msgspec
 from attrs import Factory, evolve, frozen
 
 from trooper.core.unfit import Unfit
@@ -28,15 +29,17 @@ class Role(enum.Enum):
     TOOL = "tool"
 
 
-@frozen
-class TextPart:
+# The parts are msgspec's, which writes and reads a whole conversation when it comes from
+# another process, and needs to know which of the three one is.
+
+
+class TextPart(msgspec.Struct, frozen=True, tag="text"):
     """Plain text."""
 
     text: str
 
 
-@frozen
-class ImagePart:
+class ImagePart(msgspec.Struct, frozen=True, tag="image"):
     """
     An image: `base64` data as it came, or a `url` that is never fetched by us.
     """
@@ -46,8 +49,7 @@ class ImagePart:
     url: str = ""
 
 
-@frozen
-class UnknownPart:
+class UnknownPart(msgspec.Struct, frozen=True, tag="unknown"):
     """A content part that cannot be said in another wire (audio, a file id)."""
 
     kind: str
@@ -120,6 +122,8 @@ class Conversation:
         choices: how many answers were asked for (`n`).
         unsaid: features of the request that no other wire can say and that
             must not be dropped silently (`LOGPROBS`, `AUDIO`, …).
+        left_out: how many messages are missing in the middle: there were more
+            than can be read here. Clouds get a conversation whole or not at all.
     """
 
     messages: tuple[Message, ...]
@@ -132,6 +136,7 @@ class Conversation:
     parallel_tool_calls: bool | None = None
     choices: int = 1
     unsaid: tuple[Unfit, ...] = ()
+    left_out: int = 0
 
     def without_foreign_tools(self) -> Conversation:
         """The same request for a target that is not offered what only its provider has."""

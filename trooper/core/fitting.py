@@ -61,22 +61,50 @@ def fit(
         note: what the model is told about the turns that were left out;
             `{count}` is their number. Nothing is said when it is empty.
     """
-    if window_tokens <= 0:
-        return conversation
-    room = (window_tokens - _reserve(conversation, window_tokens)) / ratio
-    if count(conversation, prefill) <= room:
+    room, missing = math.inf, conversation.left_out
+    if window_tokens > 0:
+        room = (window_tokens - _reserve(conversation, window_tokens)) / ratio
+    if not missing and (room == math.inf or count(conversation, prefill) <= room):
         return conversation
     head, middle, tail = _split(conversation.messages)
     kept = evolve(conversation, messages=(*head, *tail))
-    told = _note(note, sum(map(len, middle)))
+    told = _note(note, missing + sum(map(len, middle)))
     used = count(kept, prefill) + sum(map(_count_message, told))
     if used > room:
         return None
-    recent: list[Message] = []
-    # This ends before `middle` does: all of it together has no room.
-    while (used := used + sum(map(_count_message, middle[-1]))) <= room:
-        recent[:0] = middle.pop()
-    return evolve(conversation, messages=(*head, *_note(note, sum(map(len, middle))), *recent, *tail))
+    recent: list[list[Message]] = []
+    while middle and (used := used + sum(map(_count_message, middle[-1]))) <= room:
+        recent.append(middle.pop())
+    told = _note(note, missing + sum(map(len, middle)))
+    latest = (message for group in reversed(recent) for message in group)
+    return evolve(conversation, messages=(*head, *told, *latest, *tail))
+
+
+def bounded(conversation: Conversation, most_pieces: int) -> Conversation | None:
+    """
+    Return `conversation` with its latest turns, or `None` where what has to stay is too much already.
+
+    What stays is what `fit` keeps: no window holds as much as the bound leaves.
+
+    Args:
+        most_pieces: how many messages, parts and calls together.
+    """
+    left = most_pieces - sum(map(_pieces, conversation.messages))
+    if left >= 0:
+        return conversation
+    head, middle, tail = _split(conversation.messages)
+    left = most_pieces - sum(map(_pieces, (*head, *tail)))
+    if left < 0:
+        return None
+    recent: list[list[Message]] = []
+    while middle and (left := left - sum(map(_pieces, middle[-1]))) >= 0:
+        recent.append(middle.pop())
+    latest = (message for group in reversed(recent) for message in group)
+    return evolve(conversation, messages=(*head, *latest, *tail), left_out=sum(map(len, middle)))
+
+
+def _pieces(message: Message) -> int:
+    return 1 + len(message.parts) + len(message.tool_calls)
 
 
 def room(conversation: Conversation, prefill: str, window_tokens: int, *, ratio: float = 1.0) -> int | None:

@@ -8,12 +8,13 @@ This file may not know any wire, server or model.
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Final
 
-from attrs import evolve
+from attrs import define, evolve, field
 
-from trooper.core.conversation import Conversation, Message, Role, TextPart, ToolCall
+from trooper.core.conversation import Conversation, Message, Part, Role, TextPart, ToolCall
 from trooper.core.tool_calls import is_object
 
 _BETWEEN = TextPart("\n\n")
@@ -41,19 +42,21 @@ def plain(messages: Sequence[Message]) -> list[Message]:
     told: list[Message] = []
     if system:
         told.append(Message(Role.SYSTEM, (TextPart("\n\n".join(system)),)))
+    runs: list[list[Message]] = []
     in_words: set[str] = set()
     for message in messages:
         if message.role is Role.SYSTEM:
             continue
         worded = _in_words(message)
-        in_words |= {call.id for call in message.tool_calls if call not in worded.tool_calls}
+        kept = set(worded.tool_calls)
+        in_words |= {call.id for call in message.tool_calls if call not in kept}
         if message.role is Role.TOOL and message.tool_call_id in in_words:
             worded = _result_in_words(message)
-        if told and _mergeable(told[-1], worded):
-            told[-1] = _merge(told[-1], worded)
+        if runs and _mergeable(runs[-1][-1], worded):
+            runs[-1].append(worded)
         else:
-            told.append(worded)
-    return told
+            runs.append([worded])
+    return [*told, *map(_merged, runs)]
 
 
 def call_names(messages: Sequence[Message]) -> dict[str, str]:
@@ -71,17 +74,17 @@ def paired(messages: Sequence[Message]) -> list[Message]:
     without a result or with arguments that are no object, are said in words,
     so that nothing is lost; ids are made different where they are not.
     """
-    placed: set[int] = set()
-    ids: set[str] = set()
+    found = _Results(messages)
+    ids = _Ids()
     told: list[Message] = []
     for at, message in enumerate(messages):
         if message.role is Role.TOOL:
-            told += [] if at in placed else [_result_in_words(message)]
+            told += [] if at in found.placed else [_result_in_words(message)]
             continue
-        found = [(call, _result_of(call, messages, at, placed)) for call in message.tool_calls]
-        answered = [(call, result) for call, result in found if result is not None]
+        results = [(call, found.of(call, at)) for call in message.tool_calls]
+        answered = [(call, result) for call, result in results if result is not None]
         told.append(_said_in_words(message, tuple(call for call, _ in answered)))
-        renamed = [(call, result, _unused(call.id, ids)) for call, result in answered]
+        renamed = [(call, result, ids.unused(call.id)) for call, result in answered]
         if renamed:
             calls = tuple(evolve(call, id=new) for call, _, new in renamed)
             told[-1] = evolve(told[-1], tool_calls=calls)
@@ -89,27 +92,54 @@ def paired(messages: Sequence[Message]) -> list[Message]:
     return told
 
 
-def _result_of(call: ToolCall, messages: Sequence[Message], at: int, placed: set[int]) -> int | None:
-    """Where the result of a call in turn `at` is: the first that nobody has, before the id is used anew."""
-    if not is_object(call.arguments or "{}"):
-        return None
-    for later in range(at + 1, len(messages)):
-        message = messages[later]
-        if message.role is Role.TOOL and message.tool_call_id == call.id and later not in placed:
-            placed.add(later)
-            return later
-        if any(other.id == call.id for other in message.tool_calls):
+@define
+class _Results:
+    """Where the results of calls are; asked in the order of the calls, so that nothing is looked through twice."""
+
+    messages: Sequence[Message]
+    placed: set[int] = field(factory=set, init=False)
+    #: By the id of a call: where it has results, and where it is made.
+    _results: dict[str, deque[int]] = field(init=False)
+    _calls: dict[str, deque[int]] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._results, self._calls = defaultdict(deque), defaultdict(deque)
+        for at, message in enumerate(self.messages):
+            if message.role is Role.TOOL:
+                self._results[message.tool_call_id].append(at)
+            for call_id in {call.id for call in message.tool_calls}:
+                self._calls[call_id].append(at)
+
+    def of(self, call: ToolCall, at: int) -> int | None:
+        """Where the result of a call in turn `at` is: the first that nobody has, before the id is used anew."""
+        if not is_object(call.arguments or "{}"):
             return None
-    return None
+        results, calls = self._results[call.id], self._calls[call.id]
+        while calls and calls[0] <= at:
+            calls.popleft()
+        while results and results[0] <= at:
+            results.popleft()
+        if not results or (calls and calls[0] < results[0]):
+            return None
+        self.placed.add(results[0])
+        return results.popleft()
 
 
-def _unused(given: str, ids: set[str]) -> str:
-    new, number = given or "call_0", 0
-    while new in ids:
-        number += 1
-        new = f"{given or 'call'}_{number}"
-    ids.add(new)
-    return new
+@define
+class _Ids:
+    """Ids that are given out, each once."""
+
+    _given: set[str] = field(factory=set, init=False)
+    _numbers: dict[str, int] = field(factory=dict, init=False)
+
+    def unused(self, wanted: str) -> str:
+        """`wanted`, or one like it."""
+        new = wanted or "call_0"
+        while new in self._given:
+            number = self._numbers[wanted] = self._numbers.get(wanted, 0) + 1
+            new = f"{wanted or 'call'}_{number}"
+        self._given.add(new)
+        return new
 
 
 def _result_in_words(message: Message) -> Message:
@@ -124,7 +154,8 @@ def _said_in_words(message: Message, calls: tuple[ToolCall, ...]) -> Message:
     """`message` with `calls` only; its other calls become text."""
     if len(calls) == len(message.tool_calls):
         return message
-    unsaid = "\n".join(f"{c.name}({c.arguments})" for c in message.tool_calls if c not in calls)
+    kept = set(calls)
+    unsaid = "\n".join(f"{c.name}({c.arguments})" for c in message.tool_calls if c not in kept)
     words = TextPart(f"\n{unsaid}" if message.text else unsaid)
     return evolve(message, parts=(*message.parts, words), tool_calls=calls)
 
@@ -134,9 +165,18 @@ def _mergeable(last: Message, message: Message) -> bool:
     return last.role is message.role and message.role in roles and not last.tool_calls
 
 
-def _merge(last: Message, message: Message) -> Message:
-    between = (_BETWEEN,) if last.text and message.text else ()
-    return evolve(message, parts=(*last.parts, *between, *message.parts))
+def _merged(run: Sequence[Message]) -> Message:
+    """Neighbours as one turn."""
+    if len(run) == 1:
+        return run[0]
+    parts: list[Part] = []
+    has_text = False
+    for message in run:
+        says = bool(message.text)
+        parts += (_BETWEEN,) if has_text and says else ()
+        parts += message.parts
+        has_text = has_text or says
+    return evolve(run[-1], parts=tuple(parts))
 
 
 #: The arguments of a call that is only there to see where a template puts them.

@@ -41,11 +41,24 @@ _TAG: Final = re.compile("|".join(map(re.escape, (*_OPEN, *_CLOSE))))
 _LONGEST: Final = max(map(len, _CLOSE))
 _FIRST: Final = re.compile(f"[{re.escape(''.join({tag[0] for tag in _OPEN}))}]")
 _BLANKS: Final = " \t\r\n"
+#: How much of a conversation is looked at for tags.
+_LOOKED_AT_CHARS: Final = 4_000_000
 
 
 def speaks_of_thinking(texts: Iterable[str]) -> bool:
-    """Whether one of them has such a tag in it: then somebody may want to read about it."""
-    return any(_TAG.search(text) for text in texts)
+    """
+    Whether one of them has such a tag in it: then somebody may want to read about it.
+
+    The latest count, up to more than any window holds. One tag after the other is looked
+    for: all at once, a text of nothing but `<` took forty times as long.
+    """
+    left = _LOOKED_AT_CHARS
+    for text in reversed(list(texts)):
+        looked_at = text[:left]
+        if any(tag in looked_at for tag in (*_OPEN, *_CLOSE)):
+            return True
+        left -= len(looked_at)
+    return False
 
 
 def begins_with_thought(text: str) -> bool:

@@ -76,9 +76,21 @@ class Unfit(enum.Enum):
     CONTENT = "content", "The target says something for which the client's wire has no words."
     CALL = "call", "Its tool call is none in the client's wire, or not the one that it began."
     SCHEMA = "schema", "The document, or the tool call, is not what its schema asks for."
+    UNCHECKED = (
+        "unchecked",
+        "Whether it is what its schema asks for could not be found out within the limits.",
+    )
 
     # The request itself, or nobody to ask.
     NOT_JSON = "not_json", "Its body is no JSON; only its own provider can say what is wrong."
+    TOO_LARGE = (
+        "too_large",
+        "Its body has more parts, or is longer, than is read here; it is passed on as it came.",
+    )
+    SHORTENED = (
+        "shortened",
+        "Only the end of its conversation is read here, and a cloud gets one whole or not at all.",
+    )
     UNEXPECTED_SHAPE = "unexpected_shape", "Its body has not the shape of such a request."
     COOLING_DOWN = "cooling_down", "The target said when it may be asked again, and that is not yet."
     NO_PROVIDER = (
@@ -89,4 +101,6 @@ class Unfit(enum.Enum):
 
 
 #: What a leg has shown, whatever was asked of it: no request is to blame for that.
-SHOWN: Final = frozenset({Unfit.STARTS_ANEW, Unfit.THINKS_ALOUD, Unfit.CONTENT, Unfit.CALL, Unfit.SCHEMA})
+SHOWN: Final = frozenset(
+    {Unfit.STARTS_ANEW, Unfit.THINKS_ALOUD, Unfit.CONTENT, Unfit.CALL, Unfit.SCHEMA, Unfit.UNCHECKED}
+)

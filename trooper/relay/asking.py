@@ -31,6 +31,7 @@ from trooper.targets.local import LocalLeg
 from trooper.targets.standby import Standby
 from trooper.targets.upstream import Call
 from trooper.wire.client_side import Unreadable
+from trooper.wire.decoding import field_of
 
 #: How a provider says that it did not write what it is said to have written.
 _REFUSALS: Final = (FailureKind.INVALID_REQUEST, FailureKind.NOT_FOUND)
@@ -165,18 +166,19 @@ class Asking:
         )
 
     def _choices(self) -> int:
-        # Only a body that mentions it is worth parsing for it.
+        # Only a body that mentions it is worth reading for it.
         if b'"n"' not in self.incoming.text:
             return 1
+        if self.incoming.is_unread:
+            asked = field_of(self.incoming.text, "n")
+            return asked if isinstance(asked, int) and asked > 0 else 1
         conversation = self.incoming.readable
         return 1 if conversation is None else conversation.choices
 
     def _native_call(self, link: Link) -> Call:
         """The client's own request, as it came but for the model's name."""
         request, wire = self.incoming.request, self.route.target_side(link)
-        body = self._healed or self.incoming.client_side.cleaned(
-            self.incoming.native, self.services.unknown_ids
-        )
+        body = self._healed or self.incoming.native
         asked = self.incoming.routing.model
         if asked and link.model is not None and link.model != asked:
             body = wire.with_model(body, link.model)

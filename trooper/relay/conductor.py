@@ -28,13 +28,14 @@ import math
 import secrets
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final, assert_never
 
 import trio
 from attrs import define, field
 
 from trooper.core.events import FinishReason, Received
-from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
+from trooper.core.outcome import PASSING, Completed, Failed, FailureKind, Outcome
 from trooper.core.pacing import Pacing
 from trooper.core.plan import (
     Ask,
@@ -48,13 +49,15 @@ from trooper.core.plan import (
     Terminate,
     is_retry,
 )
+from trooper.core.structured import Document
 from trooper.core.tally import LegTally, Tally
 from trooper.core.unfit import Unfit
 from trooper.relay.asking import Asking
+from trooper.relay.checking import fault_of
 from trooper.relay.client import Client, Receive, Send
 from trooper.relay.delivery import Delivery
 from trooper.relay.failure_answers import seam_words
-from trooper.relay.request import ClientRequest, Incoming, read
+from trooper.relay.request import ClientRequest, Incoming, read_in_turn
 from trooper.relay.response import Response
 from trooper.relay.route import Route
 from trooper.relay.running_leg import RunningLeg, patience_with
@@ -86,7 +89,7 @@ async def relay(
     an honest error, or is gone.
     """
     client = Client(send, hang_up, services.config.server.drain_timeout_s)
-    conductor = Conductor(services, read(services, request), client)
+    conductor = Conductor(services, await read_in_turn(services, request), client)
     try:
         if not conductor.route.links:
             await conductor.refuse()
@@ -143,11 +146,18 @@ class Conductor:
 
     async def run(self, nursery: trio.Nursery) -> None:
         """Obey the plan until the answer is whole or nobody is left."""
+        if not self.route.begins_at_once(trio.current_time()):
+            await self.incoming.read_aside(self.services)
         first = self.route.first(trio.current_time())
         self._response.is_stand_in = self.route.is_stand_in
         leg = self._start(nursery, first)
         while True:
-            step = self._next(leg, await self._hear_out(leg))
+            outcome = await self._hear_out(leg)
+            if isinstance(outcome, Failed) and outcome.kind not in PASSING and self.incoming.is_unread:
+                await self._response.meanwhile(
+                    self._delivery, leg, partial(self.incoming.read_aside, self.services)
+                )
+            step = self._next(leg, outcome)
             match step:
                 case Restart() | Continue() | FinishCall():
                     leg = self._start(nursery, step)
@@ -234,7 +244,7 @@ class Conductor:
                     patience.heard = inbox.heard
                     due = patience.due
                     if now >= due and (tired := leg.tired(now)) is not None:
-                        return self._conclude(leg, tired)
+                        return await self._conclude(leg, tired)
                     held_until = splice.release_due(now)
                     if now >= held_until:
                         delivery.release_calls(splice)
@@ -251,13 +261,13 @@ class Conductor:
                     patience.hear(item, now)
                     delivery.hear(splice, item)
                     if splice.stopped:
-                        return self._conclude(leg, Completed())
+                        return await self._conclude(leg, Completed())
                     if splice.unfit:
-                        return self._conclude(leg, Failed(FailureKind.UNFIT, unfit_reason=splice.unfit))
+                        return await self._conclude(leg, Failed(FailureKind.UNFIT, unfit_reason=splice.unfit))
                     # Who sends faster than we read never lets the inbox be empty.
                     if not item.has_content or now >= patience.ends:
                         if (tired := leg.tired(now)) is not None:
-                            return self._conclude(leg, tired)
+                            return await self._conclude(leg, tired)
                     if len(delivery.out) > _WRITE_BYTES:
                         await self._response.flush(delivery, leg)
                 case Opened(headers):
@@ -266,13 +276,21 @@ class Conductor:
                     patience.granted(trio.current_time())
                     splice.granted(model, prefill, echoes=echoes, overlaps=overlaps)
                 case Ended(outcome):
-                    return self._conclude(leg, outcome)
+                    return await self._conclude(leg, outcome)
                 case _ as never:
                     assert_never(never)
 
-    def _conclude(self, leg: RunningLeg, outcome: Outcome) -> Outcome:
+    async def _conclude(self, leg: RunningLeg, outcome: Outcome) -> Outcome:
         """The leg is over for us, whether or not it knows."""
-        outcome = self._delivery.conclude(leg.splice, outcome)
+        delivery, splice = self._delivery, leg.splice
+        outcome = delivery.last_words(splice, outcome)
+        fault = splice.to_check(outcome, delivery.transcript)
+        if isinstance(fault, Document):
+            owner = self.incoming.request.owner
+            fault = await self._response.meanwhile(
+                delivery, leg, partial(fault_of, self.services, owner, fault)
+            )
+        outcome = delivery.conclude(splice, outcome, fault)
         failed = outcome if isinstance(outcome, Failed) else None
         if failed is not None:
             leg.scope.cancel(reason="the leg has failed")

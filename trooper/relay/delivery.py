@@ -33,6 +33,7 @@ from trooper.core.fitting import count
 from trooper.core.outcome import Answer, Completed, Failed, Outcome
 from trooper.core.tally import Tally
 from trooper.core.transcript import Transcript
+from trooper.core.unfit import Unfit
 from trooper.relay import failure_answers
 from trooper.relay.request import Incoming
 from trooper.relay.splice import Splice
@@ -89,11 +90,15 @@ class Delivery:
         """Give the tool call that waits, whole or not, and the rest of it as it comes."""
         self._give_all(splice.release_calls())
 
-    def conclude(self, splice: Splice, outcome: Outcome) -> Outcome:
-        """The leg that speaks is over: give what may still go out; return how it really ended."""
+    def last_words(self, splice: Splice, outcome: Outcome) -> Outcome:
+        """The leg that speaks is over: give what may still go out; return how it ended, as far as is known."""
         outcome, released = splice.last_words(outcome)
         self._give_all(released)
-        outcome, released = splice.judge(outcome, self.transcript)
+        return outcome
+
+    def conclude(self, splice: Splice, outcome: Outcome, fault: Unfit | None = None) -> Outcome:
+        """Behind its last words: return how the leg really ended; `fault` is what a check has found."""
+        outcome, released = splice.judge(outcome, self.transcript, fault)
         if splice.went_on:
             # What it said behind its finish was thrown away: that was no end.
             self.transcript.doubt_finish()

@@ -31,13 +31,17 @@ from trooper.targets.models import MODELS
 from trooper.targets.upstream import Call, Headers
 from trooper.telemetry.log import log_passed
 from trooper.telemetry.report import Ending, PassedReport
+from trooper.wire.client_side import ClientSide
 from trooper.wire.decoding import strict
+from trooper.wire.reading import is_large
 from trooper.wires import Wires
 
 #: The first word of a provider's path, as far as it is a word: all else is the client's business.
 _KIND: Final = re.compile(r"/v1/([a-z_]{1,32})(?:/|$)")
 #: What a server answers itself or not at all: a tunnel, and an echo of what it was sent, keys included.
 _NEVER: Final = frozenset({"CONNECT", "TRACE"})
+#: A larger body that is not quite JSON is not mended for an estimate.
+_MOST_MENDED_BYTES: Final = 1 << 20
 #: Said beside the headers that any answer of a target may say.
 _SAID_HERE: Final = frozenset({b"content-type", b"content-disposition"})
 
@@ -145,8 +149,16 @@ class _ToClient:
 def _without_it(services: Services, failed: Failed, target: Target, request: ClientRequest) -> Answer:
     """What the client gets where its provider gave no answer, or refused."""
     side = services.wires.asking_side(request.path, request.headers)
-    body = side.answered_for(request.path, strict(request.body)) if failed.kind not in PASSING else None
+    body = None if failed.kind in PASSING else _answered_for(side, request)
     if body is not None:
         return Answer(200, ((b"content-type", b"application/json"),), body)
     told = failure_answers.trouble(failed, target.name, midway=False)
     return failure_answers.http_answer(failed, msgspec.json.encode(side.error_body(told)), own=True)
+
+
+def _answered_for(side: ClientSide, request: ClientRequest) -> bytes | None:
+    """What can be answered in the provider's place, unless finding it out would hold up others."""
+    body = request.body
+    if is_large(body):
+        return None
+    return side.answered_for(request.path, strict(body) if len(body) <= _MOST_MENDED_BYTES else body)

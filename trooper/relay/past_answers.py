@@ -16,18 +16,20 @@ import msgspec
 from trooper.services import Services
 from trooper.store import Kept
 from trooper.wire.client_side import PastAnswers, PastQuestion
+from trooper.wire.decoding import is_light
 
 
 def bodies(services: Services, past: PastAnswers, body: bytes, owner: str) -> tuple[bytes, bytes]:
     """
     A request's body for the provider of its wire, and for everybody else.
 
-    In the second one the answer that it goes on from is written out, where it is remembered.
+    In the second one the answer that it goes on from is written out, where it is remembered, and not so
+    large that others would have to wait for it.
     """
     native = written_out = body
     if answer_id := past.goes_on_from(body):
         kept = services.answers.find(answer_id, owner)
-        if kept is not None:
+        if kept is not None and all(map(is_light, (body, kept.request, kept.response))):
             written_out = past.written_out(body, kept.request, kept.response)
             # The provider's cache, and its reasoning, are better than our copy of them.
             native = body if kept.provider_knows else written_out

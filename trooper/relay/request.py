@@ -7,15 +7,26 @@ need is read from them when it is needed, and once.
 
 from __future__ import annotations
 
+from typing import Final
+
+import trio
 from attrs import define, field, frozen
 
+from trooper.aside.work import Job
 from trooper.config import Wire
 from trooper.core import headers as http
 from trooper.core.conversation import Conversation
+from trooper.core.unfit import Unfit
 from trooper.relay import past_answers
 from trooper.services import Services
 from trooper.wire.client_side import ClientSide, Naming, Routing, Unreadable, Voice
-from trooper.wire.decoding import strict
+from trooper.wire.decoding import is_dense, is_strict, mended, said_well, strict
+from trooper.wire.reading import Read, is_large, read_bounded
+
+#: What all parts of the largest body may take, on a busy machine.
+_READ_S: Final = 10.0
+#: A step over less is too short to be noticed.
+_STEP_BYTES: Final = 1 << 20
 
 
 @frozen
@@ -88,6 +99,8 @@ class Incoming:
     written_out: bytes = field(repr=False)
     drops_foreign_tools: bool = False
     routing: Routing = field(init=False)
+    #: Whether the conversation is one to be read aside, and was not yet: until then nobody knows what it holds.
+    is_unread: bool = field(init=False)
     _conversation: Conversation | Unreadable | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -97,16 +110,38 @@ class Incoming:
             self._conversation = routing
             routing = Routing("", stream=False)
         self.routing = routing
+        self.is_unread = self._conversation is None and is_large(self.written_out)
 
     @property
     def conversation(self) -> Conversation | Unreadable:
         """The whole request, free of its wire."""
         if self._conversation is None:
-            read = self.client_side.read_conversation(self.written_out)
-            if self.drops_foreign_tools and isinstance(read, Conversation):
-                read = read.without_foreign_tools()
-            self._conversation = read
-        return self._conversation
+            if self.is_unread:
+                return Unreadable(Unfit.TOO_LARGE)
+            self._know(self.client_side.read_conversation(self.written_out))
+        return self._conversation or Unreadable(Unfit.TOO_LARGE)
+
+    def _know(self, read: Conversation | Unreadable) -> None:
+        if self.drops_foreign_tools and isinstance(read, Conversation):
+            read = read.without_foreign_tools()
+        self._conversation, self.is_unread = read, False
+
+    async def read_aside(self, services: Services) -> None:
+        """Read a large conversation, where that was not done: not before somebody needs it."""
+        if not self.is_unread:
+            return
+        reader = self.client_side.read_conversation
+        more = (reader.__module__, reader.__name__)
+        read = await services.aside.ask(
+            Job(read_bounded, self.written_out, more, Read, _READ_S), self.request.owner
+        )
+        match read:
+            case Read(Conversation() as conversation):
+                self._know(conversation)
+            case Read(None, Unfit() as reason):
+                self._know(Unreadable(reason))
+            case _:
+                self._know(Unreadable(Unfit.TOO_LARGE))
 
     @property
     def readable(self) -> Conversation | None:
@@ -146,13 +181,57 @@ class Incoming:
             )
 
 
+async def read_in_turn(services: Services, request: ClientRequest) -> Incoming:
+    """`read`, where others have their turn between its steps: each looks at all of the body."""
+    text = request.body
+    # Of one that is dense even the fields are not found here: it passes as it came.
+    if not is_dense(text) and not is_strict(text):
+        text = await _said_well(services, request)
+    await _others_turn(text)
+    bodies = _bodies(services, request, text)
+    await _others_turn(text)
+    incoming = _incoming(services, request, text, *bodies)
+    await _others_turn(text)
+    return incoming
+
+
 def read(services: Services, request: ClientRequest) -> Incoming:
     """A request for an answer, with the past answer that it goes on from where that is remembered."""
+    text = strict(request.body)
+    return _incoming(services, request, text, *_bodies(services, request, text))
+
+
+def _row(services: Services, request: ClientRequest) -> tuple[Wire, ClientSide]:
     row = services.wires.at(request.path)
     if row is None or row.client is None:  # The web layer has asked `is_ours`, so there is one.
         raise LookupError(request.path)
-    text = native = written_out = strict(request.body)
-    if row.client.past is not None:
-        native, written_out = past_answers.bodies(services, row.client.past, text, request.owner)
+    return row.wire, row.client
+
+
+def _bodies(services: Services, request: ClientRequest, text: bytes) -> tuple[bytes, bytes]:
+    """What the client's own provider gets, and what is read for everybody else."""
+    _, client = _row(services, request)
+    native = written_out = text
+    if client.past is not None:
+        native, written_out = past_answers.bodies(services, client.past, text, request.owner)
+    return client.cleaned(native, services.unknown_ids), written_out
+
+
+def _incoming(
+    services: Services, request: ClientRequest, text: bytes, native: bytes, written_out: bytes
+) -> Incoming:
     drops = services.config.server.foreign_tools == "drop"
-    return Incoming(request, row.wire, row.client, text, native, written_out, drops)
+    return Incoming(request, *_row(services, request), text, native, written_out, drops)
+
+
+async def _others_turn(text: bytes) -> None:
+    if len(text) > _STEP_BYTES:
+        await trio.lowlevel.checkpoint()
+
+
+async def _said_well(services: Services, request: ClientRequest) -> bytes:
+    """Its body as JSON that everybody reads; one that is large and broken takes long."""
+    if len(request.body) <= _STEP_BYTES:
+        return said_well(request.body)
+    said = await services.aside.ask(Job(mended, request.body, (), str, _READ_S), request.owner)
+    return said.encode() if isinstance(said, str) and said else request.body

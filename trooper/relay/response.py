@@ -9,8 +9,10 @@ where no content comes.
 
 from __future__ import annotations
 
+import math
 import re
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 import trio
 from attrs import define, field
@@ -23,6 +25,7 @@ from trooper.relay.client import Client
 from trooper.relay.delivery import Delivery
 from trooper.relay.running_leg import RunningLeg
 
+T = TypeVar("T")
 #: A name as far as it is one: it comes from whoever answers.
 _MODEL_NAME: Final = re.compile(r"[!-~]{1,128}")
 
@@ -69,6 +72,26 @@ class Response:
         # Past the gate: what waits there may wait for seconds.
         await self.client.write(delivery.voice.keep_alive())
         self.pacing.sent(trio.current_time())
+
+    async def meanwhile(self, delivery: Delivery, leg: RunningLeg, work: Callable[[], Awaitable[T]]) -> T:
+        """What `work` comes to; all the while the client hears that somebody is here."""
+        found: list[T] = []
+        done = trio.Event()
+
+        async def find() -> None:
+            found.append(await work())
+            done.set()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(find)
+            while not done.is_set():
+                # As while a leg is heard: nothing of ours stands inside an event.
+                inside = delivery.missing_end and self.client.started
+                with trio.move_on_at(math.inf if inside else self.pacing.due):
+                    await done.wait()
+                if not done.is_set():
+                    await self.do_duties(delivery, leg, trio.current_time())
+        return found[0]
 
     async def end(self, delivery: Delivery, leg: RunningLeg) -> None:
         """Send what is left, and that it was all."""

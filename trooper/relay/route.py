@@ -58,13 +58,17 @@ class Route:
         one asked to be left alone and another can take it.
         """
         first = self._left[0]
-        if self.is_native(first) and not self._is_cooling(first, now):
-            # Nearly always, and then nobody has to read the conversation yet.
+        if self.begins_at_once(now):
             return Restart(first)
         candidates = self._candidates(now)
         step = first_step(candidates, otherwise=first)
         self.passed_by |= passed_by(step, candidates, Transcript(0))
         return step
+
+    def begins_at_once(self, now: float) -> bool:
+        """Whether nobody has to read the conversation to say who is first: nearly always."""
+        first = self._left[0]
+        return self.is_native(first) and not self._is_cooling(first, now)
 
     @property
     def is_stand_in(self) -> bool:
@@ -142,7 +146,7 @@ class Route:
         """Why `conversation` cannot be asked anew of a cloud; `None` if it can."""
         if not link.target.knows_model_for(self.incoming.routing.model, self.incoming.wire):
             return Unfit.NO_MODEL
-        return self.target_side(link).unfit(conversation)
+        return Unfit.SHORTENED if conversation.left_out else self.target_side(link).unfit(conversation)
 
     def _lacks_cloud(self) -> bool:
         """Whether a local model answers in a cloud's place although nobody has asked for it by its name."""
@@ -160,6 +164,10 @@ class Route:
     def _candidate(self, link: Link, *, is_cooling: bool = False) -> Candidate[Link]:
         name = link.target.name
         conversation, standby = self.incoming.conversation, self.services.standbys.get(name)
+        if self.incoming.is_unread:
+            # Whoever is there could take it, for all that is known before somebody needs to know.
+            absent = standby is not None and standby.state in (State.ABSENT, State.NO_MODEL)
+            return Candidate(link, name, is_cooling=is_cooling, is_absent=absent)
         if isinstance(conversation, Unreadable):
             # In its own wire a provider can say for itself what is wrong.
             restart = None if self.is_native(link) else conversation.reason

@@ -16,6 +16,7 @@ So two legs may be spliced side by side, and one of them be delivered.
 
     hear         one event → what may go out
     last_words   the leg has ended so → what may still go out
+    to_check     what of it has to be what the client asked for
     judge        the client has all of it → how the leg really ended
 
 Waits for nothing, reads no clock, speaks no wire.
@@ -53,7 +54,7 @@ from trooper.core.outcome import PASSING, Completed, Failed, FailureKind, Outcom
 from trooper.core.overlap import Lost
 from trooper.core.seam import Prefill
 from trooper.core.spoken_calls import SpokenCalls
-from trooper.core.structured import is_valid
+from trooper.core.structured import Document
 from trooper.core.tally import LegTally
 from trooper.core.transcript import Transcript
 from trooper.core.unfit import Unfit
@@ -188,13 +189,34 @@ class Splice:
             outcome = Failed(FailureKind.UNFIT, unfit_reason=self.unfit)
         return outcome, said
 
-    def judge(self, outcome: Outcome, given: Transcript) -> tuple[Outcome, Sequence[Received]]:
+    def to_check(self, outcome: Outcome, given: Transcript) -> Document | Unfit | None:
+        """
+        The document, or the arguments of a call, that several have written, where it
+        has to be what the client asked for; or why it is not, where that is seen already.
+        """
+        if isinstance(outcome, Failed) or (self._half_call is None and not self._retelling.has_document):
+            return None
+        conversation = self.conversation()
+        if conversation is None:
+            return None
+        if self._half_call is not None:
+            return _arguments(given, conversation)
+        finish = self._retelling.finish
+        cut_short = finish is not None and finish.reason is FinishReason.LENGTH
+        return None if cut_short else Document(given.text, conversation.json_schema)
+
+    def judge(
+        self, outcome: Outcome, given: Transcript, fault: Unfit | None = None
+    ) -> tuple[Outcome, Sequence[Received]]:
         """
         How the leg really ended, and the very last that may go out.
 
         A leg that completed without a word is a failure, unless it was to
-        continue an answer that is whole as it stands. `given` is what the client
-        has now, the last words included.
+        continue an answer that is whole as it stands.
+
+        Args:
+            given: what the client has now, the last words included.
+            fault: what was found out of `to_check`.
         """
         if isinstance(outcome, Failed):
             gate = None if self._is_own(outcome) else self._gate
@@ -212,8 +234,8 @@ class Splice:
             return outcome, self._released([Received(b"", tuple(spoken))] if spoken else ())
         if not self._said and not self.forwards and not self.stopped:
             outcome = outcome if self.goes_on and self._nothing_is_missing(given) else _SILENCE
-        if isinstance(outcome, Completed) and not self._is_as_asked(given):
-            outcome = Failed(FailureKind.UNFIT, unfit_reason=Unfit.SCHEMA)
+        if isinstance(outcome, Completed) and fault is not None:
+            outcome = Failed(FailureKind.UNFIT, unfit_reason=fault)
         finish = self._retelling.finish
         if isinstance(outcome, Completed) and (finish is not None or self._calls is not None):
             # Behind calls the reason is told even where their target gave none.
@@ -305,23 +327,10 @@ class Splice:
         conversation = self.conversation()
         return conversation is not None and conversation.is_structured
 
-    def _is_as_asked(self, given: Transcript) -> bool:
-        """Whether a document or a call that several have written is what the client asked for."""
-        if self._half_call is None and not self._retelling.has_document:
-            return True
-        conversation = self.conversation()
-        if conversation is None:
-            return True
-        if self._half_call is not None:
-            return _is_a_call(given, conversation)
-        finish = self._retelling.finish
-        cut_short = finish is not None and finish.reason is FinishReason.LENGTH
-        return cut_short or is_valid(given.text, conversation.json_schema)
 
-
-def _is_a_call(given: Transcript, conversation: Conversation) -> bool:
+def _arguments(given: Transcript, conversation: Conversation) -> Document | Unfit:
     if not given.calls_are_whole:
-        return False
+        return Unfit.SCHEMA
     call = given.tool_calls()[-1]
     schema = next((tool.parameters for tool in conversation.tools if tool.name == call.name), None)
-    return is_valid(call.arguments, schema)
+    return Document(call.arguments, schema)

@@ -104,24 +104,31 @@ class _Collected:
         return len(self.body) <= self.max_bytes
 
 
+#: How much of a request is sent at once; an ordinary one is whole.
+_SENT_BYTES: Final = 1 << 20
+
+
 class _Body(httpx.AsyncByteStream):
     """
-    A request's body, in one piece.
+    A request's body, in pieces: one that is large would be encrypted as a whole before others have their turn.
 
     The client's own class has an async generator, and a request that is
     cancelled while it is sent leaves that to the garbage collector.
     """
 
     def __init__(self, body: bytes) -> None:
-        self._left = [body]
+        self._body = body
+        self._sent_bytes = 0
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
-        if not self._left:
+        piece = self._body[self._sent_bytes : self._sent_bytes + _SENT_BYTES]
+        if not piece:
             raise StopAsyncIteration
-        return self._left.pop()
+        self._sent_bytes += len(piece)
+        return piece
 
 
 class _Stale:

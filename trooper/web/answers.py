@@ -87,9 +87,9 @@ async def answer_rejection(
     """
     body = shape.body(rejected.status, rejected.code, rejected.message)
     # The SDKs retry 408, 409, 429 and 5xx. A late body may be on time next
-    # time; no other refusal gets better by asking again.
+    # time, and a large one have room; no other refusal gets better by asking again.
     headers: Headers = (*rejected.headers, *shape.headers())
-    if rejected.status != 408:
+    if rejected.status not in (408, 503):
         headers += ((b"x-should-retry", b"false"),)
     if rejected.status == 401:
         headers += ((b"www-authenticate", b"Bearer"),)

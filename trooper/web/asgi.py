@@ -39,10 +39,12 @@ from trooper.web.answers import (
     answer_rejection,
 )
 from trooper.web.body import Upload, read_body
+from trooper.web.budget import Budget, Share
 from trooper.web.front_door import (
     RequestHead,
     admit,
     allowed_origin,
+    announced_bytes,
     announces_body,
     is_preflight,
 )
@@ -83,10 +85,12 @@ class Application(Generic[S]):
     _machine: str = field(init=False)
     _routes: Serve = field(init=False)
     _guest: Guest = field(init=False)
+    _budget: Budget = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._machine = this_machine()
         self._routes = cast("Serve", create_routes(self.wires))
+        self._budget = Budget(self.config.server.max_total_bytes)
         self._guest = Guest(self._live, self._serve, self._refuse)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -162,6 +166,12 @@ class Application(Generic[S]):
     async def _answer(
         self, services: S, scope: Scope, receive: Receive, response: ClientSend, hang_up: HangUp
     ) -> None:
+        with self._budget.share() as held:
+            await self._answer_with(held, services, scope, receive, response, hang_up)
+
+    async def _answer_with(
+        self, held: Share, services: S, scope: Scope, receive: Receive, response: ClientSend, hang_up: HangUp
+    ) -> None:
         target = _asked(scope)
         head, upload = _head(scope, target), Upload(receive)
         try:
@@ -172,10 +182,15 @@ class Application(Generic[S]):
                 self.wires, self.config, head.method, head.path, admitted.headers, admitted.query
             )
             coding = admitted.coding if ours else None
-            body = await read_body(self.config, upload, keep=ours, coding=coding, typed=admitted.typed)
+            if ours:
+                held.check(announced_bytes(head))
+            body = await read_body(self.config, upload, held, keep=ours, coding=coding, typed=admitted.typed)
         except RequestRejected as rejected:
+            # Else it would keep what came of the body while the rest is swallowed.
+            refused = rejected.with_traceback(None)
+            held.give_back()
             close = announces_body(head) and scope["http_version"].startswith("1")
-            await answer_rejection(rejected, self._error_shape(head), upload, response, close=close)
+            await answer_rejection(refused, self._error_shape(head), upload, response, close=close)
             return
         if body is None:
             return

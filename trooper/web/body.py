@@ -7,6 +7,7 @@ from attrs import define, field, frozen
 
 from trooper.config import Config
 from trooper.errors import RequestRejected
+from trooper.web.budget import Share
 from trooper.web.front_door import not_json
 from trooper.web.protocol import Message, Receive
 from trooper.web.unpacking import Unpacker, too_large
@@ -47,7 +48,13 @@ class Upload:
 
 
 async def read_body(
-    config: Config, receive: Receive, *, keep: bool = True, coding: str | None = None, typed: bool = True
+    config: Config,
+    receive: Receive,
+    held: Share,
+    *,
+    keep: bool = True,
+    coding: str | None = None,
+    typed: bool = True,
 ) -> Body | None:
     """
     The whole body, or `None` if the client left before its end.
@@ -58,6 +65,7 @@ async def read_body(
     Args:
         config: says how large it may be, and how long a pause.
         receive: ASGI's.
+        held: what is kept counts there.
         keep: whether anybody needs it; else it is read and forgotten.
         coding: how it is compressed, if it is and somebody needs it.
         typed: whether the request says what its body is; else there must be none.
@@ -83,9 +91,11 @@ async def read_body(
         if piece and not typed:
             raise not_json()
         if keep and piece:
+            held.add(len(piece))
             came.append(piece)
             if unpacker is not None:
                 for unpacked in unpacker.pieces(piece):
+                    held.add(len(unpacked))
                     read.append(unpacked)
                     # A small body may be a large one's work: others have their turn in between.
                     await trio.lowlevel.checkpoint()

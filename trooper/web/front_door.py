@@ -313,6 +313,11 @@ def announces_body(head: RequestHead) -> bool:
     )
 
 
+def announced_bytes(head: RequestHead) -> int:
+    """How long its body will be, as an admitted request says; 0 where it does not."""
+    return int(head.only(b"content-length") or 0)
+
+
 def _check_length(config: Config, head: RequestHead) -> None:
     length = head.only(b"content-length")
     if length is None:

@@ -4,6 +4,7 @@ JSON from outside, where anything may come.
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Mapping
 from typing import Final
@@ -15,6 +16,18 @@ from trooper.core.json_text import NOT_JSON
 
 #: Reads all of a value and keeps nothing of it.
 _check: Final = msgspec.json.Decoder(msgspec.Raw).decode
+#: Finds the fields of an object, and makes nothing of them: gigabytes a second.
+_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+#: How many values of one body are made where others wait, and of how many bytes: some milliseconds.
+_MOST_VALUES: Final = 100_000
+_MOST_BYTES: Final = 32 << 20
+#: … and where most commas stand in few texts, as those of code do.
+_MOST_COMMAS: Final = 300_000
+_MOST_QUOTES: Final = 200_000
+#: Of how many values the fields of a body are found there.
+_MOST_FOUND: Final = 5_000_000
+#: What is checked for its encoding at once; as text it may be four times as large.
+_SLICE_BYTES: Final = 1 << 20
 
 
 def strict(body: bytes) -> bytes:
@@ -25,16 +38,35 @@ def strict(body: bytes) -> bytes:
     leave half a surrogate pair, say `NaN`, or send a line break inside a string.
     Their providers take some of that. What is no JSON at all is left as it is.
     """
+    return body if is_strict(body) else said_well(body)
+
+
+def is_strict(body: bytes) -> bool:
+    """Whether every reader takes `body`."""
     try:
         _check(body)
-        # The decoder looks at no text that it does not keep.
-        str(body, "utf-8")
     except NOT_JSON:
-        return _said_well(body)
-    return body
+        return False
+    # The decoder looks at no text that it does not keep.
+    return _is_utf8(body)
 
 
-def _said_well(body: bytes) -> bytes:
+def _is_utf8(body: bytes) -> bool:
+    if body.isascii():
+        return True
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    try:
+        for at in range(0, len(body), _SLICE_BYTES):
+            decode(body[at : at + _SLICE_BYTES])
+        decode(b"", final=True)
+    except UnicodeError:
+        return False
+    return True
+
+
+def said_well(body: bytes | bytearray) -> bytes:
+    """A client's request as JSON that every reader takes; what is none is left as it is."""
+    body = bytes(body)
     try:
         text = body.decode(json.detect_encoding(body), "replace")
         value = json.loads(text, strict=False, parse_constant=lambda _word: None)
@@ -45,7 +77,59 @@ def _said_well(body: bytes) -> bytes:
     return well.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
-def decoded(body: bytes | str) -> object:
+def mended(body: bytes | bytearray) -> str:
+    """The same, for who has to send it back: nothing, where there is nothing to mend or no way to."""
+    well = said_well(body)
+    return "" if well == body else well.decode()
+
+
+def has_more_than(body: bytes | bytearray, values: int) -> bool:
+    """
+    Whether `body` may hold more values than that; never false where it does.
+
+    Without reading it: behind each value but the last of its list stands a
+    comma, and lists can only be so deep. Commas in texts count, too.
+    """
+    return len(body) > values and body.count(b",") > values
+
+
+def is_dense(body: bytes) -> bool:
+    """Whether `body` may hold so many values that even finding its fields would hold up others."""
+    return has_more_than(body, _MOST_FOUND)
+
+
+def top_level(body: bytes) -> Mapping[str, msgspec.Raw]:
+    """The fields of the object that `body` is, unread; none, where it is something else."""
+    try:
+        return _fields(body)
+    except NOT_JSON:
+        return {}
+
+
+def is_light(body: bytes) -> bool:
+    """Whether all values of `body` can be made where others wait."""
+    if len(body) > _MOST_BYTES or has_more_than(body, _MOST_COMMAS):
+        return False
+    return not has_more_than(body, _MOST_VALUES) or body.count(b'"') - body.count(b'\\"') <= _MOST_QUOTES
+
+
+def field_of(body: bytes, name: str) -> object:
+    """One field of an object; `None` where it is not there, or long, in a body that is not light."""
+    raw = None if is_dense(body) else top_level(body).get(name)
+    if raw is None or (len(memoryview(raw)) > _MOST_VALUES and not is_light(body)):
+        return None
+    return decoded(raw)
+
+
+def with_field(body: bytes, name: str, value: object) -> bytes:
+    """The same object with another value of one field; all others, and their order, are kept. What is none stays."""
+    try:
+        return msgspec.json.encode({**_fields(body), name: value})
+    except NOT_JSON:
+        return body
+
+
+def decoded(body: bytes | str | msgspec.Raw) -> object:
     """The value that `body` is, or `None`: for what is no JSON, and for null."""
     try:
         return msgspec.json.decode(body)
@@ -88,12 +172,6 @@ def with_model(body: bytes, model: str) -> bytes:
     """
     The same request for another model; all else, and its order, is kept.
 
-    A wire looks at few fields of a request. Where another is no JSON, the
-    provider gets the body as it is, to refuse it in its own words.
+    What is no JSON is its provider's to refuse, as it is, in its own words.
     """
-    try:
-        value = msgspec.json.decode(body)
-    except NOT_JSON:
-        return body
-    value["model"] = model
-    return msgspec.json.encode(value)
+    return with_field(body, "model", model) if _is_utf8(body) and not is_dense(body) else body

@@ -7,6 +7,7 @@ They are the same on all wires of providers.
 from __future__ import annotations
 
 import json
+import re
 from typing import Final
 
 import msgspec
@@ -14,6 +15,14 @@ import msgspec
 from trooper.core.json_text import NOT_JSON
 from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Routing, Unreadable
+from trooper.wire.decoding import decoded, is_dense
+
+#: A larger one that is broken is glanced at.
+_MOST_BROKEN_BYTES: Final = 1 << 20
+#: Where clients write these fields: SDKs put them in front of the conversation, or behind it.
+_GLANCE_BYTES: Final = 65_536
+_MODEL: Final = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.){0,1024}")')
+_STREAMS: Final = re.compile(rb'"stream"\s*:\s*true')
 
 
 class _StreamOptions(msgspec.Struct):
@@ -31,12 +40,22 @@ _decode_routing: Final = msgspec.json.Decoder(_Routing).decode
 
 def read_routing(body: bytes) -> Routing | Unreadable:
     """Read the routing fields, or say why the body cannot be read."""
+    if is_dense(body):
+        return _glanced_at(body)
     try:
         routing = _decode_routing(body)
     except NOT_JSON:
-        return _read_routing_leniently(body)
+        return _glanced_at(body) if len(body) > _MOST_BROKEN_BYTES else _read_routing_leniently(body)
     options = routing.stream_options
     return Routing(routing.model, bool(routing.stream), bool(options and options.include_usage))
+
+
+def _glanced_at(body: bytes) -> Routing:
+    """What stands at both ends of a body; in a text it would have other quotes."""
+    ends = body[:_GLANCE_BYTES] + body[_GLANCE_BYTES:][-_GLANCE_BYTES:]
+    model = _MODEL.search(ends)
+    named = decoded(model[1]) if model is not None else ""
+    return Routing(named if isinstance(named, str) else "", stream=bool(_STREAMS.search(ends)))
 
 
 def _read_routing_leniently(body: bytes) -> Routing | Unreadable:

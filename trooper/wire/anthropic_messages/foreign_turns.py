@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from trooper.wire.decoding import decoded
+from trooper.wire.decoding import field_of, top_level, with_field
 
 #: Message text is the only sign there is; it may change, and then the 400 is the client's.
 _THINKING: Final = re.compile(rb"signature|thinking", re.IGNORECASE)
@@ -71,9 +71,8 @@ def _is_thinking(block: dict[str, object]) -> bool:
 
 
 def _without(body: bytes, unwanted: Callable[[dict[str, object]], bool]) -> bytes:
-    value = decoded(body)
-    messages = value.get("messages") if isinstance(value, dict) else None
-    if not isinstance(value, dict) or not isinstance(messages, list):
+    messages = field_of(body, "messages")
+    if not isinstance(messages, list):
         return body
     kept: list[object] = []
     changed = opened_calls = False
@@ -91,26 +90,25 @@ def _without(body: bytes, unwanted: Callable[[dict[str, object]], bool]) -> byte
             kept.append({**message, "content": blocks})
     if not changed:
         return body
-    cleaned_body = msgspec.json.encode({**value, "messages": kept})
-    mode = value.get("thinking")
+    cleaned_body = with_field(body, "messages", kept)
+    mode = field_of(body, "thinking")
     needs_thinking = isinstance(mode, dict) and mode.get("type") == "enabled"
     return _without_thinking_mode(cleaned_body) if opened_calls and needs_thinking else cleaned_body
 
 
 def _without_thinking_mode(body: bytes) -> bytes:
-    value = decoded(body)
-    if not isinstance(value, dict) or "thinking" not in value:
+    fields = top_level(body)
+    if "thinking" not in fields:
         return body
-    return msgspec.json.encode({key: item for key, item in value.items() if key != "thinking"})
+    return msgspec.json.encode({key: item for key, item in fields.items() if key != "thinking"})
 
 
 def _with_instruction(body: bytes, instruction: str) -> bytes | None:
-    value = decoded(body)
-    messages = value.get("messages") if isinstance(value, dict) else None
-    if not isinstance(value, dict) or not isinstance(messages, list) or not messages or not instruction:
+    messages = field_of(body, "messages")
+    if not isinstance(messages, list) or not messages or not instruction:
         return None
     last = messages[-1]
     if not isinstance(last, dict) or last.get("role") != "assistant":
         return None
     asked = {"role": "user", "content": instruction}
-    return msgspec.json.encode({**value, "messages": [*messages, asked]})
+    return with_field(body, "messages", [*messages, asked])

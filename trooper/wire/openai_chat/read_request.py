@@ -4,7 +4,7 @@ Reads OpenAI chat requests, only when another wire has to say them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Final
 
 import msgspec
@@ -144,6 +144,7 @@ def _tools(value: Mapping[str, object]) -> tuple[Tool, ...]:
     tools = value.get("tools") or []
     if not isinstance(tools, list):
         raise TypeError("tools")
+    allowed = _allowed(value)
     return tuple(
         Tool(
             name=str(t["function"]["name"]),
@@ -152,17 +153,18 @@ def _tools(value: Mapping[str, object]) -> tuple[Tool, ...]:
             strict=strict if isinstance(strict := t["function"].get("strict"), bool) else None,
         )
         for t in tools
-        if t.get("type", "function") == "function" and _is_allowed(t["function"]["name"], value)
+        if t.get("type", "function") == "function"
+        and (allowed is None or str(t["function"]["name"]) in allowed)
     )
 
 
-def _is_allowed(name: object, value: Mapping[str, object]) -> bool:
-    """Whether a choice that allows some of the tools only allows this one."""
+def _allowed(value: Mapping[str, object]) -> Container[str] | None:
+    """The names of the tools that a choice allows; `None` where it allows all."""
     match value.get("tool_choice"):
         case {"allowed_tools": {"tools": list(allowed)}}:
-            return any(isinstance(t, dict) and t.get("function", {}).get("name") == name for t in allowed)
+            return {str(t.get("function", {}).get("name")) for t in allowed if isinstance(t, dict)}
         case _:
-            return True
+            return None
 
 
 def _tool_choice(value: Mapping[str, object]) -> str:

@@ -14,9 +14,7 @@ import re
 from collections.abc import Callable, Container
 from typing import Final
 
-import msgspec
-
-from trooper.wire.decoding import decoded
+from trooper.wire.decoding import field_of, with_field
 from trooper.wire.openai_responses.read_request import kind_of
 
 #: Every id that we make has it in it.
@@ -54,9 +52,8 @@ def _without(
     is_bad_reasoning: Callable[[dict[str, object]], bool],
     has_bad_id: Callable[[dict[str, object]], bool],
 ) -> bytes:
-    value = decoded(body)
-    items = value.get("input") if isinstance(value, dict) else None
-    if not isinstance(value, dict) or not isinstance(items, list):
+    items = field_of(body, "input")
+    if not isinstance(items, list):
         return body
     kept: list[object] = []
     for item in items:
@@ -69,4 +66,4 @@ def _without(
             kept.append({key: field for key, field in item.items() if key != "id"})
         else:
             kept.append(item)
-    return body if kept == items else msgspec.json.encode({**value, "input": kept})
+    return body if kept == items else with_field(body, "input", kept)

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from trooper.wire.client_side import PastAnswers, PastQuestion
-from trooper.wire.decoding import decoded_object
+from trooper.wire.decoding import field_of, is_dense, is_light, top_level, with_field
 from trooper.wire.openai_responses.read_request import kind_of
 
 
@@ -23,7 +23,7 @@ def goes_on_from(body: bytes) -> str:
     """The id of the answer that a request goes on from; empty for most."""
     if b'"previous_response_id"' not in body:
         return ""
-    answer_id = decoded_object(body).get("previous_response_id")
+    answer_id = field_of(body, "previous_response_id")
     return answer_id if isinstance(answer_id, str) else ""
 
 
@@ -36,12 +36,11 @@ def written_out(body: bytes, request: bytes, response: bytes) -> bytes:
         request: what that answer answered, itself written out.
         response: the answer.
     """
-    value = dict(decoded_object(body))
-    value.pop("previous_response_id", None)
-    said = decoded_object(response).get("output")
+    value = {name: field for name, field in top_level(body).items() if name != "previous_response_id"}
+    said = field_of(response, "output")
     items = [*input_items(request), *(said if isinstance(said, list) else ()), *input_items(body)]
     # `instructions` are not carried over by the API either.
-    return msgspec.json.encode(value | {"input": items})
+    return msgspec.json.encode({**value, "input": items})
 
 
 def with_references(body: bytes, item_of: Callable[[str], Mapping[str, object] | None]) -> bytes:
@@ -61,12 +60,12 @@ def with_references(body: bytes, item_of: Callable[[str], Mapping[str, object] |
         named = isinstance(item, dict) and kind_of(item) == "item_reference"
         found = item_of(str(item.get("id"))) if isinstance(item, dict) and named else None
         items.append(item if found is None else found)
-    return msgspec.json.encode({**decoded_object(body), "input": items})
+    return with_field(body, "input", items)
 
 
 def output_item(response: bytes, item_id: str) -> Mapping[str, object] | None:
     """One of an answer's items."""
-    said = decoded_object(response).get("output")
+    said = field_of(response, "output")
     items = said if isinstance(said, list) else []
     return next((item for item in items if isinstance(item, dict) and item.get("id") == item_id), None)
 
@@ -83,7 +82,7 @@ def reply(question: PastQuestion) -> bytes | None:
     match question.method, question.below:
         case "GET", "":
             return question.response
-        case "GET", "input_items":
+        case "GET", "input_items" if is_light(question.request):
             return msgspec.json.encode(listed_items(question.request))
         case "DELETE", "":
             deleted = {"id": question.answer_id, "object": "response", "deleted": True}
@@ -94,7 +93,7 @@ def reply(question: PastQuestion) -> bytes | None:
 
 def input_items(body: bytes) -> Sequence[object]:
     """A request's input as items; a text is one message of the user's."""
-    told = decoded_object(body).get("input")
+    told = field_of(body, "input")
     if isinstance(told, str):
         return [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": told}]}]
     return told if isinstance(told, list) else []
@@ -102,7 +101,9 @@ def input_items(body: bytes) -> Sequence[object]:
 
 def is_to_be_kept(body: bytes) -> bool:
     """Whether a client may come back to the answer: `store` is true where nothing is said."""
-    return b'"store"' not in body or decoded_object(body).get("store") is not False
+    if is_dense(body):
+        return False
+    return b'"store"' not in body or field_of(body, "store") is not False
 
 
 def listed_items(request: bytes) -> Mapping[str, object]:

@@ -9,7 +9,7 @@ the reasoning of earlier turns.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -81,25 +81,26 @@ def kind_of(item: Mapping[str, object]) -> str:
 
 def _messages(items: list[Mapping[str, object]]) -> Iterator[Message]:
     """Items as turns: what the assistant says and the calls it makes are one turn."""
-    turn: Message | None = None
+    turn: list[Message] = []
     for item in items:
         kind = kind_of(item)
         said = _item(kind, item)
         if said is None:
             continue
         if said.role is Role.ASSISTANT:
-            turn = said if turn is None else _joined(turn, said)
+            turn.append(said)
             continue
-        if turn is not None:
-            yield turn
-            turn = None
+        if turn:
+            yield _joined(turn)
+            turn = []
         yield said
-    if turn is not None:
-        yield turn
+    if turn:
+        yield _joined(turn)
 
 
-def _joined(turn: Message, more: Message) -> Message:
-    return Message(turn.role, (*turn.parts, *more.parts), (*turn.tool_calls, *more.tool_calls))
+def _joined(turn: Sequence[Message]) -> Message:
+    parts = tuple(part for said in turn for part in said.parts)
+    return Message(Role.ASSISTANT, parts, tuple(call for said in turn for call in said.tool_calls))
 
 
 def _item(kind: str, item: Mapping[str, object]) -> Message | None:
@@ -157,8 +158,9 @@ def _tools(value: Mapping[str, object]) -> Iterator[Tool]:
     tools = value.get("tools") or []
     if not isinstance(tools, list):
         raise TypeError("tools")
+    allowed = _allowed(value.get("tool_choice"))
     for tool in tools:
-        if tool.get("type") == "function" and _is_allowed(tool["name"], value.get("tool_choice")):
+        if tool.get("type") == "function" and (allowed is None or str(tool["name"]) in allowed):
             strict = tool.get("strict")
             yield Tool(
                 name=str(tool["name"]),
@@ -168,13 +170,13 @@ def _tools(value: Mapping[str, object]) -> Iterator[Tool]:
             )
 
 
-def _is_allowed(name: object, choice: object) -> bool:
-    """Whether a choice that allows some of the tools only allows this one."""
+def _allowed(choice: object) -> Container[str] | None:
+    """The names of the tools that a choice allows; `None` where it allows all."""
     match choice:
         case {"type": "allowed_tools", "tools": list(allowed)}:
-            return any(isinstance(tool, dict) and tool.get("name") == name for tool in allowed)
+            return {str(tool.get("name")) for tool in allowed if isinstance(tool, dict)}
         case _:
-            return True
+            return None
 
 
 def _tool_choice(choice: object) -> str:

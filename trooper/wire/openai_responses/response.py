@@ -9,7 +9,7 @@ from typing import Final
 
 from trooper.core.events import FinishReason, Usage
 from trooper.wire.client_side import Naming
-from trooper.wire.decoding import decoded_object
+from trooper.wire.decoding import decoded, is_light, top_level
 
 #: What a response repeats of its request, and what stands there when nothing was said.
 _ECHOED: Final[Mapping[str, object]] = {
@@ -37,8 +37,9 @@ _INCOMPLETE: Final[Mapping[FinishReason, str]] = {
 
 def begun(naming: Naming, body: bytes) -> dict[str, object]:
     """The response as it begins; `body` is the client's request."""
-    asked = decoded_object(body)
-    echoed = {key: asked.get(key, default) for key, default in _ECHOED.items()}
+    # Nobody reads the echo of a large one.
+    asked = top_level(body) if is_light(body) else {}
+    echoed = {key: decoded(asked[key]) if key in asked else default for key, default in _ECHOED.items()}
     return {
         "id": f"resp_trooper_{naming.request_id}",
         "object": "response",

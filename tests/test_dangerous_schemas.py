@@ -1,0 +1,128 @@
+"""
+Schemas as weapons: whatever a client has its answer checked against, others go
+on meanwhile, and what could not be checked is no success. Real processes, real time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import trio
+
+from scenes import Exchange, Stage, stage
+from trooper.aside.process import start_process
+from trooper.core.structured import follows
+from trooper.testing import FAULTS, ChatAnswer, FakeOllama, FaultAt, ScriptedProvider, tokens
+
+LONG = "a" * 40 + "!"
+DOCUMENT = json.dumps({"name": LONG, LONG: 1, "list": [1] * 3, "number": 1e308})
+#: Turns of others while one document is checked: a loop that is held has none.
+FEW_TURNS = 10
+
+
+def nested(depth: int, key: str, leaf: str) -> Mapping[str, Any]:
+    """A schema that doubles the work at each level."""
+    levels = {f"d{n}": {key: [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(depth)}
+    return {"$defs": {**levels, f"d{depth}": {"type": leaf}}, "$ref": "#/$defs/d0"}
+
+
+#: Those that take for ever, without limits.
+WEAPONS: dict[str, Mapping[str, Any]] = {
+    "pattern": {"properties": {"name": {"pattern": "^(a+)+$"}}},
+    "patternProperties": {"patternProperties": {"^(a|a)*$": {}}},
+    "anyOf": nested(25, "anyOf", "string"),
+    "allOf": nested(25, "allOf", "object"),
+}
+#: Those that end by themselves, one way or another.
+ODDITIES: dict[str, Mapping[str, Any]] = {
+    "loop": {"$ref": "#"},
+    "loop of two": {"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"},
+    "elsewhere": {"$ref": "http://127.0.0.1:9/schema.json"},
+    "a file": {"$ref": "file:///etc/hostname"},
+    "small steps": {"properties": {"number": {"multipleOf": 1e-308}}},
+    "no steps": {"properties": {"number": {"multipleOf": 0}}},
+    "large numbers": {"properties": {"number": {"maximum": -(10**400)}}},
+    "no schema": {"properties": 7},
+    "no list": {"required": 5},
+    "no dialect": {"$schema": 5, "required": ["missing"]},
+    "no pattern": {"properties": {"name": {"pattern": "("}}},
+    "a long enumeration": {"enum": list(range(20_000))},
+    "many alternatives": {"anyOf": [{"required": [f"k{n}"]} for n in range(1_000)]},
+}
+
+
+def parted() -> ScriptedProvider:
+    answer = ChatAnswer(tokens=tuple(tokens(DOCUMENT, 4)))
+    return ScriptedProvider(script=FaultAt(FAULTS["reset"], "middle", answer))
+
+
+def asks(schema: Mapping[str, Any]) -> dict[str, Any]:
+    wanted = {"name": "a", "schema": schema, "strict": True}
+    return {"response_format": {"type": "json_schema", "json_schema": wanted}}
+
+
+async def played(s: Stage, schema: Mapping[str, Any]) -> tuple[Exchange, int]:
+    """One request, and how many turns others had while it was played."""
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await trio.sleep(0.001)
+            turns += 1
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(take_turns)
+        x = await s.ask(**asks(schema))
+        nursery.cancel_scope.cancel()
+    return x, turns
+
+
+@pytest.mark.parametrize("name", WEAPONS)
+async def test_others_go_on_and_what_is_unchecked_is_no_success(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The limit is as long as it is for honest schemas on a busy machine.
+    monkeypatch.setattr("trooper.relay.checking._CHECK_S", 0.4)
+    async with stage(parted(), FakeOllama(answer=DOCUMENT), starts_aside=start_process) as s:
+        x, turns = await played(s, WEAPONS[name])
+        assert x.chat().error is not None
+        assert x.legs[-1][1] == "unfit"
+        assert x.report["legs"][-1]["unfit_reason"] == "unchecked"
+        assert turns > FEW_TURNS
+
+
+async def test_an_honest_schema_is_checked_in_a_process_too() -> None:
+    async with stage(parted(), FakeOllama(answer=DOCUMENT), starts_aside=start_process) as s:
+        x, _ = await played(s, {"required": ["name"]})
+        assert (x.chat().text, x.chat().error) == (DOCUMENT, None)
+        x, _ = await played(s, {"required": ["other"]})
+        assert x.report["legs"][-1]["unfit_reason"] == "schema"
+
+
+async def test_where_nobody_can_check_there_is_no_success(autojump_clock: Any) -> None:
+    async def nobody() -> Any:
+        raise OSError
+
+    async with stage(parted(), FakeOllama(answer=DOCUMENT), starts_aside=nobody) as s:
+        x, _ = await played(s, {"required": ["name"]})
+        assert x.chat().error is not None
+        assert x.report["legs"][-1]["unfit_reason"] == "unchecked"
+
+
+@pytest.mark.parametrize("name", ODDITIES)
+def test_an_odd_schema_is_followed_by_nothing(name: str) -> None:
+    assert not follows(DOCUMENT.encode(), ODDITIES[name])
+
+
+@pytest.mark.parametrize("levels", [100, 400])
+async def test_a_deep_schema_ends_in_a_value(autojump_clock: Any, levels: int) -> None:
+    schema: dict[str, Any] = {"type": "object"}
+    for _ in range(levels):
+        schema = {"properties": {"a": schema}}
+    async with stage(parted(), FakeOllama(answer=DOCUMENT)) as s:
+        x = await s.ask(**asks(schema))
+        assert (x.chat().text, x.chat().error) == (DOCUMENT, None)

@@ -1,0 +1,176 @@
+"""What is found of a large body without making values of it."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trooper.core.conversation import (
+    Conversation,
+    ImagePart,
+    Message,
+    Role,
+    TextPart,
+    Tool,
+    ToolCall,
+    UnknownPart,
+)
+from trooper.core.unfit import Unfit
+from trooper.wire import reading
+from trooper.wire.client_side import PastQuestion, Routing
+from trooper.wire.decoding import (
+    field_of,
+    has_more_than,
+    is_dense,
+    is_light,
+    is_strict,
+    mended,
+    top_level,
+    with_field,
+    with_model,
+)
+from trooper.wire.openai_chat.read_request import read_conversation
+from trooper.wire.openai_responses.past_answers import is_to_be_kept, reply
+from trooper.wire.routing import read_routing
+
+MANY = b"0," * 5_000_001 + b"0"
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def count(value: object) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(map(count, inner))
+
+
+def depth(value: object) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(depth, inner), default=0)
+
+
+@given(values)
+def test_no_body_has_more_values_than_are_counted(value: object) -> None:
+    """But for those that are only nested: a list of one has no comma."""
+    body = json.dumps(value).encode()
+    commas = body.count(b",")
+    assert count(value) <= (commas + 1) * depth(value)
+    assert has_more_than(body, commas - 1) or commas == 0 or len(body) <= commas - 1
+    assert not has_more_than(body, commas)
+
+
+@given(st.dictionaries(st.text(max_size=5), values, max_size=4), st.text(max_size=5), values)
+def test_one_field_changes_and_all_else_stays(fields: dict[str, object], name: str, value: object) -> None:
+    body = json.dumps(fields, indent=1).encode()
+    changed = with_field(body, name, value)
+    assert json.loads(changed) == {**fields, name: value}
+    assert list(json.loads(changed)) == list({**fields, name: value})
+    for other, raw in top_level(changed).items():
+        if other != name:
+            assert bytes(raw) == bytes(top_level(body)[other])
+
+
+def test_fields_are_read_one_by_one() -> None:
+    body = b'{"a": {"b": [1, 2]}, "c": null}'
+    assert field_of(body, "a") == {"b": [1, 2]}
+    assert field_of(body, "c") is field_of(body, "d") is field_of(b"[1]", "a") is field_of(b"{", "a") is None
+    assert with_field(b"[1]", "a", 1) == b"[1]"
+    assert field_of(b'{"a": 1, "b": [' + MANY + b"]}", "a") is None
+    some = b"0," * 400_000 + b"0"
+    assert field_of(b'{"a": false, "b": [' + some + b"]}", "a") is False
+    assert field_of(b'{"a": false, "b": [' + some + b"]}", "b") is None
+
+
+def test_what_is_light_and_what_is_dense() -> None:
+    assert is_light(b"{}")
+    assert not is_light(b"x" * (1 + (32 << 20)))
+    # Code in one text, and as many commas between numbers, or between texts.
+    assert is_light(b'{"a": "' + b"f(a, b);" * 200_000 + b'"}')
+    assert is_light(b"[" + b"0," * 250_000 + b"0]")
+    assert not is_light(b"[" + b'"",' * 250_000 + b"0]")
+    assert not is_light(b"[" + b'"\\\\",' * 250_000 + b"0]")
+    assert not is_light(b"[" + b"0," * 350_000 + b"0]")
+    assert is_dense(MANY)
+    assert not is_dense(b"x" * 6_000_000)
+    dense = b'{"model": "a", "x": [' + MANY + b"]}"
+    assert with_model(dense, "b") == dense
+
+
+@pytest.mark.parametrize("at", range(-3, 4))
+def test_letters_across_two_slices_are_whole(at: int) -> None:
+    head = b'{"a": "'
+    body = head + b"x" * ((1 << 20) - len(head) + at) + "🗼".encode() + b'"}'
+    assert is_strict(body)
+    assert not is_strict(body[:-3] + b'"}')
+
+
+def test_what_cannot_be_mended_is_not_handed_back() -> None:
+    assert mended(b"[" * 100_000) == ""
+    assert mended(b"no JSON") == ""
+    assert mended(b'{"a": NaN}') == '{"a":null}'
+
+
+def test_a_glance_finds_what_stands_at_either_end() -> None:
+    filler = b'"x": [' + MANY + b"]"
+    in_front = read_routing(b'{"model": "a\\"b", "stream" : true, ' + filler + b"}")
+    assert in_front == Routing('a"b', stream=True)
+    behind = read_routing(b"{" + filler + b', "model": "a", "stream": true}')
+    assert behind == Routing("a", stream=True)
+    in_a_text = read_routing(b'{"text": "\\"model\\": \\"b\\", \\"stream\\": true", ' + filler + b"}")
+    assert in_a_text == Routing("", stream=False)
+
+
+def test_a_conversation_comes_back_as_it_was() -> None:
+    told = Conversation(
+        messages=(
+            Message(Role.SYSTEM, (TextPart("s"),)),
+            Message(
+                Role.USER,
+                (TextPart("a"), ImagePart("image/png", "AAAA"), ImagePart(url="u"), UnknownPart("f")),
+            ),
+            Message(Role.ASSISTANT, (), (ToolCall("c", "look", "{}"),)),
+            Message(Role.TOOL, (TextPart("é"),), tool_call_id="c"),
+        ),
+        tools=(Tool("look", "d", {"type": "object", "x": 10**30}, strict=True),),
+        json_schema={"type": "object"},
+        unsaid=(Unfit.LOGPROBS,),
+    )
+    came = msgspec.json.decode(msgspec.json.encode(reading.Read(told)), type=reading.Read)
+    assert came == reading.Read(told)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"messages": 1}, Unfit.UNEXPECTED_SHAPE),
+        (
+            {"messages": [], "tools": [{"function": {"name": f"t{n}"}} for n in range(30_000)]},
+            Unfit.TOO_LARGE,
+        ),
+        ({"messages": [], "stop": ["a"] * 30_000}, Unfit.TOO_LARGE),
+        ({"messages": [{"role": "user", "content": [{"type": "text"}] * 11_000}]}, Unfit.TOO_LARGE),
+    ],
+)
+def test_why_one_does_not_come_back(fields: dict[str, object], reason: Unfit) -> None:
+    read = reading.read_bounded(
+        json.dumps(fields).encode(), read_conversation.__module__, read_conversation.__name__
+    )
+    assert read == reading.Read(None, reason)
+
+
+def test_what_is_to_be_forgotten_is_not_kept_however_large() -> None:
+    some = b'"input": [' + b"0," * 400_000 + b"0]"
+    assert not is_to_be_kept(b'{"store": false, ' + some + b"}")
+    assert is_to_be_kept(b"{" + some + b', "store": true}')
+    assert not is_to_be_kept(b'{"input": [' + MANY + b"]}")
+
+
+def test_a_large_past_request_is_not_told_as_an_empty_one() -> None:
+    some = b'{"input": [' + b"0," * 400_000 + b"0]}"
+    assert reply(PastQuestion("GET", "resp_1", "input_items", some, b"{}")) is None
