@@ -19,7 +19,7 @@ from trooper.relay.dispatch import answer
 from trooper.services import open_services
 from trooper.telemetry.log import set_up_logging
 from trooper.web.asgi import Application
-from trooper.web.http1 import keep_to_http
+from trooper.web.patches import patch_hypercorn
 
 
 def _load_or_exit() -> Config:
@@ -33,6 +33,7 @@ def _load_or_exit() -> Config:
     `trooper serve`, `trooper check` and `hypercorn --workers 0` keep it.
     """
     try:
+        patch_hypercorn()
         return settings(os.environ, Path.cwd())
     except ConfigError as error:
         sys.stderr.write(f"trooper: configuration error: {error}\n")
@@ -40,5 +41,4 @@ def _load_or_exit() -> Config:
 
 
 set_up_logging()
-keep_to_http()
 app = Application(_load_or_exit(), open_services, answer)

@@ -64,9 +64,12 @@ def serve(
     from trooper.services import open_services
     from trooper.telemetry.log import set_up_logging
     from trooper.web.asgi import Application
+    from trooper.web.patches import patch_hypercorn
 
     try:
         settings = _load(config, host, port, embedded=embedded)
+        # As the server will do itself; here it is said in one line that it cannot.
+        patch_hypercorn()
     except ConfigError as error:
         print(f"trooper: configuration error: {error}", file=sys.stderr)
         return MISUSED
