@@ -121,6 +121,7 @@ NOISE: Final = {
     "NULs": b"\0" * 100 + b"\r\n\r\n",
     "a NUL in the line": request(b"GET /\0 HTTP/1.1"),
     "a NUL in a header": request(b"GET / HTTP/1.1", b"A: b\0c"),
+    "blanks and a NUL": request(b"GET / HTTP/1.1", b"A:" + b" \t" * 7000 + b"\0"),
     "a NUL in a name": request(b"GET / HTTP/1.1", b"A\0: b"),
     "a target beyond ASCII": request(b"GET /\xff\xfe HTTP/1.1"),
     "no target": request(b"GET  HTTP/1.1"),
@@ -142,6 +143,7 @@ NOISE: Final = {
     "an odd coding": request(b"POST / HTTP/1.1", b"Transfer-Encoding: gzip"),
     "two codings": request(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked"),
     "many headers": request(b"GET / HTTP/1.1", *(b"A%d: b" % at for at in range(20_000))),
+    "many short headers": request(b"GET / HTTP/1.1", *(b"A:" for _ in range(3000))),
     "a long header": request(b"GET / HTTP/1.1", b"A: " + b"b" * 200_000),
     "a long target": request(b"GET /" + b"b" * 200_000 + b" HTTP/1.1"),
     "a long line without an end": b"G" * 200_000,
@@ -159,5 +161,6 @@ BODIES: Final = {
     "a chunk size without an end": request(_CHAT, *_CHUNKED, body=b"1" * 200_000),
     "a chunk extension without an end": request(_CHAT, *_CHUNKED, body=b"1;" + b"a" * 200_000),
     "a trailer that is none": request(_CHAT, *_CHUNKED, body=b"0\r\n\0\r\n\r\n"),
+    "many short trailers": request(_CHAT, *_CHUNKED, body=b"0\r\n" + b"a:\r\n" * 3000 + b"\r\n"),
     "trailers without an end": request(_CHAT, *_CHUNKED, body=b"0\r\n" + b"a: b\r\n" * 50_000),
 }

@@ -31,6 +31,8 @@ STATUSES = {
     "an odd coding": 501,
     "two codings": 501,
     "many headers": 431,
+    "many short headers": 431,
+    "many short trailers": 431,
     "a long header": 431,
     "a long target": 431,
     "a long line without an end": 431,
