@@ -150,7 +150,7 @@ class TestOnHypercorn:
             await stream.send_all(spoken("POST", CHAT, STREAMED, *offer))
             await until_said(stream, BEGUN.encode())
             await stream.aclose()
-            await trio.to_thread.run_sync(gone.wait)
+            await trio.to_thread.run_sync(gone.wait, abandon_on_cancel=True)
 
     @pytest.mark.parametrize(("served", "drain_timeout_s"), STUCK, indirect=["served"])
     async def test_a_client_that_does_not_read_does_not_survive_the_shutdown(
