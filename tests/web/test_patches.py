@@ -189,6 +189,13 @@ async def test_a_connection_that_fails_ends_alone(served: Served) -> None:
     assert [line["errors"] for line in failed] == [["UnicodeDecodeError"]] * 3
 
 
+async def test_a_host_that_hypercorn_refuses_is_not_kept(served: Served) -> None:
+    async with served(application(), names=["a.example"]) as address:
+        answer = await said_to(address, spoken("GET", "/healthz"))
+
+    assert answer.startswith(b"HTTP/1.1 404 ")
+
+
 async def test_a_head_of_many_lines_is_not_read(served: Served) -> None:
     def request(lines: int) -> bytes:
         return spoken("GET", "/healthz", b"", "Connection: close", *["A:"] * (lines - 3))

@@ -143,6 +143,9 @@ class Http1(H11Protocol):
                 state=self.connection_state,
             )
         )
+        if self.stream.closed:
+            # Refused by its host (`server_names`): hypercorn answers, and lets nobody watch what is left open.
+            await self.send(Closed())
         self.keep_alive_requests += 1
         await self.context.mark_request()
 
