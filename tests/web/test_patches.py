@@ -25,6 +25,7 @@ from hypercorn_server import (
     served_on_asyncio,
     served_on_trio,
     spoken,
+    until_closed,
     until_said,
 )
 from opened import BEGUN, ENDED, STREAMED, HeldProvider, Opening, application
@@ -187,6 +188,48 @@ async def test_a_connection_that_fails_ends_alone(served: Served) -> None:
     assert ENDED.encode() in answer
     failed = [line for line in logs if line["event"] == "connection_failed"]
     assert [line["errors"] for line in failed] == [["UnicodeDecodeError"]] * 3
+
+
+CHUNKED = ("Content-Type: application/json", "Transfer-Encoding: chunked")
+MEASURED = ("Content-Type: application/json", "Content-Length: 9000")
+
+
+@pytest.mark.parametrize(
+    ("refused", "body"),
+    [
+        (
+            spoken("POST", CHAT, b"", *CHUNKED).replace(b"127.0.0.1", b"evil.example"),
+            b"1\r\nx\r\n" * 40 + b"zz",
+        ),
+        (spoken("POST", CHAT, b"", *MEASURED).replace(b"127.0.0.1", b"evil.example"), b"x" * 3000),
+        (spoken("GET", "/", b"", *CHUNKED, "Upgrade: websocket"), b"1\r\nx\r\n" * 40 + b"zz"),
+        (spoken("GET", "/", b"", *MEASURED, "Upgrade: websocket"), b"x" * 3000),
+    ],
+)
+async def test_a_body_that_turns_out_to_be_none_beside_an_answer(
+    served: Served, refused: bytes, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two have something to say then. Whoever comes second is not heard, and nothing has failed."""
+    with capture_logs() as logs:
+        async with served(application()) as address:
+            for _ in range(20):
+                async with await trio.open_tcp_stream(*address) as stream:
+                    await stream.send_all(refused + body)
+                    await stream.send_eof()
+                    answer = await until_closed(stream)
+                assert answer[:13] in {b"", b"HTTP/1.1 400 ", b"HTTP/1.1 403 ", b"HTTP/1.1 426 "}
+
+    assert [line for line in logs if line["event"] == "connection_failed"] == []
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_an_offer_with_a_large_body_is_not_kept(served: Served) -> None:
+    """Its answer asks for nothing of it, and a server that waits until somebody does would wait for good."""
+    offer = spoken("GET", "/", b"", *CHUNKED, "Upgrade: websocket")
+    async with served(application()) as address:
+        answer = await said_to(address, offer + b"1\r\nx\r\n" * 400 + b"0\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 426 ")
 
 
 async def test_a_host_that_hypercorn_refuses_is_not_kept(served: Served) -> None:

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import inspect
 import re
+import socket
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import PurePath
@@ -48,6 +49,7 @@ CONTRACT: Final = {
     "hypercorn.trio.tcp_server:TCPServer": ("app", "config", "context", "state", "stream"),
     "hypercorn.trio.tcp_server:TCPServer.run": ("self",),
     "hypercorn.trio.tcp_server:TCPServer._read_data": ("self",),
+    "hypercorn.trio.tcp_server:TCPServer._close": ("self",),
     "hypercorn.trio.worker_context:TrioSingleTask.stop": ("self",),
     "hypercorn.asyncio.tcp_server:TCPServer": (
         *("app", "loop", "config", "context", "state", "reader", "writer"),
@@ -112,6 +114,13 @@ class _OnTrio(hypercorn.trio.tcp_server.TCPServer):
         # Its own waits for the next request until the keep-alive time is over, also when the client
         # has closed: 75 s of a socket and two tasks for each probe that connects and leaves.
         await self.idle_task.stop()
+
+    async def _close(self) -> None:
+        # Its own says the end by `send_eof`, which waits, and on which whoever writes meanwhile fails as
+        # if two were writing. There is none by TLS.
+        with suppress(OSError, AttributeError):
+            self.stream.socket.shutdown(socket.SHUT_WR)
+        await self.stream.aclose()
 
 
 class _OnAsyncio(hypercorn.asyncio.tcp_server.TCPServer):
