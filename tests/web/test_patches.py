@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from asgi_server import CHAT
+from front_attacks import BODIES, H2, NOISE, UNHEARD, WEBSOCKETS
 from hypercorn_server import (
     Served,
     said_to,
@@ -190,6 +191,33 @@ async def test_a_connection_that_fails_ends_alone(served: Served) -> None:
     assert [line["errors"] for line in failed] == [["UnicodeDecodeError"]] * 3
 
 
+@pytest.mark.parametrize(
+    ("attacks", "statuses"),
+    [(UNHEARD, {200}), (H2, {505}), (WEBSOCKETS, {426}), (NOISE, {400, 431, 501}), (BODIES, {400, 431})],
+    ids=["unheard", "h2", "websockets", "noise", "bodies"],
+)
+async def test_no_other_protocol_is_spoken(
+    served: Served, attacks: dict[str, bytes], statuses: set[int]
+) -> None:
+    """As through each way to serve in `e2e`, where eight streams run beside it."""
+    async with served(application()) as address:
+        heard = {name: await said_to(address, attack[:60_000]) for name, attack in attacks.items()}
+
+    assert {int(answer.split()[1]) for answer in heard.values()} <= statuses
+
+
+async def test_a_refused_head_has_no_body(served: Served) -> None:
+    heads = [
+        spoken("HEAD", "/").replace(b"HTTP/1.1", b"HTTP/2.0"),
+        spoken("HEAD", "/", b"", "Transfer-Encoding: chunked") + b"zz\r\n",
+    ]
+    async with served(application()) as address:
+        for head, status in zip(heads, (b"505", b"400"), strict=True):
+            answer = await said_to(address, head)
+            assert answer.split()[1] == status
+            assert answer.endswith(b"\r\n\r\n")
+
+
 CHUNKED = ("Content-Type: application/json", "Transfer-Encoding: chunked")
 MEASURED = ("Content-Type: application/json", "Content-Length: 9000")
 
@@ -212,7 +240,7 @@ async def test_a_body_that_turns_out_to_be_none_beside_an_answer(
     """Two have something to say then. Whoever comes second is not heard, and nothing has failed."""
     with capture_logs() as logs:
         async with served(application()) as address:
-            for _ in range(20):
+            for _ in range(10):
                 async with await trio.open_tcp_stream(*address) as stream:
                     await stream.send_all(refused + body)
                     await stream.send_eof()

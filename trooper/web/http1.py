@@ -151,7 +151,10 @@ class Http1(H11Protocol):
 
     async def _send_error_response(self, status_code: int) -> None:
         """What h11 could not read; hypercorn's own answer has no body."""
-        await self._refuse(status_code, bodyless=False)
+        stream = self.stream
+        await self._refuse(
+            status_code, bodyless=isinstance(stream, HTTPStream) and stream.scope["method"] == "HEAD"
+        )
 
     async def _refuse(self, status: int, *, bodyless: bool) -> None:
         code, message = _REFUSALS.get(status, _REFUSALS[400])
@@ -167,11 +170,7 @@ class Http1(H11Protocol):
             *([] if bodyless else [h11.Data(data=body)]),
             h11.EndOfMessage(),
         ]
-        try:
-            said = b"".join(self.connection.send(event) for event in events)
-        except h11.LocalProtocolError:
-            # The application has begun to answer already; the end of the connection says the rest.
-            return
+        said = b"".join(self.connection.send(event) for event in events)
         if self.stream is not None:
             # That was the last word, whatever the application is about to say.
             self.stream.send = _to_nobody
