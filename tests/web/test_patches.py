@@ -251,6 +251,16 @@ async def test_a_body_that_turns_out_to_be_none_beside_an_answer(
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
+async def test_a_client_that_leaves_a_body_behind_is_not_waited_for(served: Served) -> None:
+    """More than is told ahead. Who hears of its leaving while he sends reads nothing, and it was to wait for him."""
+    refused = spoken("POST", CHAT, b"", *CHUNKED).replace(b"127.0.0.1", b"evil.example")
+    async with served(application(), grace_s=1000.0) as address:
+        for _ in range(10):
+            async with await trio.open_tcp_stream(*address) as stream:
+                await stream.send_all(refused + b"1\r\nx\r\n" * 400)
+        await said_to(address, spoken("GET", "/healthz", b"", "Connection: close"))
+
+
 async def test_an_offer_with_a_large_body_is_not_kept(served: Served) -> None:
     """Its answer asks for nothing of it, and a server that waits until somebody does would wait for good."""
     offer = spoken("GET", "/", b"", *CHUNKED, "Upgrade: websocket")

@@ -15,6 +15,8 @@ process. Here the other parsers are never made:
 
 from __future__ import annotations
 
+from collections import deque
+from functools import partial
 from typing import Any, Final
 
 import h11
@@ -23,6 +25,7 @@ from hypercorn.events import Closed, Event, RawData
 from hypercorn.protocol.events import Request
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
+from hypercorn.typing import AppWrapper, WorkerContext
 
 from trooper.web.answers import ErrorShape, start_message
 from trooper.wires import WIRES
@@ -97,6 +100,61 @@ class _Reader(h11.Connection):
         return event
 
 
+class Told:
+    """
+    What the application is told of one request, a few messages ahead.
+
+    In place of hypercorn's own queue: in that one the end of a connection has to wait for room. Where the
+    application learns of the end while it sends, nobody is left to make any, and both wait for good.
+    """
+
+    def __init__(self, context: WorkerContext, room: int) -> None:
+        self._messages: deque[Any] = deque()
+        self._room = room
+        self._news = context.event_class()
+        self._taken = context.event_class()
+        #: Nothing more is told: the client has left, or nobody listens.
+        self._over = False
+
+    async def put(self, message: Any) -> None:
+        """Tell it, once there is room; the client's leaving at once, and nothing after that."""
+        leaving = message["type"] == "http.disconnect"
+        while len(self._messages) >= self._room and not (leaving or self._over):
+            await _wait(self._taken)
+        if not self._over:
+            self._messages.append(message)
+            await self._news.set()
+        if leaving:
+            await self.end()
+
+    async def receive(self) -> Any:
+        """The next message."""
+        while not self._messages:
+            await _wait(self._news)
+        message = self._messages.popleft()
+        await self._taken.set()
+        return message
+
+    async def end(self) -> None:
+        """Take nothing more, and let nobody wait for room."""
+        self._over = True
+        await self._taken.set()
+
+    async def listened(self, app: AppWrapper, scope: Any, _: Any, send: Any, *more: Any) -> None:
+        """Run the application, which listens to this for as long as it runs."""
+        try:
+            await app(scope, self.receive, send, *more)
+        finally:
+            await self.end()
+
+
+async def _wait(event: Any) -> None:
+    """Wait for the event to come again. Trio's is made anew by `clear`, over the heads of those who wait."""
+    if event.is_set():
+        await event.clear()
+    await event.wait()
+
+
 class Http1(H11Protocol):
     """One connection; hypercorn takes it where it would have chosen between its own protocols."""
 
@@ -122,8 +180,9 @@ class Http1(H11Protocol):
             await self._refuse(_NOT_SUPPORTED, bodyless=request.method == b"HEAD")
             await self.send(Closed())
             return
+        told = Told(self.context, self.config.max_app_queue_size)
         self.stream = HTTPStream(
-            self.app,
+            partial(told.listened, self.app),
             self.config,
             self.context,
             self.task_group,
@@ -143,6 +202,7 @@ class Http1(H11Protocol):
                 state=self.connection_state,
             )
         )
+        self.stream.app_put = told.put
         if self.stream.closed:
             # Refused by its host (`server_names`): hypercorn answers, and lets nobody watch what is left open.
             await self.send(Closed())

@@ -73,6 +73,9 @@ CONTRACT: Final = {
         *("app", "config", "context", "task_group", "ssl", "client", "server", "send", "stream_id"),
     ),
     "hypercorn.protocol.http_stream:HTTPStream.handle": ("self", "event"),
+    "hypercorn.app_wrappers:ASGIWrapper.__call__": (
+        *("self", "scope", "receive", "send", "sync_spawn", "call_soon"),
+    ),
     "hypercorn.protocol.events:Request": (
         *("stream_id", "headers", "http_version", "method", "raw_path", "state"),
     ),
