@@ -69,7 +69,11 @@ class _Provider(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:  # the name that it is looked for by
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        stream = self.streams[asked["model"]]
+        stream = self.streams.get(asked["model"])
+        if stream is None:
+            # An attack's own request: the next target may have it.
+            self.send_error(503)
+            return
         if self.headers["authorization"] != stream.key:
             self.send_error(401)
             return

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import TypeAlias, cast
@@ -22,6 +22,9 @@ from hypercorn.typing import Framework
 
 from trooper.services import Services
 from trooper.web.asgi import Application
+from trooper.web.patches import patch_hypercorn
+
+patch_hypercorn()
 
 Served: TypeAlias = Callable[..., AbstractAsyncContextManager[tuple[str, int]]]
 
@@ -33,8 +36,11 @@ def _listener() -> socket.socket:
     return listener
 
 
-def _hypercorn(listener: socket.socket, keep_alive_s: float, grace_s: float) -> HypercornConfig:
+def _hypercorn(
+    listener: socket.socket, keep_alive_s: float, grace_s: float, names: list[str]
+) -> HypercornConfig:
     settings = HypercornConfig()
+    settings.server_names = names
     settings.bind = [f"fd://{listener.detach()}"]
     settings.keep_alive_timeout = keep_alive_s
     settings.graceful_timeout = grace_s
@@ -44,12 +50,15 @@ def _hypercorn(listener: socket.socket, keep_alive_s: float, grace_s: float) -> 
 
 @asynccontextmanager
 async def served_on_trio(
-    app: Application[Services], keep_alive_s: float = 60.0, grace_s: float = 0.05
+    app: Application[Services],
+    keep_alive_s: float = 60.0,
+    grace_s: float = 0.05,
+    names: Sequence[str] = (),
 ) -> AsyncIterator[tuple[str, int]]:
     """The application inside hypercorn's Trio server, on a real socket."""
     listener = _listener()
     address = listener.getsockname()
-    settings = _hypercorn(listener, keep_alive_s, grace_s)
+    settings = _hypercorn(listener, keep_alive_s, grace_s, list(names))
     stop = trio.Event()
     with trio.fail_after(10):
         async with trio.open_nursery() as nursery:
@@ -61,12 +70,15 @@ async def served_on_trio(
 
 @asynccontextmanager
 async def served_on_asyncio(
-    app: Application[Services], keep_alive_s: float = 60.0, grace_s: float = 0.05
+    app: Application[Services],
+    keep_alive_s: float = 60.0,
+    grace_s: float = 0.05,
+    names: Sequence[str] = (),
 ) -> AsyncIterator[tuple[str, int]]:
     """The same inside its asyncio server, which has a thread to itself."""
     listener = _listener()
     address = listener.getsockname()
-    settings = _hypercorn(listener, keep_alive_s, grace_s)
+    settings = _hypercorn(listener, keep_alive_s, grace_s, list(names))
     stop = threading.Event()
 
     async def main() -> None:

@@ -67,7 +67,7 @@ HOMES = {
         "trooper/services.py",
         "trooper/testing/network.py",
     ),
-    "h11": ("trooper/testing/", "trooper/bench/"),
+    "h11": ("trooper/web/http1.py", "trooper/web/patches.py", "trooper/testing/", "trooper/bench/"),
     "quart": ("trooper/web/",),
     "quart_trio": ("trooper/web/",),
     "werkzeug": ("trooper/web/",),

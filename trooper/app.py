@@ -21,8 +21,7 @@ from trooper.services import open_services
 from trooper.telemetry.log import set_up_logging
 from trooper.telemetry.outlet import take_over_output
 from trooper.web.asgi import Application
-from trooper.web.http1 import keep_to_http
-from trooper.web.server_log import put_server_log_aside
+from trooper.web.patches import patch_hypercorn
 
 
 def _load_or_exit() -> Config:
@@ -36,6 +35,7 @@ def _load_or_exit() -> Config:
     `trooper serve`, `trooper check` and `hypercorn --workers 0` keep it.
     """
     try:
+        patch_hypercorn()
         return settings(os.environ, Path.cwd())
     except ConfigError as error:
         sys.stderr.write(f"trooper: configuration error: {error}\n")
@@ -44,8 +44,6 @@ def _load_or_exit() -> Config:
 
 take_over_output()
 set_up_logging()
-put_server_log_aside()
-keep_to_http()
 app = Application(_load_or_exit(), open_services, answer)
 # Looking through all modules for circles takes 50 ms, in which no stream goes on; a few
 # large requests bring it about. They are there for good.

@@ -125,8 +125,10 @@ async def test_they_hold_little_and_do_not_survive(way: str, figures: Figures, t
             f"it ended {took_s:.1f} s after SIGTERM, with status {status}",
         )
         assert grown / CLIENTS < HELD_BYTES
-        # On asyncio, Python 3.11 prints a traceback for each connection that the server cancels.
-        assert f"{ROOT}/trooper/" not in s.trooper.process.said
+        # On asyncio, Python 3.11 prints a traceback for each connection that the server cancels. It goes
+        # through the wall round each.
+        said = s.trooper.process.said.replace(f"{ROOT}/trooper/web/patches.py", "")
+        assert f"{ROOT}/trooper/" not in said
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -135,8 +135,9 @@ class TestOnHypercorn:
 
             assert await until_closed(stream) == b""
 
-    async def test_a_client_that_leaves_is_noticed(self, served: Served) -> None:
-        """As far as the provider, which then stops."""
+    @pytest.mark.parametrize("offer", [(), ("Upgrade: h2c", "HTTP2-Settings: A"), ("Upgrade: foo",)])
+    async def test_a_client_that_leaves_is_noticed(self, served: Served, offer: tuple[str, ...]) -> None:
+        """As far as the provider, which then stops. An offer that is not heard does not hide it."""
         cloud, gone = HeldProvider(), threading.Event()
 
         async def background() -> None:
@@ -146,10 +147,10 @@ class TestOnHypercorn:
 
         async with served(application(Opening(cloud, background), configured(gate=False))) as address:
             stream = await trio.open_tcp_stream(*address)
-            await stream.send_all(spoken("POST", CHAT, STREAMED))
+            await stream.send_all(spoken("POST", CHAT, STREAMED, *offer))
             await until_said(stream, BEGUN.encode())
             await stream.aclose()
-            await trio.to_thread.run_sync(gone.wait)
+            await trio.to_thread.run_sync(gone.wait, abandon_on_cancel=True)
 
     @pytest.mark.parametrize(("served", "drain_timeout_s"), STUCK, indirect=["served"])
     async def test_a_client_that_does_not_read_does_not_survive_the_shutdown(
@@ -167,6 +168,20 @@ class TestOnHypercorn:
                 ended = flood.left if drain_timeout_s < 1 else flood.stuck
                 await trio.to_thread.run_sync(ended.wait)
             # `served` has ended: the server is gone although nothing was read.
+
+    @pytest.mark.parametrize("more", [b"\r\n", b"\0" * 99, spoken("GET", "/healthz"), b"x" * 200_000])
+    async def test_bytes_behind_a_last_request_are_nobodys(self, served: Served, more: bytes) -> None:
+        cloud = HeldProvider()
+        app = application(Opening(cloud), configured(gate=False))
+        async with served(app) as address, await trio.open_tcp_stream(*address) as stream:
+            await stream.send_all(spoken("POST", CHAT, STREAMED, "Connection: close") + more[:9])
+            answer = await until_said(stream, BEGUN.encode())
+            await stream.send_all(more[9:])
+            cloud.let_go.set()
+            answer += await until_closed(stream)
+
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert answer.endswith(b"0\r\n\r\n")
 
     async def test_a_fault_in_the_middle_is_no_end(self, served: Served) -> None:
         cloud = HeldProvider()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import struct
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import trio.testing
 from attrs import define, field
 
 from asgi_server import CHAT
-from hypercorn_server import spoken, until_closed, until_said
+from hypercorn_server import said_to, spoken, until_closed, until_said
 from opened import BEGUN, STREAMED, HeldProvider, Opening, application
 from scenes import configured
 from trooper.commands import cli
@@ -121,6 +122,23 @@ class TestServer:
         assert answer.endswith(b"\n\n\r\n")
         assert BEGUN.encode() in answer.splitlines()[-3]
         assert operator.status == status
+
+    async def test_a_client_that_leaves_behind_further_requests_is_not_waited_for(self) -> None:
+        """What it had said beside is lost; before, the server waited for it until the grace was over."""
+        operator = Operator(application(), configured(grace_s=1000.0))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(operator.run)
+            await operator.listening.wait()
+            stream = await trio.open_tcp_stream("127.0.0.1", operator.port)
+            await stream.send_all(spoken("GET", "/healthz") * 200)
+            await until_said(stream, b'"ok"')
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            await stream.aclose()
+            # Another is answered meanwhile, so the first one's end has been seen.
+            await said_to(("127.0.0.1", operator.port), spoken("GET", "/healthz", b"", "Connection: close"))
+            signal.raise_signal(signal.SIGTERM)
+
+        assert operator.status == 0
 
     async def test_a_failed_start_is_said(self) -> None:
         error = ConfigError("server.port", "it is 99999", "Use less")

@@ -15,14 +15,14 @@ from hypercorn.config import Config
 from stuck_pipes import LONG_S, full
 from trooper.telemetry.outlet import Stream
 from trooper.web.routes import create_routes
-from trooper.web.server_log import put_server_log_aside
+from trooper.web.server_log import make_logger_aside
 from trooper.wires import WIRES
 
 
 @pytest.fixture
 def config() -> Iterator[Config]:
     before = vars(hypercorn.logging)["_create_logger"]
-    put_server_log_aside()
+    vars(hypercorn.logging)["_create_logger"] = make_logger_aside
     yield Config()
     vars(hypercorn.logging)["_create_logger"] = before
     for name in ("hypercorn.access", "hypercorn.error"):

@@ -65,9 +65,12 @@ def serve(
     from trooper.telemetry.log import set_up_logging
     from trooper.telemetry.outlet import take_over_output
     from trooper.web.asgi import Application
+    from trooper.web.patches import patch_hypercorn
 
     try:
         settings = _load(config, host, port, embedded=embedded)
+        # As the server will do itself; here it is said in one line that it cannot.
+        patch_hypercorn()
     except ConfigError as error:
         print(f"trooper: configuration error: {error}", file=sys.stderr)
         return MISUSED

@@ -22,6 +22,7 @@ Headers = tuple[tuple[bytes, bytes], ...]
 _HOP_BY_HOP: Final = frozenset(
     {
         b"connection",
+        b"http2-settings",
         b"keep-alive",
         b"proxy-authenticate",
         b"proxy-authorization",

@@ -53,7 +53,7 @@ from trooper.web.hang_up import hang_up_on
 from trooper.web.paths import Asked, asked, check_length, query
 from trooper.web.protocol import Answering, HangUp, Message, OpenServices, Receive, S, Scope, Send, Serve
 from trooper.web.routes import SERVICES_KEY, VIA_NAME_KEY, create_routes
-from trooper.web.websockets import answer_offer, can_be_answered, close_offer, is_offer
+from trooper.web.websockets import answer_offer, can_be_answered, check_no_offer, close_offer, is_offer
 from trooper.wires import WIRES, Wires
 
 logger = logging.getLogger(__name__)
@@ -138,7 +138,7 @@ class Application(Generic[S]):
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         services = self._services
-        if services is None or _is_offer(scope):
+        if services is None or scope["type"] == "websocket":
             await self._refuse(scope, receive, send)
             return
 
@@ -175,6 +175,7 @@ class Application(Generic[S]):
         target = _asked(scope)
         head, upload = _head(scope, target), Upload(receive)
         try:
+            check_no_offer(scope["http_version"], head)
             check_length(target, head.query)
             response.origin = allowed_origin(self.config, head)
             admitted = admit(self.config, self._machine, head)

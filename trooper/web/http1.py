@@ -1,37 +1,244 @@
 """
-Hypercorn's side of HTTP/1, which takes no websocket for one.
+Hypercorn's side of a connection: HTTP/1.1, and no other protocol.
 
-Its own (0.18) gives an offer to a parser of frames before anybody has been
-asked. That parser refuses an offer that lacks a header with an empty 400, and
-fails on a client that sends a frame before it has been answered. Here an offer
-stays a request, and the application answers it.
+Its own (0.18) hands a connection over to a parser of HTTP/2 or of websocket
+frames by bytes that anybody may send, before the application has been asked.
+Those parsers fail on many inputs, and on Trio such a failure ended the
+process. Here the other parsers are never made:
+
+* `Upgrade: h2c` is not heard, and the request is answered as it stands. A
+  server may do so (RFC 9110, 7.8), and RFC 9113 gave the offer up; who makes
+  it, like Java's HTTP client on its first request, has to take either answer.
+* An offer of a websocket stays a request, which the application answers.
+* HTTP/2 without an offer, and any version that is not 1.x, is refused with 505.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections import deque
+from functools import partial
+from typing import Any, Final
 
-import hypercorn.protocol
-from hypercorn.protocol.h11 import H11Protocol
+import h11
+from h11._receivebuffer import ReceiveBuffer
+from hypercorn.events import Closed, Event, RawData
+from hypercorn.protocol.events import Request
+from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
+from hypercorn.protocol.http_stream import HTTPStream
+from hypercorn.typing import AppWrapper, WorkerContext
 
-from trooper.web.websockets import is_offer
+from trooper.web.answers import ErrorShape, start_message
+from trooper.wires import WIRES
+
+#: Of a head, and of trailers. Each line costs some 10 µs to be read, and nobody has his turn in between:
+#: 120 kB of short ones held the loop for 0.3 s.
+MAX_LINES: Final = 512
+
+_NOT_SUPPORTED: Final = 505
+#: What is said of a request that cannot be read, by its status.
+_REFUSALS: Final = {
+    400: ("malformed_request", "This is not a request of HTTP/1.1 as RFC 9112 has it."),
+    431: (
+        "request_headers_too_large",
+        "The request's line and headers are too large. Under hypercorn, h11_max_incomplete_size is their bound.",
+    ),
+    501: (
+        "transfer_encoding_unsupported",
+        "Trooper takes bodies of a known length, and those with Transfer-Encoding: chunked.",
+    ),
+    _NOT_SUPPORTED: (
+        "http_version_not_supported",
+        "Trooper serves HTTP/1.1. Switch HTTP/2 off in the client, or put a server that speaks it in front.",
+    ),
+}
 
 
-class _H11(H11Protocol):
-    async def _create_stream(self, request: Any) -> None:
-        headers = tuple((name.lower(), value) for name, value in request.headers)
-        if is_offer(request.method.decode("ascii").upper(), headers):
-            # By this header it knows an offer; what it says of this hop h11 has read.
-            kept = [(name, value) for name, value in headers if name != b"connection"]
-            request = type(request)(
-                method=request.method,
-                target=request.target,
-                headers=kept,
-                http_version=request.http_version,
+class _Lines(ReceiveBuffer):
+    """What h11 takes heads and trailers from; of a whole one it does not ask how large it is."""
+
+    max_bytes = 0
+
+    def maybe_extract_lines(self) -> list[bytearray] | None:
+        lines = super().maybe_extract_lines()
+        if lines and (len(lines) > MAX_LINES or sum(map(len, lines)) > self.max_bytes):
+            raise h11.LocalProtocolError("too large", error_status_hint=431)
+        return lines
+
+
+class _Reader(h11.Connection):
+    """
+    What a client says, up to the end of its last request.
+
+    Attributes:
+        over: nobody answers any more; whatever else it says is lost.
+    """
+
+    over = False
+
+    def __init__(self, max_head_bytes: int) -> None:
+        super().__init__(h11.SERVER, max_incomplete_event_size=max_head_bytes)
+        self._receive_buffer = _Lines()
+        self._receive_buffer.max_bytes = max_head_bytes
+
+    @property
+    def _deaf(self) -> bool:
+        # Bytes behind a request that ends the connection are nobody's (RFC 9112, 9.6). Hypercorn,
+        # told of them by h11, spoke a 400 into the answer.
+        return self.over or self.their_state is h11.MUST_CLOSE
+
+    def receive_data(self, data: bytes) -> None:
+        if not self._deaf:
+            super().receive_data(data)
+
+    def next_event(self) -> Any:
+        if self._deaf:
+            return h11.NEED_DATA
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            # Hear no offer: nothing more would be read before it is answered, the client's leaving included.
+            self._cstate.pending_switch_proposals.clear()
+        return event
+
+
+class Told:
+    """
+    What the application is told of one request, a few messages ahead.
+
+    In place of hypercorn's own queue: in that one the end of a connection has to wait for room. Where the
+    application learns of the end while it sends, nobody is left to make any, and both wait for good.
+    """
+
+    def __init__(self, context: WorkerContext, room: int) -> None:
+        self._messages: deque[Any] = deque()
+        self._room = room
+        self._news = context.event_class()
+        self._taken = context.event_class()
+        #: Nothing more is told: the client has left, or nobody listens.
+        self._over = False
+
+    async def put(self, message: Any) -> None:
+        """Tell it, once there is room; the client's leaving at once, and nothing after that."""
+        leaving = message["type"] == "http.disconnect"
+        while len(self._messages) >= self._room and not (leaving or self._over):
+            await _wait(self._taken)
+        if not self._over:
+            self._messages.append(message)
+            await self._news.set()
+        if leaving:
+            await self.end()
+
+    async def receive(self) -> Any:
+        """The next message."""
+        while not self._messages:
+            await _wait(self._news)
+        message = self._messages.popleft()
+        await self._taken.set()
+        return message
+
+    async def end(self) -> None:
+        """Take nothing more, and let nobody wait for room."""
+        self._over = True
+        await self._taken.set()
+
+    async def listened(self, app: AppWrapper, scope: Any, _: Any, send: Any, *more: Any) -> None:
+        """Run the application, which listens to this for as long as it runs."""
+        try:
+            await app(scope, self.receive, send, *more)
+        finally:
+            await self.end()
+
+
+async def _wait(event: Any) -> None:
+    """Wait for the event to come again. Trio's is made anew by `clear`, over the heads of those who wait."""
+    if event.is_set():
+        await event.clear()
+    await event.wait()
+
+
+class Http1(H11Protocol):
+    """One connection; hypercorn takes it where it would have chosen between its own protocols."""
+
+    def __init__(self, *connection: Any) -> None:
+        super().__init__(*connection)
+        self._reader = _Reader(self.config.h11_max_incomplete_size)
+        self.connection = self._reader
+
+    async def handle(self, event: Event) -> None:
+        """Take what came, or that nothing more comes."""
+        if isinstance(event, Closed):
+            # Who reads waits behind an answer before he reads a further request. Hypercorn wakes him
+            # at the answer's end, which does not come where its client has left: one task each, for good.
+            self._reader.over = True
+            await self.can_read.set()
+        await super().handle(event)
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Choose no other."""
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        if not request.http_version.startswith(b"1."):
+            await self._refuse(_NOT_SUPPORTED, bodyless=request.method == b"HEAD")
+            await self.send(Closed())
+            return
+        told = Told(self.context, self.config.max_app_queue_size)
+        self.stream = HTTPStream(
+            partial(told.listened, self.app),
+            self.config,
+            self.context,
+            self.task_group,
+            self.ssl,
+            self.client,
+            self.server,
+            self.stream_send,
+            STREAM_ID,
+        )
+        await self.stream.handle(
+            Request(
+                stream_id=STREAM_ID,
+                headers=list(request.headers),
+                http_version=request.http_version.decode("ascii"),
+                method=request.method.decode("ascii").upper(),
+                raw_path=request.target,
+                state=self.connection_state,
             )
-        await super()._create_stream(request)
+        )
+        self.stream.app_put = told.put
+        if self.stream.closed:
+            # Refused by its host (`server_names`): hypercorn answers, and lets nobody watch what is left open.
+            await self.send(Closed())
+        self.keep_alive_requests += 1
+        await self.context.mark_request()
+
+    async def _send_error_response(self, status_code: int) -> None:
+        """What h11 could not read; hypercorn's own answer has no body."""
+        stream = self.stream
+        await self._refuse(
+            status_code, bodyless=isinstance(stream, HTTPStream) and stream.scope["method"] == "HEAD"
+        )
+
+    async def _refuse(self, status: int, *, bodyless: bool) -> None:
+        code, message = _REFUSALS.get(status, _REFUSALS[400])
+        # Whose client it is nobody knows, where not even the path can be read.
+        shape = ErrorShape(WIRES.asking_side("", ()))
+        body = shape.body(status, code, message)
+        fields = [*shape.headers(), (b"x-should-retry", b"false"), (b"connection", b"close")]
+        events: list[Any] = [
+            h11.Response(
+                status_code=status,
+                headers=[*start_message(status, body, tuple(fields))["headers"], *self._own_headers()],
+            ),
+            *([] if bodyless else [h11.Data(data=body)]),
+            h11.EndOfMessage(),
+        ]
+        said = b"".join(self.connection.send(event) for event in events)
+        if self.stream is not None:
+            # That was the last word, whatever the application is about to say.
+            self.stream.send = _to_nobody
+        await self.send(RawData(data=said))
+
+    def _own_headers(self) -> list[tuple[bytes, bytes]]:
+        return self.config.response_headers("h11")
 
 
-def keep_to_http() -> None:
-    """Have hypercorn, on either of its workers, use this in place of its own; there is no way to hand it over."""
-    vars(hypercorn.protocol)["H11Protocol"] = _H11
+async def _to_nobody(_: object) -> None:
+    """In place of a client that was refused."""

@@ -18,16 +18,14 @@ from functools import partial
 from typing import Any, cast
 
 import hypercorn.trio
-import hypercorn.trio.run
 import trio
 from attrs import define, field
 from hypercorn.config import Config as HypercornConfig
-from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.typing import Framework
 from hypercorn.utils import LifespanFailureError
 
 from trooper.config import Config
-from trooper.web.http1 import keep_to_http
+from trooper.web.patches import patch_hypercorn
 from trooper.web.protocol import Receive, Scope, Send, Serve
 
 #: Longer than any common client keeps an idle connection, so that the client
@@ -121,6 +119,7 @@ class Server:
         Returns:
             The exit status.
         """
+        patch_hypercorn()
         settings = _settings(self.config, [f"fd://{listener.detach()}" for listener in listeners])
         serve = partial(
             hypercorn.trio.serve,
@@ -173,25 +172,6 @@ class Server:
         everything.cancel()
 
 
-class _Connection(TCPServer):
-    """
-    Hypercorn's side of one connection, which lets go of a client that left.
-
-    Its own waits for the next request until the keep-alive time is over, also
-    when the client has closed (0.18): 75 s of a socket and two tasks for each
-    probe that connects and leaves.
-    """
-
-    async def _read_data(self) -> None:
-        await super()._read_data()
-        await self.idle_task.stop()
-
-
-# There is no way to hand it over.
-vars(hypercorn.trio.run)["TCPServer"] = _Connection
-keep_to_http()
-
-
 def _settings(config: Config, binds: list[str]) -> HypercornConfig:
     settings = HypercornConfig()
     settings.bind = binds
@@ -203,7 +183,6 @@ def _settings(config: Config, binds: list[str]) -> HypercornConfig:
     # listens to a stream is silent.
     settings.read_timeout = None
     settings.include_server_header = False
-    settings.alpn_protocols = ["http/1.1"]
     settings.accesslog = None
     settings.loglevel = "WARNING"
     return settings

@@ -18,12 +18,8 @@ from trooper.telemetry.outlet import LAST_WORDS_S, aside
 _make_logger = vars(hypercorn.logging)["_create_logger"]
 
 
-def put_server_log_aside() -> None:
-    """Have each log file that hypercorn opens from now on put aside; there is no way to hand one over."""
-    vars(hypercorn.logging)["_create_logger"] = _make_logger_aside
-
-
-def _make_logger_aside(*how: Any, **more: Any) -> logging.Logger | None:
+def make_logger_aside(*how: Any, **more: Any) -> logging.Logger | None:
+    """In place of hypercorn's own (`web/patches.py`): the same logger, each file that it writes put aside."""
     logger: logging.Logger | None = _make_logger(*how, **more)
     for handler in logger.handlers if logger is not None else ():
         if isinstance(handler, logging.FileHandler):

@@ -13,7 +13,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from trooper.core.headers import Headers
+from trooper.errors import RequestRejected
 from trooper.web.answers import ErrorShape, body_message, start_message
+from trooper.web.front_door import RequestHead
 from trooper.web.protocol import Message, Receive, Scope, Send
 
 STATUS: Final = 426
@@ -36,14 +38,29 @@ def can_be_answered(scope: Scope) -> bool:
     return scope["type"] == "http" or "websocket.http.response" in scope.get("extensions", {})
 
 
+def check_no_offer(http_version: str, head: RequestHead) -> None:
+    """
+    Refuse an offer as any other request.
+
+    Raises:
+        RequestRejected: it is one.
+    """
+    if is_offer(head.method, head.headers):
+        raise RequestRejected(STATUS, CODE, MESSAGE, _asking_for_http(http_version))
+
+
+def _asking_for_http(http_version: str) -> Headers:
+    """Which protocol it is that we ask for (RFC 9110, 15.5.22)."""
+    if not http_version.startswith("1"):
+        return ()
+    return ((b"upgrade", b"HTTP/1.1"), (b"connection", b"upgrade"))
+
+
 async def answer_offer(scope: Scope, shape: ErrorShape, receive: Receive, send: Send) -> None:
-    """Answer an offer with the status, in whichever form the server has given it to us; on any loop."""
+    """Answer an offer with the status, as a websocket's or while nothing is served; on any loop."""
     body = shape.body(STATUS, CODE, MESSAGE)
-    headers: Headers = (*shape.headers(), (b"x-should-retry", b"false"))
-    if scope["http_version"].startswith("1"):
-        # RFC 9110, 15.5.22: which protocol it is that we ask for. The connection stays: an answer that
-        # ends it makes hypercorn close over its own writing, where a frame has come before it.
-        headers += ((b"upgrade", b"HTTP/1.1"), (b"connection", b"upgrade"))
+    # The connection stays: what ends it may make a server close over its own writing, where a frame came first.
+    headers = (*shape.headers(), (b"x-should-retry", b"false"), *_asking_for_http(scope["http_version"]))
     messages: list[Message] = [start_message(STATUS, body, headers), body_message(body)]
     if scope["type"] == "websocket":
         await receive()
