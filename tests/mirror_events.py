@@ -13,7 +13,7 @@ from typing import Any, Final
 from attrs import frozen
 from hypothesis import strategies as st
 
-from mirror_words import ARGUMENTS, STRANGE, WORDS, Part, Say, pieces, typed
+from mirror_words import ARGUMENTS, STRANGE, UNKNOWN, WORDS, Part, Say, pieces, typed
 
 # -- chat --------------------------------------------------------------------------
 
@@ -86,7 +86,7 @@ CHAT_PARTS: Final[st.SearchStrategy[Part]] = st.one_of(
     ),
     st.builds(lambda text: (Say("sure", chunk({"refusal": text})),), WORDS),
     st.builds(lambda strange: (Say("sure", chunk({"content": "", "images": [strange]})),), STRANGE),
-    st.builds(lambda text, strange: (Say("sure", chunk({"content": text, "x": strange})),), WORDS, STRANGE),
+    st.builds(lambda text, strange: (Say("sure", chunk({"content": text, "x": strange})),), WORDS, UNKNOWN),
     st.builds(lambda text, strange: (Say("vague", chunk({"content": text}, x=strange)),), WORDS, STRANGE),
     st.just((Say("quiet", chunk({"role": "assistant", "content": ""})),)),
     st.just((Say("quiet", {**chunk({}), "choices": [], "usage": counts(7)}),)),
@@ -262,7 +262,8 @@ RESPONSE_PARTS: Final[st.SearchStrategy[Part]] = st.one_of(
         lambda text: (typed("sure", "response.refusal.delta", output_index=0, content_index=0, delta=text),),
         WORDS,
     ),
-    st.builds(lambda strange: (typed("sure", "response.strange.delta", delta=strange),), STRANGE),
+    st.builds(lambda strange: (typed("sure", "response.strange.delta", delta=strange),), UNKNOWN),
+    st.builds(lambda strange: (typed("vague", "response.strange.delta", delta=strange),), STRANGE),
     st.builds(lambda strange: (typed("vague", "response.strange.done", x=strange),), STRANGE),
     st.just((typed("vague", "response.web_search_call.in_progress", output_index=0),)),
     st.just((typed("quiet", "response.in_progress", response=response_of("in_progress")),)),

@@ -86,14 +86,15 @@ JSON: Final[st.SearchStrategy[Any]] = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
     max_leaves=5,
 )
-#: An object that no reader knows.
-STRANGE: Final = st.sampled_from(
+#: An object that no reader knows, and that may be content.
+UNKNOWN: Final = st.sampled_from(
     (
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBOR"}},
         {"k": [1, {"a": "b"}], "text": "x"},
-        {"google": {"thought_signature": "CiQB"}},
     )
 )
+#: The same, and one that says by its name that it is none.
+STRANGE: Final = UNKNOWN | st.just({"google": {"thought_signature": "CiQB"}})
 MANY: Final = 500
 #: More than a held call may have.
 LONG: Final = '{"path": "' + "x" * 5000 + '"}'
