@@ -28,8 +28,9 @@ from attrs import define, field, frozen
 
 from trooper.config import Target
 from trooper.config.addresses import leads_here
+from trooper.core.headers import CREDENTIALS
 from trooper.core.outcome import Answer, Failed, FailureKind
-from trooper.targets.network import UntimedNetwork
+from trooper.targets.network import UntimedNetwork, asks_with
 from trooper.wire.faults import read_answer
 
 if TYPE_CHECKING:
@@ -187,6 +188,7 @@ class Upstream:
         if client.is_closed:
             # A server of our own has ended, while this request waited for a slot.
             return Failed(FailureKind.CONNECT)
+        asks_with.set(tuple(value for name, value in call.headers if name in CREDENTIALS))
         try:
             return await client.send(request, stream=True)
         except httpx.ConnectTimeout:
