@@ -147,7 +147,7 @@ class OneAnswer(httpcore.AsyncHTTP11Connection):
     What comes in front of an answer is bounded, too: it is all read in one go.
     """
 
-    READ_NUM_BYTES = 32_768
+    READ_NUM_BYTES = 16_384
     MAX_INCOMPLETE_EVENT_SIZE = 32_768
     _interim = 0
     _asked_with: tuple[bytes, ...] = ()

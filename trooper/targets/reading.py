@@ -4,6 +4,8 @@ Feeds one answer's bytes to a reader, and its events to a leg's inbox.
 
 from __future__ import annotations
 
+from typing import Final
+
 import trio
 from attrs import define, evolve, field
 
@@ -13,6 +15,9 @@ from trooper.targets.inbox import Ended, Inbox, Opened
 from trooper.targets.upstream import Headers
 from trooper.wire.body import Body
 from trooper.wire.target_side import Reader
+
+#: What is read at once: some milliseconds' work, if it is nothing but the shortest events.
+PIECE_BYTES: Final = 4_096
 
 
 @define
@@ -46,8 +51,19 @@ class Reading:
 
         What comes behind the terminator is the client's, too, where it gets the
         provider's bytes: then the leg goes on until the exchange is over.
+
+        A large piece is read in small ones, and others have their turn between
+        them: it may be a thousand events.
         """
         self.inbox.heard = trio.current_time()
+        if len(data) > PIECE_BYTES:
+            for at in range(0, len(data) - PIECE_BYTES, PIECE_BYTES):
+                await self._read(data[at : at + PIECE_BYTES])
+                await trio.lowlevel.checkpoint()
+            data = data[at + PIECE_BYTES :]
+        return await self._read(data)
+
+    async def _read(self, data: bytes) -> bool:
         if self.reader.outcome is not None and not self._has_a_tail:
             return False
         items = self.reader.feed(data)

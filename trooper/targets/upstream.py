@@ -45,8 +45,14 @@ _ERROR_BODY_S: Final = 5.0
 _DRAIN_S: Final = 0.25
 #: Who floods behind his end is cut off, however slowly his bytes are taken.
 _MAX_TAIL_BYTES: Final = 16_777_216
+#: So many pieces that came at once are taken before others have their turn.
+_MOST_PIECES: Final = 64
 #: What every member of a compressed body begins with.
 _MEMBER: Final = b"\x1f\x8b"
+#: Up to here a body may have been compressed by any ratio: it costs less than most plain ones.
+_FREE_BYTES: Final = 4_194_304
+#: A body of empty members is nothing but work.
+_MOST_MEMBERS: Final = 1_024
 #: How much decompressed text is handed on at once, however small it came in.
 _INFLATE_BYTES: Final = 65_536
 
@@ -133,6 +139,8 @@ class Upstream:
     _client: httpx.AsyncClient
     # Never keeps a connection: for the second try after a stale one.
     _fresh: httpx.AsyncClient
+    #: How many times larger than it came a compressed answer may be.
+    max_answer_ratio: int = 100
 
     async def exchange(self, call: Call, sink: Sink) -> Failed | None:
         """
@@ -207,20 +215,23 @@ class Upstream:
     async def _read(self, response: httpx.Response, sink: Sink) -> Failed | None:
         headers = tuple((name.lower(), value) for name, value in response.headers.raw)
         if not response.is_success:
-            body = await _read_error_body(response)
+            body = await _read_error_body(response, self.max_answer_ratio)
             return read_answer(Answer(response.status_code, headers, body), time.time())
-        inflater = _inflater(response.headers.get("content-encoding", "identity"))
+        inflater = _inflater(response.headers.get("content-encoding", "identity"), self.max_answer_ratio)
         if isinstance(inflater, Failed):
             return inflater
         failed = await sink.head(response.status_code, headers)
         if failed is not None:
             return failed
-        has_enough = False
+        has_enough, taken = False, 0
         async with _raw_chunks(response) as chunks:
             try:
                 async for chunk in chunks:
                     for piece in inflater(chunk):
                         has_enough = not await sink.chunk(piece)
+                        taken += 1
+                        if taken % _MOST_PIECES == 0:
+                            await trio.lowlevel.checkpoint()
                     if has_enough:
                         await _give_the_rest(chunks, inflater, sink)
                         break
@@ -235,18 +246,19 @@ class _Inflate(Protocol):
     def __call__(self, chunk: bytes) -> Iterator[bytes]: ...
 
 
-def _inflater(encoding: str) -> _Inflate | Failed:
+def _inflater(encoding: str, max_ratio: int) -> _Inflate | Failed:
     """
     Undo a compression we did not ask for.
 
     In bounded pieces, so that a small body that swells is counted by its
-    decoded size wherever sizes are capped.
+    decoded size wherever sizes are capped. Past `max_ratio`, and what is free of
+    it, it is no answer any more.
     """
     match encoding.strip().lower():
         case "" | "identity":
             return lambda chunk: iter((chunk,))
         case "gzip" | "x-gzip" | "deflate":
-            return _Inflater()
+            return _Inflater(max_ratio)
         case _:
             return Failed(FailureKind.BAD_FRAME)
 
@@ -255,9 +267,14 @@ def _inflater(encoding: str) -> _Inflate | Failed:
 class _Inflater:
     """A compressed body: several members may stand behind each other, and each needs a state of its own."""
 
+    max_ratio: int
     _member: zlib._Decompress = field(factory=lambda: zlib.decompressobj(wbits=47), init=False)
+    _members: int = field(default=1, init=False)
+    _came: int = field(default=0, init=False)
+    _size: int = field(default=0, init=False)
 
     def __call__(self, chunk: bytes) -> Iterator[bytes]:
+        self._came += len(chunk)
         while chunk:
             piece = self._member.decompress(chunk, _INFLATE_BYTES)
             chunk = self._member.unconsumed_tail
@@ -267,16 +284,25 @@ class _Inflater:
                     # Padding, or what every other client ignores as well.
                     chunk = b""
                 elif chunk:
-                    self._member = zlib.decompressobj(wbits=47)
+                    self._next_member()
             if piece:
+                self._size += len(piece)
+                if self._size > max(_FREE_BYTES, self.max_ratio * self._came):
+                    raise zlib.error(f"It swells by more than {self.max_ratio} times.")
                 yield piece
 
+    def _next_member(self) -> None:
+        self._members += 1
+        if self._members > _MOST_MEMBERS:
+            raise zlib.error(f"It has more than {_MOST_MEMBERS} members.")
+        self._member = zlib.decompressobj(wbits=47)
 
-async def _read_error_body(response: httpx.Response) -> bytes:
+
+async def _read_error_body(response: httpx.Response, max_ratio: int) -> bytes:
     body = bytearray()
     with trio.move_on_after(_ERROR_BODY_S):
         try:
-            inflater = _inflater(response.headers.get("content-encoding", "identity"))
+            inflater = _inflater(response.headers.get("content-encoding", "identity"), max_ratio)
             async with _raw_chunks(response) as chunks:
                 async for chunk in chunks:
                     for piece in inflater(chunk) if not isinstance(inflater, Failed) else ():
@@ -309,8 +335,11 @@ async def _raw_chunks(response: httpx.Response) -> AsyncIterator[AsyncIterator[b
 
 async def _give_the_rest(chunks: AsyncIterator[bytes], inflater: _Inflate, sink: Sink) -> None:
     """Give `sink` what still comes while we wait a moment in all; the time of a slow taker is not counted."""
-    left, given = _DRAIN_S, 0
+    left, given, taken = _DRAIN_S, 0, 0
     while left > 0 and given < _MAX_TAIL_BYTES:
+        taken += 1
+        if taken % _MOST_PIECES == 0:
+            await trio.lowlevel.checkpoint()
         began, chunk = trio.current_time(), None
         with trio.move_on_after(left):
             chunk = await anext(chunks, None)
@@ -335,7 +364,7 @@ def _transport_failure(error: httpx.TransportError) -> Failed:
 
 @asynccontextmanager
 async def open_upstream(
-    target: Target, network: httpcore.AsyncNetworkBackend | None = None
+    target: Target, network: httpcore.AsyncNetworkBackend | None = None, *, max_answer_ratio: int = 100
 ) -> AsyncIterator[Upstream]:
     """
     Open a target's connections. Building the TLS context costs about 50 ms,
@@ -344,12 +373,13 @@ async def open_upstream(
     Args:
         target: the configured target.
         network: another network than the real one, for tests.
+        max_answer_ratio: how many times larger than it came a compressed answer may be.
     """
     async with (
         httpx.AsyncClient(transport=_transport(target, network, kept=64), trust_env=False) as client,
         httpx.AsyncClient(transport=_transport(target, network, kept=0), trust_env=False) as fresh,
     ):
-        yield Upstream(target, client, fresh)
+        yield Upstream(target, client, fresh, max_answer_ratio)
 
 
 def _transport(

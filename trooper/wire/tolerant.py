@@ -25,6 +25,7 @@ from attrs import frozen
 from trooper.core.events import Event, Other, Reasoning, Refusal, Text
 from trooper.core.framing import parse_sse
 from trooper.core.json_text import NOT_JSON
+from trooper.wire.decoding import is_intricate
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -105,7 +106,9 @@ def texts_in(data: bytes) -> Sequence[bytes]:
 
 
 def objects_in(raw: bytes) -> Sequence[Mapping[str, object]]:
-    """The JSON objects that one event holds: one, if it is framed as it should be."""
+    """The JSON objects that one event holds: one, if it is framed as it should be, and none, if it is intricate."""
+    if is_intricate(raw):
+        return ()
     read = map(read_leniently, texts_in(parse_sse(raw).data or b""))
     return [one.value for one in read if one is not None and isinstance(one.value, dict)]
 

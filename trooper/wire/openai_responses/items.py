@@ -24,6 +24,8 @@ TOLD: Final[Mapping[str, str]] = {
     "summary_text": "response.reasoning_summary_text",
     "reasoning_text": "response.reasoning_text",
 }
+#: Of more items that were begun and not ended the oldest are forgotten: each event is looked for among them.
+_MOST_LEFT: Final = 64
 _PART_BEGINS: Final = frozenset(f"response.{name}.added" for name in AROUND_PARTS)
 _PART_ENDS: Final = frozenset(f"response.{name}.done" for name in AROUND_PARTS)
 #: The kind of a part by the name of its deltas.
@@ -84,7 +86,7 @@ class OpenItem:
             case "reasoning":
                 # What was summed up may stand beside the summary.
                 thought = [part for part in self.parts if part.get("type") == "reasoning_text"]
-                summary = [part for part in self.parts if part not in thought]
+                summary = [part for part in self.parts if part.get("type") != "reasoning_text"]
                 more = {"content": thought} if thought else {}
                 return {"id": self.id, "type": "reasoning", "summary": summary, **more}
             case _:
@@ -125,6 +127,7 @@ class Items:
     def begin(self, item: OpenItem) -> None:
         """The next item begins."""
         self.left += [] if self.open is None else [self.open]
+        del self.left[:-_MOST_LEFT]
         self.open = item
         self._values.setdefault(item.id, None)
 

@@ -29,6 +29,7 @@ forwarded, and the answer cannot be continued from then on.
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -111,8 +112,12 @@ class ResponsesReader(EventReader):
     _places: dict[str, int] = field(factory=dict, init=False)
     # Where several calls have begun: the place of the last of them. Only their ids tell them apart.
     _shared: dict[int, int] = field(factory=dict, init=False)
+    # The highest of both.
+    _top: int = field(default=-1, init=False)
     # What each item has said, as a sum: it comes again as a whole, sometimes under another place.
     _sums: dict[tuple[int, str], _Sum] = field(factory=dict, init=False)
+    # How many items have said the same.
+    _same: Counter[_Sum] = field(factory=Counter, init=False)
 
     def _hear(self, data: bytes, name: str, raw: bytes) -> Sequence[Event] | None:
         try:
@@ -190,8 +195,15 @@ class ResponsesReader(EventReader):
         at = self._at(event)
         place = _place(at, event, kind)
         self._said[place] = _sum(said, self._said.get(place, (0, 0)))
-        self._sums[at, kind] = _sum(said, self._sums.get((at, kind), (0, 0)))
+        self._note_sum(at, kind, _sum(said, self._sums.get((at, kind), (0, 0))))
         return [said]
+
+    def _note_sum(self, at: int, kind: str, total: _Sum) -> None:
+        before = self._sums.get((at, kind))
+        if before is not None:
+            self._same[before] -= 1
+        self._sums[at, kind] = total
+        self._same[total] += 1
 
     def _at(self, event: StreamEvent) -> int:
         """The output index of the item that an event belongs to, also where only its id says so."""
@@ -216,11 +228,11 @@ class ResponsesReader(EventReader):
 
     def _begin_item(self, given: int | None, item: Item) -> list[Event]:
         self._last = output_index = self._last + 1 if given is None else given
-        self._begun.add(output_index)
+        self._note_begun(output_index)
         if item.type == "function_call" and self._calls.has_other(output_index, item):
             # A place of its own, also where another item comes to it.
-            self._shared[output_index] = self._last = output_index = max(self._begun) + 1
-            self._begun.add(output_index)
+            self._shared[output_index] = self._last = output_index = self._top + 1
+            self._note_begun(output_index)
         if item.id:
             self._places[item.id] = output_index
         match item.type:
@@ -234,6 +246,10 @@ class ResponsesReader(EventReader):
             case _:
                 self._has_content = True
                 return [Other(continuable=False)]
+
+    def _note_begun(self, output_index: int) -> None:
+        self._begun.add(output_index)
+        self._top = max(self._top, output_index)
 
     def _say_arguments(self, at: int, arguments: str) -> list[Event]:
         if at not in self._calls:
@@ -252,6 +268,8 @@ class ResponsesReader(EventReader):
                 if at not in self._calls:
                     self._content()
                     new = self._calls.begin(at, item)
+                if at not in self._calls:
+                    return new
                 return [*new, *self._calls.told(at, item.arguments, item.name)]
             case "message":
                 return self._missed_parts(at, item)
@@ -268,11 +286,12 @@ class ResponsesReader(EventReader):
             if said is None:
                 continue
             before = self._said.get(place)
-            if before is None and _sum(said) in self._sums.values():
+            if before is None and self._same[_sum(said)] > 0:
                 continue
             rest = said if before is None else _rest(said, before)
             if rest is not None:
-                self._said[place] = self._sums[output_index, "text"] = _sum(said)
+                self._said[place] = total = _sum(said)
+                self._note_sum(output_index, "text", total)
                 self._has_content = True
                 events.append(rest)
         return events
