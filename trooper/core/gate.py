@@ -68,7 +68,7 @@ from trooper.core.events import (
 from trooper.core.tool_calls import OpenCalls
 
 #: So many events wait for the end of a word, and so many for that of a call, however short they are: each is an object.
-_MOST_EVENTS: Final = 4_096
+_MOST_EVENTS: Final = 1_024
 _MOST_PIECES: Final = 32_768
 
 

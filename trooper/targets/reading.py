@@ -4,6 +4,7 @@ Feeds one answer's bytes to a reader, and its events to a leg's inbox.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import trio
@@ -16,8 +17,10 @@ from trooper.targets.upstream import Headers
 from trooper.wire.body import Body
 from trooper.wire.target_side import Reader
 
-#: What is read at once: some milliseconds' work, if it is nothing but the shortest events.
-PIECE_BYTES: Final = 4_096
+#: What is read at once; it may be nothing but the shortest events.
+PIECE_BYTES: Final = 1_024
+#: So many events or pieces are read before others have their turn: some milliseconds' work.
+_MOST_EVENTS: Final = 128
 
 
 @define
@@ -33,6 +36,8 @@ class Reading:
     #: The tool call that the text is the rest of.
     call: int | None = None
     ended: bool = field(default=False, init=False)
+    # What was read last.
+    _items: Sequence[Received] = field(default=(), init=False)
 
     async def head(self, status: int, headers: Headers) -> Failed | None:
         """An answer begins. What kind of body it has, a provider's first bytes say; a local server's headers do."""
@@ -57,16 +62,24 @@ class Reading:
         """
         self.inbox.heard = trio.current_time()
         if len(data) > PIECE_BYTES:
-            for at in range(0, len(data) - PIECE_BYTES, PIECE_BYTES):
-                await self._read(data[at : at + PIECE_BYTES])
-                await trio.lowlevel.checkpoint()
-            data = data[at + PIECE_BYTES :]
+            return await self._read_long(data)
         return await self._read(data)
+
+    async def _read_long(self, data: bytes) -> bool:
+        wanted, done = True, 0
+        for at in range(0, len(data), PIECE_BYTES):
+            wanted = await self._read(data[at : at + PIECE_BYTES])
+            done += 1 + sum(1 + len(item.events) for item in self._items)
+            if done >= _MOST_EVENTS:
+                done = 0
+                await trio.lowlevel.checkpoint()
+        return wanted
 
     async def _read(self, data: bytes) -> bool:
         if self.reader.outcome is not None and not self._has_a_tail:
             return False
         items = self.reader.feed(data)
+        self._items = items
         passes_bytes = self._passes_bytes
         for item in items:
             await self._put(item, passes_bytes=passes_bytes)

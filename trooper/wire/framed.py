@@ -97,6 +97,7 @@ ENDED_EMPTY: Final = Failed(FailureKind.EMPTY_200, has_ended=True)
 #: A line of a stream that has the shape of a field; those of other names are ignored by everybody.
 _FIELD: Final = re.compile(rb"[\w.-]+\Z")
 _MAX_KEY_BYTES: Final = 256
+_NOTHING: Final = SSEEvent("", None)
 #: An event up to this size is read, whatever is in it.
 _SHORT_BYTES: Final = 16_384
 _MOST_LINES: Final = 2_048
@@ -176,6 +177,9 @@ class EventReader(FramedReader):
             if events is not None:
                 self._noise = 0
                 return Received(raw, tuple(events)) if self.outcome is None or self._terminated else None
+        elif sse == _NOTHING and not last:
+            # A comment or an empty line, of which somebody may send a million.
+            return Received(raw)
         return self._read_slowly(raw, sse, last=last)
 
     def _read_slowly(self, raw: bytes, sse: SSEEvent, *, last: bool) -> Received | None:

@@ -87,6 +87,8 @@ _HARMLESS_KEYS: Final = frozenset(
         "logprobs",
     }
 )
+#: More items in one answer are not looked at when it ends: they were said before, or are nobody's.
+_MOST_ITEMS: Final = 1_024
 #: A part of a part: output index, and the part's own index with its kind.
 _Place = tuple[int, str, int]
 #: How long a text is, and its check sum.
@@ -300,6 +302,10 @@ class ResponsesReader(EventReader):
         """The last event: finish and terminator in one."""
         events: list[Event] = []
         output = response.output or []
+        if len(output) > _MOST_ITEMS:
+            output = []
+            self._has_content = True
+            events.append(Other(continuable=False))
         for number, (item, known) in enumerate(zip(output, self._calls.places(output), strict=True)):
             output_index = self._places.get(item.id, number) if known is None else known
             match item.type:
