@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from joins import LONG, joined
 from pieces import cuts, singles
+from trooper.core import thinking
 from trooper.core.seam import Join, prefill
 from trooper.core.thinking import LateEnd, Thoughts, speaks_of_thinking
 from trooper.core.unfit import Unfit
@@ -167,3 +168,18 @@ def test_a_late_end_is_never_passed_on(said: str, data: st.DataObject) -> None:
         assert "</think>" not in out
     else:
         assert out == said
+
+
+@pytest.mark.parametrize("before", ["", "<think>a</think>"], ids=["at the start", "behind a block"])
+def test_blanks_without_end_are_looked_at_once(before: str) -> None:
+    thoughts = Thoughts()
+    thoughts.feed(before)
+    out = "".join(thoughts.feed(" " * 10) for _ in range(20_000)) + thoughts.feed("Hello")
+    assert out.endswith("Hello")
+    assert len(thoughts._pending) < 20_000
+
+
+def test_every_tag_is_found() -> None:
+    for tag in (*thinking._OPEN, *thinking._CLOSE):
+        assert speaks_of_thinking([f"a {tag} b"])
+        assert not speaks_of_thinking([f"a {tag[1:]} b"])
