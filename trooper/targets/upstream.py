@@ -17,7 +17,7 @@ import ssl
 import time
 import urllib.request
 import zlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
@@ -30,6 +30,7 @@ from trooper.config import Target
 from trooper.config.addresses import leads_here
 from trooper.core.headers import CREDENTIALS
 from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.targets.inflating import Inflate, inflater_of
 from trooper.targets.network import UntimedNetwork, asks_with
 from trooper.wire.faults import read_answer
 
@@ -47,14 +48,6 @@ _DRAIN_S: Final = 0.25
 _MAX_TAIL_BYTES: Final = 16_777_216
 #: So many pieces that came at once are taken before others have their turn.
 _MOST_PIECES: Final = 64
-#: What every member of a compressed body begins with.
-_MEMBER: Final = b"\x1f\x8b"
-#: Up to here a body may have been compressed by any ratio: it costs less than most plain ones.
-_FREE_BYTES: Final = 4_194_304
-#: A body of empty members is nothing but work.
-_MOST_MEMBERS: Final = 1_024
-#: How much decompressed text is handed on at once, however small it came in.
-_INFLATE_BYTES: Final = 65_536
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -217,7 +210,7 @@ class Upstream:
         if not response.is_success:
             body = await _read_error_body(response, self.max_answer_ratio)
             return read_answer(Answer(response.status_code, headers, body), time.time())
-        inflater = _inflater(response.headers.get("content-encoding", "identity"), self.max_answer_ratio)
+        inflater = inflater_of(response.headers.get("content-encoding", "identity"), self.max_answer_ratio)
         if isinstance(inflater, Failed):
             return inflater
         failed = await sink.head(response.status_code, headers)
@@ -242,67 +235,11 @@ class Upstream:
         return None
 
 
-class _Inflate(Protocol):
-    def __call__(self, chunk: bytes) -> Iterator[bytes]: ...
-
-
-def _inflater(encoding: str, max_ratio: int) -> _Inflate | Failed:
-    """
-    Undo a compression we did not ask for.
-
-    In bounded pieces, so that a small body that swells is counted by its
-    decoded size wherever sizes are capped. Past `max_ratio`, and what is free of
-    it, it is no answer any more.
-    """
-    match encoding.strip().lower():
-        case "" | "identity":
-            return lambda chunk: iter((chunk,))
-        case "gzip" | "x-gzip" | "deflate":
-            return _Inflater(max_ratio)
-        case _:
-            return Failed(FailureKind.BAD_FRAME)
-
-
-@define
-class _Inflater:
-    """A compressed body: several members may stand behind each other, and each needs a state of its own."""
-
-    max_ratio: int
-    _member: zlib._Decompress = field(factory=lambda: zlib.decompressobj(wbits=47), init=False)
-    _members: int = field(default=1, init=False)
-    _came: int = field(default=0, init=False)
-    _size: int = field(default=0, init=False)
-
-    def __call__(self, chunk: bytes) -> Iterator[bytes]:
-        self._came += len(chunk)
-        while chunk:
-            piece = self._member.decompress(chunk, _INFLATE_BYTES)
-            chunk = self._member.unconsumed_tail
-            if self._member.eof:
-                chunk = self._member.unused_data
-                if not _MEMBER.startswith(chunk[:2]):
-                    # Padding, or what every other client ignores as well.
-                    chunk = b""
-                elif chunk:
-                    self._next_member()
-            if piece:
-                self._size += len(piece)
-                if self._size > max(_FREE_BYTES, self.max_ratio * self._came):
-                    raise zlib.error(f"It swells by more than {self.max_ratio} times.")
-                yield piece
-
-    def _next_member(self) -> None:
-        self._members += 1
-        if self._members > _MOST_MEMBERS:
-            raise zlib.error(f"It has more than {_MOST_MEMBERS} members.")
-        self._member = zlib.decompressobj(wbits=47)
-
-
 async def _read_error_body(response: httpx.Response, max_ratio: int) -> bytes:
     body = bytearray()
     with trio.move_on_after(_ERROR_BODY_S):
         try:
-            inflater = _inflater(response.headers.get("content-encoding", "identity"), max_ratio)
+            inflater = inflater_of(response.headers.get("content-encoding", "identity"), max_ratio)
             async with _raw_chunks(response) as chunks:
                 async for chunk in chunks:
                     for piece in inflater(chunk) if not isinstance(inflater, Failed) else ():
@@ -333,7 +270,7 @@ async def _raw_chunks(response: httpx.Response) -> AsyncIterator[AsyncIterator[b
                 pass  # What was in its buffers already; then it needs the network.
 
 
-async def _give_the_rest(chunks: AsyncIterator[bytes], inflater: _Inflate, sink: Sink) -> None:
+async def _give_the_rest(chunks: AsyncIterator[bytes], inflater: Inflate, sink: Sink) -> None:
     """Give `sink` what still comes while we wait a moment in all; the time of a slow taker is not counted."""
     left, given, taken = _DRAIN_S, 0, 0
     while left > 0 and given < _MAX_TAIL_BYTES:
