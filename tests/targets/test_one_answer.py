@@ -23,7 +23,8 @@ from httpcore import _async as places
 
 from scenes import configured
 from trooper.core.outcome import Answer, Failed, FailureKind
-from trooper.targets.network import OneAnswer, UntimedNetwork, UntimedStream
+from trooper.targets.network import UntimedNetwork, UntimedStream
+from trooper.targets.one_answer import OneAnswer
 from trooper.targets.upstream import Call, Upstream, open_upstream
 from trooper.testing import MemoryNetwork
 

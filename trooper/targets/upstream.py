@@ -31,7 +31,8 @@ from trooper.config.addresses import leads_here
 from trooper.core.headers import CREDENTIALS
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.targets.inflating import Inflate, inflater_of
-from trooper.targets.network import UntimedNetwork, asks_with
+from trooper.targets.network import UntimedNetwork
+from trooper.targets.one_answer import asks_with
 from trooper.wire.faults import read_answer
 
 if TYPE_CHECKING:
