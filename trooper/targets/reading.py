@@ -63,19 +63,6 @@ class Reading:
         self.inbox.heard = trio.current_time()
         if len(data) > PIECE_BYTES:
             return await self._read_long(data)
-        return await self._read(data)
-
-    async def _read_long(self, data: bytes) -> bool:
-        wanted, done = True, 0
-        for at in range(0, len(data), PIECE_BYTES):
-            wanted = await self._read(data[at : at + PIECE_BYTES])
-            done += 1 + sum(1 + len(item.events) for item in self._items)
-            if done >= _MOST_EVENTS:
-                done = 0
-                await trio.lowlevel.checkpoint()
-        return wanted
-
-    async def _read(self, data: bytes) -> bool:
         if self.reader.outcome is not None and not self._has_a_tail:
             return False
         items = self.reader.feed(data)
@@ -88,6 +75,16 @@ class Reading:
         if not self._has_a_tail:
             self._tell(self.reader.outcome)
         return False
+
+    async def _read_long(self, data: bytes) -> bool:
+        wanted, done = True, 0
+        for at in range(0, len(data), PIECE_BYTES):
+            wanted = await self.chunk(data[at : at + PIECE_BYTES])
+            done += 1 + sum(1 + len(item.events) for item in self._items)
+            if done >= _MOST_EVENTS:
+                done = 0
+                await trio.lowlevel.checkpoint()
+        return wanted
 
     @property
     def _passes_bytes(self) -> bool:
