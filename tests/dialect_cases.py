@@ -132,6 +132,11 @@ def _responses(event: dict[str, Any], reading: Said) -> None:
             reading.call(event["output_index"], item["name"], "", new=True)
         case {"type": "response.function_call_arguments.delta", "delta": str(text)}:
             reading.call(event["output_index"], None, text, new=False)
+        case {"type": "response.output_item.done", "item": {"type": "function_call"} as item} if (
+            "output_index" not in event
+        ):
+            # Its first word is its last.
+            reading.call(item["id"], item["name"], item["arguments"], new=True)
         case _:
             pass
 

@@ -29,6 +29,11 @@ def tidy(wire: str, front: bytes, tail: bytes) -> bytes:
 _NAMES: Final = ("id", "created", "model")
 
 
+def _whole(value: object) -> object:
+    """A time in seconds, also where it is said as a fraction."""
+    return int(value) if isinstance(value, float) else value
+
+
 def _chat(front: bytes, tail: bytes) -> bytes:
     chunks = [value for value in objects_in(front) if value.get("choices")]
     if not chunks:
@@ -39,7 +44,7 @@ def _chat(front: bytes, tail: bytes) -> bytes:
         # Some name the answer late, and who dies before that never does.
         for name in _NAMES if any(known["id"]) else ():
             must(
-                ours.get(name) in known[name] or not any(known[name]),
+                ours.get(name) in map(_whole, known[name]) or not any(known[name]),
                 f"the provider never said {ours.get(name)!r}",
             )
     identity: Mapping[str, Any] = ours or {"id": "x", "created": 1, "model": "x"}
@@ -167,10 +172,14 @@ def _items(objects: list[dict[str, Any]]) -> dict[str, _Item]:
         kind = str(value.get("type")).removeprefix("response.")
         told = value.get("item") or {}
         if kind == "output_item.added":
-            items[told["id"]] = _Item(told)
+            items[told.get("id") or f"#{len(items)}"] = _Item(told)
             continue
         item = items.get(told.get("id") or value.get("item_id") or next(reversed(items), ""))
         name, _, verb = kind.rpartition(".")
+        name = _ODD_NAMES.get(name, name)
+        if kind == "output_item.done" and (item is None or item.begun.get("type") != told.get("type")):
+            # Its first word is its last.
+            item = items[told.get("id") or f"#{len(items)}"] = _Item(told)
         if item is None and name in _PARTS_OF:
             # Some fill an item that they never began.
             item = _Item(_unsaid(_PARTS_OF[name], value))
@@ -184,7 +193,7 @@ def _items(objects: list[dict[str, Any]]) -> dict[str, _Item]:
         elif kind == "function_call_arguments.done":
             item.arguments, item.arguments_ended = as_text(value["arguments"]), True
         elif name in _PARTS_OF and verb == "delta":
-            item.part(_PARTS_OF[name])[1] += value["delta"]
+            item.part(_PARTS_OF[name])[1] += words(value["delta"])
         elif name in _PARTS_OF and verb == "done":
             part = item.part(_PARTS_OF[name])
             part[1], part[3] = value.get("text", value.get("refusal")), True
@@ -207,6 +216,7 @@ _PARTS_OF: Final = {
     "reasoning_summary_text": "summary_text",
     "reasoning_text": "reasoning_text",
 }
+_ODD_NAMES: Final = {"reasoning": "reasoning_text", "reasoning_summary": "reasoning_summary_text"}
 _TOLD: Final = {kind: name for name, kind in _PARTS_OF.items()}
 
 

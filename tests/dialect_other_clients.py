@@ -59,6 +59,25 @@ def responses_raw(url: str, question: str, tools: tuple[str, ...]) -> Read:
     return last
 
 
+def responses_items(url: str, question: str, tools: tuple[str, ...]) -> Read:
+    """The same for agents, that say items and no whole: what Databricks' clients read."""
+    text, calls, told = "", [], set[str]()
+    with (
+        new_openai(url) as client,
+        client.responses.create(
+            model=MODEL, input=question, stream=True, **_responses_tools(tools)
+        ) as stream,
+    ):
+        for event in stream:
+            if event.type == "response.output_text.delta":
+                text, told = text + event.delta, told | {event.item_id}
+            if event.type == "response.output_item.done" and event.item.type == "function_call":
+                calls.append((event.item.name, event.item.arguments))
+            if event.type == "response.output_item.done" and event.item.type == "message":
+                text += "" if event.item.id in told else "".join(part.text for part in event.item.content)
+    return Read(text, calls=called(calls), finish="completed")
+
+
 def _messages(client: Any, question: str, tools: tuple[str, ...]) -> Read:
     told = [{"name": name, "input_schema": {"type": "object"}} for name in tools]
     more: dict[str, Any] = {"tools": told} if tools else {}
@@ -107,7 +126,11 @@ def vertex(url: str, question: str, tools: tuple[str, ...]) -> Read:
         return _messages(client, question, tools)
 
 
-RESPONSES: dict[str, Ask] = {"openai responses": responses_raw, "openai responses helper": responses_helper}
+RESPONSES: dict[str, Ask] = {
+    "openai responses": responses_raw,
+    "openai responses helper": responses_helper,
+    "openai responses items": responses_items,
+}
 MESSAGES: dict[str, Ask] = {
     "anthropic": anthropic_sdk,
     "anthropic BedrockMantle": bedrock,

@@ -38,7 +38,9 @@ ROWS = (
     Row("mistral", _C, ("mistralai", "openai")),
     Row("openrouter", _C, ("pydantic-ai OpenRouterModel", "langchain-openrouter")),
     Row("openrouter", _R, ("openai responses",)),
+    Row("openrouter", _M, ("anthropic",)),
     Row("vllm", _C, ("openai", "pydantic-ai VLLMProvider")),
+    Row("vllm", _M, ("anthropic",)),
     Row("llama-server", _C, ("openai", "langchain-openai")),
     Row("llama-server", _R, ("openai responses",)),
     Row("llama-server", _M, ("anthropic",)),
@@ -49,6 +51,7 @@ ROWS = (
     Row("kimi", _C, ("openai", "pydantic-ai MoonshotAIProvider")),
     Row("kimi", _M, ("anthropic",)),
     Row("glm", _C, ("zai-sdk", "pydantic-ai ZaiModel")),
+    Row("glm", _M, ("anthropic",)),
     Row("copilot", _C, ("openai", "pydantic-ai GitHubCopilotModel")),
     Row("together", _C, ("together", "pydantic-ai TogetherProvider")),
     Row("fireworks", _C, ("openai", "pydantic-ai FireworksProvider")),
@@ -63,7 +66,13 @@ ROWS = (
     Row("ollama-compat", _M, ("anthropic",)),
     Row("perplexity", _C, ("perplexityai", "openai")),
     Row("minimax", _C, ("openai",)),
+    Row("litellm", _R, ("openai responses",)),
+    Row("litellm", _M, ("anthropic",)),
+    Row("databricks-agents", _R, ("openai responses items",)),
     Row("huggingface-router", _C, ("huggingface-hub", "openai")),
+    Row("workers-ai", _C, ("openai",)),
+    Row("databricks", _C, ("openai",)),
+    Row("watsonx", _C, ("openai",)),
 )
 
 
@@ -101,6 +110,9 @@ UNREADABLE: Mapping[tuple[str, str, str], Unreadable] = {
     ),
     ("openai responses", "openai-responses", "background_resumed"): Unreadable(
         "AssertionError", "what a resumed stream says is less than its whole"
+    ),
+    ("anthropic", "openrouter", "messages_text"): Unreadable(
+        "JSONDecodeError", "it reads the event behind the end, whose name is `data`, as JSON"
     ),
     ("pydantic-ai OpenAIResponsesModel", "openai-responses", "custom_tool"): _NO_SUCH_ITEM,
     ("pydantic-ai OpenAIResponsesModel", "openai-responses", "mcp_approval"): _NO_SUCH_ITEM,

@@ -15,7 +15,6 @@ from scenes import QUESTION, Exchange, Stage
 from test_cross_wire import TOOLS
 from trooper.testing import End, Head, Pause, Reset, Script, Send
 from trooper.testing.dialects import Then
-from wire_validator import WireViolation
 
 ASK: Final = {"role": "user", "content": "Go on."}
 
@@ -42,7 +41,9 @@ def _thought_in(delta: dict[str, Any]) -> str:
     told = next((delta[name] for name in names if delta.get(name)), "")
     content = delta.get("content")
     parts: list[dict[str, Any]] = content if isinstance(content, list) else []
-    return told or "".join(words(part.get("thinking")) for part in parts if part.get("type") == "thinking")
+    thought = [words(part.get("thinking")) for part in parts if part.get("type") == "thinking"]
+    summed = [item for part in parts if part.get("type") == "reasoning" for item in part["summary"]]
+    return told or "".join((*thought, *(item["text"] for item in summed)))
 
 
 def refusal_of(column: Column) -> str:
@@ -88,27 +89,27 @@ def finish_of(column: Column) -> str:
     return _FINISHES.get(said.lower(), "stop")
 
 
-async def wrong_as_target(s: Stage, column: Column, client: str) -> list[str]:
-    """Play a healthy answer to a client of another wire; what is wrong."""
+async def wrong_as_target(s: Stage, column: Column, client: str, *, stream: bool = True) -> list[str]:
+    """Play a healthy answer to a client of another wire, which may want it in one piece; what is wrong."""
     s.second.script = Script((Head(), Send(column.body), End()))
-    x = await s.ask(wire=client, **({"tools": TOOLS[client]} if column.calls else {}))
-    wrong = list(_not_told(column, x))
+    x = await s.ask(wire=client, stream=stream, **({"tools": TOOLS[client]} if column.calls else {}))
+    wrong = list(_not_told(column, x, stream=stream))
     forget(s)
     return [f"{column} to {client}, {x.legs}: {why}" for why in wrong]
 
 
-def _not_told(column: Column, x: Exchange) -> Iterator[str]:
+def _not_told(column: Column, x: Exchange, *, stream: bool) -> Iterator[str]:
     if x.legs[-1][1] == "unfit" and column.golden.then is Then.ERROR:
         # It holds what no other wire has words for, and says so.
-        if x.status == 200 and (x.told().error is None or x.told().done):
+        if x.status == 200 and (not stream or x.told().error is None or x.told().done):
             yield "a success with a hole"
         return
     if x.status != 200:
         yield f"status {x.status}: {bytes(x.body)[:200]!r}"
         return
     try:
-        told = x.told()
-    except (WireViolation, LookupError, TypeError) as violation:
+        told = x.told() if stream else x.told_whole()
+    except (AssertionError, LookupError, TypeError) as violation:
         yield f"not of the wire: {violation!r} {bytes(x.body)[-300:]!r}"
         return
     if told.error is not None:

@@ -281,6 +281,8 @@ def play_all(stream: Stream, framings: Sequence[Framing], settings: Sequence[Set
 
 _KEEP_ALIVES: Final = (
     b": trooper keep-alive\n\n",
+    # Where events have ids.
+    b": trooper keep-alive\n",
     b'event: ping\ndata: {"type":"ping"}\n\n',
 )
 

@@ -220,7 +220,10 @@ def seen(wire: str, body: bytes) -> Seen:
         case "messages":
             return Seen(_messages_text(objects), _messages_calls(objects), failed, "message_stop" in types)
         case _:
-            done = bool(types & {"response.completed", "response.incomplete"})
+            done = (
+                bool(types & {"response.completed", "response.incomplete", "response.done"})
+                or "[DONE]" in values
+            )
             return Seen(_responses_text(objects), _responses_calls(objects), failed, done)
 
 
@@ -241,7 +244,8 @@ def _chat_calls(objects: list[dict[str, Any]]) -> tuple[Called, ...]:
     by_key: dict[object, list[str]] = {}
     last: list[str] | None = None
     for delta in _deltas(objects):
-        for call in filter(None, delta.get("tool_calls") or ()):
+        told = delta.get("tool_calls") or ()
+        for call in filter(None, [told] if isinstance(told, dict) else told):
             index, call_id = call.get("index"), _call_id(call)
             function = call.get("function") or {}
             name, arguments = function.get("name") or "", _arguments(function.get("arguments"))
@@ -352,17 +356,31 @@ def _messages_calls(objects: list[dict[str, Any]]) -> tuple[Called, ...]:
 
 
 def _responses_text(objects: list[dict[str, Any]]) -> str:
-    by_type: dict[str, list[Any]] = {}
+    said = "".join(_said_first(objects))
+    for value in objects if not said else ():
+        if value.get("type") == "response.completed":
+            items = (value.get("response") or {}).get("output") or []
+            told = [item for item in items if isinstance(item, dict) and item.get("type") != "reasoning"]
+            said = "".join(words(item.get("content")) for item in told)
+    return said
+
+
+def _said_first(objects: list[dict[str, Any]]) -> Iterator[str]:
+    """Deltas; the end of a text, or of an item, which had none."""
+    told = False
     for value in objects:
-        by_type.setdefault(str(value.get("type")), []).append(value)
-    if said := by_type.get("response.output_text.delta"):
-        return "".join(words(value.get("delta")) for value in said)
-    if said := by_type.get("response.output_text.done"):
-        return "".join(words(value.get("text")) for value in said)
-    items = [value.get("item") for value in by_type.get("response.output_item.done", ())]
-    for value in by_type.get("response.completed", ()):
-        items = items or (value.get("response") or {}).get("output") or []
-    return "".join(words((item or {}).get("content")) for item in items)
+        match value.get("type"):
+            case "response.output_text.delta":
+                told = True
+                yield words(value.get("delta"))
+            case "response.output_text.done" if not told:
+                told = True
+                yield words(value.get("text"))
+            case "response.output_item.done" if (value.get("item") or {}).get("type") == "message":
+                yield "" if told else words(value["item"].get("content"))
+                told = False
+            case _:
+                pass
 
 
 def _responses_calls(objects: list[dict[str, Any]]) -> tuple[Called, ...]:

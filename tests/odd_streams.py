@@ -12,6 +12,7 @@ import odd_streams_chat_calls
 import odd_streams_chat_choices
 import odd_streams_chat_ends
 import odd_streams_chat_failures
+import odd_streams_chat_services
 import odd_streams_messages
 import odd_streams_messages_blocks
 import odd_streams_messages_called
@@ -30,6 +31,7 @@ ODD: Final[tuple[OddStream, ...]] = (
     *odd_streams_chat_choices.ROWS,
     *odd_streams_chat_ends.ROWS,
     *odd_streams_chat_failures.ROWS,
+    *odd_streams_chat_services.ROWS,
     *odd_streams_chat_calls.ROWS,
     *odd_streams_messages.ROWS,
     *odd_streams_messages_blocks.ROWS,

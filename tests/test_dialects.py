@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from trooper.testing.dialects import DIALECTS, Dialect, Golden, Then
-from trooper.testing.dialects.table import FOLDER
+from trooper.testing.dialects.table import FOLDER, SPOKEN, BadRow, read_dialect
 from trooper.wires import WIRES
 
 GOLDENS = [golden for dialect in DIALECTS.values() for golden in dialect.goldens.values()]
@@ -37,7 +39,7 @@ def values_of(piece: bytes) -> Iterator[object]:
 def test_there_are_as_many_as_were_asked_for() -> None:
     assert len(DIALECTS) >= 24
     assert len(GOLDENS) >= 300
-    assert {dialect.wire for dialect in DIALECTS.values()} == WIRE_NAMES
+    assert {dialect.wire for dialect in DIALECTS.values()} == WIRE_NAMES == set(SPOKEN)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=name_of)
@@ -97,3 +99,36 @@ def test_a_kind_that_is_another_ones_too_is_found_under_both_names() -> None:
     for dialect in DIALECTS.values():
         also = [kind for golden in dialect.goldens.values() for kind in golden.also]
         assert len(dialect.kinds) == len(dialect.goldens) + len(also)
+
+
+ROW = "[kinds.text]\n"
+
+
+@pytest.mark.parametrize(
+    ("was", "row", "words"),
+    [
+        (
+            ROW,
+            '[kinds.txt]\nsource = "s"\nseen = "2026"\ncertain = true\n' + ROW,
+            "kinds.txt: there is no txt.sse",
+        ),
+        (ROW, ROW + 'thenn = "error"\n', "kinds.text: there is no key 'thenn'; did you mean 'then'?"),
+        (ROW, ROW + 'wire = "openai"\n', "kinds.text: there is no wire 'openai'; there are openai-chat, "),
+        (ROW, ROW + 'then = "eror"\n', "kinds.text: there is no then = 'eror'; there are continued, error, "),
+        (ROW, ROW + 'then = "error"\n', "kinds.text: what is not continued has its 'why'"),
+        (ROW, ROW + 'why = "a tool"\n', "kinds.text: what is not continued has its 'why'"),
+        (ROW, ROW + 'also = "usage"\n', "kinds.text: 'also' has to be a list"),
+        ("certain = true\n", "", "kinds.text: 'certain' is missing"),
+        ("title = ", "titel = ", "minimax: there is no key 'titel'; did you mean 'title'?"),
+        (ROW, "[[refusals.statuses]]\ncode = 429\n" + ROW, r"refusals.statuses\[0\]: 'source' is missing"),
+        (ROW, "[kinds.text\n", "minimax: .*line "),
+    ],
+)
+def test_a_wrong_row_says_where_and_what(was: str, row: str, words: str, tmp_path: Path) -> None:
+    folder = tmp_path / "minimax"
+    shutil.copytree(FOLDER / folder.name, folder)
+    file = folder / "dialect.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace(was, row, 1), encoding="utf-8")
+
+    with pytest.raises(BadRow, match=words):
+        read_dialect(folder)

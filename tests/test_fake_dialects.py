@@ -115,6 +115,15 @@ async def test_another_wire_is_refused_in_words(nursery: trio.Nursery) -> None:
     assert answer.body == b"groq speaks openai-chat; POST /v1/messages is none of it\n"
 
 
+async def test_a_kind_of_another_wire_is_refused_in_words(nursery: trio.Nursery) -> None:
+    answer = await fake(nursery, "xai/responses_tool").post("/v1/chat/completions", ASK)
+
+    assert answer.status == 400
+    assert answer.body == (
+        b"xai/responses_tool is said on openai-responses, and /v1/chat/completions is openai-chat\n"
+    )
+
+
 async def test_a_kind_that_there_is_not_is_refused_in_words(nursery: trio.Nursery) -> None:
     client = fake(nursery, "minimax")
     answer = await client.post("/v1/chat/completions", WHOLE, x_answer="length")

@@ -53,7 +53,7 @@ def stop(index: int) -> bytes:
     return event("content_block_stop", index=index)
 
 
-@pytest.mark.parametrize("stopped", [(), (0,), (1,)])
+@pytest.mark.parametrize("stopped", [(), (0,), (1,), (0, 1)])
 async def test_every_block_is_stopped_once(autojump_clock: Any, stopped: tuple[int, ...]) -> None:
     """Some servers begin a block while another is open, and stop them at the end, or in any order."""
     begun = [
@@ -65,6 +65,14 @@ async def test_every_block_is_stopped_once(autojump_clock: Any, stopped: tuple[i
     stops = [value["index"] for value in events if value["type"] == "content_block_stop"]
     assert sorted(stops)[:2] == [0, 1]
     assert len(stops) == len(set(stops))
+
+
+async def test_a_block_that_is_stopped_twice_ends_no_other(autojump_clock: Any) -> None:
+    begun = event("message_start", message=STARTED)
+    twice = (*block(0, "text", "A light"), stop(0), *block(1, "thinking", "Hm"), stop(0))
+    events = await told("messages", begun, *twice)
+    stops = [value["index"] for value in events if value["type"] == "content_block_stop"]
+    assert stops == [0, 0, 1, 2]
 
 
 def item(kind: str, index: int = 0, **fields: Any) -> dict[str, Any]:

@@ -70,7 +70,7 @@ async def test_the_finishing_chunk_names_the_legs(autojump_clock: Any) -> None:
 
 
 async def test_both_can_be_off(autojump_clock: Any) -> None:
-    """Without them the stream has nothing in it that the provider would not send."""
+    """Without them there is no comment and no key; names that Trooper has to make up are all that tells of it."""
     async with stage(dies(), config=configured(seam_comment=False, seam_key=False)) as s:
         x = await s.ask()
         assert x.chat().text == DEFAULT_ANSWER

@@ -36,6 +36,24 @@ def test_an_echo_that_begins_with_a_thought_is_none(tag: str, echoes: bool | Non
     assert new(whole, f"{whole}<{tag}>Hm.</{tag}> And so on.", echoes=True) == " And so on."
 
 
+@pytest.mark.parametrize("echoes", [True, None, False])
+@pytest.mark.parametrize(
+    ("thought", "rest"),
+    [
+        # Thoughts about one question begin alike.
+        ("<think>\nThe user asks about lighthouses, once more.\n</think>", " And so on."),
+        ("<think>\nThe user", ""),
+        ("<think>", ""),
+        ("<think>\nThe user asks about something else, and on it goes", ""),
+    ],
+)
+def test_a_thought_that_begins_like_the_answers_own_is_no_word(
+    thought: str, rest: str, echoes: bool | None
+) -> None:
+    half = "<think>\nThe user asks about lighthouses and ships.\n</think>\n\nThey shine."
+    assert new(half, thought + rest, echoes=echoes) == rest
+
+
 def test_no_echo_is_looked_for_where_none_comes() -> None:
     assert new(LONG, LONG + " Then", echoes=False) == LONG + " Then"
 
@@ -88,6 +106,33 @@ def test_what_begins_alike_is_no_new_start() -> None:
     periodic = "=" * 40 + " end of the line"
     assert new(periodic, periodic[:30] + "x", echoes=None) == periodic[:30] + "x"
     assert new(LONG, LONG[:25] + "x", echoes=False) == LONG[:25] + "x"
+
+
+@pytest.mark.parametrize("echoes", [True, False, None])
+@pytest.mark.parametrize("tag", ["<think>", "<thought>", "[THINK]", "◁think▷"])
+def test_a_thought_whose_tag_was_cut_is_the_clients(tag: str, echoes: bool | None) -> None:
+    """A cut inside the tag: the rest of it is text, and so are that thought and its end."""
+    rest = f"They ask.{tag[0]}/{tag[1:]}They shine."
+    for at in range(1, len(tag)):
+        assert new(tag[:at], tag[at:] + rest, echoes=echoes) == tag[at:] + rest
+        if echoes:
+            assert new(tag[:at], tag + rest, echoes=True) == tag[at:] + rest
+        # Who says something else has not gone on with the tag; his own thoughts are none of the answer.
+        assert new(tag[:at], f"{tag}Hm.{tag[0]}/{tag[1:]}b>", echoes=False) == "b>"
+        assert new(tag[:at], "b>bold", echoes=echoes) == "b>bold"
+
+
+def test_what_may_be_a_tag_keeps_its_place_behind_an_echo() -> None:
+    """Both the echo and the look for a thought's end make text wait."""
+    join = Join(prefill("abc"), echoes=True)
+    assert [join.feed(piece) for piece in ("abcx<", "y")] == ["x", "<y"]
+    for half, said, left in (
+        ("<", ["<thi"], "thi"),
+        ("<", ["thin"], "thin"),
+        ("<t", ["<", "thi", "n"], "hin"),
+    ):
+        join = Join(prefill(half), echoes=True)
+        assert "".join(map(join.feed, said)) + join.finish() == left
 
 
 def test_repeated_last_words_are_cut_where_a_target_was_asked_to_go_on() -> None:

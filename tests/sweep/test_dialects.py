@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from dialect_columns import Tally, columns, play_cuts, wrong_healthy
+from dialect_columns import SPOKEN, Tally, columns, play_cuts, wrong_healthy
 from dialect_targets import wrong_as_target, wrong_at_home, wrong_failing
+from dialect_wholes import wrong_whole_elsewhere
 from scenes import WIRES, configured, stage, with_second
 from trooper.config import Chain
 from trooper.testing.dialects import DIALECTS, Then
@@ -51,11 +52,25 @@ async def test_as_a_target(autojump_clock: Any, target: str) -> None:
     async with stage(config=config) as s:
         for column in columns():
             for client in WIRES if column.wire == target and column.golden.is_healthy else ():
-                wrong += await wrong_as_target(s, column, client) if client != target else []
+                for stream in (True, False) if client != target else ():
+                    wrong += await wrong_as_target(s, column, client, stream=stream)
     async with stage(config=evolve(config, chains=(Chain("*", ("second", "ollama")),))) as s:
         for column in columns():
             for client in WIRES if column.wire == target and not column.golden.is_healthy else ():
                 wrong += await wrong_failing(s, column, client) if client != target else []
+    assert wrong == []
+
+
+@pytest.mark.parametrize("target", WIRES)
+async def test_in_one_piece_as_a_target(autojump_clock: Any, target: str) -> None:
+    """Clients of every wire, whether they asked for a stream or not."""
+    wrong: list[str] = []
+    wholes = [whole for row in DIALECTS.values() for whole in row.wholes.values() if whole.is_healthy]
+    async with stage(config=with_second(configured(), target, alone=True)) as s:
+        for whole in wholes:
+            for client in WIRES if SPOKEN[whole.wire] == target else ():
+                for stream in (True, False) if client != target else (True,):
+                    wrong += await wrong_whole_elsewhere(s, whole, client, stream=stream)
     assert wrong == []
 
 

@@ -174,6 +174,18 @@ NOTHING: tuple[object, ...] = (0, False, [], {"text": ""})
             for name, value in [
                 *(("token_id", "x"), ("token_id", True), ("file_id", "file-1"), ("opaque_x", "x")),
                 *(("text", "b"), ("content_list", [{"type": "text", "text": "ab"}])),
+                # What repeats the words, and has more in it; what has words under a harmless name.
+                *(
+                    ("blocks", [{"type": "text", "text": "a"}, {"type": "image", "url": "https://x"}]),
+                    ("blocks", [{"type": "text", "text": "a", "file_id": "file-1"}]),
+                    ("extra", {"text": "a", "content": "b"}),
+                ),
+                *(
+                    ("state", {"messages": ["b"]}),
+                    ("run_status", {"output": "b"}),
+                    ("function_signature", {"name": "f"}),
+                    ("x_metadata", {"content": "b"}),
+                ),
                 *(("extra_content", {"google": {"thought": True}}), ("extra_content", {"x_id": ["a"]})),
             ]
         ),

@@ -75,6 +75,14 @@ def test_shapes(value: object) -> None:
         ({"type": "response.failed", "response": {}}, ""),
         (error(message="{not JSON"), ""),
         (error(message='{"no": "error"}'), ""),
+        ({"type": "response.failed"}, ""),
+        ({}, "response.failed"),
+        ({"type": "response.cancelled", "response": {"status": "cancelled"}}, ""),
+        ({"type": "response.error", "message": "x"}, ""),
+        ({"type": "response.completed", "response": {"status": "failed", "error": None}}, ""),
+        ({"type": "response.done", "response": {"status": "cancelled"}}, ""),
+        ({"message": "x"}, "exception"),
+        ({"type": "exception", "message": "x"}, ""),
     ],
 )
 def test_errors_that_do_not_say_of_what_kind(value: object, name: str) -> None:
@@ -93,7 +101,6 @@ def test_errors_that_do_not_say_of_what_kind(value: object, name: str) -> None:
         ({"x_groq": {"id": "r"}}, ""),
         ({"x_groq": "r"}, ""),
         ({"object": "chat.completion.chunk", "type": "x"}, ""),
-        ({"type": "response.failed"}, ""),
         ([], ""),
         ([{}], ""),
         ([{}, {"error": "x"}], ""),

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trooper.core.outcome import Answer, Failed, FailureKind
-from trooper.wire.faults import ERROR_FINISHES, find_error, read_answer
+from trooper.wire.faults import find_error, read_answer
+from trooper.wire.finishes import is_error_finish
 
 K = FailureKind
 JSON = st.recursive(
@@ -264,5 +265,23 @@ def test_no_body_is_a_crash(body: bytes, status: int) -> None:
     assert failed.answer == Answer(status, body=body)
 
 
-def test_finish_reasons_that_mean_failure() -> None:
-    assert {"error", "insufficient_system_resource", "abort", "network_error"} == ERROR_FINISHES
+@pytest.mark.parametrize(
+    "word",
+    [
+        "error",
+        "ERROR",
+        "insufficient_system_resource",
+        "abort",
+        "network_error",
+        "TIMEOUT",
+        "cancelled",
+        "failed",
+    ],
+)
+def test_finish_reasons_that_mean_failure(word: str) -> None:
+    assert is_error_finish(word)
+
+
+@pytest.mark.parametrize("word", ["", "stop", "STOP", "length", "eos_token", "time_limit", "normal"])
+def test_finish_reasons_that_mean_none(word: str) -> None:
+    assert not is_error_finish(word)

@@ -24,6 +24,7 @@ from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.testing import ANSWERS
 from trooper.testing.messages import messages_events
 from trooper.wire.anthropic_messages.reader import MessagesReader
+from trooper.wire.anthropic_messages.voice import MessagesVoice
 from trooper.wire.anthropic_messages.whole import read_whole
 
 START = {
@@ -164,6 +165,13 @@ def test_a_block_that_only_its_provider_knows(block: dict[str, Any]) -> None:
         ("model_context_window_exceeded", FinishReason.LENGTH),
         ("tool_use", FinishReason.TOOL_CALLS),
         ("refusal", FinishReason.CONTENT_FILTER),
+        # Words of other wires, and of providers behind this one.
+        ("stop", FinishReason.STOP),
+        ("length", FinishReason.LENGTH),
+        ("model_length", FinishReason.LENGTH),
+        ("tool_calls", FinishReason.TOOL_CALLS),
+        ("content_filter", FinishReason.CONTENT_FILTER),
+        ("sensitive", FinishReason.CONTENT_FILTER),
         ("something_new", FinishReason.STOP),
     ],
 )
@@ -171,6 +179,40 @@ def test_stop_reasons(word: str, reason: FinishReason) -> None:
     events, outcome = read(START, start(0, type="text", text="x"), stop(0), end(word), STOP)
     assert [e for e in events if isinstance(e, Finish)] == [Finish(reason, word)]
     assert outcome == Completed()
+
+
+@pytest.mark.parametrize("word", ["error", "network_error", "abort", "insufficient_system_resource"])
+def test_a_stop_reason_may_be_a_failure(word: str) -> None:
+    events, outcome = read(START, start(0, type="text", text="x"), stop(0), end(word), STOP)
+    assert not any(isinstance(e, Finish) for e in events)
+    assert isinstance(outcome, Failed)
+    assert outcome.kind is FailureKind.IN_BAND_ERROR
+    body = json.dumps({"type": "message", "content": [{"type": "text", "text": "x"}], "stop_reason": word})
+    assert read_whole(body.encode())[1] == Failed(FailureKind.IN_BAND_ERROR)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("exception", FailureKind.IN_BAND_ERROR),
+        ("internalServerException", FailureKind.SERVER_ERROR),
+        ("throttlingException", FailureKind.RATE_LIMIT),
+    ],
+)
+def test_a_failure_may_be_known_by_its_name_alone(name: str, kind: FailureKind) -> None:
+    raw = f'event: {name}\ndata: {{"message": "m"}}\n\n'.encode()
+    _, outcome = read(START, start(0, type="text", text="x"), raw)
+    assert isinstance(outcome, Failed)
+    assert outcome.kind is kind
+
+
+def test_the_voice_learns_types_from_names() -> None:
+    reader, voice = MessagesReader(1 << 20), MessagesVoice("ours", "m")
+    for value in (START, start(0, type="text", text="x")):
+        kind, told = value["type"], {key: item for key, item in value.items() if key != "type"}
+        for item in reader.feed(f"event: {kind}\ndata: {json.dumps(told)}\n\n".encode()):
+            voice.forward(item)
+    assert voice.speak([Text("y")]).startswith(b"event: content_block_delta")
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,12 @@ def with_blanks(given: str, dropped: str, said: str, *, is_certain: bool) -> str
     return blanks + said
 
 
+def may_be_echo(text: str, echo: str) -> bool:
+    """Whether `text` begins with `echo`, or like it as far as it goes. Blanks in front say nothing."""
+    said = text if echo[0].isspace() else text.lstrip()
+    return said.startswith(echo) or echo.startswith(said)
+
+
 def may_be_blank(said: str) -> bool:
     """Whether it takes more than `said` to know what the white space at the start of a line is for."""
     return _UNDECIDED.fullmatch(said) is not None

@@ -40,23 +40,19 @@ This file may not know any wire, server or model.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
 from attrs import define, field, frozen
 
-from trooper.core.json_text import NOT_JSON
 from trooper.core.overlap import (
-    CLOSERS,
     NOTHING_LOST,
-    SENTENCE_ENDS,
     Lost,
     at_line_start,
     count_words,
     is_periodic,
     may_be_blank,
+    may_be_echo,
     needs_more,
     said_again,
     with_blanks,
@@ -66,17 +62,17 @@ from trooper.core.thinking import (
     Thoughts,
     begins_with_thought,
     ends_in_thought,
+    half_tag,
     speaks_of_thinking,
 )
 from trooper.core.unfit import Unfit
+from trooper.core.whole_text import is_in_code
 
 #: Shorter unknown repetitions may be honest text (measured: trimming at 8 ate
 #: true text in every answer that is a run of one sign).
 UNPROBED_ECHO_CHARS: Final = 20
 #: So many words alike, and then others, are another beginning where nobody was shown the half answer as his own.
 _ANEW_WORDS: Final = 2
-_FENCE: Final = re.compile(r"^[ \t]{0,3}(```|~~~)", re.MULTILINE)
-_JSON_SIGN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[][{}"]', re.DOTALL)
 
 
 @frozen
@@ -154,7 +150,7 @@ class Join:
         plausible = (self.overlaps or len(text) >= UNPROBED_ECHO_CHARS) and not is_periodic(text)
         looks_for_echo = self.echoes if self.echoes is not None else plausible
         self._echo_over = not looks_for_echo or not text
-        in_code = len(_FENCE.findall(given)) % 2 == 1
+        in_code = is_in_code(given)
         self._starts_line = given.endswith("\n") and not in_code
         # What a proven prefill is gone on with is honest, and a line may be said twice, as in
         # a song. Before a call that was lost a model begins again at what announces it.
@@ -165,10 +161,12 @@ class Join:
         in_code = in_code or given.rpartition("\n")[2].count("`") % 2 == 1
         about = self.speaks_of_thinking or speaks_of_thinking([given])
         # In the code of an answer about thinking blocks one is text.
-        self._thoughts = None if about and in_code else Thoughts(about, ends_in_thought(given))
+        thoughts = Thoughts(about, ends_in_thought(given), half_tag(given))
+        self._thoughts = None if about and in_code else thoughts
         self._late = None if about else LateEnd()
-        # Where the answer itself began with a thought, so does its echo.
-        self._waits_for_echo = not self._echo_over and begins_with_thought(text)
+        # Where the answer itself began with a thought, so does its echo: only what is none can be a thought.
+        begins = bool(begins_with_thought(text) or half_tag(text))
+        self._waits_for_echo = self._thoughts is not None and not self._echo_over and begins
 
     @property
     def given(self) -> str:
@@ -186,10 +184,11 @@ class Join:
             return ""
         if self._joined:
             return text if self._late is None else self._look(self._late, text)
-        if self._thoughts is not None and not self._waits_for_echo:
-            text = self._think(self._thoughts, text)
-        if self._late is not None:
-            text = self._look(self._late, text)
+        if self._waits_for_echo:
+            text, self._pending = self._pending + text, ""
+            self._waits_for_echo = may_be_echo(text, self.prefill.text)
+        if not self._waits_for_echo:
+            text = self._without_thoughts(text)
         if not text:
             return ""
         self._pending += text
@@ -206,11 +205,11 @@ class Join:
         if self.stopped or self.unfit:
             return ""
         rest = ""
-        if self._thoughts is not None:
-            rest = self._thoughts.finish()
-            self.cut += self._thoughts.cut
-        if self._late is not None:
-            rest = self._look(self._late, rest) + self._late.finish()
+        if self._waits_for_echo and not self.echoes and len(self._pending) < len(self.prefill.text):
+            # The beginning of an echo that nobody expects is what it looks like.
+            text, self._pending, self._waits_for_echo = self._pending, "", False
+            rest = self._without_thoughts(text)
+        rest += self._rest_of_thoughts()
         if self._joined:
             return rest
         self._pending += rest
@@ -220,8 +219,25 @@ class Join:
             self._cut_words(final=True)
         return self._join(final=True)
 
+    def _without_thoughts(self, text: str) -> str:
+        """What of `text` is none of the model's thoughts, as far as that is known."""
+        if self._thoughts is not None:
+            text = self._think(self._thoughts, text)
+        return text if self._late is None else self._look(self._late, text)
+
+    def _rest_of_thoughts(self) -> str:
+        """What of it was not known, now that nothing follows."""
+        rest = ""
+        if self._thoughts is not None:
+            rest = self._thoughts.finish()
+            self.cut += self._thoughts.cut
+        return rest if self._late is None else self._look(self._late, rest) + self._late.finish()
+
     def _think(self, thoughts: Thoughts, text: str) -> str:
         text = thoughts.feed(text)
+        if thoughts.goes_on:
+            # Its end belongs to what the client has begun to read.
+            self._late = None
         self.cut, thoughts.cut = self.cut + thoughts.cut, ""
         if text and thoughts.found and not self._joined and not self._pending:
             # Whoever has thought begins to speak: perhaps with all that was said before.
@@ -250,18 +266,19 @@ class Join:
             # A known echo is the server's, not the model's: that has not begun to speak yet.
             self._words_over = self._words_over or self.echoes is not True
             if self._thoughts is not None:
-                self._thoughts = Thoughts(self._thoughts.is_subject, self._thoughts.is_begun)
+                known = self._thoughts
+                self._thoughts = Thoughts(known.is_subject, known.is_begun, known.half)
                 self._pending = self._think(self._thoughts, self._pending)
+                if self._late is not None and self._waits_for_echo:
+                    # Else it has seen all of it.
+                    self._pending = self._look(self._late, self._pending)
                 if final:
-                    self._pending += self._thoughts.finish()
-                    self.cut += self._thoughts.cut
+                    self._pending += self._rest_of_thoughts()
         elif not (self.echoes and not self.overlaps) and self._starts_anew(
             said, echo, after_blanks=blanks > 0
         ):
             self.unfit = Unfit.STARTS_ANEW
             return False
-        elif self._waits_for_echo and self._thoughts is not None:
-            self._pending = self._think(self._thoughts, self._pending)
         self._waits_for_echo, self._echo_over = False, True
         return True
 
@@ -353,42 +370,3 @@ class Join:
                 if given.endswith(stop[:k]) and out.startswith(stop[k:]):
                     return 0
         return None
-
-
-def says_it_all(text: str) -> bool:
-    """
-    Whether an answer that ends here, and that its model would not continue, is whole.
-
-    True at the end of a sentence, a line, a closed code block or a closed
-    JSON document, and only when no code fence and no bracket of a JSON
-    document is open. Blanks are no answer.
-    """
-    stripped = text.rstrip()
-    if not stripped or len(_FENCE.findall(text)) % 2:
-        return False
-    if stripped.startswith(("{", "[")):
-        if _is_open_json(stripped):
-            return False
-        if _is_json(stripped):
-            return True
-    if text.endswith("\n") or stripped.endswith(("```", "~~~")):
-        return True
-    core = stripped.rstrip(CLOSERS)
-    return bool(core) and core[-1] in SENTENCE_ENDS
-
-
-def _is_open_json(text: str) -> bool:
-    depth = 0
-    for part in _JSON_SIGN.findall(text):
-        if part == '"':  # A string that does not end.
-            return True
-        depth += (part in "{[") - (part in "}]")
-    return depth > 0
-
-
-def _is_json(text: str) -> bool:
-    try:
-        msgspec.json.decode(text)
-    except NOT_JSON:
-        return False
-    return True

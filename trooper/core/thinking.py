@@ -56,6 +56,12 @@ def begins_with_thought(text: str) -> bool:
     return text.lstrip(_BLANKS).startswith(_OPEN)
 
 
+def half_tag(text: str) -> str:
+    """What `text` has of such a tag, if it is the beginning of one and nothing else."""
+    begins = text.lstrip(_BLANKS)
+    return begins if any(tag.startswith(begins) and tag != begins for tag in _OPEN) else ""
+
+
 def ends_in_thought(text: str) -> bool:
     """Whether the last such tag in `text` is one that begins."""
     tags = _TAG.findall(text)
@@ -79,16 +85,20 @@ class Thoughts:
             as in a sentence, is text.
         is_begun: what the client has ends inside such a block, or behind a word
             about its beginning: an end of it is text.
+        half: what the client has is this beginning of a tag: its rest is text, and so is that thought.
 
     Attributes:
         found: a block has stood there, empty or not.
+        goes_on: this leg has said the rest of `half`.
         unclosed: a thought has begun and never ended: the leg has said nothing.
         cut: the thought itself, as far as nobody has taken it from here.
     """
 
     is_subject: bool = False
     is_begun: bool = False
+    half: str = ""
     found: bool = field(default=False, init=False)
+    goes_on: bool = field(default=False, init=False)
     unclosed: bool = field(default=False, init=False)
     cut: str = field(default="", init=False)
     _place: _Place = field(default=_Place.START, init=False)
@@ -138,6 +148,12 @@ class Thoughts:
                 assert_never(never)
 
     def _begin(self) -> bool:
+        rests = [tag[len(self.half) :] for tag in _OPEN if self.half and tag.startswith(self.half)]
+        if any(map(self._pending.startswith, rests)):
+            self.goes_on, self._place = True, _Place.OVER
+            return False
+        if any(rest.startswith(self._pending) for rest in rests):
+            return False
         begins = self._pending.lstrip(_BLANKS)
         if not begins and len(self._pending) > _MOST_BLANKS:
             self._place = _Place.OVER

@@ -52,12 +52,13 @@ from trooper.core.events import (
 from trooper.core.gate import Gate
 from trooper.core.outcome import PASSING, Completed, Failed, FailureKind, Outcome
 from trooper.core.overlap import Lost
-from trooper.core.seam import Prefill, says_it_all
+from trooper.core.seam import Prefill
 from trooper.core.spoken_calls import SpokenCalls
 from trooper.core.structured import is_valid
 from trooper.core.tally import LegTally
 from trooper.core.transcript import Transcript
 from trooper.core.unfit import Unfit
+from trooper.core.whole_text import says_it_all
 from trooper.relay.retelling import Retelling
 
 #: To a reader an answer without a word is a failure; to a whole answer nothing is to be added.

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.wire.bare_errors import bare_error, error_in_choices, innermost, problem_in, text_in
 from trooper.wire.decoding import decoded, is_intricate
 from trooper.wire.tolerant import is_nothing
 
@@ -150,8 +151,15 @@ _BY_STATUS: Final[Mapping[int, FailureKind]] = {
     529: K.OVERLOADED,
 }
 
-#: Finish reasons that are failures in disguise (OpenRouter, Mistral; DeepSeek; SGLang).
-ERROR_FINISHES: Final = frozenset({"error", "insufficient_system_resource", "abort", "network_error"})
+#: Events that tell of a failure, by their type or, in gateways before Bedrock, by their name alone.
+_FAILURE_EVENTS: Final = frozenset(
+    {
+        *("error", "exception", "response.error", "response.failed", "response.cancelled"),
+        *(member.lower() for member in _BEDROCK_MEMBERS),
+    }
+)
+#: What a response says of itself that is none, whatever its last event is called.
+_FAILED_STATUSES: Final = ("failed", "cancelled")
 
 
 def find_error(value: object, event_name: str = "") -> Failed | None:
@@ -160,28 +168,48 @@ def find_error(value: object, event_name: str = "") -> Failed | None:
 
     Covers every shape in use: `error` as an object or a string, the flat
     `object: error` and `type: error`, `event: error`, a list whose first item
-    is an error, `x_groq.error`, and Bedrock's exception members.
+    is an error, `x_groq.error`, the error of a choice, Bedrock's exception members, and bare objects
+    with a member that only errors have (`error_code`, `errors`, a bad `base_resp`).
     """
     if isinstance(value, list):
         value = value[0] if value else None
+    kind = _failure_event(value, event_name)
     if not isinstance(value, dict):
-        return Failed(K.IN_BAND_ERROR) if event_name == "error" else None
+        return Failed(K.IN_BAND_ERROR) if kind else None
     groq = value.get("x_groq")
     error = value.get("error")
     if _is_none(error):
         error = groq.get("error") if isinstance(groq, dict) else None
+        error = error or error_in_choices(value.get("choices"))
     if is_nothing(error):
         member = next((m for m in _BEDROCK_MEMBERS if m in value), None)
         if member is not None:
             return Failed(_BY_WORD[member.lower()])
         response = value.get("response")
-        if value.get("type") == "response.failed" and isinstance(response, dict):
+        if isinstance(response, dict) and (kind or response.get("status") in _FAILED_STATUSES):
             error = response.get("error") or value
-        elif value.get("object") == "error" or "error" in (value.get("type"), event_name):
-            error = value
+        elif kind or value.get("object") == "error":
+            error = {"type": kind, **value} if kind in _BY_WORD else innermost(value)
         else:
-            return None
-    return _classify(error)
+            error = bare_error(value)
+    return None if error is None else _classify(error)
+
+
+def find_problem(value: object) -> Failed | None:
+    """
+    Return the failure that a JSON event seems to tell of that is no piece of an answer.
+
+    What follows tells whether it was one.
+    """
+    told = problem_in(value)
+    return None if told is None else _classify(told)
+
+
+def _failure_event(value: object, event_name: str) -> str:
+    """What an event that tells of a failure is called; nothing where it tells of none."""
+    told = value.get("type") if isinstance(value, dict) else None
+    names = (name.lower() for name in (told, event_name) if isinstance(name, str))
+    return next((name for name in names if name in _FAILURE_EVENTS), "")
 
 
 def _is_none(error: object) -> bool:
@@ -199,8 +227,7 @@ def _classify(error: object) -> Failed:
         text = error if isinstance(error, str) else ""
         too_long = K.CONTEXT_LENGTH if _CONTEXT_TEXT.search(text, 0, _MOST_TEXT_CHARS) else None
         return Failed(_kind_of_text(text) or too_long or K.IN_BAND_ERROR)
-    message = error.get("message")
-    text = message if isinstance(message, str) else ""
+    text = text_in(error)
     nested = decoded(text) if text.startswith(("{", "[")) else None
     if nested is not None and (inner := find_error(nested)) is not None:
         return inner
@@ -227,9 +254,13 @@ def _words(error: Mapping[str, object]) -> Iterable[object]:
     # Only "bad request" is said less clearly by its number than by any word.
     yield None if code in (400, 422) else code
     yield details.get("error_code") if isinstance(details, dict) else None
+    yield error.get("error_code")
+    yield error.get("error_type")
     yield error.get("type")
     yield error.get("status")
     yield error.get("raw_status_code")
+    yield error.get("status_code")
+    yield error.get("statusCode")
     yield code
 
 
@@ -237,7 +268,8 @@ def _kind_of_word(word: object) -> FailureKind | None:
     if isinstance(word, bool):
         return None
     if isinstance(word, int):
-        return kind_of_status(word) if word >= 400 else None
+        # Beyond these it is a service's own number.
+        return kind_of_status(word) if 400 <= word < 600 else None
     if isinstance(word, str):
         # Not `isdigit`: that is true of "²", and `int` raises on it.
         if word.isdecimal() and len(word) == 3:

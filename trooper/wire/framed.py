@@ -18,7 +18,7 @@ from trooper.core.events import Done, Event, Finish, FinishReason, Other, Receiv
 from trooper.core.framing import LineFramer, Part, SSEEvent, SSEFramer, parse_sse
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.wire.decoding import decoded, is_intricate
-from trooper.wire.faults import find_error
+from trooper.wire.faults import find_error, find_problem
 from trooper.wire.large import LargeEvent
 from trooper.wire.tolerant import DONE, read_leniently, texts_in
 
@@ -101,6 +101,8 @@ _NOTHING: Final = SSEEvent("", None)
 #: An event up to this size is read, whatever is in it.
 _SHORT_BYTES: Final = 16_384
 _MOST_LINES: Final = 2_048
+#: What an event is called that only says that somebody is there, whatever its data are.
+_SIGNS_OF_LIFE: Final = frozenset({"ping", "heartbeat", "keepalive", "keep-alive", "keep_alive"})
 
 
 @define
@@ -208,7 +210,10 @@ class EventReader(FramedReader):
 
     def _read_value(self, data: bytes, name: str, raw: bytes, *, last: bool) -> Sequence[Event]:
         read = read_leniently(data)
+        is_life = name.lower() in _SIGNS_OF_LIFE
         if read is None:
+            if is_life:
+                return (Other(),)
             if name == "error":
                 self._fail(Failed(FailureKind.IN_BAND_ERROR), raw)
                 return ()
@@ -219,6 +224,12 @@ class EventReader(FramedReader):
         if failed := find_error(read.value, name):
             self._fail(failed, raw)
             return ()
+        if is_life:
+            return (Other(),)
+        if problem := find_problem(read.value):
+            # What follows tells whether it was one; until then nobody needs to have it.
+            self._doubt = self._doubt or evolve(problem, raw=raw)
+            return (Unread(),)
         events = self._hear_slowly(read.value, name, raw)
         return (*events, Other(continuable=False)) if read.is_lossy else events
 
@@ -303,7 +314,7 @@ class EventReader(FramedReader):
         """The terminator has come. One that is none is nobody's to see: to clients it is success."""
         failed = self._not_an_end()
         if failed is not None:
-            self._fail(failed, b"")
+            self._fail(failed, failed.raw)
             return ()
         self.finished = self._terminated = True
         self.outcome = Completed()

@@ -16,9 +16,19 @@ from trooper.wire.client_side import LegNote
 _OBJECT: Final = re.compile(rb"(?:\A|[\r\n]data:|\Adata:)\s*\{\s*(\}?)")
 
 
-def comment_line(words: str) -> bytes:
-    """A comment of server-sent events; every client ignores it."""
-    return f": {words}\n\n".encode()
+#: What an event with an id of its own has in it; that words have it, too, does no harm.
+ID: Final = b"id:"
+
+
+def comment_line(words: str, *, has_ids: bool = False) -> bytes:
+    """
+    A comment of server-sent events; every client ignores it.
+
+    The empty line behind it is for those who split a stream at empty lines. Where events
+    have ids there is none: SDKs that keep the last id take each for the end of an event,
+    also of one without data, and fail on that. An empty id in front would forget theirs.
+    """
+    return f": {words}\n".encode() + (b"" if has_ids else b"\n")
 
 
 def legs_note(legs: Sequence[LegNote]) -> dict[str, object]:

@@ -106,11 +106,16 @@ def texts_in(data: bytes) -> Sequence[bytes]:
 
 
 def objects_in(raw: bytes) -> Sequence[Mapping[str, object]]:
-    """The JSON objects that one event holds: one, if it is framed as it should be, and none, if it is intricate."""
+    """
+    The JSON objects that one event holds: one, if it is framed as it should be, and
+    none, if it is intricate. Some say their type in its name.
+    """
     if is_intricate(raw):
         return ()
-    read = map(read_leniently, texts_in(parse_sse(raw).data or b""))
-    return [one.value for one in read if one is not None and isinstance(one.value, dict)]
+    sse = parse_sse(raw)
+    read = map(read_leniently, texts_in(sse.data or b""))
+    named = {"type": sse.name} if sse.name else {}
+    return [{**named, **one.value} for one in read if one is not None and isinstance(one.value, dict)]
 
 
 def is_nothing(value: object, _depth: int = 0) -> bool:
@@ -202,14 +207,19 @@ _BESIDE_TEXT: Final = frozenset({"type", "text", "id", "index", "annotations", "
 
 
 _LAST_WORD: Final = re.compile(r"[A-Za-z][a-z]*\Z")
-#: Names, by their last word, of what only belongs to an answer: its seals, where it comes from, how far it is.
-_NAMES_BESIDE: Final = frozenset(
-    {"signature", "opaque", "annotations", "citations", "references", "metadata", "status", "state"}
-)
+#: Names, by their last word, of what only belongs to an answer: where it comes from, what else is known of it.
+_NAMES_BESIDE: Final = frozenset({"annotations", "citations", "references", "metadata"})
+#: The same where it is one word: a seal, how far the answer is.
+_WORDS_BESIDE: Final = frozenset({"signature", "opaque", "status", "state"})
 #: The same where it is a number: a token's, a place, a count.
 _NUMBERS_BESIDE: Final = frozenset(
-    {"id", "index", "position", "step", "count", "tokens", "seed", "logprob", "score", "ms", "time"}
+    {
+        *("id", "index", "position", "step", "count", "tokens", "seed", "logprob", "score"),
+        *("ms", "time", "ts", "timestamp", "at"),
+    }
 )
+#: The same where it is a list of numbers.
+_LISTS_BESIDE: Final = frozenset({"ids", "tokens"})
 
 
 def unknown_in(value: Mapping[str, object], known: Iterable[str]) -> bool:
@@ -220,18 +230,45 @@ def unknown_in(value: Mapping[str, object], known: Iterable[str]) -> bool:
 def _may_say(name: str, value: object, _depth: int = 0) -> bool:
     found = _LAST_WORD.search(name)
     last_word = found[0].lower() if found else ""
-    if is_nothing(value) or last_word in _NAMES_BESIDE:
+    if is_nothing(value):
         return False
-    if isinstance(value, dict) and _depth < _MAX_DEPTH:
-        return any(_may_say(key, item, _depth + 1) for key, item in value.items())
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return not (is_number and last_word in _NUMBERS_BESIDE)
+    if last_word in _NAMES_BESIDE:
+        # Words are words, also where they are called metadata.
+        return last_word == "metadata" and isinstance(value, dict | list) and bool(words_of(value))
+    match value:
+        case dict() if _depth < _MAX_DEPTH:
+            return any(_may_say(key, item, _depth + 1) for key, item in value.items())
+        case list():
+            return not (last_word in _LISTS_BESIDE and all(map(_is_number, value)))
+        case _ if _is_number(value):
+            return last_word not in _NUMBERS_BESIDE | _WORDS_BESIDE
+        case str():
+            return last_word not in _WORDS_BESIDE
+        case _:
+            return True
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def without_repeats(said: Mapping[str, object]) -> Mapping[str, object]:
     """A message, or a delta of one, without what only repeats its content or its thinking under other names."""
     words = {text for text in (words_of(said.get("content")), reasoning_of(said)) if text}
-    return {key: value for key, value in said.items() if words_of(value) not in words}
+    return {
+        key: value for key, value in said.items() if words_of(value) not in words or not _is_only_words(value)
+    }
+
+
+def _is_only_words(value: object, _depth: int = 0) -> bool:
+    """Whether there is nothing in `value` beside what `words_of` finds in it."""
+    if isinstance(value, list):
+        return _depth < _MAX_DEPTH and all(_is_only_words(item, _depth + 1) for item in value)
+    if not isinstance(value, dict):
+        return isinstance(value, str)
+    said = next((key for key in _TEXT_KEYS if words_of(value.get(key))), "")
+    rest = {key: item for key, item in value.items() if key != said and key not in _BESIDE_TEXT}
+    return is_nothing(rest) and _depth < _MAX_DEPTH and _is_only_words(value.get(said), _depth + 1)
 
 
 def fitted(value: Mapping[str, object], struct: type[S]) -> S:

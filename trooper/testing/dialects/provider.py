@@ -129,6 +129,12 @@ class DialectProvider:
             wires = ", ".join(sorted({golden.wire for golden in dialect.goldens.values()}))
             said = f"{dialect.name} speaks {wires}; {request.method} {request.path} is none of it\n"
             return Script((Status(404, said.encode(), content_type=_PLAIN),))
+        chosen = dialect.kinds.get(self.chosen.kind)
+        if chosen is not None and chosen.wire != wire:
+            said = (
+                f"{dialect.name}/{self.chosen.kind} is said on {chosen.wire}, and {request.path} is {wire}\n"
+            )
+            return Script((Status(400, said.encode(), content_type=_PLAIN),))
         try:
             told = request.json()
         except ValueError:

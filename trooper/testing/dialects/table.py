@@ -4,12 +4,13 @@ What a row of the table is, and how a dialect's folder is read.
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from attrs import field, frozen
 
@@ -115,55 +116,116 @@ class Dialect:
         return {**self.goldens, **more}
 
 
+class BadRow(ValueError):
+    """Something in a `dialect.toml` that is not as a row has to be; the words say where and what."""
+
+
+#: The wires that a row can be on.
+SPOKEN: Final = ("openai-chat", "openai-responses", "anthropic-messages")
+#: What has to stand in a file, in a row and in a status, and what may.
+_FILE: Final[Mapping[str, type]] = {
+    **dict.fromkeys(("title", "wire", "base_url", "looked_at"), str),
+    "kinds": dict,
+    "clients": list,
+    "oddities": list,
+}
+_FILE_MAY: Final[Mapping[str, type]] = {"content_type": str, "wholes": dict, "refusals": dict}
+_SHAPE: Final[Mapping[str, type]] = {"source": str, "seen": str, "certain": bool}
+_ROW_MAY: Final[Mapping[str, type]] = {
+    **dict.fromkeys(("note", "wire", "then", "why"), str),
+    "also": list,
+    "fails": bool,
+}
+_STATUS: Final[Mapping[str, type]] = {**_SHAPE, "code": int, "body": str}
+_STATUS_MAY: Final[Mapping[str, type]] = {"note": str, "wire": str, "headers": dict, "content_type": str}
+_CALLED: Final = {str: "a text", bool: "true or false", int: "a number", list: "a list", dict: "a table"}
+
+
 def read_dialect(folder: Path) -> Dialect:
-    """Read `dialect.toml` and the bodies beside it."""
-    told = tomllib.loads((folder / "dialect.toml").read_text(encoding="utf-8"))
+    """
+    Read `dialect.toml` and the bodies beside it.
+
+    Raises:
+        BadRow: a row is not as it has to be, or its body is missing.
+    """
+    name = folder.name
+    try:
+        told = tomllib.loads((folder / "dialect.toml").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadRow(f"{name}: {error}") from None
+    _check(name, told, _FILE, _FILE_MAY)
     wire = told["wire"]
+    shared = dict(told.get("refusals", {}))
+    statuses = shared.pop("statuses", [])
     return Dialect(
-        name=folder.name,
+        name=name,
         title=told["title"],
         wire=wire,
         base_url=told["base_url"],
         content_type=told.get("content_type", "text/event-stream; charset=utf-8"),
         looked_at=told["looked_at"],
         goldens={
-            kind: _golden(folder / f"{kind}.sse", kind, {"wire": wire, **row})
+            kind: _golden(folder / f"{kind}.sse", f"{name}, kinds.{kind}", {"wire": wire, **row})
             for kind, row in told["kinds"].items()
         },
         wholes={
-            kind: _golden(folder / f"{kind}.json", kind, {"wire": wire, **row})
+            kind: _golden(folder / f"{kind}.json", f"{name}, wholes.{kind}", {"wire": wire, **row})
             for kind, row in told.get("wholes", {}).items()
         },
-        refusals=tuple(_refusals(wire, **told.get("refusals", {"statuses": ()}))),
+        refusals=tuple(
+            _refusal(f"{name}, refusals.statuses[{number}]", {"wire": wire, **shared, **status})
+            for number, status in enumerate(statuses)
+        ),
         clients=tuple(told["clients"]),
         oddities=tuple(told["oddities"]),
     )
 
 
-def _golden(file: Path, kind: str, row: Mapping[str, Any]) -> Golden:
+def _check(where: str, told: Mapping[str, Any], needed: Mapping[str, type], may: Mapping[str, type]) -> None:
+    known = {**needed, **may}
+    for key, value in told.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            guess = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            raise BadRow(f"{where}: there is no key {key!r}; {guess}")
+        if type(value) is not known[key]:
+            raise BadRow(f"{where}: {key!r} has to be {_CALLED[known[key]]}")
+    for key in needed:
+        if key not in told:
+            raise BadRow(f"{where}: {key!r} is missing")
+    if told["wire"] not in SPOKEN:
+        raise BadRow(f"{where}: there is no wire {told['wire']!r}; there are {', '.join(SPOKEN)}")
+
+
+def _golden(file: Path, where: str, row: Mapping[str, Any]) -> Golden:
+    _check(where, row, _SHAPE, _ROW_MAY)
     more = dict(row)
+    then = more.pop("then", Then.CONTINUED.value)
+    words = [one.value for one in Then]
+    if then not in words:
+        raise BadRow(f"{where}: there is no then = {then!r}; there are {', '.join(words)}")
+    if (then == Then.CONTINUED.value) == bool(more.get("why")):
+        raise BadRow(f"{where}: what is not {Then.CONTINUED.value} has its 'why', and nothing else has")
+    if not file.is_file():
+        raise BadRow(f"{where}: there is no {file.name} beside dialect.toml")
     return Golden(
         dialect=file.parent.name,
-        kind=kind,
+        kind=file.stem,
         body=file.read_bytes(),
         is_certain=more.pop("certain"),
         is_healthy=not more.pop("fails", False),
         also=tuple(more.pop("also", ())),
-        then=Then(more.pop("then", "continued")),
+        then=Then(then),
         **more,
     )
 
 
-def _refusals(wire: str, statuses: list[dict[str, Any]], **shared: Any) -> list[Refusal]:
-    rows = []
-    for status in statuses:
-        more = {"wire": wire, **shared, **status}
-        rows.append(
-            Refusal(
-                body=more.pop("body").encode(),
-                headers=tuple(more.pop("headers", {}).items()),
-                is_certain=more.pop("certain"),
-                **more,
-            )
-        )
-    return rows
+def _refusal(where: str, row: Mapping[str, Any]) -> Refusal:
+    _check(where, row, _STATUS, _STATUS_MAY)
+    more = dict(row)
+    return Refusal(
+        body=more.pop("body").encode(),
+        headers=tuple(more.pop("headers", {}).items()),
+        is_certain=more.pop("certain"),
+        **more,
+    )

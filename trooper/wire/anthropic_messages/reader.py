@@ -34,7 +34,6 @@ from attrs import define, field
 from trooper.core.events import (
     Begin,
     Event,
-    FinishReason,
     Other,
     PartEnd,
     Reasoning,
@@ -46,19 +45,10 @@ from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Failed, FailureKind
 from trooper.core.tool_calls import MOST_CALLS
 from trooper.wire.decoding import arguments_said
+from trooper.wire.finishes import is_error_finish, reason_of
 from trooper.wire.framed import EMPTY, EventReader
 from trooper.wire.large import LargeEvent
 from trooper.wire.tolerant import fitted, is_nothing, unknown_in, words_of
-
-FINISHES: Final = {
-    "end_turn": FinishReason.STOP,
-    "stop_sequence": FinishReason.STOP,
-    "pause_turn": FinishReason.STOP,
-    "max_tokens": FinishReason.LENGTH,
-    "model_context_window_exceeded": FinishReason.LENGTH,
-    "tool_use": FinishReason.TOOL_CALLS,
-    "refusal": FinishReason.CONTENT_FILTER,
-}
 
 
 class Counts(msgspec.Struct):
@@ -167,7 +157,7 @@ class MessagesReader(EventReader):
             case "message_start":
                 return self._begin(event.message or _Message())
             case "message_delta":
-                return self._read_end(event)
+                return self._read_end(event, raw)
             case "message_stop":
                 return self._stop(raw)
             case "ping":
@@ -195,8 +185,8 @@ class MessagesReader(EventReader):
 
     def _hear_large(self, event: LargeEvent) -> Sequence[Event]:
         match event.type:
-            case "message_delta" if event.finish:
-                reason = FINISHES.get(event.finish, FinishReason.STOP)
+            case "message_delta" if event.finish and not is_error_finish(event.finish):
+                reason = reason_of(event.finish)
                 return (self._finish(reason, event.finish, beside_content=False),)
             case "message_stop":
                 return self._stop(b"")
@@ -296,7 +286,7 @@ class MessagesReader(EventReader):
         late = [index for index in calls if index not in self._with_arguments]
         return [event for index in late for event in self._say_arguments(index, self._inputs[index])]
 
-    def _read_end(self, event: _Event) -> list[Event]:
+    def _read_end(self, event: _Event, raw: bytes) -> list[Event]:
         events = self._unstopped()
         counts = event.usage
         if counts is not None and counts.output_tokens is not None:
@@ -306,8 +296,11 @@ class MessagesReader(EventReader):
         if not word or self._ended:
             self._gave_no_reason = event.delta is not None
             return events or [Other()]
+        if is_error_finish(word):
+            self._fail(Failed(FailureKind.IN_BAND_ERROR), raw)
+            return []
         # A turn that pauses has nothing to say and is no failure.
-        reason = FINISHES.get(word, FinishReason.STOP)
+        reason = reason_of(word)
         self._has_content = self._has_content or word == "pause_turn"
         return [*events, self._finish(reason, word, beside_content=False)]
 

@@ -42,10 +42,12 @@ from trooper.core.events import (
 from trooper.core.framing import parse_sse
 from trooper.wire.anthropic_messages.error import error_body
 from trooper.wire.client_side import LegNote, Trouble
-from trooper.wire.notes import comment_line, legs_note, with_note
+from trooper.wire.notes import ID, comment_line, legs_note, with_note
 from trooper.wire.tolerant import objects_in
 
 _encode: Final = msgspec.json.Encoder().encode
+#: In the start of a block.
+_STARTS: Final = b"content_block_start"
 #: The API takes no other characters in the id of a call.
 _NOT_IN_IDS: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
@@ -83,12 +85,13 @@ class MessagesVoice:
     model: str
     fallback_block: bool = False
     content_type: bytes = b"text/event-stream; charset=utf-8"
+    _has_ids: bool = field(default=False, init=False)
     _started: bool = field(default=False, init=False)
     _has_model: bool = field(default=False, init=False)
     # The open block's kind, or nothing; the index of the next block.
     _open: str = field(default="", init=False)
     # Blocks that are open beside that one: some providers say several at once.
-    _beside: list[int] = field(factory=list, init=False)
+    _beside: dict[int, None] = field(factory=dict, init=False)
     _next: int = field(default=0, init=False)
     _call: int = field(default=-1, init=False)
     _reason: FinishReason | None = field(default=None, init=False)
@@ -104,9 +107,10 @@ class MessagesVoice:
         Only the finishing event of an answer that did not come from the first
         target is changed: it gets the note about the legs.
         """
+        self._has_ids = self._has_ids or ID in received.raw
         events = received.events
-        if len(events) == 1 and isinstance(events[0], Text | Reasoning):
-            # Nearly every event; what it says about the blocks is known.
+        if len(events) == 1 and isinstance(events[0], Text | Reasoning) and _STARTS not in received.raw:
+            # Nearly every event; what it says about the blocks is known. Some put words into a block's start.
             return received.raw
         self._learn(received)
         if legs and any(isinstance(e, Finish) for e in events):
@@ -145,14 +149,14 @@ class MessagesVoice:
             index, block = value.get("index"), value.get("content_block")
             if value.get("type") == "content_block_start" and isinstance(block, dict):
                 if self._open and index != self._next - 1:
-                    self._beside.append(self._next - 1)
+                    self._beside[self._next - 1] = None
                 self._open = str(block.get("type") or "text")
                 self._next = (index if isinstance(index, int) else self._next) + 1
                 self._call += self._open == "tool_use"
             elif value.get("type") == "content_block_stop":
-                if index in self._beside:
-                    self._beside.remove(index)
-                else:
+                if isinstance(index, int) and index in self._beside:
+                    del self._beside[index]
+                elif not isinstance(index, int) or index == self._next - 1:
                     self._open = ""
 
     def speak(self, events: Sequence[Event]) -> bytes:
@@ -231,7 +235,7 @@ class MessagesVoice:
 
     def hand_over(self, words: str, said: str, next_said: str) -> bytes:
         """Tell of the seam: a comment, and the API's own block if that is wanted."""
-        out = comment_line(words)
+        out = comment_line(words, has_ids=self._has_ids)
         # A call that is open must not be closed by it: a closed one is run.
         if not self.fallback_block or not said or not next_said or self._open == "tool_use":
             return out
@@ -243,7 +247,7 @@ class MessagesVoice:
         if self._finish_said or self._terminated or self._reason is not None:
             return b""
         self._reason, self._legs = reason, legs
-        beside, self._beside = self._beside, []
+        beside, self._beside = self._beside, {}
         return self._start() + self._close_block() + b"".join(map(_stop, beside))
 
     @property
@@ -294,7 +298,7 @@ class MessagesVoice:
     def keep_alive(self) -> bytes:
         """The wire's own `ping`, once the message has begun."""
         if not self._started:
-            return comment_line("trooper keep-alive")
+            return comment_line("trooper keep-alive", has_ids=self._has_ids)
         return _event("ping", {"type": "ping"})
 
 

@@ -20,8 +20,8 @@ from trooper.core.events import (
 )
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.core.tool_calls import MOST_CALLS
-from trooper.wire.anthropic_messages.reader import FINISHES
 from trooper.wire.decoding import arguments_text
+from trooper.wire.finishes import is_error_finish, reason_of
 from trooper.wire.framed import ENDED_EMPTY
 from trooper.wire.tolerant import content_of, is_nothing, text_of, words_of
 from trooper.wire.whole import counted, whole_object
@@ -47,7 +47,9 @@ def read_whole(body: bytes) -> tuple[Received, Outcome]:
     content = value.get("content")
     events = _events(content if isinstance(content, list) else [content])
     word = text_of(value.get("stop_reason"))
-    reason = FINISHES.get(word, FinishReason.STOP)
+    if is_error_finish(word):
+        return nothing, Failed(FailureKind.IN_BAND_ERROR)
+    reason = reason_of(word)
     usage = value.get("usage")
     counts = usage if isinstance(usage, dict) else {}
     told = counted(counts.get("output_tokens"))

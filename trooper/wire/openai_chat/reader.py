@@ -35,7 +35,6 @@ from attrs import define, field
 from trooper.core.events import (
     Begin,
     Event,
-    FinishReason,
     Other,
     Reasoning,
     Refusal,
@@ -47,10 +46,10 @@ from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Failed, FailureKind, Outcome
 from trooper.wire.calls import CallPieces
 from trooper.wire.decoding import arguments_said
-from trooper.wire.faults import ERROR_FINISHES
+from trooper.wire.finishes import is_error_finish, reason_of
 from trooper.wire.framed import EventReader
 from trooper.wire.large import LargeEvent
-from trooper.wire.openai_chat.keys import CHUNK_KEYS, DELTA_KEYS, FINISHES
+from trooper.wire.openai_chat.keys import CHUNK_KEYS, DELTA_KEYS
 from trooper.wire.tolerant import (
     DONE,
     fitted,
@@ -71,8 +70,10 @@ class _ToolCall(msgspec.Struct):
     index: int | None = None
     id: str | None = None
     function: _Function | None = None
-    # Its input is no JSON; whoever has one takes the slow road.
+    # Its input is no JSON; whoever has one takes the slow road, as one without a function around it does.
     custom: None = None
+    name: None = None
+    arguments: None = None
 
 
 class _Delta(msgspec.Struct, forbid_unknown_fields=True):
@@ -93,9 +94,10 @@ class _Choice(msgspec.Struct):
     index: int = 0
     delta: _Delta | None = None
     finish_reason: str | None = None
-    # Of other kinds of answers; whoever sends them here takes the slow road.
+    # Of other kinds of answers, or a failure; whoever sends them here takes the slow road.
     message: None = None
     text: None = None
+    error: None = None
 
 
 class _Details(msgspec.Struct):
@@ -111,16 +113,19 @@ class _Counts(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     choices: list[_Choice]
     id: str = ""
-    created: int = 0
+    # SambaNova's is a fraction.
+    created: int | float = 0
     model: str = ""
     usage: _Counts | None = None
     # Any of these present sends the event down the slow road.
     error: None = None
     x_groq: None = None
+    diffusion_meta: None = None
     object: str = ""
 
 
 _decode_chunk: Final = msgspec.json.Decoder(_Chunk).decode
+_MAX_TIME_S: Final = 1e12
 
 
 @define
@@ -171,7 +176,9 @@ class ChatReader(EventReader):
         if has_role or (not self._begun and chunk.id):
             # Azure's first chunk has no choices and an empty id: not yet the answer's.
             self._begun = True
-            events.append(Begin(chunk.id, chunk.created, chunk.model, has_role))
+            # What is no time at all compares with nothing.
+            created = int(chunk.created) if 0 <= chunk.created < _MAX_TIME_S else 0
+            events.append(Begin(chunk.id, created, chunk.model, has_role))
 
     def _count(self, counts: _Counts, events: list[Event]) -> None:
         # Some count the thinking, which nobody was shown, and nothing else.
@@ -202,14 +209,14 @@ class ChatReader(EventReader):
             if index not in self._ended_choices:
                 self._open_choices.add(index)
             return
-        if word in ERROR_FINISHES:
+        if is_error_finish(word):
             self._fail(Failed(FailureKind.IN_BAND_ERROR), raw)
             return
         self._open_choices.discard(index)
         self._ended_choices.add(index)
         if self._open_choices or len(self._ended_choices) < self.choices or self._ended:
             return
-        events.append(self._finish(FINISHES.get(word, FinishReason.STOP), word, beside_content=bool(said)))
+        events.append(self._finish(reason_of(word), word, beside_content=bool(said)))
 
     def _read_delta(self, delta: _Delta, events: list[Event]) -> None:
         thinking = delta.reasoning_content or delta.reasoning
@@ -248,9 +255,9 @@ class ChatReader(EventReader):
 
     def _hear_large(self, event: LargeEvent) -> Sequence[Event]:
         word = event.finish
-        if not word or word in ERROR_FINISHES:
+        if not word or is_error_finish(word):
             return ()
-        return (self._finish(FINISHES.get(word, FinishReason.STOP), word, beside_content=True),)
+        return (self._finish(reason_of(word), word, beside_content=True),)
 
     # -- the slow road -----------------------------------------------------------
 
@@ -270,6 +277,8 @@ class ChatReader(EventReader):
             index, word = choice.get("index"), choice.get("finish_reason")
             index = index if type(index) is int else fitted({"index": index}, _Choice).index
             said = self._said_slowly(choice)
+            if said and _is_draft(value):
+                said.append(Other(continuable=False))
             self._hear_choice(index, said, word if isinstance(word, str) else "", events, raw)
         if not events and any(not is_nothing(delta.get("reasoning_details")) for delta in deltas):
             # A thought that is sealed: nobody hears it, and it takes as long.
@@ -313,12 +322,18 @@ class ChatReader(EventReader):
         return said
 
     def _calls_slowly(self, calls: object, said: list[Event]) -> bool:
-        """Take in the calls of a delta; returns whether some of them are not understood."""
+        """
+        Take in the calls of a delta; returns whether some of them are not understood.
+
+        Text Generation Inference had one in place of a list.
+        """
         unknown = False
+        # One alone is told by its function: there are other objects, too.
+        one = isinstance(calls, dict) and isinstance(calls.get("function"), dict)
         for call in calls if isinstance(calls, list) else (calls,):
             if is_nothing(call):
                 continue
-            if isinstance(calls, list) and isinstance(call, dict) and _is_function(call):
+            if (one or isinstance(calls, list)) and isinstance(call, dict) and _is_function(call):
                 read, (name, arguments) = fitted(call, _ToolCall), _function_of(call)
                 said += self._piece(read.index, read.id or "", name, arguments)
             else:
@@ -346,7 +361,15 @@ class ChatReader(EventReader):
 
 
 def _is_function(call: Mapping[str, object]) -> bool:
-    return isinstance(call.get("function"), dict | None) and is_nothing(call.get("custom"))
+    function = call.get("function")
+    beside = ("custom",) if isinstance(function, dict) else ("custom", "name", "arguments")
+    return isinstance(function, dict | None) and all(is_nothing(call.get(name)) for name in beside)
+
+
+def _is_draft(chunk: Mapping[str, object]) -> bool:
+    """Whether a chunk says the whole text anew, as models do that write all of it at once, over and over."""
+    meta = chunk.get("diffusion_meta")
+    return isinstance(meta, dict) and not is_nothing(meta.get("diffusion_content"))
 
 
 def _function_of(call: Mapping[str, object]) -> tuple[str, str]:

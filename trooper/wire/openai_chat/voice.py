@@ -40,7 +40,7 @@ from trooper.core.events import (
 from trooper.core.framing import parse_sse
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
-from trooper.wire.notes import comment_line, legs_note, with_note
+from trooper.wire.notes import ID, comment_line, legs_note, with_note
 from trooper.wire.openai_error import error_body
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -78,6 +78,7 @@ class ChatVoice:
     model: str
     wants_usage: bool = False
     content_type: bytes = b"text/event-stream; charset=utf-8"
+    _has_ids: bool = field(default=False, init=False)
     _named: bool = field(default=False, init=False)
     _has_model: bool = field(default=False, init=False)
     _role_said: bool = field(default=False, init=False)
@@ -93,6 +94,7 @@ class ChatVoice:
         Only the finishing event of an answer that did not come from the first
         target is changed: it gets the note about the legs.
         """
+        self._has_ids = self._has_ids or ID in received.raw
         for event in received.events:
             match event:
                 case Text() | Reasoning() | Refusal() | ToolCallDelta():
@@ -177,7 +179,7 @@ class ChatVoice:
             "object": "chat.completion.chunk",
             "created": self.created,
             "model": self.model,
-            # Not the provider's words. SDKs that demand the key read a chunk without it as no chunk.
+            # Not the provider's words; nor is it said whose. SDKs that demand the key read a chunk without it as no chunk.
             "system_fingerprint": "fp_other",
             "choices": choices,
         }
@@ -237,8 +239,8 @@ class ChatVoice:
 
     def hand_over(self, words: str, said: str, next_said: str) -> bytes:
         """A comment; who said what is told with the finish."""
-        return comment_line(words)
+        return comment_line(words, has_ids=self._has_ids)
 
     def keep_alive(self) -> bytes:
         """A comment: this wire has nothing else that says nothing."""
-        return comment_line("trooper keep-alive")
+        return comment_line("trooper keep-alive", has_ids=self._has_ids)

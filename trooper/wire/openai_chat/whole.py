@@ -17,7 +17,6 @@ from trooper.core.events import (
     Done,
     Event,
     Finish,
-    FinishReason,
     NextChoice,
     Other,
     Received,
@@ -27,9 +26,9 @@ from trooper.core.events import (
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.core.tool_calls import MOST_CALLS
 from trooper.wire.decoding import arguments_said
-from trooper.wire.faults import ERROR_FINISHES
+from trooper.wire.finishes import is_error_finish, reason_of
 from trooper.wire.framed import ENDED_EMPTY
-from trooper.wire.openai_chat.keys import FINISHES, MESSAGE_KEYS
+from trooper.wire.openai_chat.keys import MESSAGE_KEYS
 from trooper.wire.tolerant import (
     content_of,
     is_nothing,
@@ -60,12 +59,12 @@ def read_whole(body: bytes) -> tuple[Received, Outcome]:
     if choices is None:
         return nothing, Failed(FailureKind.BAD_FRAME)
     words = [text_of(choice.get("finish_reason")) for choice in choices]
-    if any(word in ERROR_FINISHES for word in words):
+    if any(map(is_error_finish, words)):
         return nothing, Failed(FailureKind.IN_BAND_ERROR)
     usage = value.get("usage")
     counts = usage if isinstance(usage, dict) else {}
     said = [_said(choice) for choice in choices]
-    if not any(said) and all(word in _EMPTY_FINISHES for word in words):
+    if not any(said) and all(word.lower() in _EMPTY_FINISHES for word in words):
         # One who was paid for and gave a reason had nothing to say; of all others nobody knows.
         if not any(words) or not counted(counts.get("completion_tokens")):
             return nothing, ENDED_EMPTY
@@ -95,7 +94,7 @@ def _choices(value: Mapping[str, object]) -> list[Mapping[str, object]] | None:
 
 
 def _finish(word: str) -> Finish:
-    return Finish(FINISHES.get(word, FinishReason.STOP), word)
+    return Finish(reason_of(word), word)
 
 
 def _said(choice: Mapping[str, object]) -> list[Event]:

@@ -55,6 +55,10 @@ class ItemCalls:
         known, call_id = self._at.get(at), item.call_id or item.id
         return known is not None and bool(call_id and known.id) and call_id != known.id
 
+    def place_of(self, item: Item) -> int | None:
+        """Where the call has begun that an item is, by its id."""
+        return self._by_id.get(item.call_id) if item.call_id else None
+
     def places(self, items: Sequence[Item]) -> list[int | None]:
         """
         Where the calls that items are have begun: by their ids, and else by what they say.

@@ -8,13 +8,13 @@ response) says what the deltas said.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from attrs import define, field
 
 from trooper.wire.decoding import arguments_said
-from trooper.wire.openai_responses.shapes import AROUND_PARTS
+from trooper.wire.openai_responses.shapes import AROUND_PARTS, thought_part
 from trooper.wire.tolerant import words_of
 
 #: What the deltas of a part are called, by its kind.
@@ -24,22 +24,59 @@ TOLD: Final[Mapping[str, str]] = {
     "summary_text": "response.reasoning_summary_text",
     "reasoning_text": "response.reasoning_text",
 }
-#: Of more items that were begun and not ended the oldest are forgotten: each event is looked for among them.
-_MOST_LEFT: Final = 64
 _PART_BEGINS: Final = frozenset(f"response.{name}.added" for name in AROUND_PARTS)
 _PART_ENDS: Final = frozenset(f"response.{name}.done" for name in AROUND_PARTS)
-#: The kind of a part by the name of its deltas.
-PART_OF: Final[Mapping[str, str]] = {f"{name}.delta": kind for kind, name in TOLD.items()}
+#: The kind of a part by the name of its deltas, and by the name of what repeats them as a whole.
+_FILLED: Final[Mapping[str, str]] = {f"{name}.delta": kind for kind, name in TOLD.items()}
+_WHOLE: Final[Mapping[str, str]] = {f"{name}.done": kind for kind, name in TOLD.items()}
+_CALL_GROWS: Final = "response.function_call_arguments.delta"
+_CALL_TOLD: Final = "response.function_call_arguments.done"
+
+
+@define
+class Part:
+    """
+    A part of an item: `pieces` is what it has said.
+
+    `told` is true once that was said as a whole: nothing can be added to it then.
+    `ended` is what the part was when it ended.
+    """
+
+    kind: str
+    index: int
+    pieces: list[str] = field(factory=list)
+    told: bool = False
+    ended: Mapping[str, object] | None = None
+
+    @property
+    def said(self) -> str:
+        """What the part has said."""
+        return "".join(self.pieces)
+
+    def tell(self, whole: str) -> None:
+        """It is said as a whole; nothing is no word."""
+        self.pieces, self.told = [whole or self.said], True
+
+    def value(self) -> Mapping[str, object]:
+        """The part as it ended, or as it stands."""
+        if self.ended is not None:
+            return self.ended
+        match self.kind:
+            case "output_text":
+                return {"type": "output_text", "text": self.said, "annotations": [], "logprobs": []}
+            case "refusal":
+                return {"type": "refusal", "refusal": self.said}
+            case kind:
+                return {"type": kind, "text": self.said}
 
 
 @define
 class OpenItem:
     """
-    The item that is being said.
+    An item that is being said.
 
-    `part` is the kind of the open part, or nothing between parts; `pieces` is
-    what that part, or a call's arguments, has said. `told` is true once that
-    was said as a whole: nothing can be added to it then.
+    `part` is the one that was said last, if it has not ended; others may be open beside it.
+    `pieces` and `told` are of a call's arguments what they are of a part.
     """
 
     kind: str
@@ -47,30 +84,59 @@ class OpenItem:
     output_index: int
     name: str = ""
     call_id: str = ""
-    part: str = ""
-    part_index: int = -1
-    pieces: list[str] = field(factory=list)
-    told: bool = False
-    parts: list[Mapping[str, object]] = field(factory=list)
+    number: int = field(default=-1, init=False)
+    part: Part | None = field(default=None, init=False)
+    parts: list[Part] = field(factory=list, init=False)
+    pieces: list[str] = field(factory=list, init=False)
+    told: bool = field(default=False, init=False)
+    # By their places; the last one, where several have the same.
+    _placed: dict[tuple[bool, int], Part] = field(factory=dict, init=False)
+    _open_parts: dict[int, Part] = field(factory=dict, init=False)
 
-    def begin_part(self, kind: str) -> None:
-        """The next part begins."""
-        self.part, self.part_index, self.pieces, self.told = kind, self.part_index + 1, [], False
+    def begin_part(self, kind: str, index: int | None = None) -> Part:
+        """A part begins: there, or behind the others."""
+        if index is None:
+            index = sum(_is_summary(part.kind) == _is_summary(kind) for part in self.parts)
+        self.part = Part(kind, index)
+        self.parts.append(self.part)
+        self._placed[_is_summary(kind), index] = self._open_parts[id(self.part)] = self.part
+        return self.part
+
+    def end_part(self, part: Part, value: Mapping[str, object]) -> None:
+        """A part ends, and is `value`."""
+        part.ended = value
+        self._open_parts.pop(id(part), None)
+        if self.part is part:
+            self.part = None
+
+    def part_at(self, kind: str, index: int | None) -> Part:
+        """The open part of this kind there; it begins, if nobody has begun it."""
+        part = self.find_part(kind, index)
+        if part is None or part.ended is not None:
+            return self.begin_part(kind, index)
+        self.part = part
+        return part
+
+    def find_part(self, kind: str, index: int | None) -> Part | None:
+        """The part of this kind there, open or not; the last one, if nobody says where."""
+        last = self.part or next(reversed(self.parts), None)
+        part = last if index is None else self._placed.get((_is_summary(kind), index))
+        return part if part is not None and part.kind == kind else None
+
+    @property
+    def open_parts(self) -> list[Part]:
+        """Those that have not ended."""
+        return list(self._open_parts.values())
+
+    @property
+    def sole_part(self) -> Part | None:
+        """The open part, if it is the only one."""
+        return self.part if len(self._open_parts) == 1 else None
 
     @property
     def said(self) -> str:
-        """What the open part has said."""
+        """The arguments so far."""
         return "".join(self.pieces)
-
-    def part_value(self) -> dict[str, object]:
-        """The open part as it stands."""
-        match self.part:
-            case "output_text":
-                return {"type": "output_text", "text": self.said, "annotations": [], "logprobs": []}
-            case "refusal":
-                return {"type": "refusal", "refusal": self.said}
-            case kind:
-                return {"type": kind, "text": self.said}
 
     def value(self, status: str) -> dict[str, object]:
         """The item as it stands."""
@@ -81,12 +147,12 @@ class OpenItem:
                     "type": "message",
                     "status": status,
                     "role": "assistant",
-                    "content": list(self.parts),
+                    "content": [part.value() for part in self.parts],
                 }
             case "reasoning":
                 # What was summed up may stand beside the summary.
-                thought = [part for part in self.parts if part.get("type") == "reasoning_text"]
-                summary = [part for part in self.parts if part.get("type") != "reasoning_text"]
+                thought = [part.value() for part in self.parts if part.kind == "reasoning_text"]
+                summary = [part.value() for part in self.parts if part.kind != "reasoning_text"]
                 more = {"content": thought} if thought else {}
                 return {"id": self.id, "type": "reasoning", "summary": summary, **more}
             case _:
@@ -105,14 +171,19 @@ class Items:
     """
     All items of the response, in the order in which they began.
 
-    Each is known by its id: some providers give all of them one index. Some begin an
-    item before they have ended the last one; those are in `left`.
+    Some providers begin an item before they have ended the last one, give all of them one
+    index or one id, change an id, or name neither. So an item is known by both, then by its
+    place, then by its id. `open` is the one that began last, if it has not ended.
     """
 
     open: OpenItem | None = field(default=None, init=False)
-    left: list[OpenItem] = field(factory=list, init=False)
+    # By their numbers; the same by all that they are known by.
+    _begun: dict[int, OpenItem] = field(factory=dict, init=False)
+    _known: dict[object, dict[int, OpenItem]] = field(factory=dict, init=False)
     # Of each item what it is at its end; nothing until then.
-    _values: dict[str, Mapping[str, object] | None] = field(factory=dict, init=False)
+    _values: list[Mapping[str, object] | None] = field(factory=list, init=False)
+    # Which number those that have ended had.
+    _ended: dict[object, int] = field(factory=dict, init=False)
     _next: int = field(default=0, init=False)
 
     def next_index(self) -> int:
@@ -122,95 +193,178 @@ class Items:
 
     def output(self) -> list[Mapping[str, object]]:
         """The items that are whole, in order."""
-        return [value for value in self._values.values() if value is not None]
+        return [value for value in self._values if value is not None]
+
+    @property
+    def left(self) -> list[OpenItem]:
+        """All that have not ended."""
+        return list(self._begun.values())
+
+    @property
+    def sole(self) -> OpenItem | None:
+        """The open item, if no other was left open before it."""
+        return self.open if len(self._begun) == 1 else None
 
     def begin(self, item: OpenItem) -> None:
         """The next item begins."""
-        self.left += [] if self.open is None else [self.open]
-        del self.left[:-_MOST_LEFT]
-        self.open = item
-        self._values.setdefault(item.id, None)
+        item.number = len(self._values)
+        self._values.append(None)
+        self._begun[item.number] = self.open = item
+        for key in _keys(item.output_index, item.id):
+            self._known.setdefault(key, {})[item.number] = item
 
-    def end(self, item_id: str, value: Mapping[str, object]) -> None:
+    def end(self, item: OpenItem, value: Mapping[str, object]) -> None:
         """An item ends, and is `value` now."""
-        self.left = [item for item in self.left if item.id != item_id]
-        if self.open is not None and self.open.id == item_id:
+        del self._begun[item.number]
+        for key in _keys(item.output_index, item.id):
+            del self._known[key][item.number]
+        if self.open is item:
             self.open = None
-        self._values[item_id] = value
+        self._values[item.number] = value
+        for name in (item.id, value.get("id")):
+            self._ended[item.output_index, name, value.get("call_id")] = item.number
 
     def learn(self, value: Mapping[str, object]) -> None:
         """Take in one forwarded event that gives the answer its shape."""
         item = value.get("item")
         match value.get("type"):
             case "response.output_item.added" if isinstance(item, dict):
-                index = _index(value, self._next)
-                self._next = max(self._next, index + 1)
-                name, call_id = (str(item.get(key) or "") for key in ("name", "call_id"))
-                self.begin(OpenItem(str(item.get("type")), self._id_of(item), index, name, call_id))
+                self._learn_begin(_index(value, self._next), item)
             case "response.output_item.done" if isinstance(item, dict):
-                index = _index(value, self._next if self.open is None else self.open.output_index)
-                self._next = max(self._next, index + 1)
-                ended = self._find({"item_id": item.get("id"), "output_index": index})
-                self.end(self._id_of(item) if ended is None else ended.id, item)
-            case str(name):
-                told = self._find(value) or self.open
-                if told is None and name in PART_OF:
-                    told = self._begin_unsaid(PART_OF[name], value)
-                if told is not None:
-                    _learn_of(told, name, value)
+                self._learn_end(_index(value, -1), item)
+            case str(name) if _filled(name) or _whole(name) or name in _PART_BEGINS or name in _PART_ENDS:
+                _learn_part(self._about(name, value), name, value)
+            case str(name) if name in (_CALL_GROWS, _CALL_TOLD):
+                call = self._find(_index(value, -1), value.get("item_id")) or self.open
+                if call is not None and call.kind == "function_call":
+                    _learn_arguments(call, name, value)
             case _:
                 pass
 
-    def _find(self, value: Mapping[str, object]) -> OpenItem | None:
+    def _learn_begin(self, index: int, item: Mapping[str, object]) -> None:
+        self._next = max(self._next, index + 1)
+        kind, told_id, name, call_id = (str(item.get(key) or "") for key in ("type", "id", "name", "call_id"))
+        known = self._last((index, told_id)) if told_id else None
+        if known is not None and (known.kind, known.call_id) == (kind, call_id):
+            # Said twice.
+            self.open, known.name = known, known.name or name
+        else:
+            self.begin(OpenItem(kind, told_id or self._new_id(kind), index, name, call_id))
+
+    def _learn_end(self, told: int, item: Mapping[str, object]) -> None:
+        begun = self._find(told, item.get("id"))
+        if begun is None and told < 0:
+            begun = self.open
+        if begun is not None and begun.kind != item.get("type", begun.kind):
+            # Another that has the same place, and that nobody began.
+            begun = None
+        index = told if told >= 0 else (self._next if begun is None else begun.output_index)
+        self._next = max(self._next, index + 1)
+        if begun is not None:
+            silent = begun.kind == "message" and not words_of(item.get("content"))
+            is_lost = silent and any(part.said for part in begun.parts)
+            self.end(begun, {**item, "content": begun.value("")["content"]} if is_lost else item)
+            return
+        key = (index, item.get("id"), item.get("call_id"))
+        number = self._ended.setdefault(key, len(self._values))
+        if number == len(self._values):
+            self._values.append(item)
+        else:
+            self._values[number] = item
+
+    def _find(self, index: int, told_id: object) -> OpenItem | None:
         """The open item that an event is about: by its place; by its id, where several share one, or none is there."""
-        begun = [*self.left, self.open] if self.open is not None else self.left
-        here = [item for item in begun if item.output_index == _index(value, -1)]
-        named = [item for item in here or begun if item.id == value.get("item_id")]
-        return next(reversed(named or here), None)
+        found = (self._last(key) for key in ((index, told_id), index, told_id))
+        return next((item for item in found if item is not None), None)
 
-    def _id_of(self, item: Mapping[str, object]) -> str:
-        return str(item.get("id") or f"#{len(self._values)}")
+    def _last(self, key: object) -> OpenItem | None:
+        known = self._known.get(key)
+        return next(reversed(known.values()), None) if known else None
 
-    def _begin_unsaid(self, part: str, value: Mapping[str, object]) -> OpenItem:
-        """Some fill an item that they never began."""
+    def _about(self, name: str, value: Mapping[str, object]) -> OpenItem:
+        """The item that a part is of. Some fill one that they never began."""
+        part = value.get("part")
+        told = str(part.get("type")) if isinstance(part, dict) else ""
+        kind = "message" if (_filled(name) or _whole(name) or told) in _OF_MESSAGE else "reasoning"
+        found = self._find(_index(value, -1), value.get("item_id"))
+        is_placed = _index(value, -1) >= 0 or bool(value.get("item_id"))
+        last = self.open if found is None and not is_placed else found
+        if last is not None and last.kind == kind:
+            return last
         index = _index(value, self._next)
         self._next = max(self._next, index + 1)
-        kind, prefix = ("message", "msg") if part in ("output_text", "refusal") else ("reasoning", "rs")
-        item = OpenItem(kind, str(value.get("item_id") or f"{prefix}_trooper_{index}"), index)
+        item = OpenItem(kind, str(value.get("item_id") or self._new_id(kind)), index)
         self.begin(item)
         return item
 
+    def _new_id(self, kind: str) -> str:
+        prefix = {"message": "msg", "reasoning": "rs"}.get(kind, "fc")
+        return f"{prefix}_trooper_{len(self._values)}"
 
-def _learn_of(item: OpenItem, name: str, value: Mapping[str, object]) -> None:
-    """Take in one forwarded event about an item that is open."""
-    part = value.get("part")
-    match name:
-        case _ if name in _PART_BEGINS:
-            if isinstance(part, dict):
-                item.begin_part(str(part.get("type")))
-        case _ if name in _PART_ENDS:
-            if isinstance(part, dict):
-                item.parts.append(part)
-                item.part = ""
-        case _ if name in PART_OF:
-            if not item.part:
-                # Some begin no part before they fill it.
-                item.begin_part(PART_OF[name])
-            item.pieces.append(words_of(value.get("delta")))
-        case "response.function_call_arguments.delta":
-            item.pieces.append(arguments_said(value.get("delta")))
-        case _ if name.endswith(".done"):
-            whole = value.get("text", value.get("refusal", value.get("arguments")))
-            if whole is None:
-                return
-            if item.kind == "function_call":
-                whole = arguments_said(whole)
-                # Empty braces behind real arguments are no word.
-                whole = item.said if whole.strip() in ("", "{}") and item.said else whole
-            if isinstance(whole, str):
-                item.pieces, item.told = [whole], True
-        case _:
-            pass
+
+def _filled(name: str) -> str:
+    """The kind of the part that an event of this name adds to; nothing for any other event."""
+    return _FILLED.get(name) or (thought_part(name) if name.endswith(".delta") else "")
+
+
+def _whole(name: str) -> str:
+    """The kind of the part that an event of this name says as a whole; nothing for any other event."""
+    return _WHOLE.get(name) or (thought_part(name) if name.endswith(".done") else "")
+
+
+def _learn_part(item: OpenItem, name: str, value: Mapping[str, object]) -> None:
+    """Take in one forwarded event about a part of an item that is open."""
+    told = value.get("part")
+    kind = str(told.get("type")) if isinstance(told, dict) else _filled(name) or _whole(name)
+    place = value.get("summary_index" if _is_summary(kind) else "content_index")
+    index = place if isinstance(place, int) else None
+    before = item.find_part(kind, index)
+    if _filled(name):
+        if words := words_of(value.get("delta")):
+            part = item.part_at(kind, index)
+            part.pieces.append(words)
+            part.told = False
+    elif _whole(name):
+        # What has ended is only repeated.
+        if before is None or before.ended is None:
+            item.part_at(kind, index).tell(words_of(value.get("text", value.get("refusal"))))
+    elif not isinstance(told, dict):
+        return
+    elif name in _PART_BEGINS:
+        if index is None:
+            item.begin_part(kind)
+        else:
+            item.part_at(kind, index)
+    elif before is None or before.ended is None:
+        part = item.part_at(kind, index)
+        said = words_of(told) or words_of(told.get("refusal"))
+        item.end_part(part, part.value() if part.said and not said else told)
+
+
+def _learn_arguments(call: OpenItem, name: str, value: Mapping[str, object]) -> None:
+    """Take in one forwarded event about the arguments of a call that is open."""
+    if name == _CALL_GROWS:
+        call.pieces.append(arguments_said(value.get("delta")))
+    elif (whole := value.get("arguments")) is not None:
+        told = arguments_said(whole)
+        # Empty braces behind real arguments are no word.
+        told = call.said if told.strip() in ("", "{}") and call.said else told
+        call.pieces, call.told = [told], True
+
+
+#: The kinds of the parts of a message.
+_OF_MESSAGE: Final = ("output_text", "refusal")
+
+
+def _is_summary(kind: str) -> bool:
+    return kind == "summary_text"
+
+
+def _keys(index: int, item_id: object) -> Iterator[object]:
+    yield index
+    if item_id:
+        yield item_id
+        yield (index, item_id)
 
 
 def _index(value: Mapping[str, object], otherwise: int) -> int:

@@ -13,8 +13,10 @@ word counts (`calls.py`). The last event is finish and terminator in one.
     event or end of body                      outcome
     ----------------------------------------  -------------------------------
     an error in any of three shapes           Failed, with its bytes
-    response.completed / incomplete           Completed, or empty_200
+    response.completed / incomplete / done    Completed, or empty_200
+      with the status of a failure            Failed, with its bytes
       with a call whose arguments never ended Failed(eof_early): it was cut
+    [DONE], and nothing was begun or is open  Completed, or empty_200
     end of body before                        Failed(eof_early)
       where it ends in unreadable lines       Failed(bad_frame)
 
@@ -28,13 +30,12 @@ forwarded, and the answer cannot be continued from then on.
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from attrs import define, evolve, field
+from attrs import define, field
 
 from trooper.core.events import (
     Begin,
@@ -54,11 +55,22 @@ from trooper.wire.decoding import arguments_said
 from trooper.wire.framed import EventReader
 from trooper.wire.large import LargeEvent
 from trooper.wire.openai_responses.calls import ItemCalls
-from trooper.wire.openai_responses.shapes import AROUND_PARTS, Item, Response, StreamEvent, finish_of, said_by
-from trooper.wire.tolerant import fitted, is_nothing, unknown_in, words_of
+from trooper.wire.openai_responses.shapes import (
+    AROUND_PARTS,
+    Item,
+    Response,
+    StreamEvent,
+    finish_of,
+    said_by,
+    thought_part,
+    with_text_arguments,
+)
+from trooper.wire.openai_responses.sums import Sum, rest_of, sum_of
+from trooper.wire.tolerant import DONE, fitted, is_nothing, unknown_in, words_of
 
 _decode: Final = msgspec.json.Decoder(StreamEvent).decode
-_FINISHING: Final = ("response.completed", "response.incomplete")
+#: The last of them by Codex' backend, at times.
+_FINISHING: Final = ("response.completed", "response.incomplete", "response.done")
 _ENDS_A_CALL: Final = ("response.function_call_arguments.done", "response.output_item.done")
 #: What says how far the answer is, and nothing of it.
 _HARMLESS_TYPES: Final = frozenset(
@@ -67,6 +79,8 @@ _HARMLESS_TYPES: Final = frozenset(
         "response.queued",
         *(f"response.{name}.{verb}" for name in AROUND_PARTS for verb in ("added", "done")),
         "response.output_text.annotation.added",
+        # As OpenAI's own types called it until 2025.
+        "response.output_text_annotation.added",
         "response.output_item.added",
         "response.output_item.done",
         "response.metadata",
@@ -91,8 +105,6 @@ _HARMLESS_KEYS: Final = frozenset(
 _MOST_ITEMS: Final = 1_024
 #: A part of a part: output index, and the part's own index with its kind.
 _Place = tuple[int, str, int]
-#: How long a text is, and its check sum.
-_Sum = tuple[int, int]
 
 
 def new_reader(max_event_bytes: int, *, choices: int = 1) -> ResponsesReader:
@@ -104,28 +116,31 @@ def new_reader(max_event_bytes: int, *, choices: int = 1) -> ResponsesReader:
 class ResponsesReader(EventReader):
     """One answer's reader; `max_event_bytes` is how much of one event is kept."""
 
+    # The response has begun as one; a text in it was begun, and nobody has ended it.
+    _created: bool = field(default=False, init=False)
+    _is_open: bool = field(default=False, init=False)
     # What each part has said, as a sum.
-    _said: dict[_Place, _Sum] = field(factory=dict, init=False)
+    _said: dict[_Place, Sum] = field(factory=dict, init=False)
     _calls: ItemCalls = field(factory=ItemCalls, init=False)
     # The last item that began, for events that do not say where they belong.
     _last: int = field(default=-1, init=False)
     # Where items have begun; the same by their ids.
     _begun: set[int] = field(factory=set, init=False)
+    # The place behind all of them.
+    _free: int = field(default=0, init=False)
     _places: dict[str, int] = field(factory=dict, init=False)
     # Where several calls have begun: the place of the last of them. Only their ids tell them apart.
     _shared: dict[int, int] = field(factory=dict, init=False)
-    # The highest of both.
-    _top: int = field(default=-1, init=False)
     # What each item has said, as a sum: it comes again as a whole, sometimes under another place.
-    _sums: dict[tuple[int, str], _Sum] = field(factory=dict, init=False)
+    _sums: dict[tuple[int, str], Sum] = field(factory=dict, init=False)
     # How many items have said the same.
-    _same: Counter[_Sum] = field(factory=Counter, init=False)
+    _same: Counter[Sum] = field(factory=Counter, init=False)
 
     def _hear(self, data: bytes, name: str, raw: bytes) -> Sequence[Event] | None:
         try:
             event = _decode(data)
         except NOT_JSON:
-            return None
+            return self._end_unsaid() if data.strip() == DONE else None
         kind = event.type or name
         if name == "error" or kind in ("error", "response.failed"):
             return None
@@ -146,6 +161,7 @@ class ResponsesReader(EventReader):
                 return self._say_arguments(self._at(event), event.delta)
             case "response.output_text.done":
                 missed = self._missed(event, "text", Text(event.text) if event.text else None)
+                self._is_open = False
                 return [*missed, PartEnd()]
             case "response.refusal.done":
                 return self._missed(event, "text", Refusal(event.refusal) if event.refusal else None)
@@ -156,21 +172,33 @@ class ResponsesReader(EventReader):
             case "response.output_item.added" if event.item is not None:
                 return self._begin_item(event.output_index, event.item)
             case "response.output_item.done" if event.item is not None:
-                return self._end_item(self._at(event), event.item)
+                return self._end_item(self._at_end(event, event.item), event.item)
             case "response.created":
-                told = event.response or Response()
+                self._created, told = True, event.response or Response()
                 return [Begin(told.id, int(told.created_at), told.model, has_role=True)]
             case finishing if finishing in _FINISHING:
-                return self._end(event.response or Response(), finishing)
+                response = event.response or Response()
+                # A failure in disguise takes the slow road.
+                return None if response.has_failed else self._end(response, finishing)
             case harmless if harmless in _HARMLESS_TYPES and event.item is None:
                 return [Other()]
+            case thought if thought_part(thought):
+                return self._think(event, ends=thought.endswith(".done"))
             case _:
                 return None
+
+    def _think(self, event: StreamEvent, *, ends: bool) -> list[Event] | None:
+        """A thought under a name that no document has."""
+        if ends:
+            return self._missed(event, "thought", Reasoning(event.text) if event.text else None)
+        if event.delta is None:
+            return None
+        return self._say(event, "thought", Reasoning(event.delta) if event.delta else None)
 
     def _hear_slowly(self, value: object, name: str, raw: bytes) -> Sequence[Event]:
         if not isinstance(value, dict):
             return [Other(continuable=is_nothing(value))]
-        event = fitted(_with_arguments(value), StreamEvent)
+        event = fitted(with_text_arguments(value), StreamEvent)
         kind, delta = event.type or name, value.get("delta")
         if event.delta is None and delta is not None:
             of_call = kind == "response.function_call_arguments.delta"
@@ -194,13 +222,14 @@ class ResponsesReader(EventReader):
         if said is None:
             return []
         self._content()
+        self._is_open = True
         at = self._at(event)
         place = _place(at, event, kind)
-        self._said[place] = _sum(said, self._said.get(place, (0, 0)))
-        self._note_sum(at, kind, _sum(said, self._sums.get((at, kind), (0, 0))))
+        self._said[place] = sum_of(said, self._said.get(place, (0, 0)))
+        self._note_sum(at, kind, sum_of(said, self._sums.get((at, kind), (0, 0))))
         return [said]
 
-    def _note_sum(self, at: int, kind: str, total: _Sum) -> None:
+    def _note_sum(self, at: int, kind: str, total: Sum) -> None:
         before = self._sums.get((at, kind))
         if before is not None:
             self._same[before] -= 1
@@ -215,7 +244,21 @@ class ResponsesReader(EventReader):
         item_id = event.item_id or (event.item.id if event.item is not None else "")
         if index in self._shared:
             return self._places.get(item_id, self._shared[index])
-        return self._places.get(item_id, max(0, self._last) if index is None else index)
+        if index is None:
+            return self._places.setdefault(item_id, max(0, self._last)) if item_id else max(0, self._last)
+        return self._places.get(item_id, index)
+
+    def _at_end(self, event: StreamEvent, item: Item) -> int:
+        """The same for the end of an item, which may be all that is said of it."""
+        if event.output_index is not None or not item.id or item.id in self._places:
+            return self._at(event)
+        call = self._calls.place_of(item)
+        if call is not None:
+            return call
+        if max(0, self._last) in self._places.values():
+            # Another one has begun there.
+            self._last = self._places[item.id] = max(self._places.values()) + 1
+        return self._at(event)
 
     def _missed(self, event: StreamEvent, kind: str, said: Event | None) -> list[Event]:
         """What a part says when it is done, where it said nothing before."""
@@ -223,18 +266,20 @@ class ResponsesReader(EventReader):
             return []
         at = self._at(event)
         before = self._said.get(_place(at, event, kind))
-        if before is None and _sum(said) == self._sums.get((at, kind)):
+        if before is None and sum_of(said) == self._sums.get((at, kind)):
             return []
-        rest = said if before is None else _rest(said, before)
+        rest = said if before is None else rest_of(said, before)
         return [] if rest is None else self._say(event, kind, rest)
 
     def _begin_item(self, given: int | None, item: Item) -> list[Event]:
         self._last = output_index = self._last + 1 if given is None else given
-        self._note_begun(output_index)
+        self._begun.add(output_index)
+        self._free = max(self._free, output_index + 1)
         if item.type == "function_call" and self._calls.has_other(output_index, item):
             # A place of its own, also where another item comes to it.
-            self._shared[output_index] = self._last = output_index = self._top + 1
-            self._note_begun(output_index)
+            self._shared[output_index] = self._last = output_index = self._free
+            self._begun.add(output_index)
+            self._free += 1
         if item.id:
             self._places[item.id] = output_index
         match item.type:
@@ -249,10 +294,6 @@ class ResponsesReader(EventReader):
                 self._has_content = True
                 return [Other(continuable=False)]
 
-    def _note_begun(self, output_index: int) -> None:
-        self._begun.add(output_index)
-        self._top = max(self._top, output_index)
-
     def _say_arguments(self, at: int, arguments: str) -> list[Event]:
         if at not in self._calls:
             return [Other(continuable=False)]
@@ -264,6 +305,7 @@ class ResponsesReader(EventReader):
         return self._calls.told(at, arguments, ends=False)
 
     def _end_item(self, at: int, item: Item) -> list[Event]:
+        self._is_open = False
         match item.type:
             case "function_call":
                 new: list[Event] = []
@@ -288,11 +330,11 @@ class ResponsesReader(EventReader):
             if said is None:
                 continue
             before = self._said.get(place)
-            if before is None and self._same[_sum(said)] > 0:
+            if before is None and self._same[sum_of(said)] > 0:
                 continue
-            rest = said if before is None else _rest(said, before)
+            rest = said if before is None else rest_of(said, before)
             if rest is not None:
-                self._said[place] = total = _sum(said)
+                self._said[place] = total = sum_of(said)
                 self._note_sum(output_index, "text", total)
                 self._has_content = True
                 events.append(rest)
@@ -320,13 +362,14 @@ class ResponsesReader(EventReader):
                     if item.id not in self._places and number not in self._begun:
                         # Something of the provider's own that came with the end alone.
                         events.append(Other(continuable=False))
-        events += self._calls.untold() if kind != "response.incomplete" else ()
-        if not self._calls.all_whole and kind != "response.incomplete":
-            # Its arguments began and never ended: an end that lies (pi#9897).
-            self._fail(Failed(FailureKind.EOF_EARLY), b"")
-            return ()
         if kind == "response.incomplete":
             response.status = "incomplete"
+        if response.status != "incomplete":
+            events += self._calls.untold()
+            if not self._calls.all_whole:
+                # Its arguments began and never ended: an end that lies (pi#9897).
+                self._fail(Failed(FailureKind.EOF_EARLY), b"")
+                return ()
         reason, word = finish_of(response, has_calls=len(self._calls) > 0)
         if response.usage is not None:
             self._counted = self._counted or response.usage.output_tokens > 0
@@ -336,6 +379,17 @@ class ResponsesReader(EventReader):
         ended = self._terminate()
         return [*events, Finish(reason, word), *ended] if ended else ()
 
+    def _end_unsaid(self) -> Sequence[Event]:
+        """A terminator that is another wire's, and no last event: so agents of MLflow end, which begin nothing."""
+        if self._created or self._is_open or not self._calls.all_whole:
+            # It stands behind broken answers as well: what was begun has its own end.
+            self._fail(Failed(FailureKind.EOF_EARLY), b"")
+            return ()
+        self._ended = True
+        ended = self._terminate()
+        reason = FinishReason.TOOL_CALLS if len(self._calls) else FinishReason.STOP
+        return [Finish(reason, ""), *ended] if ended else ()
+
 
 def _is_news(kind: str) -> bool:
     return bool(kind) and not kind.startswith("response.")
@@ -343,37 +397,3 @@ def _is_news(kind: str) -> bool:
 
 def _place(at: int, event: StreamEvent, kind: str) -> _Place:
     return (at, kind, event.content_index if kind == "text" else event.summary_index)
-
-
-def _sum(said: Event, before: _Sum = (0, 0)) -> _Sum:
-    match said:
-        case Text(text) | Refusal(text) | Reasoning(text):
-            return before[0] + len(text), zlib.crc32(text.encode("utf-8", "surrogatepass"), before[1])
-        case _:
-            return before
-
-
-def _rest(said: Event, before: _Sum) -> Event | None:
-    """What `said` has more than what was said before; `None` where that is nothing, or another text."""
-    size, _ = before
-    match said:
-        case Text(text) | Refusal(text) | Reasoning(text) if len(text) > size:
-            begun = evolve(said, text=text[:size]) if size else None
-            same = begun is None or _sum(begun) == before
-            return evolve(said, text=text[size:]) if same else None
-        case _:
-            return None
-
-
-def _with_arguments(value: Mapping[str, object]) -> Mapping[str, object]:
-    """The same event, with all arguments in it as text: some send the object that they are."""
-    arguments, item, response = value.get("arguments"), value.get("item"), value.get("response")
-    changed: dict[str, object] = {}
-    if not isinstance(arguments, str | None):
-        changed["arguments"] = arguments_said(arguments)
-    if isinstance(item, dict):
-        changed["item"] = _with_arguments(item)
-    if isinstance(response, dict) and isinstance(output := response.get("output"), list):
-        items = [_with_arguments(one) if isinstance(one, dict) else one for one in output]
-        changed["response"] = {**response, "output": items}
-    return {**value, **changed}

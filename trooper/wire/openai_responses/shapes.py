@@ -7,11 +7,15 @@ would have said.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
 from trooper.core.events import Event, FinishReason, Refusal, Text
+from trooper.wire.decoding import arguments_said
+from trooper.wire.finishes import reason_of
 
 #: What the events around a part are called; the last one by vLLM.
 AROUND_PARTS: Final = ("content_part", "reasoning_summary_part", "reasoning_part")
@@ -61,6 +65,11 @@ class Response(msgspec.Struct):
     usage: Counts | None = None
     incomplete_details: Reason | None = None
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it says of itself that it is none, whatever its last event is called."""
+        return self.status in ("failed", "cancelled")
+
 
 class StreamEvent(msgspec.Struct):
     """One event of a stream."""
@@ -80,6 +89,20 @@ class StreamEvent(msgspec.Struct):
     error: None = None
 
 
+#: Some say a thought under names that no document has any more, or never had: `response.reasoning.delta`.
+_OF_A_THOUGHT: Final = re.compile(
+    r"response\.(?:reasoning|thinking)(_summary)?(?!\w*_part\.)\w*\.(?:delta|done)"
+)
+
+
+def thought_part(kind: str) -> str:
+    """The kind of the part that an event fills or ends which is about a thought; nothing for any other event."""
+    found = _OF_A_THOUGHT.fullmatch(kind)
+    if found is None:
+        return ""
+    return "summary_text" if found[1] else "reasoning_text"
+
+
 def said_by(part: Part) -> Event | None:
     """What a part of a message says."""
     match part.type:
@@ -92,8 +115,22 @@ def said_by(part: Part) -> Event | None:
 def finish_of(response: Response, *, has_calls: bool) -> tuple[FinishReason, str]:
     """Why a response ended, in our terms and in its own."""
     word = response.incomplete_details.reason if response.incomplete_details else ""
-    if word == "content_filter":
+    if reason_of(word) is FinishReason.CONTENT_FILTER:
         return FinishReason.CONTENT_FILTER, word
     if word or response.status == "incomplete":
         return FinishReason.LENGTH, word
     return (FinishReason.TOOL_CALLS if has_calls else FinishReason.STOP), response.status
+
+
+def with_text_arguments(value: Mapping[str, object]) -> Mapping[str, object]:
+    """The same event, with all arguments in it as text: some send the object that they are."""
+    arguments, item, response = value.get("arguments"), value.get("item"), value.get("response")
+    changed: dict[str, object] = {}
+    if not isinstance(arguments, str | None):
+        changed["arguments"] = arguments_said(arguments)
+    if isinstance(item, dict):
+        changed["item"] = with_text_arguments(item)
+    if isinstance(response, dict) and isinstance(output := response.get("output"), list):
+        items = [with_text_arguments(one) if isinstance(one, dict) else one for one in output]
+        changed["response"] = {**response, "output": items}
+    return {**value, **changed}

@@ -42,9 +42,9 @@ from trooper.core.framing import parse_sse
 from trooper.core.tool_calls import as_object
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
-from trooper.wire.notes import comment_line, legs_note, with_note
+from trooper.wire.notes import ID, comment_line, legs_note, with_note
 from trooper.wire.openai_error import error_value
-from trooper.wire.openai_responses.items import TOLD, Items, OpenItem
+from trooper.wire.openai_responses.items import TOLD, Items, OpenItem, Part
 from trooper.wire.openai_responses.response import ended
 from trooper.wire.tolerant import objects_in, text_of
 
@@ -66,6 +66,7 @@ class ResponsesVoice:
     content_type: bytes = b"text/event-stream; charset=utf-8"
     #: The whole answer, once it has been said to the end.
     answer: Mapping[str, object] | None = field(default=None, init=False)
+    _has_ids: bool = field(default=False, init=False)
     _items: Items = field(factory=Items, init=False)
     _started: bool = field(default=False, init=False)
     _has_model: bool = field(default=False, init=False)
@@ -86,18 +87,23 @@ class ResponsesVoice:
         Only the finishing event of an answer that did not come from the first
         target is changed: it gets the note about the legs.
         """
+        self._has_ids = self._has_ids or ID in received.raw
         raw, events = received.raw, received.events
         if raw.startswith(b":") and not events:
             return raw
         self._last_raw = raw
-        if len(events) == 1 and self._items.open is not None and not self._items.left:
+        alone = self._items.sole if len(events) == 1 else None
+        if alone is not None and _DELTA in raw[:_NAMED_BYTES]:
+            part = alone.sole_part
             match events[0]:
-                case Text(text) | Refusal(text) | Reasoning(text) if self._items.open.part:
+                case Text(text) | Refusal(text) | Reasoning(text) if part is not None and isinstance(
+                    events[0], _SAID_IN.get(part.kind, ())
+                ):
                     # Nearly every event; what it says about the items is known.
-                    self._items.open.pieces.append(text)
+                    part.pieces.append(text)
                     return raw
-                case ToolCallDelta() if not events[0].name:
-                    self._items.open.pieces.append(events[0].arguments)
+                case ToolCallDelta() if not events[0].name and alone.kind == "function_call":
+                    alone.pieces.append(events[0].arguments)
                     return raw
                 case (
                     Text()
@@ -143,7 +149,7 @@ class ResponsesVoice:
                 self._started, self.response = True, response
             case "response.in_progress":
                 self._in_progress_said = True
-            case "response.completed" | "response.incomplete" if isinstance(response, dict):
+            case "response.completed" | "response.incomplete" | "response.done" if isinstance(response, dict):
                 self.answer = response
             case _:
                 pass
@@ -171,11 +177,13 @@ class ResponsesVoice:
     def _say(self, kind: str, part: str, text: str) -> bytes:
         out = self._in_part(kind, part)
         item = self._items.open
-        if item is None:
+        if item is None or item.part is None:
             return out
-        item.pieces.append(text)
+        item.part.pieces.append(text)
         more: dict[str, object] = {"logprobs": []} if part == "output_text" else {}
-        return out + self._tell(f"{TOLD[item.part]}.delta", **_place(item), delta=text, **more)
+        return out + self._tell(
+            f"{TOLD[item.part.kind]}.delta", **_place(item, item.part), delta=text, **more
+        )
 
     def _in_part(self, kind: str, part: str) -> bytes:
         out = self._start()
@@ -185,11 +193,12 @@ class ResponsesVoice:
             item = self._items.open
         if item is None:
             return out
-        if not item.told and (item.part == part or (kind == "reasoning" and item.part)):
+        last = item.part
+        if last is not None and not last.told and (last.kind == part or kind == "reasoning"):
             return out
-        out += self._end_part(item)
-        item.begin_part(part)
-        return out + self._tell(f"{_around(part)}.added", **_place(item), part=item.part_value())
+        out += self._end_parts(item)
+        begun = item.begin_part(part)
+        return out + self._tell(f"{_around(part)}.added", **_place(item, begun), part=begun.value())
 
     def _begin_item(self, kind: str, call: ToolCallDelta | None = None) -> bytes:
         index = self._items.next_index()
@@ -212,36 +221,35 @@ class ResponsesVoice:
         place = {"item_id": item.id, "output_index": item.output_index}
         return out + self._tell("response.function_call_arguments.delta", **place, delta=delta.arguments)
 
-    def _end_part(self, item: OpenItem) -> bytes:
-        if not item.part:
-            return b""
-        place, value = _place(item), item.part_value()
-        key = "refusal" if item.part == "refusal" else "text"
-        more: dict[str, object] = {"logprobs": []} if item.part == "output_text" else {}
+    def _end_parts(self, item: OpenItem) -> bytes:
+        return b"".join(self._end_part(item, part) for part in item.open_parts)
+
+    def _end_part(self, item: OpenItem, part: Part) -> bytes:
+        place, value = _place(item, part), part.value()
         out = b""
-        if not item.told:
-            out = self._tell(f"{TOLD[item.part]}.done", **place, **{key: item.said}, **more)
-        out += self._tell(f"{_around(item.part)}.done", **place, part=value)
-        item.parts.append(value)
-        item.part = ""
+        if not part.told and part.kind in TOLD:
+            key = "refusal" if part.kind == "refusal" else "text"
+            more: dict[str, object] = {"logprobs": []} if part.kind == "output_text" else {}
+            out = self._tell(f"{TOLD[part.kind]}.done", **place, **{key: part.said}, **more)
+        out += self._tell(f"{_around(part.kind)}.done", **place, part=value)
+        item.end_part(part, value)
         return out
 
     def _end_items(self) -> bytes:
         """End what is open, and what a target has left open before."""
-        last = [] if self._items.open is None else [self._items.open]
-        return b"".join(self._end_item(item) for item in [*self._items.left, *last])
+        return b"".join(self._end_item(item, is_last=item is self._items.open) for item in self._items.left)
 
-    def _end_item(self, item: OpenItem) -> bytes:
+    def _end_item(self, item: OpenItem, *, is_last: bool) -> bytes:
         status, is_half = "completed", not item.told and as_object(item.said) is None
         if item.kind != "function_call":
-            out = self._end_part(item)
-        elif is_half and (self._reason in _CUT_SHORT or item is not self._items.open):
+            out = self._end_parts(item)
+        elif is_half and (self._reason in _CUT_SHORT or not is_last):
             # Half a call that the client has seen: it says of itself that it is none.
             out, status = b"", "incomplete"
         else:
             out = b"" if item.told else self._end_arguments(item)
         value = item.value(status)
-        self._items.end(item.id, value)
+        self._items.end(item, value)
         return out + self._tell("response.output_item.done", output_index=item.output_index, item=value)
 
     def _end_arguments(self, item: OpenItem) -> bytes:
@@ -323,13 +331,23 @@ class ResponsesVoice:
 
     def hand_over(self, words: str, said: str, next_said: str) -> bytes:
         """A comment; who said what is told with the finish."""
-        return comment_line(words)
+        return comment_line(words, has_ids=self._has_ids)
 
     def keep_alive(self) -> bytes:
         """A comment: an event would need a number, and clients know none that says nothing."""
-        return comment_line("trooper keep-alive")
+        return comment_line("trooper keep-alive", has_ids=self._has_ids)
 
 
+#: What the name of an event has in it that adds to a part, and how far in front it stands.
+_DELTA: Final = b".delta"
+_NAMED_BYTES: Final = 160
+#: What is said in a part, by its kind.
+_SAID_IN: Final[Mapping[str, type[Event]]] = {
+    "output_text": Text,
+    "refusal": Refusal,
+    "summary_text": Reasoning,
+    "reasoning_text": Reasoning,
+}
 #: Why an answer may end in the middle of a call.
 _CUT_SHORT: Final = (FinishReason.LENGTH, FinishReason.CONTENT_FILTER)
 #: What the events around a part are called, where it is a piece of a summary and where it is content.
@@ -341,9 +359,9 @@ def _around(part: str) -> str:
     return _SUMMARY if part == "summary_text" else _CONTENT
 
 
-def _place(item: OpenItem) -> dict[str, object]:
-    name = "summary_index" if item.part == "summary_text" else "content_index"
-    return {"item_id": item.id, "output_index": item.output_index, name: item.part_index}
+def _place(item: OpenItem, part: Part) -> dict[str, object]:
+    name = "summary_index" if part.kind == "summary_text" else "content_index"
+    return {"item_id": item.id, "output_index": item.output_index, name: part.index}
 
 
 def _event(value: Mapping[str, object]) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 
 from joins import LONG
 from trooper.core.overlap import is_periodic
-from trooper.core.seam import says_it_all
+from trooper.core.whole_text import says_it_all
 
 
 @pytest.mark.parametrize(
