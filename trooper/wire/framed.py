@@ -99,8 +99,8 @@ _FIELD: Final = re.compile(rb"[\w.-]+\Z")
 _MAX_KEY_BYTES: Final = 256
 _NOTHING: Final = SSEEvent("", None)
 #: An event up to this size is read, whatever is in it.
-_SHORT_BYTES: Final = 16_384
-_MOST_LINES: Final = 2_048
+_SHORT_BYTES: Final = 4_096
+_MOST_LINES: Final = 1_024
 #: What an event is called that only says that somebody is there, whatever its data are.
 _SIGNS_OF_LIFE: Final = frozenset({"ping", "heartbeat", "keepalive", "keep-alive", "keep_alive"})
 
