@@ -64,6 +64,7 @@ HOMES = {
     "httpcore": (
         "trooper/targets/upstream.py",
         "trooper/targets/network.py",
+        "trooper/targets/one_answer.py",
         "trooper/services.py",
         "trooper/testing/network.py",
     ),

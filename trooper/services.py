@@ -154,7 +154,11 @@ async def open_services(
     async with AsyncExitStack() as stack:
         upstreams = {
             t.name: await stack.enter_async_context(
-                open_upstream(t if t.gguf is None else nowhere(t), network)
+                open_upstream(
+                    t if t.gguf is None else nowhere(t),
+                    network,
+                    max_answer_ratio=config.server.max_answer_ratio,
+                )
             )
             for t in config.targets
         }

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pieces import cuts, singles, two_pieces
 from trooper.core.framing import LineFramer, Part, SSEEvent, SSEFramer, parse_sse
 from trooper.testing import chat_events
+from work import work_of
 
 BIG = 1 << 20
 BOM = b"\xef\xbb\xbf"
@@ -289,3 +290,16 @@ def test_json_in_data_survives_every_line_end(text: str, end: bytes) -> None:
 def test_several_data_lines_are_joined(parts: list[str]) -> None:
     raw = b"".join(b"data: " + part.encode() + b"\n" for part in parts) + b"\n"
     assert parse_sse(raw).data == "\n".join(parts).encode()
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+def test_any_number_of_empty_lines_is_one_piece(end: bytes) -> None:
+    """They say nothing, and a million of them cost no more than one."""
+    framer = SSEFramer(10_000_000)
+    body = b"data: a" + end * 100_000 + b"data: b" + end * 2
+    pieces = framer.feed(body)
+    assert pieces == [b"data: a" + end * 100_000, b"data: b" + end * 2]
+    assert work_of(lambda: parse_sse(b"data: a" + end * 100_000)) < 30
+    assert parse_sse(b"data: a" + end * 100_000) == SSEEvent("", b"a")
+    assert parse_sse(end * 5 + b"data: a" + end * 2) == SSEEvent("", b"a")
+    assert parse_sse(end * 100_000) == SSEEvent("", None)

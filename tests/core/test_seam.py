@@ -229,3 +229,11 @@ def test_what_may_become_a_stop_waits() -> None:
 
 def test_a_stop_behind_an_echo() -> None:
     assert new("abc EN", "abc END", echoes=True, stop=["END"]) == ""
+
+
+@pytest.mark.parametrize("text", ["One", "One line.\n", "It was the best of times, it was the worst of"])
+def test_what_decides_about_a_join_is_not_waited_for_without_end(text: str) -> None:
+    join = Join(prefill(text), overlaps=True)
+    out = "".join(join.feed("    ") for _ in range(20_000))
+    assert len(join._pending) <= 16_384
+    assert (out + join.feed("times") + join.finish()).endswith("times")

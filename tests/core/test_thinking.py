@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from joins import LONG, joined
 from pieces import cuts, singles
+from trooper.core import thinking
 from trooper.core.seam import Join, prefill
 from trooper.core.thinking import LateEnd, Thoughts, speaks_of_thinking
 from trooper.core.unfit import Unfit
@@ -174,3 +175,18 @@ def test_of_a_long_conversation_the_latest_counts() -> None:
     assert speaks_of_thinking([filler, "What does <think> mean?"])
     assert not speaks_of_thinking(["What does <think> mean?", filler])
     assert speaks_of_thinking(["What does <think> mean?", filler[1_000:]])
+
+
+@pytest.mark.parametrize("before", ["", "<think>a</think>"], ids=["at the start", "behind a block"])
+def test_blanks_without_end_are_looked_at_once(before: str) -> None:
+    thoughts = Thoughts()
+    thoughts.feed(before)
+    out = "".join(thoughts.feed(" " * 10) for _ in range(20_000)) + thoughts.feed("Hello")
+    assert out.endswith("Hello")
+    assert len(thoughts._pending) < 20_000
+
+
+def test_every_tag_is_found() -> None:
+    for tag in (*thinking._OPEN, *thinking._CLOSE):
+        assert speaks_of_thinking([f"a {tag} b"])
+        assert not speaks_of_thinking([f"a {tag[1:]} b"])

@@ -92,24 +92,17 @@ def said(*events: Event, raw: bytes = b"") -> Received:
     ("item", "size"),
     [
         (Opened(((b"a", b"b"),)), 1),
-        (said(raw=b"12345"), 6),
+        # A short one takes its objects.
+        (said(raw=b"12345"), 256),
+        (said(Text("hello")), 256),
+        (said(Begin("id", 0, "m", has_role=True), PartEnd(), NextChoice(1), Usage(1, 2), Done()), 256),
+        (said(Finish(FinishReason.STOP, "stop"), Other()), 256),
+        (said(raw=b"x" * 300), 300),
         # The bytes are what is held; what they say is the same once more.
-        (said(Text("hello"), raw=b"12345678"), 9),
-        (said(Text("hello")), 6),
-        (said(Reasoning("why"), Refusal("no")), 6),
-        (said(ToolCallDelta(0, "id", "name", '{"a')), 8),
-        (
-            said(
-                Begin("id", 0, "m", has_role=True),
-                PartEnd(),
-                NextChoice(1),
-                Usage(1, 2),
-                Finish(FinishReason.STOP, "stop"),
-                Done(),
-                Other(),
-            ),
-            1,
-        ),
+        (said(Text("hello"), raw=b"x" * 400), 400),
+        (said(Text("a" * 500)), 501),
+        (said(Reasoning("w" * 300), Refusal("n" * 200)), 501),
+        (said(ToolCallDelta(0, "id", "name", "{" * 300)), 305),
     ],
 )
 def test_what_an_item_counts_for(item: Any, size: int) -> None:
@@ -119,12 +112,12 @@ def test_what_an_item_counts_for(item: Any, size: int) -> None:
 
 
 async def test_a_full_inbox_makes_the_leg_wait() -> None:
-    inbox = Inbox(Bell(), 10)
+    inbox = Inbox(Bell(), 300)
     handed: list[int] = []
 
     async def leg() -> None:
         for number in range(4):
-            await inbox.put(Received(b"x" * 9))
+            await inbox.put(Received(b"x" * 300))
             handed.append(number)
 
     async with trio.open_nursery() as nursery:
@@ -133,7 +126,7 @@ async def test_a_full_inbox_makes_the_leg_wait() -> None:
         assert handed == [0]
         # An outcome never waits.
         inbox.put_nowait(Ended(Completed()))
-        assert inbox.held_bytes == 11
+        assert inbox.held_bytes == 301
         for expected in ([0], [0, 1], [0, 1, 2], [0, 1, 2, 3]):
             assert handed == expected
             assert inbox.take() is not None
@@ -143,10 +136,10 @@ async def test_a_full_inbox_makes_the_leg_wait() -> None:
 
 
 async def test_one_item_larger_than_the_bound_passes() -> None:
-    inbox = Inbox(Bell(), 10)
+    inbox = Inbox(Bell(), 300)
     with trio.fail_after(1):
-        await inbox.put(Received(b"x" * 100))
-    inbox.put_nowait(Received(b"y" * 100))
+        await inbox.put(Received(b"x" * 1000))
+    inbox.put_nowait(Received(b"y" * 1000))
     # Still more than the bound: nobody is let in.
-    assert inbox.take() == Received(b"x" * 100)
-    assert inbox.held_bytes == 101
+    assert inbox.take() == Received(b"x" * 1000)
+    assert inbox.held_bytes == 1000

@@ -5,11 +5,15 @@ Connections without a timer around each read: what comes, how it ends, and how i
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
+from typing import Any
 
 import httpcore
 import pytest
 import trio
+import trio.testing
+import trustme
 
 from trooper.targets.network import UntimedNetwork, UntimedStream
 
@@ -78,3 +82,77 @@ async def test_nobody_there_is_a_connect_error() -> None:
 
     with pytest.raises(httpcore.ConnectError):
         await UntimedNetwork().connect_tcp("127.0.0.1", port, timeout=5)
+
+
+async def test_who_has_spoken_before_anybody_asked() -> None:
+    async with trio.open_nursery() as nursery:
+        ours, theirs = await pair(nursery)
+        assert isinstance(ours, UntimedStream)
+        assert not await ours.has_spoken()
+        await theirs.send_all(b"H")
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert await ours.has_spoken()
+        await _closed(ours, theirs)
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    "says", ["nothing", "a word", "a ticket", "a ticket and a word", "garbage", "the end"]
+)
+async def test_who_has_spoken_under_the_encryption(says: str) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+    async with trio.open_nursery() as nursery:
+        plain, theirs = await pair(nursery)
+        inner: Any = trio.SSLStream(theirs, context, server_side=True)
+        nursery.start_soon(inner.do_handshake)
+        ours = await plain.start_tls(client, "localhost", timeout=5)
+        assert isinstance(ours, UntimedStream)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        # Trio keeps the tickets back until something is written.
+        if "ticket" in says:
+            await theirs.send_all(inner._delayed_outgoing)
+        if "word" in says:
+            inner._ssl_object.write(b"HTTP/1.1 200 OK")
+            await theirs.send_all(inner._outgoing.read())
+        if says == "garbage":
+            await theirs.send_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        if says == "the end":
+            await theirs.send_eof()
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert await ours.has_spoken() is (says not in ("nothing", "a ticket"))
+        await _closed(plain, theirs)
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_waits_behind_an_answer_in_the_same_flight() -> None:
+    """A record that has come and is not read shows in no socket."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.num_tickets = 0
+    authority.issue_cert("localhost").configure_cert(context)
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+    async with trio.open_nursery() as nursery:
+        plain, theirs = await pair(nursery)
+        inner: Any = trio.SSLStream(theirs, context, server_side=True)
+        nursery.start_soon(inner.do_handshake)
+        ours = await plain.start_tls(client, "localhost", timeout=5)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        for record in (b"one", b"two"):
+            inner._ssl_object.write(record)
+        await theirs.send_all(inner._outgoing.read())
+        assert await ours.read(100) == b"one"
+        assert ours.get_extra_info("is_readable")
+        assert await ours.read(100) == b"two"
+        assert not ours.get_extra_info("is_readable")
+        await _closed(plain, theirs)
+        nursery.cancel_scope.cancel()
+
+
+async def _closed(ours: httpcore.AsyncNetworkStream, theirs: trio.SocketStream) -> None:
+    await ours.aclose()
+    await theirs.aclose()

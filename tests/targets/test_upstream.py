@@ -229,6 +229,53 @@ async def test_a_compression_that_nobody_asked_for(encoding: str, body: bytes, e
     assert max(map(len, taken.pieces), default=0) <= 65_536
 
 
+EMPTY_MEMBER = gzip.compress(b"")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        # Small enough to cost less than most plain ones, by whatever ratio.
+        (gzip.compress(b"\n" * 4_194_304), 4_194_304),
+        (gzip.compress(b"\n" * 4_194_305), FailureKind.BAD_FRAME),
+        (zlib.compress(b"\n" * 100_000_000), FailureKind.BAD_FRAME),
+        # A text, as anybody's are: a tenth.
+        (gzip.compress(b"".join(b"%d, " % (n * n) for n in range(800_000))), None),
+        (GZIPPED + EMPTY_MEMBER * 1_022, 300_000),
+        (GZIPPED + EMPTY_MEMBER * 1_023 + GZIPPED, FailureKind.BAD_FRAME),
+    ],
+    ids=["small", "too much", "deflate", "a text", "members", "too many members"],
+)
+async def test_a_body_that_swells(body: bytes, expected: object) -> None:
+    """A provider may not turn a hundred kilobytes into an hour's work."""
+    encoding = "gzip" if body.startswith(b"\x1f") else "deflate"
+    failed, taken = await exchanged(Status(200, body, (("content-encoding", encoding),)))
+    if isinstance(expected, FailureKind):
+        assert failed == Failed(expected)
+        assert sum(map(len, taken.pieces)) <= 4_194_304
+    else:
+        assert failed is None
+        assert sum(map(len, taken.pieces)) == expected or len(gzip.decompress(body))
+
+
+async def test_how_much_an_answer_may_swell_is_configured() -> None:
+    body = gzip.compress(b"\n" * 10_000_000)
+    server = answering(Status(200, body, (("content-encoding", "gzip"),)))
+    async with opened(TARGET, server.serve) as (to, _):
+        to.max_answer_ratio = 10_000
+        found = await to.fetch(CALL, 20_000_000)
+    assert isinstance(found, Answer)
+
+
+async def test_an_error_that_swells_is_told_as_far_as_it_is_read() -> None:
+    body = gzip.compress(b"x" * 100_000_000)
+    failed, _ = await exchanged(Status(500, body, (("content-encoding", "gzip"),)))
+    assert failed is not None
+    assert failed.answer is not None
+    assert (failed.kind, failed.answer.status) == (FailureKind.SERVER_ERROR, 500)
+    assert len(failed.answer.body) <= MAX_ERROR_BODY_BYTES
+
+
 @pytest.mark.parametrize(
     ("steps", "kind"),
     [

@@ -70,9 +70,15 @@ def test_a_name_in_pieces(names: list[str], name: str) -> None:
     assert read(*pieces, (0, "", "", "{}")) == (ToolCall("a", name, "{}"),)
 
 
+def said_of(calls: CallPieces, index: int | None, *said: str, made_up: str = "") -> ToolCallDelta:
+    piece = calls.piece(index, *said, made_up=made_up)
+    assert piece is not None
+    return piece
+
+
 def test_names_tell_calls_without_arguments_apart() -> None:
     calls = CallPieces()
-    numbers = [calls.piece(None, "", name, "").index for name in ("f", "g", "g")]
+    numbers = [said_of(calls, None, "", name, "").index for name in ("f", "g", "g")]
     assert numbers == [0, 1, 1]
 
 
@@ -80,7 +86,7 @@ def test_a_number_of_its_own() -> None:
     """The client's own where it has one: what is said of it later goes by that."""
     calls = CallPieces()
     given = [(4, "a", "f"), (4, "b", "g"), (None, "c", "h"), (0, "d", "i"), (-2, "e", "j")]
-    assert [calls.piece(index, id_, name, "{}").index for index, id_, name in given] == [4, 5, 6, 0, 7]
+    assert [said_of(calls, index, id_, name, "{}").index for index, id_, name in given] == [4, 5, 6, 0, 7]
 
 
 def test_an_id_is_made_up_once() -> None:
@@ -89,7 +95,8 @@ def test_an_id_is_made_up_once() -> None:
         "b",
     ]
     calls = CallPieces()
-    first, second = calls.piece(0, "", "f", "{", made_up="call"), calls.piece(0, "", "", "}", made_up="call")
+    first = said_of(calls, 0, "", "f", "{", made_up="call")
+    second = said_of(calls, 0, "", "", "}", made_up="call")
     assert (first.id, second.id) == ("call_0", "")
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pieces import cuts, singles
 from trooper.wire.large import LargeEvent
+from work import work_of
 
 
 def seen(pieces: list[bytes]) -> tuple[str, str]:
@@ -71,3 +72,21 @@ def test_nothing_of_it_is_kept() -> None:
     assert kept < 10_000
     event.feed(b'", "choices": [{"finish_reason": "length"}]}')
     assert (event.type, event.finish) == ("x", "length")
+
+
+def test_not_all_of_an_event_is_looked_through() -> None:
+    """Its type stands in front; so many values are nobody's, and each costs more than its size."""
+    event = LargeEvent()
+    piece = b'{"type": "message_delta", "x": [' + b"{}," * 4_000
+
+    def feed() -> None:
+        for _ in range(50):
+            event.feed(piece)
+
+    assert work_of(feed) < 120_000
+    event.feed(b'{}], "delta": {"stop_reason": "end_turn"}}')
+    assert (event.type, event.finish, event.is_closed) == ("message_delta", "", False)
+    pictures = LargeEvent()
+    for piece in (b'{"type": "a", "b64": "', *[b"x" * 100_000] * 100, b'"}'):
+        pictures.feed(piece)
+    assert pictures.is_closed

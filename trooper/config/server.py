@@ -84,6 +84,14 @@ class Server:
             "The largest whole (not streamed) answer.", "It must be held before it can be judged."
         ),
     )
+    max_answer_ratio: int = field(
+        default=100,
+        validator=limits.whole(1, 1_000_000),
+        metadata=documented(
+            "How many times larger than it came a compressed answer may be; the first 4 MiB are not counted.",
+            "Trooper asks for none, and who sends one all the same shrinks it to a tenth.",
+        ),
+    )
     max_event_bytes: int = field(
         default=1 * MIB,
         validator=limits.size,

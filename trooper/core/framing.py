@@ -27,8 +27,9 @@ from attrs import define, field, frozen
 
 # An event ends at an empty line. Line ends are LF, CRLF or CR (WHATWG HTML
 # §9.2.5). The groups are atomic: without that "\r\n" would backtrack into two
-# line ends and cut every CRLF stream at each line.
-_EVENT_END: Final = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+# line ends and cut every CRLF stream at each line. More empty lines that are
+# there belong to it: they say nothing, and a million of them are as quickly read.
+_EVENT_END: Final = re.compile(rb"(?>(?>\r\n|\n|\r){2,})")
 # Only these three end a line. `splitlines` also breaks at U+2028, U+0085 and
 # form feeds, all of which may stand inside JSON strings.
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
@@ -108,6 +109,10 @@ class SSEFramer(_Framer):
     in_part: bool = field(default=False, init=False)
     #: Lines have come whose event has not ended: see `take_lines`.
     has_lines: bool = field(default=False, init=False)
+    # How much of the event that has not ended are lines without data, as `pass_lines` was told.
+    _passed: int = field(default=0, init=False)
+    # It has a line that is no event by itself.
+    _is_odd: bool = field(default=False, init=False)
     # Lines were taken of an event, so its end may stand alone.
     _taken: bool = field(default=False, init=False)
 
@@ -123,6 +128,8 @@ class SSEFramer(_Framer):
                 pieces.append(alone[0])
                 chunk = chunk[alone.end() :]
         pieces += self._cut(chunk)
+        if pieces:
+            self._passed, self._is_odd = 0, False
         if self.in_part and pieces:
             end = pieces[0]
             if isinstance(end, bytes):
@@ -136,13 +143,23 @@ class SSEFramer(_Framer):
                 del self._buffer[: -self._lookback_bytes]
                 self.in_part, self._searched = True, 0
         # Nearly always the buffer is empty here: events come whole.
-        self.has_lines = bool(self._buffer) and not self.in_part and b"\n" in chunk
+        self.has_lines = bool(self._buffer) and not self.in_part and b"\n" in chunk and not self._is_odd
         return pieces
 
     @property
     def lines(self) -> bytes:
-        """The lines of the event that has not ended."""
-        return bytes(self._buffer[: self._buffer.rfind(b"\n") + 1])
+        """The lines of the event that has not ended, behind those that were passed."""
+        return bytes(self._buffer[self._passed : self._buffer.rfind(b"\n") + 1])
+
+    def pass_lines(self, lines: bytes, *, is_odd: bool) -> None:
+        """
+        Leave `lines` where they are, and do not show them again: they have no data.
+
+        `is_odd`: one of them has, and is no event by itself. Then nobody need look
+        before the event has ended.
+        """
+        self._passed += len(lines)
+        self._is_odd = is_odd
 
     def take_lines(self) -> bytes:
         """
@@ -151,9 +168,9 @@ class SSEFramer(_Framer):
         Some write a line for each event and no empty one between them, and
         some the empty one a moment later. Nobody needs to wait for it.
         """
-        lines = self.lines
+        lines = bytes(self._buffer[: self._buffer.rfind(b"\n") + 1])
         del self._buffer[: len(lines)]
-        self._searched, self.has_lines, self._taken = 0, False, not self._buffer
+        self._passed, self._searched, self.has_lines, self._taken = 0, 0, False, not self._buffer
         return lines
 
 
@@ -189,7 +206,8 @@ def parse_sse(raw: bytes) -> SSEEvent:
     if raw.startswith(b"data: ") and raw.endswith(b"\n\n") and raw.find(b"\n") == len(raw) - 2:
         if b"\r" not in raw:
             return SSEEvent("", raw[6:-2])
-    raw = raw.removeprefix(BOM)
+    # Empty lines around it are as many as somebody likes, and say nothing.
+    raw = raw.removeprefix(BOM).strip(b"\r\n")
     name = ""
     data: list[bytes] = []
     stray: list[bytes] = []

@@ -45,7 +45,7 @@ This file may not know any wire; it never changes or splits an event.
 from __future__ import annotations
 
 from collections import deque
-from typing import assert_never
+from typing import Final, assert_never
 
 from attrs import define, field
 
@@ -66,6 +66,10 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.tool_calls import OpenCalls
+
+#: So many events wait for the end of a word, and so many for that of a call, however short they are: each is an object.
+_MOST_EVENTS: Final = 1_024
+_MOST_PIECES: Final = 32_768
 
 
 @define
@@ -135,7 +139,8 @@ class Gate:
         if ends_word:
             return self._release_all()
         if self._unread:
-            return self._release_all() if self._held_bytes > self.max_held_bytes else []
+            is_full = self._held_bytes > self.max_held_bytes or len(self._held) > _MOST_EVENTS
+            return self._release_all() if is_full else []
         return self._release_text()
 
     def flush(self) -> list[Received]:
@@ -211,11 +216,12 @@ class Gate:
             return [*self._release_all(), item]
         self._hold(item, "")
         self._unread = True
-        return self._release_all() if self._held_bytes > self.max_held_bytes else []
+        is_full = self._held_bytes > self.max_held_bytes or len(self._held) > _MOST_EVENTS
+        return self._release_all() if is_full else []
 
     def _push_to_whole(self, item: Received) -> list[Received]:
         self._hold(item, "")
-        if self._held_bytes > self.max_tool_bytes:
+        if self._held_bytes > self.max_tool_bytes or len(self._held) > _MOST_PIECES:
             return self.open_up()
         finished = any(isinstance(e, Finish | Done) for e in item.events)
         return self._release_all() if finished else []
@@ -231,7 +237,7 @@ class Gate:
             size = 0  # Of the event that several pieces came in, once.
         self._calls.hold(size)
         self._hold(item, "")
-        if self._calls.overflowed:
+        if self._calls.overflowed or len(self._held) > _MOST_PIECES:
             return released + self.release_calls()
         if any(isinstance(e, Finish | Done | NextChoice) for e in item.events):
             # Whole or not, nothing is added to them.
@@ -257,7 +263,8 @@ class Gate:
         text = self._text
         boundary = last_boundary(text, self._sent_chars - 1)
         fragment_chars = len(text) - max(boundary, self._sent_chars)
-        if fragment_chars > self.hold_chars or self._held_bytes > self.max_held_bytes:
+        is_full = self._held_bytes > self.max_held_bytes or len(self._held) > _MOST_EVENTS
+        if fragment_chars > self.hold_chars or is_full:
             return self._release_all(running=True)
         if boundary < self._sent_chars:
             # No boundary among what is held.

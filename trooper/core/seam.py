@@ -89,6 +89,8 @@ class Prefill:
     added: str = ""
 
 
+#: Blanks in front of a continuation, and what it may say again, are decided about within so many characters.
+_MOST_PENDING_CHARS: Final = 8_192
 #: What a model is given of an answer that starts at the beginning.
 NOTHING: Final = Prefill("", "")
 
@@ -190,11 +192,13 @@ class Join:
         if not text:
             return ""
         self._pending += text
-        if not self._echo_over and not self._cut_echo(final=False):
+        # Nothing that could still decide is longer: each piece would be compared with all before it.
+        final = len(self._pending) > len(self.prefill.text) + _MOST_PENDING_CHARS
+        if not self._echo_over and not self._cut_echo(final=final):
             return ""
-        if not self._words_over and not self._cut_words(final=False):
+        if not self._words_over and not self._cut_words(final=final):
             return ""
-        return self._join(final=False)
+        return self._join(final=final)
 
     def finish(self) -> str:
         """The continuation has ended: return what was still undecided."""

@@ -37,12 +37,15 @@ _TAGS: Final = (
 _OPEN: Final = tuple(opened for opened, _ in _TAGS)
 _CLOSE: Final = tuple(closed for _, closed in _TAGS)
 _CLOSED: Final = re.compile("|".join(map(re.escape, _CLOSE)))
-_TAG: Final = re.compile("|".join(map(re.escape, (*_OPEN, *_CLOSE))))
+#: All of them. Written out, since a text of a million `<` would be compared with each of twelve.
+_TAG: Final = re.compile(r"</?(?:think(?:ing)?|thought|seed:think)>|\[/?THINK\]|◁/?think▷")
 _LONGEST: Final = max(map(len, _CLOSE))
 _FIRST: Final = re.compile(f"[{re.escape(''.join({tag[0] for tag in _OPEN}))}]")
 _BLANKS: Final = " \t\r\n"
 #: How much of a conversation is looked at for tags.
 _LOOKED_AT_CHARS: Final = 4_000_000
+#: Nobody thinks behind more of them, and each piece would be looked at with all before it.
+_MOST_BLANKS: Final = 8_192
 
 
 def speaks_of_thinking(texts: Iterable[str]) -> bool:
@@ -165,6 +168,9 @@ class Thoughts:
         if any(rest.startswith(self._pending) for rest in rests):
             return False
         begins = self._pending.lstrip(_BLANKS)
+        if not begins and len(self._pending) > _MOST_BLANKS:
+            self._place = _Place.OVER
+            return False
         opened = next((tag for tag in _OPEN if begins.startswith(tag)), None)
         if self.is_subject and begins and self._pending[0] in " \t":
             self._place = _Place.OVER
@@ -205,6 +211,7 @@ class Thoughts:
         """The lines behind a block belong to its form; blanks on the answer's own line do not."""
         begins = self._pending.lstrip(_BLANKS)
         if not begins:
+            self._pending = self._pending[-_MOST_BLANKS:]
             return False
         lead = self._pending[: len(self._pending) - len(begins)]
         self._pending = lead.rpartition("\n")[2].replace("\r", "") + begins

@@ -16,6 +16,7 @@ a different command.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
@@ -26,6 +27,17 @@ from trooper.core.events import ToolCallDelta
 from trooper.core.json_text import NOT_JSON
 
 _BLANKS: Final = " \t\r\n"
+#: All up to a string that is not closed; a string that is; the end of one that was open.
+_BEFORE_OPEN_STRING: Final = re.compile(r'(?:[^"]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+_STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_STRING_END: Final = re.compile(r'(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_BRACKETS: Final = re.compile(r"[{}\[\]]")
+#: More calls in one answer are nobody's: an agent that runs a few dozen at once is a busy one.
+MOST_CALLS: Final = 256
+#: A longer name is nobody's; it comes in pieces, and each of them would be said with all before it.
+MOST_NAME_CHARS: Final = 1024
+
+_check: Final = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 @define
@@ -35,6 +47,8 @@ class _Call:
     id: str = ""
     name: str = ""
     pieces: list[str] = field(factory=list)
+    chars: int = 0
+    is_blank: bool = True
     depth: int = 0
     in_string: bool = False
     escaped: bool = False
@@ -43,58 +57,77 @@ class _Call:
 
     @property
     def arguments(self) -> str:
-        return "".join(self.pieces)
+        if len(self.pieces) > 1:
+            self.pieces = ["".join(self.pieces)]
+        return self.pieces[0] if self.pieces else ""
 
     @property
     def is_done(self) -> bool:
         """Whether it can be run: nobody runs a call that has no name."""
         return self.whole and bool(self.name)
 
-    @property
-    def is_blank(self) -> bool:
-        return not self.arguments.strip(_BLANKS)
-
     def say_anew(self) -> None:
         self.pieces.clear()
-        self.depth = 0
+        self.chars, self.depth, self.is_blank = 0, 0, True
         self.in_string = self.escaped = self.closed = self.whole = False
 
     def add(self, piece: str) -> None:
         self.pieces.append(piece)
+        self.chars += len(piece)
+        says_something = bool(piece.strip(_BLANKS))
+        self.is_blank = self.is_blank and not says_something
         was_closed = self.closed
-        for char in piece:
-            self.closed = self._step(char) or self.closed
+        self._count(self._outside_strings(piece))
         if self.closed and not was_closed:
             self.whole = is_object(self.arguments)
-        elif piece.strip(_BLANKS):
+        elif says_something:
             # Anything behind the closing brace but blanks: not what we took it for.
             self.whole = False
 
-    def _step(self, char: str) -> bool:
+    def _outside_strings(self, piece: str) -> str:
+        """What of `piece` stands in no string; strings are skipped, each in one step."""
         if self.in_string:
-            if self.escaped:
-                self.escaped = False
-            elif char == "\\":
-                self.escaped = True
-            elif char == '"':
-                self.in_string = False
-            return False
-        if char == '"':
-            self.in_string = True
-        elif char in "{[":
-            self.depth += 1
-        elif char in "}]":
-            self.depth -= 1
-            return self.depth == 0
-        return False
+            # What was escaped is one more character, whatever it is.
+            text = "\\" + piece if self.escaped else piece
+            end = _STRING_END.match(text)
+            if end is None:
+                self.escaped = _ends_escaping(text)
+                return ""
+            self.in_string = self.escaped = False
+            piece = text[end.end() :]
+        if '"' not in piece:
+            return piece
+        open_at = _BEFORE_OPEN_STRING.match(piece).end()  # type: ignore[union-attr]
+        if open_at < len(piece):
+            self.in_string, self.escaped = True, _ends_escaping(piece)
+        return _STRING.sub("", piece[:open_at])
+
+    def _count(self, outside: str) -> None:
+        closes = outside.count("}") + outside.count("]")
+        if closes < self.depth or not closes:
+            # In whatever order they come, they do not close the outermost.
+            self.depth += outside.count("{") + outside.count("[") - closes
+            return
+        for bracket in _BRACKETS.findall(outside):
+            if bracket in "{[":
+                self.depth += 1
+            else:
+                self.depth -= 1
+                self.closed = self.closed or self.depth == 0
+
+
+def _ends_escaping(text: str) -> bool:
+    """Whether the last character is a backslash that escapes what follows."""
+    return (len(text) - len(text.rstrip("\\"))) % 2 == 1
 
 
 def is_object(arguments: str) -> bool:
     """Whether `arguments` is a whole JSON object."""
     try:
-        return isinstance(msgspec.json.decode(arguments), dict)
+        _check(arguments)
     except NOT_JSON:
         return False
+    return arguments.lstrip(_BLANKS).startswith("{")
 
 
 def as_object(arguments: str) -> str | None:
@@ -124,6 +157,9 @@ def is_same(one: str, other: str) -> bool:
     """Whether two texts are the same arguments: blanks and the order of keys say nothing."""
     if one == other:
         return True
+    if max(len(one), len(other)) > 8 * min(len(one), len(other)) + 64:
+        # No two ways to write the same differ by so much, and it may be asked many times.
+        return False
     try:
         return bool(msgspec.json.decode(one) == msgspec.json.decode(other))
     except NOT_JSON:
@@ -143,9 +179,10 @@ class OpenCalls:
     max_bytes: int = 4_194_304
     overflowed: bool = field(default=False, init=False)
     _calls: dict[int, _Call] = field(factory=dict, init=False)
-    # The indexes of those that are not done: few, of however many.
-    _open: set[int] = field(factory=set, init=False)
     _bytes: int = field(default=0, init=False)
+    # How many are not done; those among them that have said nothing, and whose end the next one may be.
+    _undone: int = field(default=0, init=False)
+    _silent: list[_Call] = field(factory=list, init=False)
 
     def add(self, delta: ToolCallDelta, held_bytes: int = 0) -> None:
         """
@@ -160,24 +197,29 @@ class OpenCalls:
         if call is None:
             # Ollama, Gemini and others send calls without arguments as "";
             # the start of the next call is then the only sign of their end.
-            for index in self._open:
-                earlier = self._calls[index]
-                earlier.whole = earlier.whole or (not earlier.closed and earlier.is_blank)
-            self._open = {index for index in self._open if not self._calls[index].is_done}
+            for earlier in self._silent:
+                if earlier.is_blank and not earlier.closed and not earlier.whole:
+                    earlier.whole = True
+                    self._undone -= earlier.is_done
+            self._silent.clear()
             call = self._calls[delta.index] = _Call()
+            self._silent.append(call)
+            self._undone += 1
+        self._undone += call.is_done
+        self._add_to(call, delta)
+        self._undone -= call.is_done
+
+    def _add_to(self, call: _Call, delta: ToolCallDelta) -> None:
         call.id = call.id or delta.id
         call.name = call.name or delta.name
         if delta.replaces:
             call.name = delta.name or call.name
             call.say_anew()
+            self._silent.append(call)
         if delta.arguments:
             call.add(delta.arguments)
             if call.whole:
                 self._became_whole(call)
-        if call.is_done:
-            self._open.discard(delta.index)
-        else:
-            self._open.add(delta.index)
 
     def is_whole(self, index: int) -> bool:
         """Whether the call of that index has begun and is whole."""
@@ -188,9 +230,13 @@ class OpenCalls:
         """So much more waits for a call to become whole."""
         self._bytes += held_bytes
         if self._bytes > self.max_bytes:
-            self.overflowed = True
-            self._calls.clear()
-            self._open.clear()
+            self.overflow()
+
+    def overflow(self) -> None:
+        """Collect nothing more: there are more of them than anybody makes."""
+        self.overflowed = True
+        self._calls.clear()
+        self._silent.clear()
 
     def released(self) -> None:
         """What waited has gone out: the next call may be as long."""
@@ -205,7 +251,9 @@ class OpenCalls:
     @property
     def all_whole(self) -> bool:
         """Whether no call is open; true when there are none."""
-        return not self._open and (bool(self._calls) or not self.overflowed)
+        if not self._calls:
+            return not self.overflowed
+        return self._undone == 0
 
 
 @define
@@ -223,6 +271,16 @@ class ToolCalls(OpenCalls):
         if call.whole or call.closed or not call.name or not all(c.whole for _, c in earlier):
             return None
         return index, ToolCall(call.id, call.name, call.arguments)
+
+    def says(self, index: int, arguments: str) -> bool:
+        """Whether the call of that index has said just that so far."""
+        call = self._calls.get(index)
+        return len(arguments) == (0 if call is None else call.chars) and arguments == self.arguments_of(index)
+
+    def size_of(self, index: int) -> int:
+        """How many characters the call of that index has said so far."""
+        call = self._calls.get(index)
+        return 0 if call is None else call.chars
 
     def arguments_of(self, index: int) -> str:
         """What the call of that index has said so far."""

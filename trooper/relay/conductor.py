@@ -71,6 +71,8 @@ from trooper.telemetry.report import Ending, How, LegReport, RequestReport
 
 #: Events that are read at once go out in one write, up to this much.
 _WRITE_BYTES: Final = 65_536
+#: So many events are given before others have their turn: while the client was slow, many may have come.
+_MOST_ITEMS: Final = 128
 #: How long a finished leg may take to give its connection back.
 _GOODBYE_S: Final = 0.3
 
@@ -233,6 +235,7 @@ class Conductor:
         """Hear one leg to its end; returns how it ended."""
         inbox, patience, splice, delivery = leg.inbox, leg.patience, leg.splice, self._delivery
         pacing = self._response.pacing
+        taken = 0
         while True:
             item = inbox.take()
             if item is None:
@@ -248,6 +251,7 @@ class Conductor:
                     held_until = splice.release_due(now)
                     if now >= held_until:
                         delivery.release_calls(splice)
+                        await self._catch_up(leg)
                         continue
                     # Nothing of ours stands inside an event; the status may.
                     owed = math.inf if delivery.missing_end and self.client.started else pacing.due
@@ -257,9 +261,14 @@ class Conductor:
                     self.alarm.set(min(due, owed, held_until))
                     await self._bell.wait()
                 case Received():
+                    taken += 1
+                    if taken % _MOST_ITEMS == 0:
+                        await trio.lowlevel.checkpoint()
                     now = trio.current_time()
                     patience.hear(item, now)
                     delivery.hear(splice, item)
+                    if splice.behind:
+                        await self._catch_up(leg)
                     if splice.stopped:
                         return await self._conclude(leg, Completed())
                     if splice.unfit:
@@ -279,6 +288,12 @@ class Conductor:
                     return await self._conclude(leg, outcome)
                 case _ as never:
                     assert_never(never)
+
+    async def _catch_up(self, leg: RunningLeg) -> None:
+        """Give what was held together, with turns for others between its portions."""
+        while leg.splice.behind:
+            await trio.lowlevel.checkpoint()
+            self._delivery.give_more(leg.splice)
 
     async def _conclude(self, leg: RunningLeg, outcome: Outcome) -> Outcome:
         """The leg is over for us, whether or not it knows."""

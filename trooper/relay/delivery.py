@@ -86,6 +86,10 @@ class Delivery:
             # Nobody can go on from here, so there is no reason to hold anything.
             self._give_all(splice.open_up())
 
+    def give_more(self, splice: Splice) -> None:
+        """Give the next portion of what may go out."""
+        self._give_all(splice.more())
+
     def release_calls(self, splice: Splice) -> None:
         """Give the tool call that waits, whole or not, and the rest of it as it comes."""
         self._give_all(splice.release_calls())

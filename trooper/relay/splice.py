@@ -25,6 +25,7 @@ Waits for nothing, reads no clock, speaks no wire.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, assert_never
 
@@ -63,6 +64,8 @@ from trooper.relay.retelling import Retelling
 
 #: To a reader an answer without a word is a failure; to a whole answer nothing is to be added.
 _SILENCE: Final = Failed(FailureKind.EMPTY_200)
+#: So many events go out in one step.
+_PORTION: Final = 128
 
 
 @define
@@ -99,6 +102,10 @@ class Splice:
     lost: Lost | None = field(default=None, init=False)
     #: Why nothing the leg says can be used any more; `None` while it can.
     unfit: Unfit | None = field(default=None, init=False)
+    #: What may go out, and is more than one portion: ask for `more`.
+    behind: deque[Received] = field(factory=deque, init=False)
+    # Behind that the calls are said that are whole.
+    _cuts_off: bool = field(default=False, init=False)
     _half_call: tuple[int, ToolCall] | None = field(init=False)
     _retelling: Retelling = field(init=False)
     _gate: Gate | None = field(default=None, init=False)
@@ -136,7 +143,23 @@ class Splice:
         gate = self._gate
         if gate is None:
             gate = self._gate = self._new_gate()
-        return self._released(gate.push(item))
+        released = gate.push(item)
+        if self.behind or len(released) > _PORTION:
+            self.behind.extend(released)
+            return self.more()
+        return self._released(released)
+
+    def more(self) -> Sequence[Received]:
+        """
+        A portion of what may go out and has not: what was held together, a call in
+        ten thousand pieces, is not given in one step.
+        """
+        portion = [self.behind.popleft() for _ in range(min(_PORTION, len(self.behind)))]
+        released = list(self._released(portion))
+        if self._cuts_off and not self.behind:
+            self._cuts_off = False
+            released += self._cut_off()
+        return released
 
     def release_due(self, now: float) -> float:
         """When a tool call that waits is to wait no longer; infinite where none does."""
@@ -152,16 +175,23 @@ class Splice:
         """Hold no tool call any longer, whole or not; return what was held."""
         if self._gate is None:
             return ()
-        released = list(self._released(self._gate.release_calls()))
-        if self._calls is not None:
-            self._calls.waits = False
-            released += self._counted([Received(b"", tuple(self._calls.cut_off()))])
-        return released
+        self.behind.extend(self._gate.release_calls())
+        self._cuts_off = True
+        return self.more()
+
+    def _cut_off(self) -> Sequence[Received]:
+        if self._calls is None:
+            return ()
+        self._calls.waits = False
+        return self._counted([Received(b"", tuple(self._calls.cut_off()))])
 
     def open_up(self) -> Sequence[Received]:
         """Hold nothing from here on, since nobody could go on anyway; return what was held."""
         gate = self._gate
-        return () if gate is None or gate.is_open else self._released(gate.open_up())
+        if gate is None or gate.is_open:
+            return ()
+        self.behind.extend(gate.open_up())
+        return self.more()
 
     def last_words(self, outcome: Outcome) -> tuple[Outcome, Sequence[Received]]:
         """
@@ -169,7 +199,8 @@ class Splice:
 
         What fails in the provider's own words comes with all it said before.
         """
-        released: list[Received] = []
+        released = list(self.behind)
+        self.behind.clear()
         rest = self._retelling.rest()
         if self._retelling.unfit is not None:
             outcome = Failed(FailureKind.UNFIT, unfit_reason=self._retelling.unfit)

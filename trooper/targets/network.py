@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import httpcore
 import trio
+
+_RECEIVE_BYTES: Final = 65_536
 
 
 class UntimedStream(httpcore.AsyncNetworkStream):
@@ -48,8 +50,51 @@ class UntimedStream(httpcore.AsyncNetworkStream):
         return UntimedStream(await self._own.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
-        """What the client asks of a connection: its socket, its addresses, whether it is readable."""
+        """
+        What the client asks of a connection: its socket, its addresses, whether it is readable.
+
+        That is what a read would return at once, or try to: several records may
+        have come at once, and wait deciphered or not where no socket shows them.
+        """
+        if info == "is_readable" and self._is_ciphered and self._waits_ciphered:
+            return True
         return self._own.get_extra_info(info)
+
+    @property
+    def _is_ciphered(self) -> bool:
+        return isinstance(self._stream, trio.SSLStream)
+
+    @property
+    def _waits_ciphered(self) -> bool:
+        # There is no public way to what has come and was not read.
+        stream: Any = self._stream
+        return bool(stream._incoming.pending or stream._ssl_object.pending())  # noqa: SLF001
+
+    async def has_spoken(self) -> bool:
+        """
+        Whether somebody has spoken who was not asked yet, on a new connection.
+
+        Not all that comes is a word: servers send their tickets behind the
+        handshake. Half a record may be either, and is taken for a ticket's.
+        """
+        if not self.get_extra_info("is_readable"):
+            return False
+        if not self._is_ciphered:
+            return True
+        stream: Any = self._stream
+        transport = stream.transport_stream
+        try:
+            if isinstance(transport, trio.SocketStream) and transport.socket.is_readable():
+                came = await transport.receive_some(_RECEIVE_BYTES)
+                if not came:
+                    return True
+                stream._incoming.write(came)  # noqa: SLF001
+            stream._ssl_object.read(1)  # noqa: SLF001
+        except ssl.SSLWantReadError:
+            return False
+        except (ssl.SSLError, trio.BrokenResourceError):
+            pass
+        return True
 
 
 class UntimedNetwork(httpcore.AsyncNetworkBackend):

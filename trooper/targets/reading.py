@@ -4,6 +4,9 @@ Feeds one answer's bytes to a reader, and its events to a leg's inbox.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 import trio
 from attrs import define, evolve, field
 
@@ -13,6 +16,11 @@ from trooper.targets.inbox import Ended, Inbox, Opened
 from trooper.targets.upstream import Headers
 from trooper.wire.body import Body
 from trooper.wire.target_side import Reader
+
+#: What is read at once; it may be nothing but the shortest events.
+PIECE_BYTES: Final = 1_024
+#: So many events or pieces are read before others have their turn: some milliseconds' work.
+_MOST_EVENTS: Final = 128
 
 
 @define
@@ -28,6 +36,8 @@ class Reading:
     #: The tool call that the text is the rest of.
     call: int | None = None
     ended: bool = field(default=False, init=False)
+    # What was read last.
+    _items: Sequence[Received] = field(default=(), init=False)
 
     async def head(self, status: int, headers: Headers) -> Failed | None:
         """An answer begins. What kind of body it has, a provider's first bytes say; a local server's headers do."""
@@ -46,11 +56,17 @@ class Reading:
 
         What comes behind the terminator is the client's, too, where it gets the
         provider's bytes: then the leg goes on until the exchange is over.
+
+        A large piece is read in small ones, and others have their turn between
+        them: it may be a thousand events.
         """
         self.inbox.heard = trio.current_time()
+        if len(data) > PIECE_BYTES:
+            return await self._read_long(data)
         if self.reader.outcome is not None and not self._has_a_tail:
             return False
         items = self.reader.feed(data)
+        self._items = items
         passes_bytes = self._passes_bytes
         for item in items:
             await self._put(item, passes_bytes=passes_bytes)
@@ -59,6 +75,16 @@ class Reading:
         if not self._has_a_tail:
             self._tell(self.reader.outcome)
         return False
+
+    async def _read_long(self, data: bytes) -> bool:
+        wanted, done = True, 0
+        for at in range(0, len(data), PIECE_BYTES):
+            wanted = await self.chunk(data[at : at + PIECE_BYTES])
+            done += 1 + sum(1 + len(item.events) for item in self._items)
+            if done >= _MOST_EVENTS:
+                done = 0
+                await trio.lowlevel.checkpoint()
+        return wanted
 
     @property
     def _passes_bytes(self) -> bool:

@@ -18,7 +18,7 @@ import ssl
 import time
 import urllib.request
 import zlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Final, Protocol
@@ -30,8 +30,11 @@ from attrs import define, field, frozen
 
 from trooper.config import Target
 from trooper.config.addresses import leads_here
+from trooper.core import secret
 from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.targets.inflating import Inflate, inflater_of
 from trooper.targets.network import UntimedNetwork
+from trooper.targets.one_answer import asks_with
 from trooper.wire.faults import read_answer
 
 if TYPE_CHECKING:
@@ -46,10 +49,8 @@ _ERROR_BODY_S: Final = 5.0
 _DRAIN_S: Final = 0.25
 #: Who floods behind his end is cut off, however slowly his bytes are taken.
 _MAX_TAIL_BYTES: Final = 16_777_216
-#: What every member of a compressed body begins with.
-_MEMBER: Final = b"\x1f\x8b"
-#: How much decompressed text is handed on at once, however small it came in.
-_INFLATE_BYTES: Final = 65_536
+#: So many pieces that came at once are taken before others have their turn.
+_MOST_PIECES: Final = 64
 
 # They log each URL with its query, which clients have keys in, and what a provider sets as a cookie.
 for _chatty in ("httpx", "httpcore"):
@@ -143,6 +144,8 @@ class Upstream:
     _client: httpx.AsyncClient
     # Never keeps a connection: for the second try after a stale one.
     _fresh: httpx.AsyncClient
+    #: How many times larger than it came a compressed answer may be.
+    max_answer_ratio: int = 100
 
     async def exchange(self, call: Call, sink: Sink) -> Failed | None:
         """
@@ -198,6 +201,7 @@ class Upstream:
         if client.is_closed:
             # A server of our own has ended, while this request waited for a slot.
             return Failed(FailureKind.CONNECT)
+        asks_with.set(tuple(secret.of(call.headers, call.query)))
         try:
             return await client.send(request, stream=True)
         except httpx.ConnectTimeout:
@@ -215,20 +219,23 @@ class Upstream:
     async def _read(self, response: httpx.Response, sink: Sink) -> Failed | None:
         headers = tuple((name.lower(), value) for name, value in response.headers.raw)
         if not response.is_success:
-            body = await _read_error_body(response)
+            body = await _read_error_body(response, self.max_answer_ratio)
             return read_answer(Answer(response.status_code, headers, body), time.time())
-        inflater = _inflater(response.headers.get("content-encoding", "identity"))
+        inflater = inflater_of(response.headers.get("content-encoding", "identity"), self.max_answer_ratio)
         if isinstance(inflater, Failed):
             return inflater
         failed = await sink.head(response.status_code, headers)
         if failed is not None:
             return failed
-        has_enough = False
+        has_enough, taken = False, 0
         async with _raw_chunks(response) as chunks:
             try:
                 async for chunk in chunks:
                     for piece in inflater(chunk):
                         has_enough = not await sink.chunk(piece)
+                        taken += 1
+                        if taken % _MOST_PIECES == 0:
+                            await trio.lowlevel.checkpoint()
                     if has_enough:
                         await _give_the_rest(chunks, inflater, sink)
                         break
@@ -239,52 +246,11 @@ class Upstream:
         return None
 
 
-class _Inflate(Protocol):
-    def __call__(self, chunk: bytes) -> Iterator[bytes]: ...
-
-
-def _inflater(encoding: str) -> _Inflate | Failed:
-    """
-    Undo a compression we did not ask for.
-
-    In bounded pieces, so that a small body that swells is counted by its
-    decoded size wherever sizes are capped.
-    """
-    match encoding.strip().lower():
-        case "" | "identity":
-            return lambda chunk: iter((chunk,))
-        case "gzip" | "x-gzip" | "deflate":
-            return _Inflater()
-        case _:
-            return Failed(FailureKind.BAD_FRAME)
-
-
-@define
-class _Inflater:
-    """A compressed body: several members may stand behind each other, and each needs a state of its own."""
-
-    _member: zlib._Decompress = field(factory=lambda: zlib.decompressobj(wbits=47), init=False)
-
-    def __call__(self, chunk: bytes) -> Iterator[bytes]:
-        while chunk:
-            piece = self._member.decompress(chunk, _INFLATE_BYTES)
-            chunk = self._member.unconsumed_tail
-            if self._member.eof:
-                chunk = self._member.unused_data
-                if not _MEMBER.startswith(chunk[:2]):
-                    # Padding, or what every other client ignores as well.
-                    chunk = b""
-                elif chunk:
-                    self._member = zlib.decompressobj(wbits=47)
-            if piece:
-                yield piece
-
-
-async def _read_error_body(response: httpx.Response) -> bytes:
+async def _read_error_body(response: httpx.Response, max_ratio: int) -> bytes:
     body = bytearray()
     with trio.move_on_after(_ERROR_BODY_S):
         try:
-            inflater = _inflater(response.headers.get("content-encoding", "identity"))
+            inflater = inflater_of(response.headers.get("content-encoding", "identity"), max_ratio)
             async with _raw_chunks(response) as chunks:
                 async for chunk in chunks:
                     for piece in inflater(chunk) if not isinstance(inflater, Failed) else ():
@@ -315,10 +281,13 @@ async def _raw_chunks(response: httpx.Response) -> AsyncIterator[AsyncIterator[b
                 pass  # What was in its buffers already; then it needs the network.
 
 
-async def _give_the_rest(chunks: AsyncIterator[bytes], inflater: _Inflate, sink: Sink) -> None:
+async def _give_the_rest(chunks: AsyncIterator[bytes], inflater: Inflate, sink: Sink) -> None:
     """Give `sink` what still comes while we wait a moment in all; the time of a slow taker is not counted."""
-    left, given = _DRAIN_S, 0
+    left, given, taken = _DRAIN_S, 0, 0
     while left > 0 and given < _MAX_TAIL_BYTES:
+        taken += 1
+        if taken % _MOST_PIECES == 0:
+            await trio.lowlevel.checkpoint()
         began, chunk = trio.current_time(), None
         with trio.move_on_after(left):
             chunk = await anext(chunks, None)
@@ -343,7 +312,7 @@ def _transport_failure(error: httpx.TransportError) -> Failed:
 
 @asynccontextmanager
 async def open_upstream(
-    target: Target, network: httpcore.AsyncNetworkBackend | None = None
+    target: Target, network: httpcore.AsyncNetworkBackend | None = None, *, max_answer_ratio: int = 100
 ) -> AsyncIterator[Upstream]:
     """
     Open a target's connections. Building the TLS context costs about 50 ms,
@@ -352,9 +321,10 @@ async def open_upstream(
     Args:
         target: the configured target.
         network: another network than the real one, for tests.
+        max_answer_ratio: how many times larger than it came a compressed answer may be.
     """
     async with _client(target, network, kept=64) as client, _client(target, network, kept=0) as fresh:
-        yield Upstream(target, client, fresh)
+        yield Upstream(target, client, fresh, max_answer_ratio)
 
 
 def _client(target: Target, network: httpcore.AsyncNetworkBackend | None, *, kept: int) -> httpx.AsyncClient:

@@ -29,19 +29,7 @@ VIA_NAME_KEY = "trooper.via_name"
 
 def create_routes(wires: Wires) -> QuartTrio:
     """The application; it serves scopes that have passed the front door. `wires`: whose paths are the relay's."""
-    app = QuartTrio(__name__, static_folder=None)
-    # Its lines come out as those of any other logger. By itself Quart puts a queue without
-    # a bound in between, to what standard error was when it was imported.
-    if logging.lastResort is not None:
-        logging.getLogger(app.name).addHandler(logging.lastResort)
-    # What is one path was decided before: no redirects.
-    app.url_map.merge_slashes = False
-    app.config.update(
-        RESPONSE_TIMEOUT=None,
-        BODY_TIMEOUT=None,
-        MAX_CONTENT_LENGTH=None,
-        PROVIDE_AUTOMATIC_OPTIONS=False,
-    )
+    app = _new_application()
 
     @app.get("/healthz")
     async def healthz() -> Any:
@@ -89,6 +77,23 @@ def create_routes(wires: Wires) -> QuartTrio:
             answer.headers["allow"] = ", ".join(sorted(error.valid_methods))
         return answer
 
+    return app
+
+
+def _new_application() -> QuartTrio:
+    app = QuartTrio(__name__, static_folder=None)
+    # Its lines come out as those of any other logger. By itself Quart puts a queue without
+    # a bound in between, to what standard error was when it was imported.
+    if logging.lastResort is not None:
+        logging.getLogger(app.name).addHandler(logging.lastResort)
+    # What is one path was decided before: no redirects.
+    app.url_map.merge_slashes = False
+    app.config.update(
+        RESPONSE_TIMEOUT=None,
+        BODY_TIMEOUT=None,
+        MAX_CONTENT_LENGTH=None,
+        PROVIDE_AUTOMATIC_OPTIONS=False,
+    )
     return app
 
 

@@ -31,10 +31,13 @@ from typing import Final
 from attrs import define, evolve, field
 
 from trooper.core.events import ToolCallDelta
-from trooper.core.tool_calls import ToolCalls, is_object, is_same
+from trooper.core.tool_calls import MOST_CALLS, MOST_NAME_CHARS, ToolCalls, is_object, is_same
 
 #: What some write where they have no id.
 _NO_IDS: Final = frozenset({"", "null", "None", "none", "undefined"})
+
+#: What is as short as this may be braces that say nothing.
+_BRACES_CHARS: Final = 16
 
 
 @define
@@ -61,14 +64,17 @@ class CallPieces:
 
     def piece(
         self, index: int | None, call_id: str, name: str, arguments: str, *, made_up: str = ""
-    ) -> ToolCallDelta:
+    ) -> ToolCallDelta | None:
         """
-        What a piece says, under the number of its call.
+        What a piece says, under the number of its call; `None` for one of a call too many.
 
         `made_up`: what the id begins with of a call that has none.
         """
         call_id = "" if call_id in _NO_IDS else call_id
         call = self._find(index, call_id, name, arguments)
+        if call is None and len(self._all) >= MOST_CALLS:
+            self.calls.overflow()
+            return None
         if call is None:
             call = self._begin(index, call_id, name)
             call_id = call_id or (f"{made_up}_{call.number}" if made_up else "")
@@ -139,12 +145,14 @@ class CallPieces:
         if name != call.name:
             return True
         # Braces may stand in front of the arguments.
-        braces = self.calls.arguments_of(call.number).strip() == "{}"
+        braces = self.calls.size_of(call.number) <= _BRACES_CHARS and (
+            self.calls.arguments_of(call.number).strip() == "{}"
+        )
         return bool(arguments.strip()) and (is_object(arguments) or not braces)
 
     def _is_again(self, call: _Known, arguments: str) -> bool:
         """Whether a piece says all of a whole call once more."""
-        return self.calls.is_whole(call.number) and arguments == self.calls.arguments_of(call.number)
+        return self.calls.is_whole(call.number) and self.calls.says(call.number, arguments)
 
     def _begin(self, index: int | None, call_id: str, name: str) -> _Known:
         free = index is not None and index >= 0 and index not in self._numbers
@@ -160,7 +168,7 @@ class CallPieces:
         piece = ToolCallDelta(call.number, "" if call.id else call_id, name, arguments)
         if not call.name or not name:
             call.name = call.name or name
-        elif name == call.name or self.calls.arguments_of(call.number):
+        elif name == call.name or self.calls.size_of(call.number) or len(call.name) > MOST_NAME_CHARS:
             piece = evolve(piece, name="")
         else:
             call.name = name if name.startswith(call.name) else call.name + name

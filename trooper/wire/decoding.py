@@ -14,6 +14,9 @@ import msgspec
 from trooper.core.conversation import ImagePart
 from trooper.core.json_text import NOT_JSON
 
+#: So many objects and lists, or fields on the slow road, are read in a few milliseconds.
+_INTRICATE_VALUES: Final = 16_384
+_INTRICATE_COMMAS: Final = 131_072
 #: Reads all of a value and keeps nothing of it.
 _check: Final = msgspec.json.Decoder(msgspec.Raw).decode
 #: Finds the fields of an object, and makes nothing of them: gigabytes a second.
@@ -75,6 +78,19 @@ def said_well(body: bytes | bytearray) -> bytes:
         return body
     # In this encoding, and in no other, half a pair is something that can be replaced.
     return well.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
+def is_intricate(data: bytes, *, slowly: bool = False) -> bool:
+    """
+    Whether `data` would cost far more time and memory than its size, since it has more values than words.
+
+    Counting them costs next to nothing. What is read `slowly`, field by field,
+    may have fewer: there, each field counts.
+    """
+    values = data.count(b"{") + data.count(b"[")
+    if slowly:
+        values += data.count(b'"') + data.count(b",")
+    return values > _INTRICATE_VALUES or data.count(b",") > _INTRICATE_COMMAS
 
 
 def mended(body: bytes | bytearray) -> str:

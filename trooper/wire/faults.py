@@ -17,7 +17,7 @@ from typing import Final
 
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.wire.bare_errors import bare_error, error_in_choices, innermost, problem_in, text_in
-from trooper.wire.decoding import decoded
+from trooper.wire.decoding import decoded, is_intricate
 from trooper.wire.tolerant import is_nothing
 
 K = FailureKind
@@ -127,6 +127,8 @@ _BY_TEXT: Final = (
     ),
     (re.compile(r"tier capacity exceeded", re.IGNORECASE), K.OVERLOADED),
 )
+#: A reason is given in the first words, if at all.
+_MOST_TEXT_CHARS: Final = 16_384
 _CONTEXT_TEXT: Final = re.compile(
     r"maximum context length|prompt is too long|context (length|window|size)|exceeds? the (available )?context",
     re.IGNORECASE,
@@ -223,7 +225,7 @@ def _classify(error: object) -> Failed:
         if isinstance(nested, dict):
             return find_error(nested) or _classify(nested)
         text = error if isinstance(error, str) else ""
-        too_long = K.CONTEXT_LENGTH if _CONTEXT_TEXT.search(text) else None
+        too_long = K.CONTEXT_LENGTH if _CONTEXT_TEXT.search(text, 0, _MOST_TEXT_CHARS) else None
         return Failed(_kind_of_text(text) or too_long or K.IN_BAND_ERROR)
     text = text_in(error)
     nested = decoded(text) if text.startswith(("{", "[")) else None
@@ -234,7 +236,7 @@ def _classify(error: object) -> Failed:
         kind = next((k for k in map(_kind_of_word, _words(error)) if k is not None), None)
     if kind is None or kind is K.INVALID_REQUEST:
         # "invalid request" is what a window that is too small hides behind.
-        kind = K.CONTEXT_LENGTH if _CONTEXT_TEXT.search(text) else kind
+        kind = K.CONTEXT_LENGTH if _CONTEXT_TEXT.search(text, 0, _MOST_TEXT_CHARS) else kind
     window = error.get("n_ctx")
     prompt = error.get("n_prompt_tokens")
     return Failed(
@@ -277,7 +279,7 @@ def _kind_of_word(word: object) -> FailureKind | None:
 
 
 def _kind_of_text(text: str) -> FailureKind | None:
-    return next((kind for pattern, kind in _BY_TEXT if pattern.search(text)), None)
+    return next((kind for pattern, kind in _BY_TEXT if pattern.search(text, 0, _MOST_TEXT_CHARS)), None)
 
 
 def kind_of_status(status: int) -> FailureKind:
@@ -293,7 +295,8 @@ def read_answer(answer: Answer, now_unix_s: float) -> Failed:
 
     `now_unix_s` is needed for a `Retry-After` given as a date.
     """
-    told = find_error(decoded(answer.body))
+    # Of a body with thousands of values its status says enough.
+    told = None if is_intricate(answer.body, slowly=True) else find_error(decoded(answer.body))
     by_status = kind_of_status(answer.status)
     kind = by_status
     if told is not None and told.kind is not K.IN_BAND_ERROR:

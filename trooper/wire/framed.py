@@ -17,7 +17,7 @@ from attrs import define, evolve, field
 from trooper.core.events import Done, Event, Finish, FinishReason, Other, Received, Unread
 from trooper.core.framing import LineFramer, Part, SSEEvent, SSEFramer, parse_sse
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
-from trooper.wire.decoding import decoded
+from trooper.wire.decoding import decoded, is_intricate
 from trooper.wire.faults import find_error, find_problem
 from trooper.wire.large import LargeEvent
 from trooper.wire.tolerant import DONE, read_leniently, texts_in
@@ -97,6 +97,10 @@ ENDED_EMPTY: Final = Failed(FailureKind.EMPTY_200, has_ended=True)
 #: A line of a stream that has the shape of a field; those of other names are ignored by everybody.
 _FIELD: Final = re.compile(rb"[\w.-]+\Z")
 _MAX_KEY_BYTES: Final = 256
+_NOTHING: Final = SSEEvent("", None)
+#: An event up to this size is read, whatever is in it.
+_SHORT_BYTES: Final = 4_096
+_MOST_LINES: Final = 1_024
 #: What an event is called that only says that somebody is there, whatever its data are.
 _SIGNS_OF_LIFE: Final = frozenset({"ping", "heartbeat", "keepalive", "keep-alive", "keep_alive"})
 
@@ -167,15 +171,22 @@ class EventReader(FramedReader):
 
     def _read(self, raw: bytes, *, last: bool = False) -> Received | None:
         self._heard = True
+        if len(raw) > _SHORT_BYTES and (_has_many_lines(raw) or is_intricate(raw)):
+            return self._read_intricate(raw)
         sse = parse_sse(raw)
         if sse.data and not sse.stray:
             events = self._hear(sse.data, sse.name, raw)
             if events is not None:
                 self._noise = 0
                 return Received(raw, tuple(events)) if self.outcome is None or self._terminated else None
+        elif sse == _NOTHING and not last:
+            # A comment or an empty line, of which somebody may send a million.
+            return Received(raw)
         return self._read_slowly(raw, sse, last=last)
 
     def _read_slowly(self, raw: bytes, sse: SSEEvent, *, last: bool) -> Received | None:
+        if len(raw) > _SHORT_BYTES and is_intricate(raw, slowly=True):
+            return self._read_intricate(raw)
         # First, so that a terminator behind it in the same event is known to be none.
         stray = self._read_stray(sse)
         events: list[Event] = []
@@ -233,8 +244,10 @@ class EventReader(FramedReader):
         return (Unread(may_say=any(line.lstrip().startswith((b"{", b"[")) for line in sse.stray)),)
 
     def _read_lines(self, framer: SSEFramer) -> list[Received]:
-        data = parse_sse(framer.lines).data
+        lines = framer.lines
+        data = parse_sse(lines).data
         if data is None or not all(map(_is_whole, data.split(b"\n"))):
+            framer.pass_lines(lines, is_odd=data is not None)
             return []
         item = self._read(framer.take_lines())
         return [] if item is None else [evolve(item, is_part=True)]
@@ -250,6 +263,11 @@ class EventReader(FramedReader):
             return None
         item = self._read(rest + b"\n\n", last=True)
         return None if item is None else Received(rest, item.events, is_part=True)
+
+    def _read_intricate(self, raw: bytes) -> Received:
+        """One that would cost more than its size to read: as one that is too long to be kept."""
+        self._large = LargeEvent()
+        return self._read_part(Part(raw, is_first=False, ends=True))
 
     def _read_part(self, part: Part) -> Received:
         self._heard = True
@@ -328,6 +346,11 @@ class EventReader(FramedReader):
             self.outcome = Completed()
         else:
             self.outcome = evolve(failed, raw=raw)
+
+
+def _has_many_lines(raw: bytes) -> bool:
+    """Whether an event has more lines than anybody writes; empty ones around it are none."""
+    return raw.count(b"\n") + raw.count(b"\r") > _MOST_LINES and bool(raw.strip(b"\r\n"))
 
 
 def _is_whole(line: bytes) -> bool:

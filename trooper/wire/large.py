@@ -17,11 +17,14 @@ from typing import Final
 
 from attrs import define, field
 
-_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:]|"', re.DOTALL)
-_STRING_END: Final = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# Nothing is tried twice: a string of backslashes would be remembered one by one.
+_TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]:]|"', re.DOTALL)
+_STRING_END: Final = re.compile(rb'(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _NAME: Final = re.compile(rb"(?:^|[\r\n])event: ?([^\r\n]*)")
 #: A string that breaks off at the end of a piece waits for its rest, if it can be one that matters.
 _MAX_WORD_BYTES: Final = 256
+#: So much is looked through. What is long is a picture or a page, and that is one token; its type stands in front.
+_MOST_TOKENS: Final = 16_384
 #: `{"choices": [{"finish_reason": …` and `{"delta": {"stop_reason": …`.
 _FINISHES: Final = ((b"finish_reason", 3), (b"stop_reason", 2))
 
@@ -37,6 +40,7 @@ class LargeEvent:
 
     finish: str = field(default="", init=False)
     _type: str = field(default="", init=False)
+    _tokens: int = field(default=0, init=False)
     _depth: int = field(default=0, init=False)
     _was_open: bool = field(default=False, init=False)
     # The last string, and the key that it stands behind: its value, unless a colon follows.
@@ -50,8 +54,9 @@ class LargeEvent:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the brackets that were opened have been closed."""
-        return self._was_open and self._depth == 0 and not self._in_string and not self._carried
+        """Whether the brackets that were opened have been closed, as far as anybody has looked."""
+        is_known = self._was_open and self._tokens <= _MOST_TOKENS
+        return is_known and self._depth == 0 and not self._in_string and not self._carried
 
     @property
     def type(self) -> str:
@@ -61,10 +66,16 @@ class LargeEvent:
 
     def feed(self, piece: bytes) -> None:
         """Look through the next piece."""
+        if self._tokens > _MOST_TOKENS:
+            return
         self._head += piece[: _MAX_WORD_BYTES - len(self._head)]
         piece, self._carried = self._carried + piece, b""
         at = self._skip_string(piece) if self._in_string else 0
         for token in _TOKEN.finditer(piece, at):
+            self._tokens += 1
+            if self._tokens > _MOST_TOKENS:
+                self._carried = b""
+                break
             self._take(token[0], piece, token.start())
             if self._in_string or self._carried:
                 break

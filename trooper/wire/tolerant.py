@@ -25,6 +25,7 @@ from attrs import frozen
 from trooper.core.events import Event, Other, Reasoning, Refusal, Text
 from trooper.core.framing import parse_sse
 from trooper.core.json_text import NOT_JSON
+from trooper.wire.decoding import is_intricate
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -105,7 +106,12 @@ def texts_in(data: bytes) -> Sequence[bytes]:
 
 
 def objects_in(raw: bytes) -> Sequence[Mapping[str, object]]:
-    """The JSON objects that one event holds: one, if it is framed as it should be. Some say their type in its name."""
+    """
+    The JSON objects that one event holds: one, if it is framed as it should be, and
+    none, if it is intricate. Some say their type in its name.
+    """
+    if is_intricate(raw):
+        return ()
     sse = parse_sse(raw)
     read = map(read_leniently, texts_in(sse.data or b""))
     named = {"type": sse.name} if sse.name else {}

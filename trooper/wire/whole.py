@@ -12,17 +12,20 @@ from typing import Final, TypeAlias
 import msgspec
 from attrs import define, evolve, field, frozen
 
-from trooper.core.events import Begin, Event, Other, Received
+from trooper.core.events import Begin, Done, Event, Finish, FinishReason, Other, Received
 from trooper.core.framing import BOM
 from trooper.core.json_text import NOT_JSON
-from trooper.core.outcome import Answer, Failed, FailureKind, Outcome
+from trooper.core.outcome import Answer, Completed, Failed, FailureKind, Outcome
 from trooper.wire.client_side import LegNote, Trouble
+from trooper.wire.decoding import is_intricate
 from trooper.wire.faults import find_error
 from trooper.wire.tolerant import Read, read_leniently
 
 #: One wire's reading of a body. A failed answer is not to be shown; its event is empty.
 ReadWhole: TypeAlias = Callable[[bytes], tuple[Received, Outcome]]
 
+#: An answer of more bytes is not read: it is one step of the decoder, which nobody can come between.
+_MOST_READ_BYTES: Final = 8_388_608
 #: What may stand in front of the value and say nothing, beside a byte order mark.
 BLANKS: Final = b" \t\r\n"
 _OUTSIDE_STRINGS: Final = re.compile(rb'["{}\[\]]')
@@ -79,6 +82,11 @@ class Whole:
     def unread(self) -> tuple[Event, ...]:
         """What is to be said of that which could not be read."""
         return (Other(continuable=False),) if self.is_lossy else ()
+
+
+def is_too_much(body: bytes) -> bool:
+    """Whether a whole answer is so large or intricate that others would have to wait for its reading."""
+    return len(body) > _MOST_READ_BYTES or is_intricate(body)
 
 
 def whole_object(body: bytes) -> Whole | Failed:
@@ -144,9 +152,19 @@ class WholeReader:
             self.body.clear()
         return []
 
+    def _read_all(self, body: bytes) -> tuple[Received, Outcome]:
+        """
+        One that is so large or intricate that others would have to wait for its reading
+        is passed on as it is, and nobody goes on from it or says it anew.
+        """
+        if is_too_much(body):
+            unread = (Other(continuable=False), Finish(FinishReason.STOP), Done())
+            return Received(body, unread), Completed()
+        return self.read(body)
+
     def read_now(self) -> list[Received]:
         """Read what was collected if that is an answer, and all of it is understood; else nothing has happened."""
-        item, outcome = self.read(bytes(self.body))
+        item, outcome = self._read_all(bytes(self.body))
         if isinstance(outcome, Failed) or Other(continuable=False) in item.events:
             return []
         self.outcome, self.finished = outcome, True
@@ -157,7 +175,7 @@ class WholeReader:
         if self.outcome is not None:
             return []
         body = bytes(self.body)
-        item, self.outcome = self.read(body)
+        item, self.outcome = self._read_all(body)
         if isinstance(self.outcome, Failed):
             answer = Answer(200, ((b"content-type", b"application/json"),), body)
             self.outcome = evolve(self.outcome, answer=answer)

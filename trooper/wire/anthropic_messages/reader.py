@@ -43,6 +43,7 @@ from trooper.core.events import (
 )
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Failed, FailureKind
+from trooper.core.tool_calls import MOST_CALLS
 from trooper.wire.decoding import arguments_said
 from trooper.wire.finishes import is_error_finish, reason_of
 from trooper.wire.framed import EMPTY, EventReader
@@ -233,6 +234,9 @@ class MessagesReader(EventReader):
             case "tool_use":
                 # Counted, since some give all blocks one index.
                 number, self._count = self._count, self._count + 1
+                if number >= MOST_CALLS:
+                    self._open[index] = "too many"
+                    return self._said(Other(continuable=False))
                 self._calls[index] = number
                 self._with_arguments.discard(index)
                 # Some put all of it into the start, and some behind that into deltas as well.
@@ -277,7 +281,8 @@ class MessagesReader(EventReader):
 
     def _unstopped(self, at: int | None = None) -> list[Event]:
         """The inputs of calls whose blocks nobody stops, at one index or at any."""
-        calls = [index for index, kind in self._open.items() if kind == "tool_use" and at in (None, index)]
+        among = self._open if at is None else (at,)
+        calls = [index for index in among if self._open.get(index) == "tool_use"]
         late = [index for index in calls if index not in self._with_arguments]
         return [event for index in late for event in self._say_arguments(index, self._inputs[index])]
 

@@ -19,6 +19,7 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
+from trooper.core.tool_calls import MOST_CALLS
 from trooper.wire.decoding import arguments_text
 from trooper.wire.finishes import is_error_finish, reason_of
 from trooper.wire.framed import ENDED_EMPTY
@@ -69,7 +70,7 @@ def _events(blocks: list[object]) -> list[Event]:
             case {"type": "thinking", **said}:
                 words = words_of(said)
                 events += [Reasoning(words)] if words else []
-            case {"type": "tool_use", "name": str(name), **said} if name:
+            case {"type": "tool_use", "name": str(name), **said} if name and calls < MOST_CALLS:
                 arguments = arguments_text(said.get("input")) or "{}"
                 events.append(ToolCallDelta(calls, text_of(said.get("id")), name, arguments))
                 calls += 1

@@ -21,17 +21,17 @@ from trooper.core.events import (
     Event,
     Finish,
     FinishReason,
+    Other,
     Reasoning,
     Received,
     Text,
-    ToolCallDelta,
     Usage,
 )
 from trooper.core.framing import SSEFramer, parse_sse
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.wire.calls import CallPieces
-from trooper.wire.decoding import arguments_said
+from trooper.wire.decoding import arguments_said, is_intricate
 from trooper.wire.faults import find_error
 from trooper.wire.framed import EMPTY
 from trooper.wire.local_answers import LocalReader
@@ -87,6 +87,8 @@ class _Event(msgspec.Struct):
     tokens_predicted: int = 0
 
 
+#: An event up to this size is read, whatever is in it.
+_SHORT_BYTES: Final = 16_384
 _decode_event: Final = msgspec.json.Decoder(_Event).decode
 
 
@@ -114,6 +116,9 @@ class LlamaReader(LocalReader):
         return Completed() if self.finished else EMPTY
 
     def _read(self, raw: bytes) -> Received | None:
+        if len(raw) > _SHORT_BYTES and is_intricate(raw):
+            self.outcome = Failed(FailureKind.BAD_FRAME)
+            return None
         data = parse_sse(raw).data
         if data is None or not data.strip():
             return None
@@ -168,9 +173,10 @@ class LlamaReader(LocalReader):
         self.finished = self._is_answer(reason)
         return Finish(reason, word, doubtful=not self.finished)
 
-    def _tool_call(self, call: _ToolCall) -> ToolCallDelta:
+    def _tool_call(self, call: _ToolCall) -> Event:
         function = call.function or _Function()
         arguments = arguments_said(function.arguments)
-        return self._calls.piece(
+        piece = self._calls.piece(
             call.index, call.id or "", function.name or "", arguments, made_up=self.call_id
         )
+        return Other(continuable=False) if piece is None else piece

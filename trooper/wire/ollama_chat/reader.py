@@ -21,6 +21,7 @@ from trooper.core.events import (
     Event,
     Finish,
     FinishReason,
+    Other,
     Reasoning,
     Received,
     Text,
@@ -30,7 +31,8 @@ from trooper.core.events import (
 from trooper.core.framing import LineFramer
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Completed, Failed, FailureKind
-from trooper.wire.decoding import arguments_said
+from trooper.core.tool_calls import MOST_CALLS
+from trooper.wire.decoding import arguments_said, is_intricate
 from trooper.wire.faults import find_error
 from trooper.wire.framed import EMPTY
 from trooper.wire.local_answers import LocalReader
@@ -66,6 +68,8 @@ class _Line(msgspec.Struct):
 
 #: The server has loaded or unloaded the model, and asked it nothing.
 _NOT_ASKED: Final = ("load", "unload")
+#: A line up to this size is read, whatever is in it.
+_SHORT_BYTES: Final = 16_384
 _decode_line: Final = msgspec.json.Decoder(_Line).decode
 
 
@@ -87,6 +91,9 @@ class OllamaReader(LocalReader):
     def _read(self, raw: bytes) -> Received | None:
         if not raw.strip():
             return None
+        if len(raw) > _SHORT_BYTES and is_intricate(raw):
+            self.outcome = Failed(FailureKind.BAD_FRAME)
+            return None
         try:
             line = _decode_line(raw)
         except NOT_JSON:
@@ -107,9 +114,11 @@ class OllamaReader(LocalReader):
             events += self._end(line)
         return Received(b"", tuple(events)) if events else None
 
-    def _tool_call(self, call: _ToolCall) -> ToolCallDelta:
+    def _tool_call(self, call: _ToolCall) -> Event:
         index = self._calls
         self._calls += 1
+        if index >= MOST_CALLS:
+            return Other(continuable=False)
         function = call.function or _Function()
         # A call without arguments has them all.
         arguments = arguments_said(function.arguments) or "{}"

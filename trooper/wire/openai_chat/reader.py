@@ -234,6 +234,8 @@ class ChatReader(EventReader):
     def _piece(self, index: int | None, call_id: str, name: str, arguments: str) -> list[Event]:
         known = len(self._calls.calls)
         piece = self._calls.piece(index, call_id, name, arguments)
+        if piece is None:
+            return [Other(continuable=False)]
         # One that says nothing of a call that has begun is a sign of life, and no content.
         says_nothing = piece == ToolCallDelta(piece.index) and len(self._calls.calls) == known
         return [] if says_nothing else [piece]

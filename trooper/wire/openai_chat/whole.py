@@ -24,6 +24,7 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
+from trooper.core.tool_calls import MOST_CALLS
 from trooper.wire.decoding import arguments_said
 from trooper.wire.finishes import is_error_finish, reason_of
 from trooper.wire.framed import ENDED_EMPTY
@@ -112,11 +113,11 @@ def _said_in(message: Mapping[str, object]) -> list[Event]:
             continue
         function = raw.get("function") if isinstance(raw, dict) and is_nothing(raw.get("custom")) else None
         name = text_of(function.get("name")) if isinstance(function, dict) else ""
-        if isinstance(raw, dict) and isinstance(function, dict) and name:
+        if isinstance(raw, dict) and isinstance(function, dict) and name and index < MOST_CALLS:
             arguments = arguments_said(function.get("arguments")) or "{}"
             events.append(ToolCallDelta(index, text_of(raw.get("id")), name, arguments))
         else:
-            # Nobody could run it, or its input is no JSON.
+            # Nobody could run it, its input is no JSON, or it is one too many.
             events.append(Other(continuable=False))
     if unknown_in(without_repeats(message), MESSAGE_KEYS):
         events.append(Other(continuable=False))

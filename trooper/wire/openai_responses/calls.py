@@ -9,12 +9,15 @@ are no word: some servers leave them out of what they repeat.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
+import msgspec
 from attrs import define, field
 
-from trooper.core.events import Event, PartEnd, ToolCallDelta
-from trooper.core.tool_calls import ToolCalls, as_object, is_same
+from trooper.core.events import Event, Other, PartEnd, ToolCallDelta
+from trooper.core.json_text import NOT_JSON
+from trooper.core.tool_calls import MOST_CALLS, ToolCalls, as_object, is_same
 from trooper.wire.openai_responses.shapes import Item
 
 
@@ -64,23 +67,27 @@ class ItemCalls:
         the order says nothing.
         """
         places = [self._by_id.get(item.call_id or item.id) for item in items]
-        named = set(places)
-        free = [at for at in self._at if at not in named]
-        for number, item in enumerate(items):
-            if places[number] is None and item.type == "function_call":
-                same = next((at for at in free if self._is_like(self._at[at], item)), None)
-                if same is not None:
-                    places[number] = same
-                    free.remove(same)
+        lost = [n for n, item in enumerate(items) if places[n] is None and item.type == "function_call"]
+        if not lost:
+            return places
+        taken = set(places)
+        free: dict[tuple[str, str], deque[int]] = {}
+        for at, call in self._at.items():
+            if at not in taken:
+                said = self._said.arguments_of(call.number) or call.begun
+                free.setdefault((call.name, _canonical(said)), deque()).append(at)
+        for number in lost:
+            alike = free.get((items[number].name, _canonical(items[number].arguments)))
+            if alike:
+                places[number] = alike.popleft()
         return places
-
-    def _is_like(self, call: _Call, item: Item) -> bool:
-        said = self._said.arguments_of(call.number) or call.begun
-        return call.name == item.name and is_same(item.arguments or "{}", said or "{}")
 
     def begin(self, at: int, item: Item) -> list[Event]:
         """A call begins at an output index."""
         call_id, known = item.call_id or item.id, self._at.get(at)
+        if known is None and self._count >= MOST_CALLS:
+            self._said.overflow()
+            return [Other(continuable=False)]
         if known is not None and call_id and known.id == call_id and not known.ended:
             return self._named(known, item.name)
         call = self._at[at] = _Call(self._count, call_id, item.name, item.arguments)
@@ -154,3 +161,11 @@ class ItemCalls:
     def _note(self, delta: ToolCallDelta) -> ToolCallDelta:
         self._said.add(delta)
         return delta
+
+
+def _canonical(arguments: str) -> str:
+    """Arguments in the one form that all texts of the same have."""
+    try:
+        return msgspec.json.encode(msgspec.json.decode(arguments or "{}"), order="sorted").decode()
+    except NOT_JSON:
+        return arguments

@@ -30,7 +30,8 @@ forwarded, and the answer cannot be continued from then on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -62,6 +63,7 @@ from trooper.wire.openai_responses.shapes import (
     finish_of,
     said_by,
     thought_part,
+    with_text_arguments,
 )
 from trooper.wire.openai_responses.sums import Sum, rest_of, sum_of
 from trooper.wire.tolerant import DONE, fitted, is_nothing, unknown_in, words_of
@@ -99,6 +101,8 @@ _HARMLESS_KEYS: Final = frozenset(
         "logprobs",
     }
 )
+#: More items in one answer are not looked at when it ends: they were said before, or are nobody's.
+_MOST_ITEMS: Final = 1_024
 #: A part of a part: output index, and the part's own index with its kind.
 _Place = tuple[int, str, int]
 
@@ -129,6 +133,8 @@ class ResponsesReader(EventReader):
     _shared: dict[int, int] = field(factory=dict, init=False)
     # What each item has said, as a sum: it comes again as a whole, sometimes under another place.
     _sums: dict[tuple[int, str], Sum] = field(factory=dict, init=False)
+    # How many items have said the same.
+    _same: Counter[Sum] = field(factory=Counter, init=False)
 
     def _hear(self, data: bytes, name: str, raw: bytes) -> Sequence[Event] | None:
         try:
@@ -192,7 +198,7 @@ class ResponsesReader(EventReader):
     def _hear_slowly(self, value: object, name: str, raw: bytes) -> Sequence[Event]:
         if not isinstance(value, dict):
             return [Other(continuable=is_nothing(value))]
-        event = fitted(_with_arguments(value), StreamEvent)
+        event = fitted(with_text_arguments(value), StreamEvent)
         kind, delta = event.type or name, value.get("delta")
         if event.delta is None and delta is not None:
             of_call = kind == "response.function_call_arguments.delta"
@@ -220,8 +226,15 @@ class ResponsesReader(EventReader):
         at = self._at(event)
         place = _place(at, event, kind)
         self._said[place] = sum_of(said, self._said.get(place, (0, 0)))
-        self._sums[at, kind] = sum_of(said, self._sums.get((at, kind), (0, 0)))
+        self._note_sum(at, kind, sum_of(said, self._sums.get((at, kind), (0, 0))))
         return [said]
+
+    def _note_sum(self, at: int, kind: str, total: Sum) -> None:
+        before = self._sums.get((at, kind))
+        if before is not None:
+            self._same[before] -= 1
+        self._sums[at, kind] = total
+        self._same[total] += 1
 
     def _at(self, event: StreamEvent) -> int:
         """The output index of the item that an event belongs to, also where only its id says so."""
@@ -299,6 +312,8 @@ class ResponsesReader(EventReader):
                 if at not in self._calls:
                     self._content()
                     new = self._calls.begin(at, item)
+                if at not in self._calls:
+                    return new
                 return [*new, *self._calls.told(at, item.arguments, item.name)]
             case "message":
                 return self._missed_parts(at, item)
@@ -315,11 +330,12 @@ class ResponsesReader(EventReader):
             if said is None:
                 continue
             before = self._said.get(place)
-            if before is None and sum_of(said) in self._sums.values():
+            if before is None and self._same[sum_of(said)] > 0:
                 continue
             rest = said if before is None else rest_of(said, before)
             if rest is not None:
-                self._said[place] = self._sums[output_index, "text"] = sum_of(said)
+                self._said[place] = total = sum_of(said)
+                self._note_sum(output_index, "text", total)
                 self._has_content = True
                 events.append(rest)
         return events
@@ -328,6 +344,10 @@ class ResponsesReader(EventReader):
         """The last event: finish and terminator in one."""
         events: list[Event] = []
         output = response.output or []
+        if len(output) > _MOST_ITEMS:
+            output = []
+            self._has_content = True
+            events.append(Other(continuable=False))
         for number, (item, known) in enumerate(zip(output, self._calls.places(output), strict=True)):
             output_index = self._places.get(item.id, number) if known is None else known
             match item.type:
@@ -377,17 +397,3 @@ def _is_news(kind: str) -> bool:
 
 def _place(at: int, event: StreamEvent, kind: str) -> _Place:
     return (at, kind, event.content_index if kind == "text" else event.summary_index)
-
-
-def _with_arguments(value: Mapping[str, object]) -> Mapping[str, object]:
-    """The same event, with all arguments in it as text: some send the object that they are."""
-    arguments, item, response = value.get("arguments"), value.get("item"), value.get("response")
-    changed: dict[str, object] = {}
-    if not isinstance(arguments, str | None):
-        changed["arguments"] = arguments_said(arguments)
-    if isinstance(item, dict):
-        changed["item"] = _with_arguments(item)
-    if isinstance(response, dict) and isinstance(output := response.get("output"), list):
-        items = [_with_arguments(one) if isinstance(one, dict) else one for one in output]
-        changed["response"] = {**response, "output": items}
-    return {**value, **changed}

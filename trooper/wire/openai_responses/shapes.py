@@ -8,11 +8,13 @@ would have said.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
 from trooper.core.events import Event, FinishReason, Refusal, Text
+from trooper.wire.decoding import arguments_said
 from trooper.wire.finishes import reason_of
 
 #: What the events around a part are called; the last one by vLLM.
@@ -118,3 +120,17 @@ def finish_of(response: Response, *, has_calls: bool) -> tuple[FinishReason, str
     if word or response.status == "incomplete":
         return FinishReason.LENGTH, word
     return (FinishReason.TOOL_CALLS if has_calls else FinishReason.STOP), response.status
+
+
+def with_text_arguments(value: Mapping[str, object]) -> Mapping[str, object]:
+    """The same event, with all arguments in it as text: some send the object that they are."""
+    arguments, item, response = value.get("arguments"), value.get("item"), value.get("response")
+    changed: dict[str, object] = {}
+    if not isinstance(arguments, str | None):
+        changed["arguments"] = arguments_said(arguments)
+    if isinstance(item, dict):
+        changed["item"] = with_text_arguments(item)
+    if isinstance(response, dict) and isinstance(output := response.get("output"), list):
+        items = [with_text_arguments(one) if isinstance(one, dict) else one for one in output]
+        changed["response"] = {**response, "output": items}
+    return {**value, **changed}

@@ -19,6 +19,7 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
+from trooper.core.tool_calls import MOST_CALLS
 from trooper.wire.decoding import arguments_text
 from trooper.wire.framed import ENDED_EMPTY
 from trooper.wire.openai_responses.shapes import Response, finish_of
@@ -72,7 +73,7 @@ def _events(output: object) -> list[Event]:
     calls = 0
     for item in output if isinstance(output, list) else [output]:
         match item:
-            case {"type": "function_call", "name": str(name), **said} if name:
+            case {"type": "function_call", "name": str(name), **said} if name and calls < MOST_CALLS:
                 call_id = text_of(said.get("call_id")) or text_of(said.get("id"))
                 arguments = arguments_text(said.get("arguments")) or "{}"
                 events.append(ToolCallDelta(calls, call_id, name, arguments))

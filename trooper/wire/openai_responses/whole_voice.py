@@ -16,7 +16,7 @@ from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.notes import legs_note, with_note
 from trooper.wire.openai_error import error_body
 from trooper.wire.openai_responses.voice import ResponsesVoice
-from trooper.wire.whole import WholeVoice, whole_object
+from trooper.wire.whole import WholeVoice, is_too_much, whole_object
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -33,8 +33,9 @@ class WholeResponsesVoice(WholeVoice):
         self._learn(received)
         if not received.raw:
             return b""
-        whole = whole_object(received.raw)
-        self.answer = {} if isinstance(whole, Failed) else whole.value
+        if not is_too_much(received.raw):
+            whole = whole_object(received.raw)
+            self.answer = {} if isinstance(whole, Failed) else whole.value
         return with_note(received.raw, legs) if legs else received.raw
 
     def call_it(self, model: str) -> None:

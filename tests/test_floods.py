@@ -1,0 +1,86 @@
+"""
+No answer holds up the others: how much is done between two checkpoints, counted
+in calls, and that a client gets all of it all the same.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import trio
+import trio.testing
+
+from floods import END, FLOODS, HELLO, Flood
+from scenes import Exchange, stage
+from work import counted_steps
+
+#: Some ten milliseconds on a slow machine.
+MOST_CALLS = 50_000
+
+
+async def say(flood: Flood, stream: trio.abc.Stream) -> None:
+    """Answer each request on a connection with the flood."""
+    body = flood.body
+    sent = b"".join(
+        b"%x\r\n%s\r\n" % (len(piece), piece)
+        for at in range(0, len(body), flood.chunk_bytes)
+        if (piece := body[at : at + flood.chunk_bytes])
+    )
+    head = b"HTTP/1.1 200 OK\r\n" + flood.headers + b"transfer-encoding: chunked\r\n\r\n"
+    asked = b""
+    try:
+        while came := await stream.receive_some():
+            asked += came
+            length = re.search(rb"content-length: (\d+)", asked, re.IGNORECASE)
+            at = asked.find(b"\r\n\r\n")
+            if at >= 0 and len(asked) >= at + 4 + int(length[1] if length else 0):
+                asked = b""
+                await stream.send_all(head + sent + b"0\r\n\r\n")
+    except trio.BrokenResourceError:
+        pass
+
+
+@pytest.mark.parametrize("name", FLOODS)
+async def test_no_answer_holds_up_the_others(name: str) -> None:
+    flood = FLOODS[name]()
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        await say(flood, stream)
+
+    async with stage() as s:
+        host = "api.anthropic.com" if flood.wire == "messages" else "api.openai.com"
+        s.network.listen(host, 80, serve)
+        exchange = Exchange()
+        with counted_steps() as steps:
+            await s.play(exchange, wire=flood.wire, stream=flood.streams)
+    assert steps.most < MOST_CALLS
+    assert exchange.status == 200
+    if flood.passes:
+        assert bytes(exchange.body) == flood.body
+    else:
+        # Its provider was given up, and somebody else went on.
+        assert exchange.legs[0][1] in ("bad_frame", "eof_early")
+        assert exchange.legs[-1] == ("ollama", "completed")
+
+
+async def test_what_has_waited_does_not_hold_up_the_others() -> None:
+    """A client that was slow finds a full inbox, and its events are given in turns."""
+    flood = Flood(HELLO + b": still there\n\n" * 20_000 + END)
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        await say(flood, stream)
+
+    async with stage() as s:
+        s.network.listen("api.openai.com", 80, serve)
+        exchange = Exchange()
+        exchange.reads = trio.Event()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(s.play, exchange)
+            await trio.testing.wait_all_tasks_blocked()
+            with counted_steps() as steps:
+                exchange.reads.set()
+                while not exchange.ended:
+                    await trio.lowlevel.checkpoint()
+    assert steps.most < MOST_CALLS
+    assert bytes(exchange.body) == flood.body

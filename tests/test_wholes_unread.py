@@ -1,0 +1,92 @@
+"""
+Whole answers that are too much to be read in one step: to their own client they
+pass as they are; whoever would have to say them anew is glad of somebody else.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from scenes import WIRES, stage
+from trooper.core.events import Other
+from trooper.core.outcome import Answer, Completed, Failed, FailureKind
+from trooper.testing import Script, ScriptedProvider, Status
+from trooper.wire.faults import read_answer
+from trooper.wire.whole import WholeReader
+from work import work_of
+
+PART: Any = {"type": "text", "text": "x"}
+WHOLE: dict[str, Any] = {
+    "chat": {"choices": [{"message": {"content": [PART] * 20_000}, "finish_reason": "stop"}]},
+    "messages": {"type": "message", "content": [PART] * 20_000, "stop_reason": "end_turn"},
+    "responses": {
+        "object": "response",
+        "status": "completed",
+        "output": [{"type": "message", "content": [PART] * 20_000}],
+    },
+}
+LONG = {"choices": [{"message": {"content": "word " * 2_000_000}, "finish_reason": "stop"}]}
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_it_is_not_read(wire: str) -> None:
+    body = json.dumps(WHOLE[wire]).encode()
+    reader = WIRES[wire].target_side.whole_reader(len(body))
+    reader.feed(body)
+    items = []
+    assert work_of(lambda: items.extend(reader.end())) < 100
+    (item,) = items
+    assert (item.raw, reader.outcome) == (body, Completed())
+    assert Other(continuable=False) in item.events
+
+
+def test_nor_is_a_long_one() -> None:
+    body = json.dumps(LONG).encode()
+    reader = WIRES["chat"].target_side.whole_reader(len(body))
+    reader.feed(body)
+    (item,) = reader.end()
+    assert (item.raw, item.text) == (body, "")
+
+
+def test_one_of_a_megabyte_is() -> None:
+    said = "word " * 200_000
+    body = json.dumps({"choices": [{"message": {"content": said}, "finish_reason": "stop"}]}).encode()
+    reader: WholeReader = WIRES["chat"].target_side.whole_reader(len(body))
+    reader.feed(body)
+    (item,) = reader.end()
+    assert item.text == said
+    assert Other(continuable=False) not in item.events
+
+
+@pytest.mark.parametrize("value", [WHOLE["chat"], LONG], ids=["many parts", "long"])
+async def test_its_own_client_gets_it(value: Any) -> None:
+    body = json.dumps(value).encode()
+    async with stage(ScriptedProvider(script=Script((Status(200, body),)))) as s:
+        exchange = await s.ask(stream=False)
+    assert (exchange.status, bytes(exchange.body)) == (200, body)
+    assert exchange.legs == [("openai", "completed")]
+
+
+@pytest.mark.parametrize("value", [WHOLE["chat"], LONG], ids=["many parts", "long"])
+async def test_a_client_that_waits_for_a_stream_is_answered_by_somebody_else(value: Any) -> None:
+    body = json.dumps(value).encode()
+    async with stage(ScriptedProvider(script=Script((Status(200, body),)))) as s:
+        exchange = await s.ask()
+    assert [target for target, _ in exchange.legs] == ["openai", "ollama"]
+    assert exchange.chat().text
+
+
+def test_of_an_error_with_thousands_of_values_its_status_says_enough() -> None:
+    body = json.dumps({"error": {"code": 0, "x": [0] * 300_000}}).encode()
+    failed = read_answer(Answer(429, (), body), 0.0)
+    assert failed.kind is FailureKind.RATE_LIMIT
+    assert work_of(lambda: read_answer(Answer(429, (), body), 0.0)) < 200
+
+
+def test_a_reason_is_looked_for_in_the_first_words() -> None:
+    body = json.dumps({"error": {"message": "Your credit balance is too low. " + "x" * 1_000_000}}).encode()
+    assert read_answer(Answer(400, (), body), 0.0).kind is FailureKind.QUOTA
+    assert isinstance(read_answer(Answer(400, (), b"x" * 1_000_000), 0.0), Failed)
