@@ -262,7 +262,8 @@ RESPONSE_PARTS: Final[st.SearchStrategy[Part]] = st.one_of(
         lambda text: (typed("sure", "response.refusal.delta", output_index=0, content_index=0, delta=text),),
         WORDS,
     ),
-    st.builds(lambda strange: (typed("sure", "response.strange.delta", delta=strange),), STRANGE),
+    # Where it is a seal and nothing else, it says nothing.
+    st.builds(lambda strange: (typed("vague", "response.strange.delta", delta=strange),), STRANGE),
     st.builds(lambda strange: (typed("vague", "response.strange.done", x=strange),), STRANGE),
     st.just((typed("vague", "response.web_search_call.in_progress", output_index=0),)),
     st.just((typed("quiet", "response.in_progress", response=response_of("in_progress")),)),
