@@ -263,6 +263,7 @@ RESPONSE_PARTS: Final[st.SearchStrategy[Part]] = st.one_of(
         WORDS,
     ),
     st.builds(lambda strange: (typed("sure", "response.strange.delta", delta=strange),), UNKNOWN),
+    # Where it is a seal and nothing else, it says nothing.
     st.builds(lambda strange: (typed("vague", "response.strange.delta", delta=strange),), STRANGE),
     st.builds(lambda strange: (typed("vague", "response.strange.done", x=strange),), STRANGE),
     st.just((typed("vague", "response.web_search_call.in_progress", output_index=0),)),

@@ -17,6 +17,7 @@ from trooper.wire.ollama_chat.reader import OllamaReader
 from trooper.wire.openai_chat.reader import ChatReader
 from trooper.wire.openai_chat.whole import read_whole as read_chat
 from trooper.wire.openai_responses.reader import ResponsesReader
+from trooper.wire.openai_responses.shapes import MOST_ITEMS
 from trooper.wire.openai_responses.whole import read_whole as read_responses
 from trooper.wire.target_side import Reader
 from work import work_of
@@ -138,3 +139,14 @@ def test_lines_whose_event_does_not_end_are_looked_at_once(odd: bytes) -> None:
     if odd in (b":\n", b"event: x\n"):
         line = chunk({"content": "a"}).removesuffix(b"\n")
         assert [received.text for received in reader.feed(line)] == ["a"]
+
+
+@pytest.mark.parametrize("count", [MOST_ITEMS, MOST_ITEMS + 1])
+def test_more_items_than_anybody_says_are_not_followed(count: int) -> None:
+    said_items = [{"type": "message", "id": f"m{i}", "content": []} for i in range(count)]
+    body = b"".join(
+        message("response.output_item.added", output_index=i, item=value)
+        for i, value in enumerate(said_items)
+    )
+    events = said(ResponsesReader(LARGE), body)
+    assert (Other(continuable=False) in events) is (count > MOST_ITEMS)

@@ -14,7 +14,7 @@ from typing import Final
 from attrs import define, field
 
 from trooper.wire.decoding import arguments_said
-from trooper.wire.openai_responses.shapes import AROUND_PARTS, thought_part
+from trooper.wire.openai_responses.shapes import AROUND_PARTS, MOST_ITEMS, thought_part
 from trooper.wire.tolerant import words_of
 
 #: What the deltas of a part are called, by its kind.
@@ -226,6 +226,8 @@ class Items:
 
     def learn(self, value: Mapping[str, object]) -> None:
         """Take in one forwarded event that gives the answer its shape."""
+        if len(self._values) > MOST_ITEMS:
+            return
         item = value.get("item")
         match value.get("type"):
             case "response.output_item.added" if isinstance(item, dict):

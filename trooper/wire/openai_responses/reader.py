@@ -57,10 +57,12 @@ from trooper.wire.large import LargeEvent
 from trooper.wire.openai_responses.calls import ItemCalls
 from trooper.wire.openai_responses.shapes import (
     AROUND_PARTS,
+    MOST_ITEMS,
     Item,
     Response,
     StreamEvent,
     finish_of,
+    is_news,
     said_by,
     thought_part,
     with_text_arguments,
@@ -101,8 +103,6 @@ _HARMLESS_KEYS: Final = frozenset(
         "logprobs",
     }
 )
-#: More items in one answer are not looked at when it ends: they were said before, or are nobody's.
-_MOST_ITEMS: Final = 1_024
 #: A part of a part: output index, and the part's own index with its kind.
 _Place = tuple[int, str, int]
 
@@ -135,6 +135,7 @@ class ResponsesReader(EventReader):
     _sums: dict[tuple[int, str], Sum] = field(factory=dict, init=False)
     # How many items have said the same.
     _same: Counter[Sum] = field(factory=Counter, init=False)
+    _items: int = field(default=0, init=False)
 
     def _hear(self, data: bytes, name: str, raw: bytes) -> Sequence[Event] | None:
         try:
@@ -207,7 +208,7 @@ class ResponsesReader(EventReader):
         if heard is not None:
             return heard
         # What is no part of the response is news about it: limits, timings.
-        unknown = unknown_in(value, _HARMLESS_KEYS) and not _is_news(kind)
+        unknown = unknown_in(value, _HARMLESS_KEYS) and not is_news(kind)
         if unknown:
             self._unknown()
         return [Other(continuable=not unknown)]
@@ -272,6 +273,10 @@ class ResponsesReader(EventReader):
         return [] if rest is None else self._say(event, kind, rest)
 
     def _begin_item(self, given: int | None, item: Item) -> list[Event]:
+        self._items += 1
+        if self._items > MOST_ITEMS:
+            self._has_content = True
+            return [Other(continuable=False)]
         self._last = output_index = self._last + 1 if given is None else given
         self._begun.add(output_index)
         self._free = max(self._free, output_index + 1)
@@ -344,7 +349,7 @@ class ResponsesReader(EventReader):
         """The last event: finish and terminator in one."""
         events: list[Event] = []
         output = response.output or []
-        if len(output) > _MOST_ITEMS:
+        if len(output) > MOST_ITEMS:
             output = []
             self._has_content = True
             events.append(Other(continuable=False))
@@ -389,10 +394,6 @@ class ResponsesReader(EventReader):
         ended = self._terminate()
         reason = FinishReason.TOOL_CALLS if len(self._calls) else FinishReason.STOP
         return [Finish(reason, ""), *ended] if ended else ()
-
-
-def _is_news(kind: str) -> bool:
-    return bool(kind) and not kind.startswith("response.")
 
 
 def _place(at: int, event: StreamEvent, kind: str) -> _Place:

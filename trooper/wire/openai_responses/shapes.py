@@ -17,6 +17,8 @@ from trooper.core.events import Event, FinishReason, Refusal, Text
 from trooper.wire.decoding import arguments_said
 from trooper.wire.finishes import reason_of
 
+#: More items in one answer are not followed, and nobody goes on behind them.
+MOST_ITEMS: Final = 1_024
 #: What the events around a part are called; the last one by vLLM.
 AROUND_PARTS: Final = ("content_part", "reasoning_summary_part", "reasoning_part")
 
@@ -134,3 +136,8 @@ def with_text_arguments(value: Mapping[str, object]) -> Mapping[str, object]:
         items = [with_text_arguments(one) if isinstance(one, dict) else one for one in output]
         changed["response"] = {**response, "output": items}
     return {**value, **changed}
+
+
+def is_news(kind: str) -> bool:
+    """Whether an event is no part of the response."""
+    return bool(kind) and not kind.startswith("response.")
