@@ -16,7 +16,7 @@ import msgspec
 from trooper.services import Services
 from trooper.store import Kept
 from trooper.wire.client_side import PastAnswers, PastQuestion
-from trooper.wire.decoding import is_light
+from trooper.wire.weight import is_light
 
 
 def bodies(services: Services, past: PastAnswers, body: bytes, owner: str) -> tuple[bytes, bytes]:

@@ -20,8 +20,9 @@ from trooper.core.unfit import Unfit
 from trooper.relay import past_answers
 from trooper.services import Services
 from trooper.wire.client_side import ClientSide, Naming, Routing, Unreadable, Voice
-from trooper.wire.decoding import is_dense, is_strict, mended, said_well, strict
+from trooper.wire.decoding import is_strict, mended, said_well, strict
 from trooper.wire.reading import Read, is_large, read_bounded
+from trooper.wire.weight import is_dense
 
 #: What all parts of the largest body may take, on a busy machine.
 _READ_S: Final = 10.0

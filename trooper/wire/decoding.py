@@ -13,22 +13,12 @@ import msgspec
 
 from trooper.core.conversation import ImagePart
 from trooper.core.json_text import NOT_JSON
+from trooper.wire.weight import is_dense, is_light, is_long
 
-#: So many objects and lists, or fields on the slow road, are read in a few milliseconds.
-_INTRICATE_VALUES: Final = 16_384
-_INTRICATE_COMMAS: Final = 131_072
 #: Reads all of a value and keeps nothing of it.
 _check: Final = msgspec.json.Decoder(msgspec.Raw).decode
 #: Finds the fields of an object, and makes nothing of them: gigabytes a second.
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-#: How many values of one body are made where others wait, and of how many bytes: some milliseconds.
-_MOST_VALUES: Final = 100_000
-_MOST_BYTES: Final = 32 << 20
-#: … and where most commas stand in few texts, as those of code do.
-_MOST_COMMAS: Final = 300_000
-_MOST_QUOTES: Final = 200_000
-#: Of how many values the fields of a body are found there.
-_MOST_FOUND: Final = 5_000_000
 #: What is checked for its encoding at once; as text it may be four times as large.
 _SLICE_BYTES: Final = 1 << 20
 
@@ -80,38 +70,10 @@ def said_well(body: bytes | bytearray) -> bytes:
     return well.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
-def is_intricate(data: bytes, *, slowly: bool = False) -> bool:
-    """
-    Whether `data` would cost far more time and memory than its size, since it has more values than words.
-
-    Counting them costs next to nothing. What is read `slowly`, field by field,
-    may have fewer: there, each field counts.
-    """
-    values = data.count(b"{") + data.count(b"[")
-    if slowly:
-        values += data.count(b'"') + data.count(b",")
-    return values > _INTRICATE_VALUES or data.count(b",") > _INTRICATE_COMMAS
-
-
 def mended(body: bytes | bytearray) -> str:
     """The same, for who has to send it back: nothing, where there is nothing to mend or no way to."""
     well = said_well(body)
     return "" if well == body else well.decode()
-
-
-def has_more_than(body: bytes | bytearray, values: int) -> bool:
-    """
-    Whether `body` may hold more values than that; never false where it does.
-
-    Without reading it: behind each value but the last of its list stands a
-    comma, and lists can only be so deep. Commas in texts count, too.
-    """
-    return len(body) > values and body.count(b",") > values
-
-
-def is_dense(body: bytes) -> bool:
-    """Whether `body` may hold so many values that even finding its fields would hold up others."""
-    return has_more_than(body, _MOST_FOUND)
 
 
 def top_level(body: bytes) -> Mapping[str, msgspec.Raw]:
@@ -122,17 +84,10 @@ def top_level(body: bytes) -> Mapping[str, msgspec.Raw]:
         return {}
 
 
-def is_light(body: bytes) -> bool:
-    """Whether all values of `body` can be made where others wait."""
-    if len(body) > _MOST_BYTES or has_more_than(body, _MOST_COMMAS):
-        return False
-    return not has_more_than(body, _MOST_VALUES) or body.count(b'"') - body.count(b'\\"') <= _MOST_QUOTES
-
-
 def field_of(body: bytes, name: str) -> object:
     """One field of an object; `None` where it is not there, or long, in a body that is not light."""
     raw = None if is_dense(body) else top_level(body).get(name)
-    if raw is None or (len(memoryview(raw)) > _MOST_VALUES and not is_light(body)):
+    if raw is None or (is_long(memoryview(raw)) and not is_light(body)):
         return None
     return decoded(raw)
 

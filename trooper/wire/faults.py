@@ -17,8 +17,9 @@ from typing import Final
 
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.wire.bare_errors import bare_error, error_in_choices, innermost, problem_in, text_in
-from trooper.wire.decoding import decoded, is_intricate
+from trooper.wire.decoding import decoded
 from trooper.wire.tolerant import is_nothing
+from trooper.wire.weight import is_intricate
 
 K = FailureKind
 

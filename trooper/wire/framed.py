@@ -17,10 +17,11 @@ from attrs import define, evolve, field
 from trooper.core.events import Done, Event, Finish, FinishReason, Other, Received, Unread
 from trooper.core.framing import LineFramer, Part, SSEEvent, SSEFramer, parse_sse
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
-from trooper.wire.decoding import decoded, is_intricate
+from trooper.wire.decoding import decoded
 from trooper.wire.faults import find_error, find_problem
 from trooper.wire.large import LargeEvent
 from trooper.wire.tolerant import DONE, read_leniently, texts_in
+from trooper.wire.weight import SHORT_BYTES, has_more_lines_than, is_intricate
 
 
 @define
@@ -98,9 +99,9 @@ ENDED_EMPTY: Final = Failed(FailureKind.EMPTY_200, has_ended=True)
 _FIELD: Final = re.compile(rb"[\w.-]+\Z")
 _MAX_KEY_BYTES: Final = 256
 _NOTHING: Final = SSEEvent("", None)
-#: An event up to this size is read, whatever is in it.
-_SHORT_BYTES: Final = 4_096
-_MOST_LINES: Final = 1_024
+#: Some write one value over many lines. Where each line may be something of its own, fewer are read.
+_MOST_LINES: Final = 16_384
+_MOST_LOOSE_LINES: Final = 1_024
 #: What an event is called that only says that somebody is there, whatever its data are.
 _SIGNS_OF_LIFE: Final = frozenset({"ping", "heartbeat", "keepalive", "keep-alive", "keep_alive"})
 
@@ -171,7 +172,7 @@ class EventReader(FramedReader):
 
     def _read(self, raw: bytes, *, last: bool = False) -> Received | None:
         self._heard = True
-        if len(raw) > _SHORT_BYTES and (_has_many_lines(raw) or is_intricate(raw)):
+        if len(raw) > SHORT_BYTES and (has_more_lines_than(raw, _MOST_LINES) or is_intricate(raw)):
             return self._read_intricate(raw)
         sse = parse_sse(raw)
         if sse.data and not sse.stray:
@@ -185,7 +186,7 @@ class EventReader(FramedReader):
         return self._read_slowly(raw, sse, last=last)
 
     def _read_slowly(self, raw: bytes, sse: SSEEvent, *, last: bool) -> Received | None:
-        if len(raw) > _SHORT_BYTES and is_intricate(raw, slowly=True):
+        if has_more_lines_than(raw, _MOST_LOOSE_LINES) or is_intricate(raw, slowly=True):
             return self._read_intricate(raw)
         # First, so that a terminator behind it in the same event is known to be none.
         stray = self._read_stray(sse)
@@ -346,11 +347,6 @@ class EventReader(FramedReader):
             self.outcome = Completed()
         else:
             self.outcome = evolve(failed, raw=raw)
-
-
-def _has_many_lines(raw: bytes) -> bool:
-    """Whether an event has more lines than anybody writes; empty ones around it are none."""
-    return raw.count(b"\n") + raw.count(b"\r") > _MOST_LINES and bool(raw.strip(b"\r\n"))
 
 
 def _is_whole(line: bytes) -> bool:

@@ -15,14 +15,16 @@ from trooper.core.conversation import Conversation
 from trooper.core.fitting import bounded
 from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Unreadable
-from trooper.wire.decoding import has_more_than
+from trooper.wire.weight import has_more_than
 
 #: Up to so many values a conversation is read where others wait: some milliseconds.
 MOST_VALUES: Final = 20_000
 #: … and up to so many bytes, images for the most part.
 MOST_BYTES: Final = 32 << 20
-#: Messages, parts and calls that are taken back.
+#: Messages, parts and calls that are taken back …
 _MOST_PIECES: Final = 10_000
+#: … and values beside them, of tools for the most part: two hundred with large schemas have 40,000.
+_MOST_AROUND: Final = 100_000
 
 
 @frozen
@@ -61,4 +63,4 @@ def _is_too_much(conversation: Conversation) -> bool:
     """Whether what is no message (tools, a schema) or what is in one takes too long to be taken back."""
     told = msgspec.json.encode(conversation)
     around = msgspec.json.encode((conversation.tools, conversation.json_schema, conversation.sampling.stop))
-    return len(told) > MOST_BYTES or has_more_than(around, MOST_VALUES)
+    return len(told) > MOST_BYTES or has_more_than(around, _MOST_AROUND)

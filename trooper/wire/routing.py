@@ -15,7 +15,8 @@ import msgspec
 from trooper.core.json_text import NOT_JSON
 from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Routing, Unreadable
-from trooper.wire.decoding import decoded, is_dense
+from trooper.wire.decoding import decoded
+from trooper.wire.weight import is_dense
 
 #: A larger one that is broken is glanced at.
 _MOST_BROKEN_BYTES: Final = 1 << 20

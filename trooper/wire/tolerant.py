@@ -25,7 +25,7 @@ from attrs import frozen
 from trooper.core.events import Event, Other, Reasoning, Refusal, Text
 from trooper.core.framing import parse_sse
 from trooper.core.json_text import NOT_JSON
-from trooper.wire.decoding import is_intricate
+from trooper.wire.weight import is_intricate
 
 S = TypeVar("S", bound=msgspec.Struct)
 

@@ -17,9 +17,9 @@ from trooper.core.framing import BOM
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Answer, Completed, Failed, FailureKind, Outcome
 from trooper.wire.client_side import LegNote, Trouble
-from trooper.wire.decoding import is_intricate
 from trooper.wire.faults import find_error
 from trooper.wire.tolerant import Read, read_leniently
+from trooper.wire.weight import is_intricate
 
 #: One wire's reading of a body. A failed answer is not to be shown; its event is empty.
 ReadWhole: TypeAlias = Callable[[bytes], tuple[Received, Outcome]]

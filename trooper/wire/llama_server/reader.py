@@ -31,10 +31,11 @@ from trooper.core.framing import SSEFramer, parse_sse
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.wire.calls import CallPieces
-from trooper.wire.decoding import arguments_said, is_intricate
+from trooper.wire.decoding import arguments_said
 from trooper.wire.faults import find_error
 from trooper.wire.framed import EMPTY
 from trooper.wire.local_answers import LocalReader
+from trooper.wire.weight import SHORT_BYTES, is_intricate
 
 _FINISHES: Final = {
     "stop": FinishReason.STOP,
@@ -87,8 +88,6 @@ class _Event(msgspec.Struct):
     tokens_predicted: int = 0
 
 
-#: An event up to this size is read, whatever is in it.
-_SHORT_BYTES: Final = 16_384
 _decode_event: Final = msgspec.json.Decoder(_Event).decode
 
 
@@ -116,7 +115,7 @@ class LlamaReader(LocalReader):
         return Completed() if self.finished else EMPTY
 
     def _read(self, raw: bytes) -> Received | None:
-        if len(raw) > _SHORT_BYTES and is_intricate(raw):
+        if len(raw) > SHORT_BYTES and is_intricate(raw):
             self.outcome = Failed(FailureKind.BAD_FRAME)
             return None
         data = parse_sse(raw).data

@@ -32,10 +32,11 @@ from trooper.core.framing import LineFramer
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Completed, Failed, FailureKind
 from trooper.core.tool_calls import MOST_CALLS
-from trooper.wire.decoding import arguments_said, is_intricate
+from trooper.wire.decoding import arguments_said
 from trooper.wire.faults import find_error
 from trooper.wire.framed import EMPTY
 from trooper.wire.local_answers import LocalReader
+from trooper.wire.weight import SHORT_BYTES, is_intricate
 
 
 class _Function(msgspec.Struct):
@@ -68,8 +69,6 @@ class _Line(msgspec.Struct):
 
 #: The server has loaded or unloaded the model, and asked it nothing.
 _NOT_ASKED: Final = ("load", "unload")
-#: A line up to this size is read, whatever is in it.
-_SHORT_BYTES: Final = 16_384
 _decode_line: Final = msgspec.json.Decoder(_Line).decode
 
 
@@ -91,7 +90,7 @@ class OllamaReader(LocalReader):
     def _read(self, raw: bytes) -> Received | None:
         if not raw.strip():
             return None
-        if len(raw) > _SHORT_BYTES and is_intricate(raw):
+        if len(raw) > SHORT_BYTES and is_intricate(raw):
             self.outcome = Failed(FailureKind.BAD_FRAME)
             return None
         try:

@@ -15,8 +15,9 @@ from typing import Final
 import msgspec
 
 from trooper.wire.client_side import PastAnswers, PastQuestion
-from trooper.wire.decoding import field_of, is_dense, is_light, top_level, with_field
+from trooper.wire.decoding import field_of, top_level, with_field
 from trooper.wire.openai_responses.read_request import kind_of
+from trooper.wire.weight import is_dense, is_light
 
 
 def goes_on_from(body: bytes) -> str:

@@ -9,7 +9,8 @@ from typing import Final
 
 from trooper.core.events import FinishReason, Usage
 from trooper.wire.client_side import Naming
-from trooper.wire.decoding import decoded, is_light, top_level
+from trooper.wire.decoding import decoded, top_level
+from trooper.wire.weight import is_light
 
 #: What a response repeats of its request, and what stands there when nothing was said.
 _ECHOED: Final[Mapping[str, object]] = {
