@@ -70,3 +70,9 @@ def test_empty_members(count: int, *, is_too_much: bool) -> None:
         assert is_too_much
     else:
         assert not is_too_much
+
+
+def test_a_member_for_each_event() -> None:
+    events = [b"data: %d\n\n" % number for number in range(3_000)]
+    made, body = inflater(), b"".join(map(gzip.compress, events))
+    assert b"".join(made(body)) == b"".join(events)

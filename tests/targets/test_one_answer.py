@@ -327,8 +327,8 @@ def with_headers(count: int) -> bytes:
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (INTERIM * 31 + MINE, b"mine"),
-        (INTERIM * 32 + MINE, FailureKind.CONN_TRUNCATED),
+        (INTERIM * 1_023 + MINE, b"mine"),
+        (INTERIM * 1_024 + MINE, FailureKind.CONN_TRUNCATED),
         (b"HTTP/1.1 100 Continue\r\n\r\n" * 100_000, FailureKind.CONN_TRUNCATED),
         (with_headers(511), b"mine"),
         (with_headers(512), FailureKind.CONN_TRUNCATED),

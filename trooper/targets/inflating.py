@@ -19,8 +19,8 @@ from trooper.core.outcome import Failed, FailureKind
 _MEMBER: Final = b"\x1f\x8b"
 #: Up to here a body may have been compressed by any ratio: it costs less than most plain ones.
 _FREE_BYTES: Final = 4_194_304
-#: A body of empty members is nothing but work.
-_MOST_MEMBERS: Final = 1_024
+#: A body of empty members is nothing but work. Of others there may be as many as there are events.
+_MOST_EMPTY_MEMBERS: Final = 1_024
 #: How much decompressed text is handed on at once, however small it came in.
 _INFLATE_BYTES: Final = 65_536
 
@@ -55,7 +55,9 @@ class _Inflater:
 
     max_ratio: int
     _member: zlib._Decompress = field(factory=lambda: zlib.decompressobj(wbits=47), init=False)
-    _members: int = field(default=1, init=False)
+    _empty_members: int = field(default=0, init=False)
+    # How much there was when the last one began.
+    _size_before: int = field(default=0, init=False)
     _came: int = field(default=0, init=False)
     _size: int = field(default=0, init=False)
 
@@ -64,6 +66,7 @@ class _Inflater:
         while chunk:
             piece = self._member.decompress(chunk, _INFLATE_BYTES)
             chunk = self._member.unconsumed_tail
+            self._size += len(piece)
             if self._member.eof:
                 chunk = self._member.unused_data
                 if not _MEMBER.startswith(chunk[:2]):
@@ -72,13 +75,13 @@ class _Inflater:
                 elif chunk:
                     self._next_member()
             if piece:
-                self._size += len(piece)
                 if self._size > max(_FREE_BYTES, self.max_ratio * self._came):
                     raise zlib.error(f"It swells by more than {self.max_ratio} times.")
                 yield piece
 
     def _next_member(self) -> None:
-        self._members += 1
-        if self._members > _MOST_MEMBERS:
-            raise zlib.error(f"It has more than {_MOST_MEMBERS} members.")
+        self._empty_members += self._size == self._size_before
+        if self._empty_members >= _MOST_EMPTY_MEMBERS:
+            raise zlib.error(f"It has {_MOST_EMPTY_MEMBERS} empty members.")
+        self._size_before = self._size
         self._member = zlib.decompressobj(wbits=47)

@@ -18,12 +18,14 @@ from types import ModuleType
 from typing import Any, Final
 
 import httpcore
+import trio
 from httpcore import _async as places
 
 from trooper.targets.network import UntimedStream
 
-#: So many say that an answer will come, and then it has to. One or two are usual.
-_MOST_INTERIM: Final = 32
+#: So many say that an answer will come, and then it has to. One or two are usual; who says every few
+#: seconds that he still works at it has an hour.
+_MOST_INTERIM: Final = 1_024
 #: What a provider says about its answer, and all that edges add, is a few dozen.
 _MOST_HEADERS: Final = 512
 
@@ -70,6 +72,9 @@ class OneAnswer(httpcore.AsyncHTTP11Connection):
         self._interim += 1
         if self._interim > _MOST_INTERIM:
             raise httpcore.RemoteProtocolError("An answer is announced, again and again, and does not come.")
+        if self._interim > 1:
+            # Many may have come at once.
+            await trio.lowlevel.checkpoint()
         return event
 
     async def _response_closed(self) -> None:
