@@ -28,6 +28,7 @@ WHOLE: dict[str, Any] = {
         "output": [{"type": "message", "content": [PART] * 20_000}],
     },
 }
+STREAM = (("content-type", "text/event-stream"),)
 LONG = {"choices": [{"message": {"content": "word " * 2_000_000}, "finish_reason": "stop"}]}
 
 
@@ -68,6 +69,22 @@ async def test_its_own_client_gets_it(value: Any) -> None:
         exchange = await s.ask(stream=False)
     assert (exchange.status, bytes(exchange.body)) == (200, body)
     assert exchange.legs == [("openai", "completed")]
+    assert exchange.report["legs"][0]["unread"] is True
+
+
+async def test_what_was_not_read_of_a_stream_is_told() -> None:
+    delta = {"content": [PART] * 20_000}
+    event = b"data: " + json.dumps({"choices": [{"index": 0, "delta": delta}]}).encode() + b"\n\n"
+    body = event + b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    async with stage(ScriptedProvider(script=Script((Status(200, body, STREAM),)))) as s:
+        exchange = await s.ask()
+    assert (bytes(exchange.body), exchange.report["legs"][0]["unread"]) == (body, True)
+
+
+async def test_of_an_ordinary_answer_nothing_is_left_unread() -> None:
+    async with stage() as s:
+        exchange = await s.ask()
+    assert "unread" not in exchange.report["legs"][0]
 
 
 @pytest.mark.parametrize("value", [WHOLE["chat"], LONG], ids=["many parts", "long"])

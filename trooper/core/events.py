@@ -139,11 +139,13 @@ class Other:
     `continuable` is false when it may carry content: what we do not
     understand we cannot continue from. Then it is a sign of life, too, since
     silence is measured on content. One that `thinks` says that a thought has
-    begun, of which nothing has come yet.
+    begun, of which nothing has come yet. One that is `unread` was too much to
+    be looked at; that is told to the operator, and changes nothing.
     """
 
     continuable: bool = True
     thinks: bool = False
+    unread: bool = field(default=False, eq=False)
 
 
 @frozen

@@ -29,6 +29,8 @@ class LegTally:
     target: str
     model: str
     outcome: Outcome | None = None
+    #: Some of it was too much to be looked at.
+    unread: bool = False
     reported: Usage | None = None
     _estimate: float = field(default=0.0, init=False)
     #: Nobody gets what it has said: the answer began anew behind it.

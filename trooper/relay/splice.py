@@ -307,6 +307,8 @@ class Splice:
                         self.tally.reported = event
                     case NextChoice():
                         self.tally.next_choice()
+                    case Other(unread=True):
+                        self._said = self.tally.unread = True
                     case Reasoning() | Refusal() | ToolCallDelta() | Other(continuable=False):
                         self._said = True
                     case Begin() | PartEnd() | Finish() | Done() | Other() | Unread():

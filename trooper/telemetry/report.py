@@ -45,6 +45,8 @@ class LegReport:
             open, how its request ended.
         phase: how far the client's stream had got when the leg ended.
         tokens: completion tokens of this leg; `estimated` says whose count it is.
+        unread: some of the answer was too much to be looked at, and passed on
+            as it came; `None` where nothing was.
     """
 
     target: str
@@ -59,6 +61,7 @@ class LegReport:
     estimated: bool
     status: int | None = None
     unfit_reason: Unfit | None = None
+    unread: bool | None = None
 
 
 @frozen

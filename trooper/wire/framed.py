@@ -276,7 +276,7 @@ class EventReader(FramedReader):
             self._large = LargeEvent()
         self._large.feed(part.raw)
         self._unknown()
-        events: list[Event] = [Other(continuable=False)]
+        events: list[Event] = [Other(continuable=False, unread=True)]
         if part.ends:
             events += self._hear_large(self._large)
             self._was_open = True

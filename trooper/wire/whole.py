@@ -158,7 +158,7 @@ class WholeReader:
         is passed on as it is, and nobody goes on from it or says it anew.
         """
         if is_too_much(body):
-            unread = (Other(continuable=False), Finish(FinishReason.STOP), Done())
+            unread = (Other(continuable=False, unread=True), Finish(FinishReason.STOP), Done())
             return Received(body, unread), Completed()
         return self.read(body)
 
