@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import trio
 
+from at_once import AtOnce
 from scenes import Exchange, Stage, stage
+from trooper.aside.child import Came
 from trooper.aside.process import start_process
 from trooper.core.structured import follows
 from trooper.testing import FAULTS, ChatAnswer, FakeOllama, FaultAt, ScriptedProvider, tokens
@@ -101,6 +103,24 @@ async def test_an_honest_schema_is_checked_in_a_process_too() -> None:
         assert (x.chat().text, x.chat().error) == (DOCUMENT, None)
         x, _ = await played(s, {"required": ["other"]})
         assert x.report["legs"][-1]["unfit_reason"] == "schema"
+
+
+class Slow(AtOnce):
+    async def exchange(self, head: bytes, body: bytes) -> tuple[Came, bytes | bytearray]:
+        await trio.sleep(0.5)
+        return await super().exchange(head, body)
+
+
+async def test_what_was_said_does_not_wait_for_its_check(autojump_clock: Any) -> None:
+    async def slow() -> Slow:
+        return Slow()
+
+    async with stage(parted(), FakeOllama(answer=DOCUMENT), starts_aside=slow) as s:
+        x, _ = await played(s, {"required": ["name"]})
+        assert (x.chat().text, x.chat().error) == (DOCUMENT, None)
+        over = next(when for when, said in x.arrivals if b'"finish_reason":"stop"' in said)
+        last = max(when for when, said in x.arrivals if b'"content":"' in said)
+        assert over - last >= 0.5
 
 
 async def test_where_nobody_can_check_there_is_no_success(autojump_clock: Any) -> None:

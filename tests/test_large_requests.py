@@ -18,7 +18,7 @@ from at_once import AtOnce
 from scenes import WIRES, asked, configured, dies, stage, with_second
 from trooper.aside.child import Came
 from trooper.aside.process import start_process
-from trooper.testing import FakeOllama, Model
+from trooper.testing import FAULTS, ChatAnswer, FakeOllama, FaultAt, Model, ScriptedProvider, tokens
 from trooper.wire.reading import is_large
 
 #: More than is read where others wait, and, with `low`, more than is taken back.
@@ -234,6 +234,18 @@ async def test_a_large_broken_one_that_nobody_mends_streams_all_the_same(
         x = await s.ask(body=broken(position=position))
         assert x.chat().error is None
         assert s.cloud.chats[-1].body == broken(position=position)
+
+
+async def test_the_document_that_a_long_one_asks_for_is_held_as_well(autojump_clock: Any) -> None:
+    document = json.dumps({"name": "word " * 40})
+    answer = ChatAnswer(tokens=tuple(tokens(document, 4)))
+    parted = ScriptedProvider(script=FaultAt(FAULTS["reset"], "middle", answer))
+    wanted = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"required": ["name"]}}}
+    async with stage(parted, config=configured(structured="hold")) as s:
+        x = await s.ask(response_format=wanted, **long_request("chat"))
+        # Nothing of the first half has gone out, so the second is none.
+        assert (x.chat().text, x.chat().error) == ('{"ok": true}', None)
+        assert x.report["legs"][-1]["how"] == "restart"
 
 
 async def test_large_screenshots_keep_their_net_without_a_process(autojump_clock: Any) -> None:

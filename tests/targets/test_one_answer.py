@@ -181,6 +181,21 @@ async def test_a_connection_is_used_with_one_key_alone(secured: trustme.CA | Non
     assert provider.connections == 2
 
 
+async def test_a_key_in_the_query_tells_connections_apart_as_well() -> None:
+    async with trio.open_nursery() as nursery:
+        network = MemoryNetwork(nursery)
+        provider = Provider([MINE])
+        network.listen("provider.test", 80, provider.serve)
+        target = evolve(configured().target("openai"), base_url="http://provider.test/v1")
+        async with open_upstream(target, network) as upstream:
+            for query in (b"key=one", b"key=two&a=1", b"key=one&a=2", b"a=1&key=two"):
+                assert (
+                    said(await upstream.fetch(Call("POST", "/chat", body=b"{}", query=query), 100)) == b"mine"
+                )
+        nursery.cancel_scope.cancel()
+    assert provider.connections == 2
+
+
 class Greeted(UntimedNetwork):
     """Connects, and waits until the other side has spoken."""
 

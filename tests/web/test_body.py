@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from typing import Any
+
+import trio
+
 from asgi_server import CHAT, HOST, JSON, Exchange, ask, chat_scope, running
 from opened import Opening, Overheard, application
 from scenes import configured
 from trooper.testing import ScriptedProvider
+from trooper.web.body import read_body
+from trooper.web.budget import Budget
 
 #: A thousand bytes in pieces of ten.
 BODY = b'{"model":"gpt-4o","messages":[{"role":"user","content":"Hi"}]}'.ljust(1000)
@@ -32,6 +39,29 @@ async def test_a_body_that_stops_coming_is_given_up(autojump_clock: object) -> N
 
     assert exchange.answer.status == 408
     assert exchange.answer.header(b"x-should-retry") is None
+
+
+async def test_small_pieces_cost_little_more_than_a_large_one() -> None:
+    size = 100_000
+    left = size // 2
+
+    async def receive() -> dict[str, Any]:
+        nonlocal left
+        await trio.lowlevel.checkpoint()
+        left -= 1
+        return {"type": "http.request", "body": bytes((0x20, left % 256)), "more_body": left > 0}
+
+    share = Budget(size).share()
+    tracemalloc.start()
+    try:
+        with share as held:
+            body = await read_body(configured(), receive, held)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert body is not None
+    assert len(body.read) == size
+    assert most < 8 * size
 
 
 async def test_a_client_that_leaves_is_not_answered() -> None:

@@ -153,12 +153,13 @@ class Conductor:
         first = self.route.first(trio.current_time())
         self._response.is_stand_in = self.route.is_stand_in
         leg = self._start(nursery, first)
+        if self.services.config.server.structured == "hold":
+            # Whether the answer is a document the request says; its provider is at work meanwhile.
+            await self._read_aside(leg)
         while True:
             outcome = await self._hear_out(leg)
-            if isinstance(outcome, Failed) and outcome.kind not in PASSING and self.incoming.is_unread:
-                await self._response.meanwhile(
-                    self._delivery, leg, partial(self.incoming.read_aside, self.services)
-                )
+            if isinstance(outcome, Failed) and outcome.kind not in PASSING:
+                await self._read_aside(leg)
             step = self._next(leg, outcome)
             match step:
                 case Restart() | Continue() | FinishCall():
@@ -177,6 +178,11 @@ class Conductor:
             break
         with trio.move_on_after(_GOODBYE_S):
             await leg.closed.wait()
+
+    async def _read_aside(self, leg: RunningLeg) -> None:
+        if self.incoming.is_unread:
+            read = partial(self.incoming.read_aside, self.services)
+            await self._response.meanwhile(self._delivery, leg, read)
 
     async def refuse(self) -> None:
         """Nobody in the configuration takes requests of this wire with these credentials."""
@@ -302,6 +308,7 @@ class Conductor:
         fault = splice.to_check(outcome, delivery.transcript)
         if isinstance(fault, Document):
             owner = self.incoming.request.owner
+            await self._response.flush(delivery, leg)
             fault = await self._response.meanwhile(
                 delivery, leg, partial(fault_of, self.services, owner, fault)
             )
