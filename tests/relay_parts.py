@@ -6,7 +6,8 @@ whose connections are never opened, and a request as it came.
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import httpx
 
@@ -23,6 +24,7 @@ from trooper.targets.standby import State
 from trooper.targets.upstream import Upstream
 from trooper.wires import WIRES as TABLE
 
+T = TypeVar("T")
 MODEL = LocalModel(
     "qwen2.5:3b",
     capabilities=frozenset({"completion", "tools"}),
@@ -65,8 +67,18 @@ def request(
     )
 
 
+def without_waiting(coroutine: Coroutine[Any, Any, T]) -> T:
+    """What it returns where it has nothing to wait for."""
+    try:
+        coroutine.send(None)
+    except StopIteration as over:
+        found: T = over.value
+        return found
+    raise AssertionError("It waits.")
+
+
 def incoming(services: Services, wire: str = "chat", **fields: Any) -> Incoming:
-    return read(services, request(wire, **fields))
+    return without_waiting(read(services, request(wire, **fields)))
 
 
 def route_of(services: Services, wire: str = "chat", **fields: Any) -> Route:

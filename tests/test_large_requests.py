@@ -19,7 +19,7 @@ from scenes import WIRES, asked, configured, dies, stage, with_second
 from trooper.aside.child import Came
 from trooper.aside.process import start_process
 from trooper.testing import FAULTS, ChatAnswer, FakeOllama, FaultAt, Model, ScriptedProvider, tokens
-from trooper.wire.reading import is_large
+from trooper.wire.read_aside import is_large
 
 #: More than is read where others wait, and, with `low`, more than is taken back.
 MANY = 401
@@ -31,8 +31,8 @@ LAST = "And the last question?"
 def low(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounds that short conversations reach; the true ones for those that say so."""
     if "large" not in request.node.name:
-        monkeypatch.setattr("trooper.wire.reading.MOST_VALUES", 300)
-        monkeypatch.setattr("trooper.wire.reading._MOST_PIECES", 200)
+        monkeypatch.setattr("trooper.wire.read_aside.MOST_VALUES", 300)
+        monkeypatch.setattr("trooper.wire.read_aside._MOST_PIECES", 200)
 
 
 async def nobody() -> Any:

@@ -9,13 +9,13 @@ import pytest
 from attrs import evolve
 
 from at_once import at_once
-from relay_parts import incoming, request, services_of
+from relay_parts import incoming, request, services_of, without_waiting
 from scenes import WIRES, configured
 from trooper.aside.work import Aside
 from trooper.core.conversation import Conversation, Role
 from trooper.core.events import FinishReason, Text
 from trooper.core.unfit import Unfit
-from trooper.relay.request import ClientRequest, Incoming, Packed, read, read_in_turn
+from trooper.relay.request import ClientRequest, Incoming, Packed, read
 from trooper.wire.client_side import Unreadable, Voice
 from trooper.wire.openai_responses.past_answers import part_ids
 
@@ -52,7 +52,7 @@ PACKED = Packed(b"zstd", b"as it came")
 @pytest.mark.parametrize("packed", [None, PACKED])
 def test_its_provider_gets_what_came_unless_something_is_changed(packed: Packed | None) -> None:
     asked = evolve(request(), packed=packed)
-    found = read(services_of(), asked)
+    found = without_waiting(read(services_of(), asked))
     came = asked.headers if packed is None else (*asked.headers, (b"content-encoding", b"zstd"))
     assert asked.as_it_came == (came, asked.body if packed is None else b"as it came")
     assert found.sent_as(found.native) == asked.as_it_came
@@ -73,7 +73,7 @@ def test_what_is_nearly_json_is_read_as_what_it_means(wire: str) -> None:
 def test_another_path_is_nobodys() -> None:
     asked = ClientRequest("/v1/embeddings", b"", (), b"{}", "trooper-0123456789ab")
     with pytest.raises(LookupError, match="/v1/embeddings"):
-        read(services_of(), asked)
+        without_waiting(read(services_of(), asked))
 
 
 @pytest.mark.parametrize("wire", WIRES)
@@ -204,7 +204,7 @@ async def nobody() -> Any:
 async def test_a_large_one_is_unread_until_somebody_reads_it_aside(wire: str) -> None:
     services = services_of(configured(foreign_tools="drop"))
     services.aside = Aside(at_once)
-    found = await read_in_turn(services, large(wire, 40_000))
+    found = await read(services, large(wire, 40_000))
     unread = (found.is_unread, found.readable, found.conversation)
     assert unread == (True, None, Unreadable(Unfit.TOO_LARGE))
     await found.read_aside(services)
@@ -221,7 +221,7 @@ async def test_a_large_one_is_unread_until_somebody_reads_it_aside(wire: str) ->
 async def test_one_that_cannot_be_read_aside_has_no_net() -> None:
     services = services_of()
     services.aside = Aside(nobody)
-    found = await read_in_turn(services, large("chat", 40_000))
+    found = await read(services, large("chat", 40_000))
     await found.read_aside(services)
     assert (found.is_unread, found.conversation) == (False, Unreadable(Unfit.TOO_LARGE))
 
@@ -229,7 +229,7 @@ async def test_one_that_cannot_be_read_aside_has_no_net() -> None:
 async def test_why_it_cannot_be_read_is_known_then() -> None:
     services = services_of()
     services.aside = Aside(at_once)
-    found = await read_in_turn(services, request(messages=1, metadata={"a": "," * 30_000}))
+    found = await read(services, request(messages=1, metadata={"a": "," * 30_000}))
     await found.read_aside(services)
     assert found.conversation == Unreadable(Unfit.UNEXPECTED_SHAPE)
 
@@ -239,7 +239,7 @@ async def test_a_long_one_that_is_not_quite_json_is_mended_aside(starts: Any, is
     services = services_of()
     services.aside = Aside(starts)
     body = b'{"model": "m", "stream": true, "a": NaN, "messages": [], "b": "' + b"x" * 1_100_000 + b'"}'
-    found = await read_in_turn(services, request(body=body))
+    found = await read(services, request(body=body))
     assert (found.text != body) is is_mended
     assert (found.routing.model, found.routing.stream) == ("m", True)
 
@@ -248,4 +248,4 @@ async def test_a_short_one_is_mended_at_once() -> None:
     services = services_of()
     services.aside = Aside(nobody)
     body = b'{"model": "m", "messages": [], "a": NaN}'
-    assert (await read_in_turn(services, request(body=body))).text == b'{"model":"m","messages":[],"a":null}'
+    assert (await read(services, request(body=body))).text == b'{"model":"m","messages":[],"a":null}'

@@ -101,14 +101,25 @@ async def filled_with_one(nursery: trio.Nursery, app: Callable[..., Any], relay:
 
 async def test_what_it_unpacks_to_counts_too() -> None:
     relay = Waiting()
-    app = application(config=configured(max_total_bytes=2500), answers=relay)
+    app = application(config=configured(max_total_bytes=3500), answers=relay)
     packed = gzip.compress(BODY * 3)
     coded = (HOST, JSON, (b"content-encoding", b"gzip"))
-    async with running(app):
+    async with running(app), trio.open_nursery() as nursery:
+        await filled(nursery, app, relay, BODY)
         assert (await ask(app, "POST", CHAT, coded, (packed,))).status == 503
+        nursery.start_soon(ask, app, "POST", CHAT, coded, (gzip.compress(BODY * 2),))
+        await trio.testing.wait_all_tasks_blocked()
+        assert relay.bodies == [1000, 2000]
         relay.go_on.set()
-        packed = gzip.compress(BODY * 2)
-        assert (await ask(app, "POST", CHAT, coded, (packed,))).status == 200
+
+
+async def test_one_that_is_alone_has_its_own_limit() -> None:
+    relay = Waiting()
+    relay.go_on.set()
+    app = application(config=configured(max_total_bytes=500), answers=relay)
+    async with running(app):
+        for headers in ((HOST, JSON, LENGTH), (HOST, JSON)):
+            assert (await ask(app, "POST", CHAT, headers, (BODY[:900], BODY[900:]))).status == 200
 
 
 async def test_when_others_have_ended_there_is_room() -> None:

@@ -20,7 +20,7 @@ from trooper.core.conversation import (
     UnknownPart,
 )
 from trooper.core.unfit import Unfit
-from trooper.wire import reading
+from trooper.wire import read_aside
 from trooper.wire.client_side import PastQuestion, Routing
 from trooper.wire.decoding import field_of, is_strict, mended, top_level, with_field, with_model
 from trooper.wire.openai_chat.read_request import read_conversation
@@ -101,8 +101,8 @@ def test_a_conversation_comes_back_as_it_was() -> None:
         json_schema={"type": "object"},
         unsaid=(Unfit.LOGPROBS,),
     )
-    came = msgspec.json.decode(msgspec.json.encode(reading.Read(told)), type=reading.Read)
-    assert came == reading.Read(told)
+    came = msgspec.json.decode(msgspec.json.encode(read_aside.Read(told)), type=read_aside.Read)
+    assert came == read_aside.Read(told)
 
 
 @pytest.mark.parametrize(
@@ -118,10 +118,10 @@ def test_a_conversation_comes_back_as_it_was() -> None:
     ],
 )
 def test_why_one_does_not_come_back(fields: dict[str, object], reason: Unfit) -> None:
-    read = reading.read_bounded(
+    read = read_aside.read_bounded(
         json.dumps(fields).encode(), read_conversation.__module__, read_conversation.__name__
     )
-    assert read == reading.Read(None, reason)
+    assert read == read_aside.Read(None, reason)
 
 
 def test_what_is_to_be_forgotten_is_not_kept_however_large() -> None:
@@ -141,7 +141,7 @@ def test_two_hundred_tools_with_large_schemas_come_back() -> None:
     schema = {"type": "object", "properties": {f"field_{n}": described for n in range(30)}}
     tools = [{"type": "function", "function": {"name": f"t{n}", "parameters": schema}} for n in range(200)]
     body = json.dumps({"messages": [{"role": "user", "content": "?"}], "tools": tools}).encode()
-    read = reading.read_bounded(body, read_conversation.__module__, read_conversation.__name__)
-    assert reading.is_large(body)
+    read = read_aside.read_bounded(body, read_conversation.__module__, read_conversation.__name__)
+    assert read_aside.is_large(body)
     assert read.conversation is not None
     assert len(read.conversation.tools) == 200

@@ -65,7 +65,8 @@ class Server:
         default=256 * MIB,
         validator=limits.size,
         metadata=documented(
-            "The request bodies of all clients together, compressed ones as they came and unpacked; beyond it: 503.",
+            "The request bodies of all clients together, compressed ones as they came and unpacked; beyond it: 503,"
+            " but for one that is alone.",
             "Four of the largest at once. What is read of a body costs up to three times its size more.",
         ),
     )

@@ -57,7 +57,7 @@ from trooper.relay.checking import fault_of
 from trooper.relay.client import Client, Receive, Send
 from trooper.relay.delivery import Delivery
 from trooper.relay.failure_answers import seam_words
-from trooper.relay.request import ClientRequest, Incoming, read_in_turn
+from trooper.relay.request import ClientRequest, Incoming, read
 from trooper.relay.response import Response
 from trooper.relay.route import Route
 from trooper.relay.running_leg import RunningLeg, patience_with
@@ -91,7 +91,7 @@ async def relay(
     an honest error, or is gone.
     """
     client = Client(send, hang_up, services.config.server.drain_timeout_s)
-    conductor = Conductor(services, await read_in_turn(services, request), client)
+    conductor = Conductor(services, await read(services, request), client)
     try:
         if not conductor.route.links:
             await conductor.refuse()

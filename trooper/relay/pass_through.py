@@ -33,7 +33,7 @@ from trooper.telemetry.log import log_passed
 from trooper.telemetry.report import Ending, PassedReport
 from trooper.wire.client_side import ClientSide
 from trooper.wire.decoding import strict
-from trooper.wire.reading import is_large
+from trooper.wire.read_aside import is_large
 from trooper.wires import Wires
 
 #: The first word of a provider's path, as far as it is a word: all else is the client's business.

@@ -20,8 +20,8 @@ from trooper.core.unfit import Unfit
 from trooper.relay import past_answers
 from trooper.services import Services
 from trooper.wire.client_side import ClientSide, Naming, Routing, Unreadable, Voice
-from trooper.wire.decoding import is_strict, mended, said_well, strict
-from trooper.wire.reading import Read, is_large, read_bounded
+from trooper.wire.decoding import is_strict, mended, said_well
+from trooper.wire.read_aside import Read, is_large, read_bounded
 from trooper.wire.weight import is_dense
 
 #: What all parts of the largest body may take, on a busy machine.
@@ -182,8 +182,12 @@ class Incoming:
             )
 
 
-async def read_in_turn(services: Services, request: ClientRequest) -> Incoming:
-    """`read`, where others have their turn between its steps: each looks at all of the body."""
+async def read(services: Services, request: ClientRequest) -> Incoming:
+    """
+    A request for an answer, with the past answer that it goes on from where that is remembered.
+
+    Others have their turn between its steps: each looks at all of the body.
+    """
     text = request.body
     # Of one that is dense even the fields are not found here: it passes as it came.
     if not is_dense(text) and not is_strict(text):
@@ -194,12 +198,6 @@ async def read_in_turn(services: Services, request: ClientRequest) -> Incoming:
     incoming = _incoming(services, request, text, *bodies)
     await _others_turn(text)
     return incoming
-
-
-def read(services: Services, request: ClientRequest) -> Incoming:
-    """A request for an answer, with the past answer that it goes on from where that is remembered."""
-    text = strict(request.body)
-    return _incoming(services, request, text, *_bodies(services, request, text))
 
 
 def _row(services: Services, request: ClientRequest) -> tuple[Wire, ClientSide]:

@@ -4,6 +4,7 @@ One budget of bytes over the bodies of all requests.
 Each body has a limit of its own; a few large ones at once are still more than
 a machine has. A body counts as it comes, so that who only announces one takes
 nothing from anybody; who announces more than is left is refused before it is read.
+One that is alone has its own limit, and no other.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ class Budget:
     limit_bytes: int
     held_bytes: int = field(default=0, init=False)
 
-    def check(self, size: int) -> None:
-        """Raise `RequestRejected` where so many more bytes have no room."""
-        if self.held_bytes + size > self.limit_bytes:
+    def check(self, size: int, own_bytes: int) -> None:
+        """Raise `RequestRejected` where so many more bytes have no room for one who holds `own_bytes`."""
+        if self.held_bytes > own_bytes and self.held_bytes + size > self.limit_bytes:
             raise RequestRejected(
                 503,
                 "requests_too_large",
@@ -57,11 +58,11 @@ class Share:
 
     def check(self, size: int) -> None:
         """Raise `RequestRejected` where so many more bytes have no room."""
-        self._budget.check(size)
+        self._budget.check(size, self.held_bytes)
 
     def add(self, size: int) -> None:
         """Hold so many more bytes; raises `RequestRejected` where they have no room."""
-        self._budget.check(size)
+        self._budget.check(size, self.held_bytes)
         self._budget.held_bytes += size
         self.held_bytes += size
 
