@@ -11,8 +11,9 @@ import pytest
 import trio
 import trio.testing
 
-from floods import END, FLOODS, HELLO, Flood
-from scenes import Exchange, stage
+from floods import END, FLOODS, HELLO, Flood, call
+from scenes import Exchange, configured, stage
+from trooper.testing import Script, ScriptedProvider, Status
 from work import counted_steps
 
 #: Some ten milliseconds on a slow machine.
@@ -84,3 +85,13 @@ async def test_what_has_waited_does_not_hold_up_the_others() -> None:
                     await trio.lowlevel.checkpoint()
     assert steps.most < MOST_CALLS
     assert bytes(exchange.body) == flood.body
+
+
+@pytest.mark.parametrize(("most", "has_net"), [(2, False), (3, True)])
+async def test_behind_more_calls_than_are_followed_nobody_goes_on(most: int, *, has_net: bool) -> None:
+    cut = HELLO + b"".join(call(number, "{}") for number in range(3))
+    cloud = ScriptedProvider(script=Script((Status(200, cut, (("content-type", "text/event-stream"),)),)))
+    async with stage(cloud, config=configured(max_tool_calls=most)) as s:
+        exchange = await s.ask()
+    assert exchange.report["outcome"] == ("completed" if has_net else "failed")
+    assert bytes(exchange.body).startswith(cut)

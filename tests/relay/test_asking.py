@@ -274,3 +274,9 @@ def test_a_refusal_for_another_reason_stands(failed: Failed) -> None:
 def test_only_the_clients_own_request_is_healed() -> None:
     ask = asking(services_of(with_cloud("chat")), wire="messages", messages=SEALED)
     assert not ask.heal(link_of(ask.route, "second"), Failed(FailureKind.INVALID_REQUEST, REFUSED))
+
+
+def test_each_reads_as_many_calls_as_are_configured() -> None:
+    ask = asking(services_of(configured(max_tool_calls=7)))
+    assert cloud(whole(ask, "openai")).max_tool_calls == 7
+    assert local(whole(ask, "ollama")).max_tool_calls == 7

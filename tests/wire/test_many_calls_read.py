@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from attrs import evolve
 
 from floods import HELLO, block, call, chunk, item, message, whole
 from trooper.core.events import Event, Other, Received, ToolCallDelta
@@ -72,6 +74,18 @@ def test_more_are_not(wire: str) -> None:
     events = said(reader(), body(MOST_CALLS + 3))
     assert calls_in(events) == MOST_CALLS
     assert events.count(Other(continuable=False)) >= 1
+
+
+@pytest.mark.parametrize("wire", STREAMS)
+@pytest.mark.parametrize("most", [3, MOST_CALLS + 50])
+def test_how_many_is_configured(wire: str, most: int) -> None:
+    new, body = STREAMS[wire]
+    make: Callable[[], Any] = new
+    reader = evolve(make(), max_calls=most)
+    assert calls_in(said(reader, body(most))) == most
+    reader = evolve(make(), max_calls=most)
+    events = said(reader, body(most + 1))
+    assert (calls_in(events), Other(continuable=False) in events) == (most, True)
 
 
 @pytest.mark.parametrize("wire", STREAMS)

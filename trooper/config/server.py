@@ -125,6 +125,14 @@ class Server:
             "Events that say nothing wait behind a word, and a provider can send them without end.",
         ),
     )
+    max_tool_calls: int = field(
+        default=256,
+        validator=limits.whole(1, 10_000),
+        metadata=documented(
+            "How many tool calls of one streamed answer are followed; one with more goes on without a net.",
+            "An agent that makes a few dozen at once is a busy one.",
+        ),
+    )
     hold_call_bytes: int = field(
         default=4 * MIB,
         validator=limits.size,

@@ -32,7 +32,7 @@ _BEFORE_OPEN_STRING: Final = re.compile(r'(?:[^"]++|"(?:[^"\\]++|\\.)*+")*+', re
 _STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _STRING_END: Final = re.compile(r'(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _BRACKETS: Final = re.compile(r"[{}\[\]]")
-#: More calls in one answer are nobody's: an agent that runs a few dozen at once is a busy one.
+#: More calls in one answer are nobody's, if nothing else was configured.
 MOST_CALLS: Final = 256
 #: A longer name is nobody's; it comes in pieces, and each of them would be said with all before it.
 MOST_NAME_CHARS: Final = 1024

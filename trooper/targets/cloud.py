@@ -7,6 +7,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from trooper.core.seam import NOTHING, Prefill
+from trooper.core.tool_calls import MOST_CALLS
 from trooper.targets.inbox import Granted, Inbox
 from trooper.targets.reading import Reading
 from trooper.targets.upstream import Call, Upstream
@@ -42,6 +43,7 @@ class CloudLeg:
     model: str = ""
     given: Prefill = NOTHING
     overlaps: bool = False
+    max_tool_calls: int = MOST_CALLS
 
 
 async def run_cloud(leg: CloudLeg, inbox: Inbox) -> None:
@@ -50,7 +52,7 @@ async def run_cloud(leg: CloudLeg, inbox: Inbox) -> None:
         inbox.put_nowait(Granted(leg.model, leg.given, None, overlaps=leg.overlaps))
     wire = leg.wire
     body = Body(
-        wire.reader(leg.max_event_bytes, choices=leg.choices),
+        wire.reader(leg.max_event_bytes, choices=leg.choices, max_calls=leg.max_tool_calls),
         wire.whole_reader(leg.max_answer_bytes),
         leg.stream,
     )

@@ -15,6 +15,7 @@ from trooper.core.conversation import Conversation, ToolCall
 from trooper.core.events import NextChoice, Received
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Failed, FailureKind
+from trooper.core.tool_calls import MOST_CALLS
 from trooper.core.unfit import Unfit
 from trooper.targets.inbox import Ended, Granted, Inbox
 from trooper.targets.prompt import HalfCall, Prompt, shown
@@ -56,6 +57,7 @@ class LocalLeg:
     calls: tuple[ToolCall, ...] = ()
     half_call: HalfCall | None = None
     other_way: bool = False
+    max_tool_calls: int = MOST_CALLS
 
     def prompt(self, model: LocalModel) -> Prompt | Failed:
         """What `model` is shown, by what its server's own counts have taught so far."""
@@ -126,7 +128,9 @@ async def _ask(
             return None
         reading = Reading(
             inbox,
-            leg.standby.asking(model).reader(post, leg.max_line_bytes, f"call_{leg.request_id}_{index}"),
+            leg.standby.asking(model).reader(
+                post, leg.max_line_bytes, f"call_{leg.request_id}_{index}", leg.max_tool_calls
+            ),
             ends_leg=index == prompt.choices - 1,
             call=prompt.half_call[0] if prompt.half_call else None,
         )

@@ -51,8 +51,14 @@ class _Known:
 
 @define
 class CallPieces:
-    """The calls of one answer, and whose each piece is."""
+    """
+    The calls of one answer, and whose each piece is.
 
+    Args:
+        most: how many there may be.
+    """
+
+    most: int = MOST_CALLS
     calls: ToolCalls = field(factory=ToolCalls, init=False)
     _all: list[_Known] = field(factory=list, init=False)
     _by_id: dict[str, _Known] = field(factory=dict, init=False)
@@ -72,7 +78,7 @@ class CallPieces:
         """
         call_id = "" if call_id in _NO_IDS else call_id
         call = self._find(index, call_id, name, arguments)
-        if call is None and len(self._all) >= MOST_CALLS:
+        if call is None and len(self._all) >= self.most:
             self.calls.overflow()
             return None
         if call is None:

@@ -17,6 +17,7 @@ from attrs import define, evolve, field
 from trooper.core.events import Done, Event, Finish, FinishReason, Other, Received, Unread
 from trooper.core.framing import LineFramer, Part, SSEEvent, SSEFramer, parse_sse
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
+from trooper.core.tool_calls import MOST_CALLS
 from trooper.wire.decoding import decoded
 from trooper.wire.faults import find_error, find_problem
 from trooper.wire.large import LargeEvent
@@ -26,8 +27,13 @@ from trooper.wire.weight import SHORT_BYTES, has_more_lines_than, is_intricate
 
 @define
 class FramedReader:
-    """The `Reader` of an answer that comes in events or lines."""
+    """
+    The `Reader` of an answer that comes in events or lines.
 
+    `max_calls` is how many tool calls are followed.
+    """
+
+    max_calls: int = field(default=MOST_CALLS, kw_only=True)
     outcome: Outcome | None = field(default=None, init=False)
     finished: bool = field(default=False, init=False)
     _framer: SSEFramer | LineFramer = field(init=False)

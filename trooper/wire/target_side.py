@@ -14,6 +14,7 @@ from trooper.core.conversation import Conversation, ToolCall
 from trooper.core.events import Received
 from trooper.core.headers import Headers
 from trooper.core.outcome import Outcome
+from trooper.core.tool_calls import MOST_CALLS
 from trooper.core.unfit import Unfit
 from trooper.wire.decoding import with_model
 from trooper.wire.whole import ReadWhole, WholeReader
@@ -96,13 +97,14 @@ class LocalSide(Protocol):
         `None` where the server cannot be bound to it.
         """
 
-    def reader(self, post: Post, max_event_bytes: int, call_id: str) -> Reader:
+    def reader(self, post: Post, max_event_bytes: int, call_id: str, max_calls: int = MOST_CALLS) -> Reader:
         """
         Reads the answer to `post`.
 
         Args:
             max_event_bytes: the bound on one event or line.
             call_id: what the ids of tool calls begin with, where the server gives none.
+            max_calls: how many of them are followed.
         """
 
 
@@ -132,8 +134,15 @@ class Ask(Protocol):
 class NewReader(Protocol):
     """Makes readers of streamed answers."""
 
-    def __call__(self, max_event_bytes: int, *, choices: int = 1) -> Reader:
-        """A reader of a streamed answer; `choices`: how many answers were asked for."""
+    def __call__(self, max_event_bytes: int, *, choices: int = 1, max_calls: int = MOST_CALLS) -> Reader:
+        """
+        A reader of a streamed answer.
+
+        Args:
+            max_event_bytes: how much of one event is kept.
+            choices: how many answers were asked for.
+            max_calls: how many tool calls are followed.
+        """
 
 
 @frozen

@@ -116,9 +116,9 @@ _SILENT_DELTAS: Final = ("signature_delta", "citations_delta")
 _HARMLESS_KEYS: Final = frozenset({"type", "id", "index", "usage", "context_management"})
 
 
-def new_reader(max_event_bytes: int, *, choices: int = 1) -> MessagesReader:
+def new_reader(max_event_bytes: int, *, choices: int = 1, max_calls: int = MOST_CALLS) -> MessagesReader:
     """A reader of a stream; this wire has one answer only, so `choices` says nothing."""
-    return MessagesReader(max_event_bytes)
+    return MessagesReader(max_event_bytes, max_calls=max_calls)
 
 
 @define
@@ -234,7 +234,7 @@ class MessagesReader(EventReader):
             case "tool_use":
                 # Counted, since some give all blocks one index.
                 number, self._count = self._count, self._count + 1
-                if number >= MOST_CALLS:
+                if number >= self.max_calls:
                     self._open[index] = "too many"
                     return self._said(Other(continuable=False))
                 self._calls[index] = number

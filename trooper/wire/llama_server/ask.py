@@ -34,6 +34,7 @@ from trooper.core.local_model import (
     LocalModel,
     with_thinking_closed,
 )
+from trooper.core.tool_calls import MOST_CALLS
 from trooper.wire.decoding import decoded_object
 from trooper.wire.llama_server.models import read_render
 from trooper.wire.llama_server.reader import LlamaReader
@@ -152,9 +153,14 @@ class LlamaAsking:
         )
         return Post(post.path, msgspec.json.encode({**decoded_object(post.body), "grammar": grammar}))
 
-    def reader(self, post: Post, max_event_bytes: int, call_id: str) -> Reader:
+    def reader(self, post: Post, max_event_bytes: int, call_id: str, max_calls: int = MOST_CALLS) -> Reader:
         """One reader for both paths: their events tell themselves apart."""
-        return LlamaReader(max_event_bytes, call_id=call_id, window_tokens=self.model.window_tokens)
+        return LlamaReader(
+            max_event_bytes,
+            call_id=call_id,
+            max_calls=max_calls,
+            window_tokens=self.model.window_tokens,
+        )
 
 
 def _sampling(conversation: Conversation, seed_offset: int) -> Mapping[str, object]:

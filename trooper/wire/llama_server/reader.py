@@ -101,12 +101,13 @@ class LlamaReader(LocalReader):
     """
 
     max_event_bytes: int
-    _calls: CallPieces = field(factory=CallPieces, init=False)
+    _calls: CallPieces = field(init=False)
     # A finish reason has come, behind an answer or not.
     _ended: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._framer = SSEFramer(self.max_event_bytes)
+        self._calls = CallPieces(self.max_calls)
 
     def _early_end(self) -> Outcome:
         # Without a finish reason before it, nobody has said that the answer is whole.

@@ -25,6 +25,7 @@ from trooper.core.local_model import (
     LocalModel,
     with_thinking_closed,
 )
+from trooper.core.tool_calls import MOST_CALLS
 from trooper.wire.ollama_chat.models import read_render
 from trooper.wire.ollama_chat.reader import OllamaReader
 from trooper.wire.target_side import Post
@@ -177,9 +178,16 @@ class OllamaAsking:
         """Ollama's grammars begin at the beginning: never."""
         return None
 
-    def reader(self, post: Post, max_event_bytes: int, call_id: str) -> OllamaReader:
+    def reader(
+        self, post: Post, max_event_bytes: int, call_id: str, max_calls: int = MOST_CALLS
+    ) -> OllamaReader:
         """One reader for both paths: their lines tell themselves apart."""
-        return OllamaReader(max_event_bytes, call_id=call_id, window_tokens=self.model.window_tokens)
+        return OllamaReader(
+            max_event_bytes,
+            call_id=call_id,
+            max_calls=max_calls,
+            window_tokens=self.model.window_tokens,
+        )
 
     def _sampling(
         self, conversation: Conversation, max_tokens: int | None, seed_offset: int

@@ -31,7 +31,6 @@ from trooper.core.events import (
 from trooper.core.framing import LineFramer
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Completed, Failed, FailureKind
-from trooper.core.tool_calls import MOST_CALLS
 from trooper.wire.decoding import arguments_said
 from trooper.wire.faults import find_error
 from trooper.wire.framed import EMPTY
@@ -116,7 +115,7 @@ class OllamaReader(LocalReader):
     def _tool_call(self, call: _ToolCall) -> Event:
         index = self._calls
         self._calls += 1
-        if index >= MOST_CALLS:
+        if index >= self.max_calls:
             return Other(continuable=False)
         function = call.function or _Function()
         # A call without arguments has them all.

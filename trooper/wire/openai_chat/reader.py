@@ -30,7 +30,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
-from attrs import define, field
+from attrs import Factory, define, field
 
 from trooper.core.events import (
     Begin,
@@ -140,7 +140,7 @@ class ChatReader(EventReader):
 
     choices: int = 1
     _begun: bool = field(default=False, init=False)
-    _calls: CallPieces = field(factory=CallPieces, init=False)
+    _calls: CallPieces = field(default=Factory(lambda self: CallPieces(self.max_calls), True), init=False)
     _has_words: bool = field(default=False, init=False)
     _open_choices: set[int] = field(factory=set, init=False)
     _ended_choices: set[int] = field(factory=set, init=False)

@@ -35,8 +35,14 @@ class _Call:
 
 @define
 class ItemCalls:
-    """The calls of one response, by the output indexes of their items."""
+    """
+    The calls of one response, by the output indexes of their items.
 
+    Args:
+        most: how many there may be.
+    """
+
+    most: int = MOST_CALLS
     # What they have said.
     _said: ToolCalls = field(factory=ToolCalls, init=False)
     _at: dict[int, _Call] = field(factory=dict, init=False)
@@ -85,7 +91,7 @@ class ItemCalls:
     def begin(self, at: int, item: Item) -> list[Event]:
         """A call begins at an output index."""
         call_id, known = item.call_id or item.id, self._at.get(at)
-        if known is None and self._count >= MOST_CALLS:
+        if known is None and self._count >= self.most:
             self._said.overflow()
             return [Other(continuable=False)]
         if known is not None and call_id and known.id == call_id and not known.ended:

@@ -35,7 +35,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from attrs import define, field
+from attrs import Factory, define, field
 
 from trooper.core.events import (
     Begin,
@@ -51,6 +51,7 @@ from trooper.core.events import (
 )
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Failed, FailureKind
+from trooper.core.tool_calls import MOST_CALLS
 from trooper.wire.decoding import arguments_said
 from trooper.wire.framed import EventReader
 from trooper.wire.large import LargeEvent
@@ -59,6 +60,7 @@ from trooper.wire.openai_responses.shapes import (
     AROUND_PARTS,
     MOST_ITEMS,
     Item,
+    Place,
     Response,
     StreamEvent,
     finish_of,
@@ -103,13 +105,11 @@ _HARMLESS_KEYS: Final = frozenset(
         "logprobs",
     }
 )
-#: A part of a part: output index, and the part's own index with its kind.
-_Place = tuple[int, str, int]
 
 
-def new_reader(max_event_bytes: int, *, choices: int = 1) -> ResponsesReader:
+def new_reader(max_event_bytes: int, *, choices: int = 1, max_calls: int = MOST_CALLS) -> ResponsesReader:
     """A reader of a stream; this wire has one answer only, so `choices` says nothing."""
-    return ResponsesReader(max_event_bytes)
+    return ResponsesReader(max_event_bytes, max_calls=max_calls)
 
 
 @define
@@ -120,8 +120,8 @@ class ResponsesReader(EventReader):
     _created: bool = field(default=False, init=False)
     _is_open: bool = field(default=False, init=False)
     # What each part has said, as a sum.
-    _said: dict[_Place, Sum] = field(factory=dict, init=False)
-    _calls: ItemCalls = field(factory=ItemCalls, init=False)
+    _said: dict[Place, Sum] = field(factory=dict, init=False)
+    _calls: ItemCalls = field(default=Factory(lambda self: ItemCalls(self.max_calls), True), init=False)
     # The last item that began, for events that do not say where they belong.
     _last: int = field(default=-1, init=False)
     # Where items have begun; the same by their ids.
@@ -225,7 +225,7 @@ class ResponsesReader(EventReader):
         self._content()
         self._is_open = True
         at = self._at(event)
-        place = _place(at, event, kind)
+        place = event.place(at, kind)
         self._said[place] = sum_of(said, self._said.get(place, (0, 0)))
         self._note_sum(at, kind, sum_of(said, self._sums.get((at, kind), (0, 0))))
         return [said]
@@ -266,7 +266,7 @@ class ResponsesReader(EventReader):
         if said is None:
             return []
         at = self._at(event)
-        before = self._said.get(_place(at, event, kind))
+        before = self._said.get(event.place(at, kind))
         if before is None and sum_of(said) == self._sums.get((at, kind)):
             return []
         rest = said if before is None else rest_of(said, before)
@@ -394,7 +394,3 @@ class ResponsesReader(EventReader):
         ended = self._terminate()
         reason = FinishReason.TOOL_CALLS if len(self._calls) else FinishReason.STOP
         return [Finish(reason, ""), *ended] if ended else ()
-
-
-def _place(at: int, event: StreamEvent, kind: str) -> _Place:
-    return (at, kind, event.content_index if kind == "text" else event.summary_index)

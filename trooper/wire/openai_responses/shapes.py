@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -19,6 +19,8 @@ from trooper.wire.finishes import reason_of
 
 #: More items in one answer are not followed, and nobody goes on behind them.
 MOST_ITEMS: Final = 1_024
+#: A part of an item: the item's output index, and the part's own index with its kind.
+Place: TypeAlias = tuple[int, str, int]
 #: What the events around a part are called; the last one by vLLM.
 AROUND_PARTS: Final = ("content_part", "reasoning_summary_part", "reasoning_part")
 
@@ -89,6 +91,10 @@ class StreamEvent(msgspec.Struct):
     response: Response | None = None
     # An event with an error in it takes the slow road.
     error: None = None
+
+    def place(self, at: int, kind: str) -> Place:
+        """Which part of the item at `at` it is about."""
+        return (at, kind, self.content_index if kind == "text" else self.summary_index)
 
 
 #: Some say a thought under names that no document has any more, or never had: `response.reasoning.delta`.
