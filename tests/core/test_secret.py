@@ -103,6 +103,7 @@ def test_values_that_give_themselves_away(value: bytes) -> None:
         b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         b"basic",
         b'{"lang": "python", "uname": "Linux"}',
+        b"sentry-trace_id=771a43a4192642f0b136d5159a501700,sentry-public_key=49d0f7386ad645858ae85020e393bef3",
     ],
 )
 def test_values_that_do_not(value: bytes) -> None:
@@ -144,3 +145,21 @@ def test_all_that_somebody_proves_himself_with() -> None:
     assert of(headers, b"a=1&key=k", (b"x-made-up",)) == told
     assert of(headers[::-1], b"key=k&b=2", (b"x-made-up",)) == told
     assert of(headers[:1], b"a=1") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (b"baggage", b"id=1,user_token=t"),
+        (b"tracestate", b"rojo=1,token=t"),
+        (b"newrelic", b"eyJ2IjpbMCwxXSwiZCI6e30"),
+        (b"x-datadog-trace-id", b"sk-1234567890"),
+    ],
+)
+def test_a_trace_makes_nobody_somebody_else(name: bytes, value: bytes) -> None:
+    key = (b"authorization", b"a")
+    assert of((key, (name, value)), b"") == of((key,), b"") == [b"authorization: a"]
+    # Other providers are not told of it all the same.
+    assert is_secret(name, value)
+    config = (b"x-portkey-config", b'{"api_key": "k"}')
+    assert len(of((key, config), b"")) == 2

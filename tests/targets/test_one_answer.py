@@ -196,6 +196,21 @@ async def test_a_key_in_the_query_tells_connections_apart_as_well() -> None:
     assert provider.connections == 2
 
 
+async def test_a_trace_that_each_request_has_of_its_own_needs_no_new_connection() -> None:
+    async with trio.open_nursery() as nursery:
+        network = MemoryNetwork(nursery)
+        provider = Provider([MINE])
+        network.listen("provider.test", 80, provider.serve)
+        target = evolve(configured().target("openai"), base_url="http://provider.test/v1")
+        async with open_upstream(target, network) as upstream:
+            for number in range(3):
+                trace = (b"baggage", b"sentry-trace_id=%d,sentry-public_key=p,user_token=t" % number)
+                asked = evolve(call(), headers=(*call().headers, trace))
+                assert said(await upstream.fetch(asked, 100)) == b"mine"
+        nursery.cancel_scope.cancel()
+    assert provider.connections == 1
+
+
 class Greeted(UntimedNetwork):
     """Connects, and waits until the other side has spoken."""
 
