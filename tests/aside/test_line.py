@@ -62,14 +62,30 @@ async def test_a_line_that_is_full_says_so() -> None:
             refused.append(owner)
 
     async with trio.open_nursery() as nursery:
-        for _ in range(40):
+        for _ in range(200):
             nursery.start_soon(work, "a")
-        for number in range(100):
+        for number in range(300):
             nursery.start_soon(work, f"other {number}")
         await trio.testing.wait_all_tasks_blocked()
         assert refused.count("a") > 0
-        assert len(refused) > 70
+        assert len(refused) > 200
         nursery.cancel_scope.cancel()
+
+
+async def test_a_swarm_of_one_owner_has_its_turn() -> None:
+    line, done = Line(), 0
+
+    async def work() -> None:
+        nonlocal done
+        if await line.take(""):
+            await trio.lowlevel.checkpoint()
+            line.leave("")
+            done += 1
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(100):
+            nursery.start_soon(work)
+    assert done == 100
 
 
 async def test_who_gives_up_takes_no_place() -> None:

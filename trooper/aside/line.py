@@ -15,8 +15,9 @@ from attrs import define, field
 
 #: As many processes: a second one, so that hard work of one client is not everybody's.
 _PLACES: Final = 2
-_MOST_OF_ONE: Final = 16
-_MOST: Final = 64
+#: A swarm of agents without keys is one owner, and a cloud fails for all of them at once.
+_MOST_OF_ONE: Final = 128
+_MOST: Final = 256
 
 
 @define(eq=False)
