@@ -3,7 +3,7 @@ How much work JSON is, told without reading it: by its length and by counts, whi
 
 Whoever reads where others wait asks here first:
 
-* an event or an answer is read unless it `is_intricate`,
+* an event is read unless it `is_intricate`, and a whole answer unless it `is_heavy`,
 * all values of a request's body are made only if it `is_light`,
 * and its fields are found, and the values in them left alone, unless it `is_dense`.
 
@@ -22,6 +22,8 @@ SHORT_BYTES: Final = 4_096
 _MOST_LOOKED_INTO: Final = 16_384
 #: … and so many values, most of which nobody does.
 _MOST_PASSED: Final = 131_072
+#: A whole answer of no more bytes is read.
+_MOST_READ_BYTES: Final = 8 << 20
 #: What stands in texts is told from what does not up to so many bytes and quotes.
 _MOST_SIFTED_BYTES: Final = 2 << 20
 _MOST_SIFTED_QUOTES: Final = 131_072
@@ -65,6 +67,11 @@ def is_intricate(data: bytes, *, slowly: bool = False) -> bool:
     if len(data) > _MOST_SIFTED_BYTES or _quotes(data) > _MOST_SIFTED_QUOTES:
         return True
     return _has_many_values(_STRING.sub(b'""', data), slowly=slowly)
+
+
+def is_heavy(answer: bytes) -> bool:
+    """Whether a whole answer is so long or intricate that others would have to wait for its reading."""
+    return len(answer) > _MOST_READ_BYTES or is_intricate(answer)
 
 
 def _has_many_values(data: bytes, *, slowly: bool) -> bool:

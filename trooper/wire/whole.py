@@ -19,13 +19,11 @@ from trooper.core.outcome import Answer, Completed, Failed, FailureKind, Outcome
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.faults import find_error
 from trooper.wire.tolerant import Read, read_leniently
-from trooper.wire.weight import is_intricate
+from trooper.wire.weight import is_heavy
 
 #: One wire's reading of a body. A failed answer is not to be shown; its event is empty.
 ReadWhole: TypeAlias = Callable[[bytes], tuple[Received, Outcome]]
 
-#: An answer of more bytes is not read: it is one step of the decoder, which nobody can come between.
-_MOST_READ_BYTES: Final = 8_388_608
 #: What may stand in front of the value and say nothing, beside a byte order mark.
 BLANKS: Final = b" \t\r\n"
 _OUTSIDE_STRINGS: Final = re.compile(rb'["{}\[\]]')
@@ -82,11 +80,6 @@ class Whole:
     def unread(self) -> tuple[Event, ...]:
         """What is to be said of that which could not be read."""
         return (Other(continuable=False),) if self.is_lossy else ()
-
-
-def is_too_much(body: bytes) -> bool:
-    """Whether a whole answer is so large or intricate that others would have to wait for its reading."""
-    return len(body) > _MOST_READ_BYTES or is_intricate(body)
 
 
 def whole_object(body: bytes) -> Whole | Failed:
@@ -154,10 +147,9 @@ class WholeReader:
 
     def _read_all(self, body: bytes) -> tuple[Received, Outcome]:
         """
-        One that is so large or intricate that others would have to wait for its reading
-        is passed on as it is, and nobody goes on from it or says it anew.
+        One that is heavy is passed on as it is, and nobody goes on from it or says it anew.
         """
-        if is_too_much(body):
+        if is_heavy(body):
             unread = (Other(continuable=False, unread=True), Finish(FinishReason.STOP), Done())
             return Received(body, unread), Completed()
         return self.read(body)

@@ -16,7 +16,8 @@ from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.notes import legs_note, with_note
 from trooper.wire.openai_error import error_body
 from trooper.wire.openai_responses.voice import ResponsesVoice
-from trooper.wire.whole import WholeVoice, is_too_much, whole_object
+from trooper.wire.weight import is_heavy
+from trooper.wire.whole import WholeVoice, whole_object
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -33,7 +34,7 @@ class WholeResponsesVoice(WholeVoice):
         self._learn(received)
         if not received.raw:
             return b""
-        if not is_too_much(received.raw):
+        if not is_heavy(received.raw):
             whole = whole_object(received.raw)
             self.answer = {} if isinstance(whole, Failed) else whole.value
         return with_note(received.raw, legs) if legs else received.raw
