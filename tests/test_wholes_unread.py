@@ -88,6 +88,35 @@ async def test_of_an_ordinary_answer_nothing_is_left_unread() -> None:
 
 
 @pytest.mark.parametrize("value", [WHOLE["chat"], LONG], ids=["many parts", "long"])
+@pytest.mark.parametrize("torn", [True, False])
+async def test_what_is_no_answer_or_half_of_one_is_no_success(value: Any, *, torn: bool) -> None:
+    body = json.dumps(value).encode()
+    body = body[:-5] if torn else b"<html>" + body + b"</html>"
+    async with stage(ScriptedProvider(script=Script((Status(200, body),)))) as s:
+        exchange = await s.ask(stream=False)
+    assert exchange.legs == [("openai", "bad_frame"), ("ollama", "completed")]
+
+
+def intricate_end() -> bytes:
+    item = {"type": "message", "content": [{"type": "output_text", "text": "x", "logprobs": [{}] * 17_000}]}
+    response = {"id": "r", "object": "response", "status": "completed", "output": [item]}
+    told = {"type": "response.completed", "response": response}
+    return b"event: response.completed\ndata: " + json.dumps(told).encode()
+
+
+@pytest.mark.parametrize(("end", "outcome"), [(b"", Completed()), (b"\n\n", Completed()), (b"torn", None)])
+def test_an_end_that_is_torn_is_none(end: bytes, outcome: object) -> None:
+    reader = WIRES["responses"].target_side.reader(1 << 20)
+    delta = {"type": "response.output_text.delta", "item_id": "m", "output_index": 0, "delta": "x"}
+    reader.feed(b"data: " + json.dumps(delta).encode() + b"\n\n")
+    said = intricate_end()
+    reader.feed(said[:-9] if end == b"torn" else said + end)
+    items = reader.end()
+    assert reader.outcome == (outcome or Failed(FailureKind.EOF_EARLY))
+    assert not (items and outcome is None)
+
+
+@pytest.mark.parametrize("value", [WHOLE["chat"], LONG], ids=["many parts", "long"])
 async def test_a_client_that_waits_for_a_stream_is_answered_by_somebody_else(value: Any) -> None:
     body = json.dumps(value).encode()
     async with stage(ScriptedProvider(script=Script((Status(200, body),)))) as s:

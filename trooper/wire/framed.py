@@ -179,7 +179,7 @@ class EventReader(FramedReader):
     def _read(self, raw: bytes, *, last: bool = False) -> Received | None:
         self._heard = True
         if len(raw) > SHORT_BYTES and (has_more_lines_than(raw, _MOST_LINES) or is_intricate(raw)):
-            return self._read_intricate(raw)
+            return self._read_intricate(raw, last=last)
         sse = parse_sse(raw)
         if sse.data and not sse.stray:
             events = self._hear(sse.data, sse.name, raw)
@@ -193,7 +193,7 @@ class EventReader(FramedReader):
 
     def _read_slowly(self, raw: bytes, sse: SSEEvent, *, last: bool) -> Received | None:
         if has_more_lines_than(raw, _MOST_LOOSE_LINES) or is_intricate(raw, slowly=True):
-            return self._read_intricate(raw)
+            return self._read_intricate(raw, last=last)
         # First, so that a terminator behind it in the same event is known to be none.
         stray = self._read_stray(sse)
         events: list[Event] = []
@@ -271,8 +271,11 @@ class EventReader(FramedReader):
         item = self._read(rest + b"\n\n", last=True)
         return None if item is None else Received(rest, item.events, is_part=True)
 
-    def _read_intricate(self, raw: bytes) -> Received:
+    def _read_intricate(self, raw: bytes, *, last: bool) -> Received | None:
         """One that would cost more than its size to read: as one that is too long to be kept."""
+        if last and (has_more_lines_than(raw, _MOST_LINES) or not _is_whole(parse_sse(raw).data or b"")):
+            # It is torn: nobody is to have half of it, nor to take it for the end.
+            return None
         self._large = LargeEvent()
         return self._read_part(Part(raw, is_first=False, ends=True))
 

@@ -147,9 +147,13 @@ class WholeReader:
 
     def _read_all(self, body: bytes) -> tuple[Received, Outcome]:
         """
-        One that is heavy is passed on as it is, and nobody goes on from it or says it anew.
+        One that is heavy is passed on as it is, and nobody goes on from it or says it anew. What
+        does not begin and end as an answer is none, or half of one.
         """
         if is_heavy(body):
+            said = body.strip(BLANKS).removeprefix(BOM)
+            if not (said.startswith(b"{") and said.endswith(b"}")):
+                return Received(b"", ()), Failed(FailureKind.BAD_FRAME)
             unread = (Other(continuable=False, unread=True), Finish(FinishReason.STOP), Done())
             return Received(body, unread), Completed()
         return self.read(body)
