@@ -143,13 +143,23 @@ async def test_the_end_of_an_item_that_nobody_began_ends_no_other(autojump_clock
     ]
 
 
-async def test_many_items_are_left_open(autojump_clock: Any) -> None:
-    """Two thousand: each event finds its own at once."""
-    count = 2000
+def left_open(count: int) -> tuple[bytes, bytes]:
+    """So many items that began, and then the words of each, in another order."""
     begun = [begins("message", f"m{at}", at) for at in range(count)]
     said = [says(f"{at}.", f"m{at}", 0, at) for at in reversed(range(count))]
-    whole = await output_of(b"".join(begun) + b"".join(said))
+    return b"".join(begun), b"".join(said)
+
+
+async def test_many_items_are_left_open(autojump_clock: Any) -> None:
+    """A thousand: each event finds its own at once."""
+    count = 1000
+    whole = await output_of(*left_open(count))
     assert whole[:count] == [("message", f"{at}.") for at in range(count - 1)] + [whole[count - 1]]
+
+
+async def test_behind_more_items_than_anybody_says_nobody_goes_on(autojump_clock: Any) -> None:
+    events = await told("responses", CREATED, *left_open(2000))
+    assert [one["type"] for one in events[-2:]] == ["response.failed", "error"]
 
 
 @pytest.mark.parametrize(
