@@ -34,14 +34,13 @@ from trooper.telemetry.report import Ending, PassedReport
 from trooper.wire.client_side import ClientSide
 from trooper.wire.decoding import strict
 from trooper.wire.read_aside import is_large
+from trooper.wire.weight import MOST_MENDED_BYTES
 from trooper.wires import Wires
 
 #: The first word of a provider's path, as far as it is a word: all else is the client's business.
 _KIND: Final = re.compile(r"/v1/([a-z_]{1,32})(?:/|$)")
 #: What a server answers itself or not at all: a tunnel, and an echo of what it was sent, keys included.
 _NEVER: Final = frozenset({"CONNECT", "TRACE"})
-#: A larger body that is not quite JSON is not mended for an estimate.
-_MOST_MENDED_BYTES: Final = 1 << 20
 #: Said beside the headers that any answer of a target may say.
 _SAID_HERE: Final = frozenset({b"content-type", b"content-disposition"})
 
@@ -161,4 +160,4 @@ def _answered_for(side: ClientSide, request: ClientRequest) -> bytes | None:
     body = request.body
     if is_large(body):
         return None
-    return side.answered_for(request.path, strict(body) if len(body) <= _MOST_MENDED_BYTES else body)
+    return side.answered_for(request.path, strict(body) if len(body) <= MOST_MENDED_BYTES else body)

@@ -22,7 +22,7 @@ from trooper.services import Services
 from trooper.wire.client_side import ClientSide, Naming, Routing, Unreadable, Voice
 from trooper.wire.decoding import is_strict, mended, said_well
 from trooper.wire.read_aside import Read, is_large, read_bounded
-from trooper.wire.weight import is_dense
+from trooper.wire.weight import MOST_MENDED_BYTES, is_dense
 
 #: What all parts of the largest body may take, on a busy machine.
 _READ_S: Final = 10.0
@@ -230,7 +230,7 @@ async def _others_turn(text: bytes) -> None:
 
 async def _said_well(services: Services, request: ClientRequest) -> bytes:
     """Its body as JSON that everybody reads; one that is large and broken takes long."""
-    if len(request.body) <= _STEP_BYTES:
+    if len(request.body) <= MOST_MENDED_BYTES:
         return said_well(request.body)
     said = await services.aside.ask(Job(mended, request.body, (), str, _READ_S), request.owner)
     return said.encode() if isinstance(said, str) and said else request.body

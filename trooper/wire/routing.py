@@ -16,10 +16,8 @@ from trooper.core.json_text import NOT_JSON
 from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Routing, Unreadable
 from trooper.wire.decoding import decoded
-from trooper.wire.weight import is_dense
+from trooper.wire.weight import MOST_MENDED_BYTES, is_dense
 
-#: A larger one that is broken is glanced at.
-_MOST_BROKEN_BYTES: Final = 1 << 20
 #: Where clients write these fields: SDKs put them in front of the conversation, or behind it.
 _GLANCE_BYTES: Final = 65_536
 _MODEL: Final = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.){0,1024}")')
@@ -46,7 +44,7 @@ def read_routing(body: bytes) -> Routing | Unreadable:
     try:
         routing = _decode_routing(body)
     except NOT_JSON:
-        return _glanced_at(body) if len(body) > _MOST_BROKEN_BYTES else _read_routing_leniently(body)
+        return _glanced_at(body) if len(body) > MOST_MENDED_BYTES else _read_routing_leniently(body)
     options = routing.stream_options
     return Routing(routing.model, bool(routing.stream), bool(options and options.include_usage))
 

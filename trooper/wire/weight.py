@@ -29,6 +29,8 @@ _MOST_SIFTED_BYTES: Final = 2 << 20
 _MOST_SIFTED_QUOTES: Final = 131_072
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
+#: A request that is not quite JSON is read in Python: up to so many bytes where others wait.
+MOST_MENDED_BYTES: Final = 1 << 20
 #: How many values of a request's body are made at once, and of how many bytes …
 _MOST_VALUES: Final = 100_000
 _MOST_BYTES: Final = 32 << 20
