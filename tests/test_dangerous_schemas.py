@@ -123,6 +123,27 @@ async def test_what_was_said_does_not_wait_for_its_check(autojump_clock: Any) ->
         assert over - last >= 0.5
 
 
+async def test_a_client_that_leaves_while_it_is_checked_ends_that(autojump_clock: Any) -> None:
+    ended: list[str] = []
+
+    class Endless(AtOnce):
+        async def exchange(self, head: bytes, body: bytes) -> tuple[Came, bytes | bytearray]:
+            x.leave()
+            await trio.sleep_forever()
+            raise AssertionError
+
+        async def end(self) -> None:
+            ended.append("killed")
+
+    async def endless() -> Endless:
+        return Endless()
+
+    x = Exchange()
+    async with stage(parted(), FakeOllama(answer=DOCUMENT), starts_aside=endless) as s:
+        await s.play(x, **asks({"required": ["name"]}))
+        assert (x.report["outcome"], ended) == ("client_cancelled", ["killed"])
+
+
 async def test_where_nobody_can_check_there_is_no_success(autojump_clock: Any) -> None:
     async def nobody() -> Any:
         raise OSError

@@ -67,10 +67,16 @@ def test_what_is_light_and_what_is_dense() -> None:
         # Texts, with quotes in them, and one that never ends.
         (json.dumps({"a": CODE}).encode(), False),
         (b'{"a": "' + b"{[,]}" * 50_000 + b'"}', False),
-        (b'{"a": "' + b"\\\\" * 9 + b'", "b": "' + b"{[,]}" * 50_000, True),
+        (b'{"a": "' + b"\\\\" * 9 + b'", "b": "' + b"{[,]}" * 50_000, False),
+        (b'{"a": "' + b'\\"{' * 120_000, False),
+        (b'{"a": "' + b'\\"{' * 120_000 + b"\\", False),
+        (b"{" * 17_000 + b'"' + b'\\"' * 600_000, True),
+        (b'data: "\ndata: {"a": [' + b"{}," * 17_000 + b"{}]}\n\n", True),
+        (b'data: "\\\r\ndata: {"a": [' + b"{}," * 17_000 + b"{}]}\r\n\r\n", True),
         # Too many, or too long, to be told apart in a moment.
         (b"[" + b'"[{",' * 70_000 + b"0]", True),
-        (b'{"a": "' + b"{[,]}" * 500_000 + b'"}', True),
+        (b'{"a": "' + b"{[,]}" * 70_000 + b'"}', True),
+        (b'{"a": "' + b"," * 2_500_000 + b'"}', True),
     ],
 )
 def test_what_is_intricate(data: bytes, *, is_too_much: bool) -> None:

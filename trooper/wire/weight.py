@@ -24,10 +24,14 @@ _MOST_LOOKED_INTO: Final = 16_384
 _MOST_PASSED: Final = 131_072
 #: A whole answer of no more bytes is read.
 _MOST_READ_BYTES: Final = 8 << 20
-#: What stands in texts is told from what does not up to so many bytes and quotes.
+#: What stands in texts is told from what does not up to so many bytes and quotes, and so many brackets: a text
+#: may be the arguments of a call, and those are read as well.
 _MOST_SIFTED_BYTES: Final = 2 << 20
 _MOST_SIFTED_QUOTES: Final = 131_072
-_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_MOST_SIFTED_BRACKETS: Final = 131_072
+#: A string, also one that does not end: else each quote in it would be tried as the beginning of another. The
+#: end of a line ends it too, so that a quote too many hides nothing of the next one.
+_STRING: Final = re.compile(rb'"(?:[^"\\\r\n]++|\\.)*+"?')
 
 #: A request that is not quite JSON is read in Python: up to so many bytes where others wait.
 MOST_MENDED_BYTES: Final = 1 << 20
@@ -68,6 +72,8 @@ def is_intricate(data: bytes, *, slowly: bool = False) -> bool:
         return False
     if len(data) > _MOST_SIFTED_BYTES or _quotes(data) > _MOST_SIFTED_QUOTES:
         return True
+    if _brackets(data) > _MOST_SIFTED_BRACKETS:
+        return True
     return _has_many_values(_STRING.sub(b'""', data), slowly=slowly)
 
 
@@ -78,10 +84,14 @@ def is_heavy(answer: bytes) -> bool:
 
 def _has_many_values(data: bytes, *, slowly: bool) -> bool:
     commas = data.count(b",")
-    looked_into = data.count(b"{") + data.count(b"[")
+    looked_into = _brackets(data)
     if slowly:
         looked_into += data.count(b'"') + commas
     return looked_into > _MOST_LOOKED_INTO or commas > _MOST_PASSED
+
+
+def _brackets(data: bytes) -> int:
+    return data.count(b"{") + data.count(b"[")
 
 
 def _quotes(data: bytes) -> int:
