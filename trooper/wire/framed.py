@@ -106,7 +106,7 @@ _FIELD: Final = re.compile(rb"[\w.-]+\Z")
 _MAX_KEY_BYTES: Final = 256
 _NOTHING: Final = SSEEvent("", None)
 #: Some write one value over many lines. Where each line may be something of its own, fewer are read.
-_MOST_LINES: Final = 16_384
+_MOST_LINES: Final = 4_096
 _MOST_LOOSE_LINES: Final = 1_024
 #: What an event is called that only says that somebody is there, whatever its data are.
 _SIGNS_OF_LIFE: Final = frozenset({"ping", "heartbeat", "keepalive", "keep-alive", "keep_alive"})
