@@ -181,33 +181,31 @@ async def test_a_connection_is_used_with_one_key_alone(secured: trustme.CA | Non
     assert provider.connections == 2
 
 
-async def test_a_key_in_the_query_tells_connections_apart_as_well() -> None:
+async def over_memory(provider: Provider, *calls: Call) -> list[object]:
+    """What the calls come to, one after the other, without a socket."""
     async with trio.open_nursery() as nursery:
         network = MemoryNetwork(nursery)
-        provider = Provider([MINE])
         network.listen("provider.test", 80, provider.serve)
         target = evolve(configured().target("openai"), base_url="http://provider.test/v1")
         async with open_upstream(target, network) as upstream:
-            for query in (b"key=one", b"key=two&a=1", b"key=one&a=2", b"a=1&key=two"):
-                assert (
-                    said(await upstream.fetch(Call("POST", "/chat", body=b"{}", query=query), 100)) == b"mine"
-                )
+            found = [said(await upstream.fetch(each, 100)) for each in calls]
         nursery.cancel_scope.cancel()
+    return found
+
+
+async def test_a_key_in_the_query_tells_connections_apart_as_well() -> None:
+    provider = Provider([MINE])
+    queries = (b"key=one", b"key=two&a=1", b"key=one&a=2", b"a=1&key=two")
+    calls = (Call("POST", "/chat", body=b"{}", query=query) for query in queries)
+    assert await over_memory(provider, *calls) == [b"mine"] * 4
     assert provider.connections == 2
 
 
 async def test_a_trace_that_each_request_has_of_its_own_needs_no_new_connection() -> None:
-    async with trio.open_nursery() as nursery:
-        network = MemoryNetwork(nursery)
-        provider = Provider([MINE])
-        network.listen("provider.test", 80, provider.serve)
-        target = evolve(configured().target("openai"), base_url="http://provider.test/v1")
-        async with open_upstream(target, network) as upstream:
-            for number in range(3):
-                trace = (b"baggage", b"sentry-trace_id=%d,sentry-public_key=p,user_token=t" % number)
-                asked = evolve(call(), headers=(*call().headers, trace))
-                assert said(await upstream.fetch(asked, 100)) == b"mine"
-        nursery.cancel_scope.cancel()
+    provider = Provider([MINE])
+    traces = (b"sentry-trace_id=%d,sentry-public_key=p,user_token=t" % number for number in range(3))
+    calls = (evolve(call(), headers=(*call().headers, (b"baggage", trace))) for trace in traces)
+    assert await over_memory(provider, *calls) == [b"mine"] * 3
     assert provider.connections == 1
 
 
@@ -286,15 +284,8 @@ class TicketsFirst:
 
 @pytest.mark.parametrize("behind", [b"", OTHERS[:1], OTHERS])
 async def test_over_memory_streams(behind: bytes) -> None:
-    async with trio.open_nursery() as nursery:
-        network = MemoryNetwork(nursery)
-        provider = Provider([MINE + behind])
-        network.listen("provider.test", 80, provider.serve)
-        target = evolve(configured().target("openai"), base_url="http://provider.test/v1")
-        async with open_upstream(target, network) as upstream:
-            found = [said(await upstream.fetch(call(), 100)) for _ in range(3)]
-        nursery.cancel_scope.cancel()
-    assert found == [b"mine"] * 3
+    provider = Provider([MINE + behind])
+    assert await over_memory(provider, *[call()] * 3) == [b"mine"] * 3
     assert provider.connections == (3 if behind else 1)
 
 
@@ -370,14 +361,7 @@ def with_headers(count: int) -> bytes:
     ],
 )
 async def test_what_comes_in_front_of_an_answer_is_bounded(answer: bytes, expected: object) -> None:
-    async with trio.open_nursery() as nursery:
-        network = MemoryNetwork(nursery)
-        provider = Provider([answer])
-        network.listen("provider.test", 80, provider.serve)
-        target = evolve(configured().target("openai"), base_url="http://provider.test/v1")
-        async with open_upstream(target, network) as upstream:
-            assert said(await upstream.fetch(call(), 100)) == expected
-        nursery.cancel_scope.cancel()
+    assert await over_memory(Provider([answer]), call()) == [expected]
 
 
 # What we need of httpcore, by its version
