@@ -189,3 +189,34 @@ async def test_a_part_of_a_thought_that_has_ended_is_not_ended_again(
         assert len(ended) == 1
         thought = events[-1]["response"]["output"][0]
         assert [one["text"] for one in [*thought["summary"], *thought.get("content", ())]] == ["Hm."]
+
+
+@pytest.mark.parametrize("odd", [[], {}, ["x"], {"a": 1}, True, 1.5, "", None], ids=repr)
+@pytest.mark.parametrize("place", ["item_id", "output_index", "content_index", "item", "id"])
+async def test_a_name_or_a_place_may_be_anything(autojump_clock: Any, odd: Any, place: str) -> None:
+    """What is neither a name nor a number is none, and the words are there all the same."""
+    item: Any = {"id": "m", "type": "message", "role": "assistant", "content": []}
+    item = odd if place == "item" else {**item, "id": odd} if place == "id" else item
+    where: dict[str, Any] = {"item_id": "m", "output_index": 0, "content_index": 0}
+    where |= {place: odd} if place in where else {}
+    events = await told(
+        "responses",
+        CREATED,
+        event("response.output_item.added", output_index=where["output_index"], item=item),
+        event("response.output_text.delta", **where, delta=WORDS),
+        event("response.output_text.done", **where, text=WORDS),
+        event("response.output_item.done", output_index=where["output_index"], item=item),
+    )
+    if place == "item" and isinstance(odd, dict):
+        # An item of no kind may be anything, and nobody else could go on from it.
+        assert events[-1]["type"] == "error"
+        return
+    assert events[-1]["type"] == "response.completed"
+    said = [part["text"] for one in events[-1]["response"]["output"] for part in one.get("content") or ()]
+    assert "".join(said) == WORDS + REST
+
+
+async def test_an_index_of_many_digits_is_none(autojump_clock: Any) -> None:
+    place = {"item_id": "m", "output_index": "9" * 5000, "content_index": 0}
+    whole = await output_of(begins("message", "m"), event("response.output_text.delta", **place, delta=WORDS))
+    assert whole == [("message", WORDS + REST)]

@@ -150,3 +150,31 @@ async def test_a_configured_model_that_runs_elsewhere(
     assert isinstance(found, Failed)
     assert found.kind is kind
     assert any(request.path == "/api/chat" for request in ollama.requests) is allowed
+
+
+async def test_a_server_that_is_not_there(autojump_clock: Any) -> None:
+    """It is absent, and no model of it is known; how to mend that is said."""
+    target = configured().target("ollama")
+    async with opened(target, None) as (upstream, network):
+        standby = OllamaStandby(target, upstream)
+        network.nursery.start_soon(standby.run)
+        found = await standby.ready(None)
+        assert isinstance(found, Failed)
+        assert found.kind is FailureKind.CONNECT
+        assert (standby.state, standby.models) == (State.ABSENT, ())
+        assert (standby.to_get("small:1b"), "OLLAMA_HOST" in standby.to_start) == (
+            "Run: ollama pull small:1b",
+            True,
+        )
+
+
+async def test_who_asks_loads_nothing_anew(autojump_clock: Any) -> None:
+    """The options of a request are those that the model is loaded with, its window among them."""
+    found, standby = await looked(FakeOllama())
+    assert isinstance(found, LocalModel)
+    asking = standby.asking(found)
+    assert asking.model.window_tokens == found.window_tokens
+    assert (asking.loading.num_ctx, asking.loading.keep_alive) == (
+        found.window_tokens,
+        standby.target.keep_alive,
+    )

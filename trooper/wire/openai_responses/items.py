@@ -16,6 +16,8 @@ from attrs import define, field
 from trooper.wire.decoding import arguments_said
 from trooper.wire.openai_responses.shapes import AROUND_PARTS, MOST_ITEMS, thought_part
 from trooper.wire.tolerant import words_of
+from trooper.wire.openai_responses.shapes import AROUND_PARTS, thought_part
+from trooper.wire.tolerant import text_of, words_of
 
 #: What the deltas of a part are called, by its kind.
 TOLD: Final[Mapping[str, str]] = {
@@ -29,6 +31,8 @@ _PART_ENDS: Final = frozenset(f"response.{name}.done" for name in AROUND_PARTS)
 #: The kind of a part by the name of its deltas, and by the name of what repeats them as a whole.
 _FILLED: Final[Mapping[str, str]] = {f"{name}.delta": kind for kind, name in TOLD.items()}
 _WHOLE: Final[Mapping[str, str]] = {f"{name}.done": kind for kind, name in TOLD.items()}
+#: Of an index that is said in a text.
+_MOST_DIGITS: Final = 9
 _CALL_GROWS: Final = "response.function_call_arguments.delta"
 _CALL_TOLD: Final = "response.function_call_arguments.done"
 
@@ -221,8 +225,8 @@ class Items:
         if self.open is item:
             self.open = None
         self._values[item.number] = value
-        for name in (item.id, value.get("id")):
-            self._ended[item.output_index, name, value.get("call_id")] = item.number
+        for name in (item.id, text_of(value.get("id"))):
+            self._ended[item.output_index, name, text_of(value.get("call_id"))] = item.number
 
     def learn(self, value: Mapping[str, object]) -> None:
         """Take in one forwarded event that gives the answer its shape."""
@@ -237,7 +241,7 @@ class Items:
             case str(name) if _filled(name) or _whole(name) or name in _PART_BEGINS or name in _PART_ENDS:
                 _learn_part(self._about(name, value), name, value)
             case str(name) if name in (_CALL_GROWS, _CALL_TOLD):
-                call = self._find(_index(value, -1), value.get("item_id")) or self.open
+                call = self._find(_index(value, -1), text_of(value.get("item_id"))) or self.open
                 if call is not None and call.kind == "function_call":
                     _learn_arguments(call, name, value)
             case _:
@@ -245,7 +249,7 @@ class Items:
 
     def _learn_begin(self, index: int, item: Mapping[str, object]) -> None:
         self._next = max(self._next, index + 1)
-        kind, told_id, name, call_id = (str(item.get(key) or "") for key in ("type", "id", "name", "call_id"))
+        kind, told_id, name, call_id = (text_of(item.get(key)) for key in ("type", "id", "name", "call_id"))
         known = self._last((index, told_id)) if told_id else None
         if known is not None and (known.kind, known.call_id) == (kind, call_id):
             # Said twice.
@@ -254,7 +258,7 @@ class Items:
             self.begin(OpenItem(kind, told_id or self._new_id(kind), index, name, call_id))
 
     def _learn_end(self, told: int, item: Mapping[str, object]) -> None:
-        begun = self._find(told, item.get("id"))
+        begun = self._find(told, text_of(item.get("id")))
         if begun is None and told < 0:
             begun = self.open
         if begun is not None and begun.kind != item.get("type", begun.kind):
@@ -267,14 +271,14 @@ class Items:
             is_lost = silent and any(part.said for part in begun.parts)
             self.end(begun, {**item, "content": begun.value("")["content"]} if is_lost else item)
             return
-        key = (index, item.get("id"), item.get("call_id"))
+        key = (index, text_of(item.get("id")), text_of(item.get("call_id")))
         number = self._ended.setdefault(key, len(self._values))
         if number == len(self._values):
             self._values.append(item)
         else:
             self._values[number] = item
 
-    def _find(self, index: int, told_id: object) -> OpenItem | None:
+    def _find(self, index: int, told_id: str) -> OpenItem | None:
         """The open item that an event is about: by its place; by its id, where several share one, or none is there."""
         found = (self._last(key) for key in ((index, told_id), index, told_id))
         return next((item for item in found if item is not None), None)
@@ -288,14 +292,15 @@ class Items:
         part = value.get("part")
         told = str(part.get("type")) if isinstance(part, dict) else ""
         kind = "message" if (_filled(name) or _whole(name) or told) in _OF_MESSAGE else "reasoning"
-        found = self._find(_index(value, -1), value.get("item_id"))
-        is_placed = _index(value, -1) >= 0 or bool(value.get("item_id"))
+        told_id = text_of(value.get("item_id"))
+        found = self._find(_index(value, -1), told_id)
+        is_placed = _index(value, -1) >= 0 or bool(told_id)
         last = self.open if found is None and not is_placed else found
         if last is not None and last.kind == kind:
             return last
         index = _index(value, self._next)
         self._next = max(self._next, index + 1)
-        item = OpenItem(kind, str(value.get("item_id") or self._new_id(kind)), index)
+        item = OpenItem(kind, told_id or self._new_id(kind), index)
         self.begin(item)
         return item
 
@@ -362,7 +367,7 @@ def _is_summary(kind: str) -> bool:
     return kind == "summary_text"
 
 
-def _keys(index: int, item_id: object) -> Iterator[object]:
+def _keys(index: int, item_id: str) -> Iterator[object]:
     yield index
     if item_id:
         yield item_id
@@ -372,4 +377,6 @@ def _keys(index: int, item_id: object) -> Iterator[object]:
 def _index(value: Mapping[str, object], otherwise: int) -> int:
     """Where an item stands; some say that in a text, and some nowhere."""
     told = value.get("output_index")
-    return int(told) if isinstance(told, int) or (isinstance(told, str) and told.isdecimal()) else otherwise
+    if isinstance(told, str) and told.isdecimal() and len(told) <= _MOST_DIGITS:
+        return int(told)
+    return told if isinstance(told, int) else otherwise
