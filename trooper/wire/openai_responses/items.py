@@ -15,8 +15,6 @@ from attrs import define, field
 
 from trooper.wire.decoding import arguments_said
 from trooper.wire.openai_responses.shapes import AROUND_PARTS, MOST_ITEMS, thought_part
-from trooper.wire.tolerant import words_of
-from trooper.wire.openai_responses.shapes import AROUND_PARTS, thought_part
 from trooper.wire.tolerant import text_of, words_of
 
 #: What the deltas of a part are called, by its kind.
