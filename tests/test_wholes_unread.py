@@ -144,6 +144,7 @@ SLOW: dict[str, bytes] = {
     "halves of pairs": b'{"n": NaN, "x": "' + b"\\ud800" * 100_000 + b'"}',
     "quotes": b'{"n": NaN, "x": ' + b'""' * 400_000 + b"}",
     "short, and all of quotes": b'{"n": NaN, "x": ' + b'""' * 40_000 + b"}",
+    "JSON with long numbers": b'{"x": [' + b",".join([b"4" * 4_000] * 200) + b"]}",
     "numbers": b'{"n": NaN, "x": [' + b",".join([b"4" * 4_000] * 200) + b"]}",
 }
 

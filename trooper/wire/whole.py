@@ -17,7 +17,7 @@ from trooper.core.framing import BOM
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Answer, Completed, Failed, FailureKind, Outcome
 from trooper.wire.client_side import LegNote, Trouble
-from trooper.wire.decoding import is_strict
+from trooper.wire.decoding import decoded, is_strict
 from trooper.wire.faults import find_error
 from trooper.wire.tolerant import Read, read_leniently
 from trooper.wire.weight import SHORT_BYTES, is_heavy, is_intricate
@@ -123,10 +123,11 @@ def _first_value(body: bytes) -> Read | None:
 
 def _is_slow(body: bytes) -> bool:
     """Whether a body is not quite JSON, and too long or too intricate to be read leniently."""
-    if len(body) <= SHORT_BYTES or is_strict(body[: body.rfind(b"}") + 1]):
-        # What stands behind it is no part of it.
-        return False
-    return len(body) > _MOST_LENIENT_BYTES or is_intricate(body, slowly=True)
+    # What stands behind it is no part of it.
+    value = body[: body.rfind(b"}") + 1]
+    if len(body) > _MOST_LENIENT_BYTES:
+        return decoded(value) is None
+    return len(body) > SHORT_BYTES and not is_strict(value) and is_intricate(body, slowly=True)
 
 
 def counted(value: object) -> int:
