@@ -181,14 +181,6 @@ async def test_a_connection_is_used_with_one_key_alone(secured: trustme.CA | Non
     assert provider.connections == 2
 
 
-async def test_a_connection_is_used_for_one_client_alone() -> None:
-    """A key of ours is everybody's, and so is a server that needs none."""
-    provider = Provider([MINE])
-    calls = (Call("POST", "/chat", body=b"{}", owner=owner) for owner in ("one", "two", "one", "two"))
-    assert await over_memory(provider, *calls) == [b"mine"] * 4
-    assert provider.connections == 2
-
-
 async def over_memory(provider: Provider, *calls: Call) -> list[object]:
     """What the calls come to, one after the other, without a socket."""
     async with trio.open_nursery() as nursery:
