@@ -15,7 +15,7 @@ from trooper.core.events import Other
 from trooper.core.outcome import Answer, Completed, Failed, FailureKind
 from trooper.testing import Script, ScriptedProvider, Status
 from trooper.wire.faults import read_answer
-from trooper.wire.whole import WholeReader
+from trooper.wire.whole import Extent, WholeReader
 from work import work_of
 
 PART: Any = {"type": "text", "text": "x"}
@@ -136,3 +136,63 @@ def test_a_reason_is_looked_for_in_the_first_words() -> None:
     body = json.dumps({"error": {"message": "Your credit balance is too low. " + "x" * 1_000_000}}).encode()
     assert read_answer(Answer(400, (), body), 0.0).kind is FailureKind.QUOTA
     assert isinstance(read_answer(Answer(400, (), b"x" * 1_000_000), 0.0), Failed)
+
+
+#: Not quite JSON, as `NaN` is none.
+SLOW: dict[str, bytes] = {
+    "escapes": b'{"n": NaN, "x": "' + b"\\n" * 400_000 + b'"}',
+    "halves of pairs": b'{"n": NaN, "x": "' + b"\\ud800" * 100_000 + b'"}',
+    "quotes": b'{"n": NaN, "x": ' + b'""' * 400_000 + b"}",
+    "short, and all of quotes": b'{"n": NaN, "x": ' + b'""' * 40_000 + b"}",
+    "JSON with long numbers": b'{"x": [' + b",".join([b"4" * 4_000] * 200) + b"]}",
+    "numbers": b'{"n": NaN, "x": [' + b",".join([b"4" * 4_000] * 200) + b"]}",
+}
+
+
+@pytest.mark.parametrize("what", SLOW)
+def test_nor_is_one_that_is_not_quite_json_and_too_much_for_a_lenient_reader(what: str) -> None:
+    body = SLOW[what]
+    reader = WIRES["chat"].target_side.whole_reader(len(body))
+    reader.feed(body)
+    items = []
+    assert work_of(lambda: items.extend(reader.end())) < 200
+    (item,) = items
+    assert (item.raw, reader.outcome) == (body, Completed())
+    assert Other(continuable=False, unread=True) in item.events
+
+
+@pytest.mark.parametrize("behind", ["", "\n\ndata: [DONE]\n\n"])
+@pytest.mark.parametrize("odd", ["1", "NaN", '"\\ud83d"'])
+def test_one_of_less_is_read_all_the_same(odd: str, behind: str) -> None:
+    said = json.dumps("a line, \\\n" * 20_000)
+    body = (
+        f'{{"x": {odd}, "choices": [{{"message": {{"content": {said}}}, "finish_reason": "stop"}}]}}{behind}'
+    )
+    reader: WholeReader = WIRES["chat"].target_side.whole_reader(len(body))
+    reader.feed(body.encode())
+    (item,) = reader.end()
+    assert item.text == json.loads(said)
+
+
+@pytest.mark.parametrize("begins", ['"error": {', '"type": "error", "error": {', '\n "error" :{'])
+def test_an_error_is_none_however_long(begins: str) -> None:
+    body = ("{" + begins + '"message": "' + "word " * 2_000_000 + '"}}').encode()
+    reader: WholeReader = WIRES["chat"].target_side.whole_reader(len(body))
+    reader.feed(body)
+    assert reader.end() == []
+    assert isinstance(reader.outcome, Failed)
+    assert reader.outcome.kind is FailureKind.IN_BAND_ERROR
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 2, 3, 1_000_000])
+@pytest.mark.parametrize("value", [b'{"a\\"}":["\\\\",{"b":"]\\u005c\\n"}]}', b'["\\\\\\"]"]', b'{"":"{"}'])
+def test_where_a_value_ends(value: bytes, piece_bytes: int) -> None:
+    extent, body = Extent(), value + b' "behind" }'
+    for at in range(piece_bytes, len(body) + piece_bytes, piece_bytes):
+        extent.look(bytearray(body), min(at, len(body)))
+    assert (extent.closed, extent.end) == (True, len(value))
+
+
+def test_escapes_cost_nothing_to_pass_over() -> None:
+    body = b'{"a": "' + b"\\n" * 100_000 + b'"}'
+    assert work_of(lambda: Extent().look(body, len(body))) < 50

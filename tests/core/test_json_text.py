@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import msgspec
 import pytest
 
 import trooper
-from trooper.core.json_text import NOT_JSON
+from trooper.core.json_text import NOT_JSON, whole_number
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,18 @@ def test_it_raises_one_of_these(text: bytes | str) -> None:
 def test_what_is_json_of_another_type() -> None:
     with pytest.raises(NOT_JSON):
         msgspec.json.decode(b'"text"', type=int)
+
+
+@pytest.mark.parametrize("digits", [641, 4_000, 100_000])
+def test_an_integer_of_so_many_digits_is_not_made(digits: int) -> None:
+    """Its time grows with the square of their number."""
+    with pytest.raises(NOT_JSON):
+        msgspec.json.decode(b"4" * digits)
+    assert whole_number("4" * digits) == math.inf
+
+
+def test_all_others_are_exact() -> None:
+    assert msgspec.json.decode(b"4" * 640) == whole_number("4" * 640) == int("4" * 640)
 
 
 def test_the_list_stands_once() -> None:

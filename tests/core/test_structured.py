@@ -61,6 +61,7 @@ SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required"
         ('{"n": 1}', {}, True),
         ("[1]", None, False),
         ("[1]", {"type": "array"}, True),
+        ("{}", {"type": {"x": [1]}}, False),
         ("", None, False),
         ('{"a": 1}', {"$ref": "https://schemas.example/x.json"}, False),
         ('{"a": 1}', {"type": 7}, False),

@@ -73,6 +73,11 @@ async def test_where_the_cloud_has_none_the_local_models_are_all(
     assert await listed(said) == (200, (JSON,), {"object": "list", "data": [LOCAL]})
 
 
+async def test_a_list_that_is_too_much_to_be_read_passes_as_it_came(autojump_clock: Any) -> None:
+    body = b'{"data": [' + b"[], " * 200_000 + b"[]]}"
+    assert await listed(Script((Status(200, body),))) == (200, (JSON,), json.loads(body))
+
+
 async def test_a_cloud_that_says_nothing_is_waited_for_ten_seconds(autojump_clock: Any) -> None:
     began = trio.current_time()
     await listed(Script((Hang(),)))

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import trio
 from attrs import define
 
 from legs import heard, outcome, text
@@ -16,9 +17,11 @@ from trooper.targets.reading import Reading, as_call, foreign, without_answer
 from trooper.targets.upstream import Headers
 from trooper.testing import ANSWERS
 from trooper.wire.body import Body
+from trooper.wire.llama_server.reader import LlamaReader
 from trooper.wire.openai_chat.reader import ChatReader
 from trooper.wire.openai_chat.whole import read_whole
 from trooper.wire.whole import WholeReader
+from work import counted_steps
 
 SSE: Headers = ((b"content-type", b"text/event-stream"),)
 HTML: Headers = ((b"content-type", b"text/html; charset=utf-8"),)
@@ -239,3 +242,19 @@ def test_what_a_client_may_see_of_a_failure() -> None:
     assert foreign(failed) == Failed(FailureKind.AUTH, Answer(401, (), b"theirs", is_foreign=True))
     assert foreign(BROKEN) == BROKEN
     assert without_answer(failed) == Failed(FailureKind.AUTH)
+
+
+@pytest.mark.parametrize("event", [b":\n\n", b"data:\n\n", b"data: {}\n\n"])
+async def test_events_of_which_nothing_comes_hold_up_nobody(event: bytes) -> None:
+    """A compressed answer comes in large pieces, with nothing to wait for between them."""
+
+    async def run(inbox: Inbox) -> None:
+        reading = Reading(inbox, LlamaReader(1 << 20), is_native=False)
+        await trio.lowlevel.checkpoint()
+        for _ in range(16):
+            await reading.chunk(event * (65_536 // len(event)))
+        await reading.finish(BROKEN)
+
+    with counted_steps() as steps:
+        assert await heard(run) == [Ended(BROKEN)]
+    assert 0 < steps.most < 60_000

@@ -38,6 +38,7 @@ from trooper.testing import (
     Status,
 )
 from trooper.testing.script import play
+from work import counted_steps
 
 
 def test_a_ca_of_ones_own_is_the_only_one_trusted(tmp_path: Path) -> None:
@@ -358,6 +359,16 @@ async def test_an_errors_body(steps: list[Any], expected: bytes, autojump_clock:
     assert failed is not None
     assert failed.answer is not None
     assert (failed.answer.status, failed.answer.body) == (500, expected)
+
+
+async def test_an_errors_body_in_single_bytes_holds_up_nobody(autojump_clock: Any) -> None:
+    with counted_steps() as steps:
+        head = b"HTTP/1.1 500 no\r\ntransfer-encoding: chunked\r\n\r\n"
+        failed, _ = await exchanged(Raw(head + b"1\r\nx\r\n" * 4_000 + b"0\r\n\r\n"))
+    assert failed is not None
+    assert failed.answer is not None
+    assert len(failed.answer.body) == 4_000
+    assert 0 < steps.most < 20_000
 
 
 async def test_a_compression_that_is_cut_is_no_whole_answer() -> None:

@@ -16,6 +16,7 @@ from trooper.wire.body import _MAX_LEAD_BYTES, Body
 from trooper.wire.openai_chat.reader import ChatReader
 from trooper.wire.openai_chat.whole import read_whole
 from trooper.wire.whole import WholeReader
+from work import work_of
 
 EVENTS = b"".join(ANSWERS["text"].events())
 WHOLE = ANSWERS["text"].body()
@@ -214,3 +215,11 @@ def test_a_string_may_hold_anything() -> None:
         made = body()
         early = made.feed(sent[:at]) + made.feed(sent[at:])
         assert text(early) == said
+
+
+@pytest.mark.parametrize("said", [b"[", b'""', b"\\\\"], ids=["brackets", "quotes", "escapes"])
+def test_no_event_stream_is_looked_for_behind_half_a_megabyte(said: bytes) -> None:
+    """Whoever asked for a whole answer gets it; to tell where a line of a stream may begin, all of it was read."""
+    made = body(b"application/json", streams=False)
+    made.feed(b'{"x": ' + said * 250_000)
+    assert work_of(lambda: made.feed(b"\ndata: x\n\n")) < 100

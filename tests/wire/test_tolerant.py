@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import msgspec
 import pytest
@@ -39,7 +40,7 @@ UNKNOWN = Other(continuable=False)
         (b"[DONE]", None),
         (b"", None),
         (b"[" * 100_000, None),
-        (b"1" * 5000, None),
+        (b"1" * 5000, Read(math.inf, is_lossy=True)),
     ],
 )
 def test_what_a_lenient_client_reads(data: bytes, expected: Read | None) -> None:
@@ -186,3 +187,10 @@ def test_any_json_can_be_looked_at(value: object) -> None:
         fitted(value, Outer)
         reasoning_of(value)
     assert read_leniently(json.dumps(value).encode()) is not None
+
+
+@pytest.mark.parametrize("digits", ["7" * 641, "7" * 100_000])
+def test_a_number_without_end_costs_nobody_the_rest(digits: str) -> None:
+    read = read_leniently(f'{{"n": {digits}, "said": "hello", "m": [{digits}, 7]}}'.encode())
+    assert read is not None
+    assert read == Read({"n": math.inf, "said": "hello", "m": [math.inf, 7]}, is_lossy=True)

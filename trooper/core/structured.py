@@ -96,6 +96,9 @@ def follows(text: bytes | bytearray, schema: Mapping[str, object] | None) -> boo
         return bool(validator(schema, registry=referencing.Registry()).is_valid(document))
     except (referencing.exceptions.Unresolvable, jsonschema.exceptions.SchemaError, re.error, RecursionError):
         return False
-    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError):
+    except (
+        *(TypeError, ValueError, AttributeError, LookupError, ArithmeticError),
+        jsonschema.exceptions.UnknownType,
+    ):
         # A schema that is no schema: its provider would have refused it.
         return False

@@ -103,6 +103,7 @@ class Asking:
             note=server.omission_note,
             calls=given.tool_calls(),
             half_call=given.open_call(),
+            owner=self.incoming.request.owner,
             other_way=isinstance(step, Continue) and step.other_way,
         )
 
@@ -188,7 +189,8 @@ class Asking:
         # What was taken out of it makes it another request.
         is_own = self._healed is None and self.route.is_first_native(link)
         headers = self.services.headers_for(link.target, given, via_name=request.via_name, is_own=is_own)
-        return Call("POST", wire.path, headers, body, query_for(link.target, request.query))
+        query = query_for(link.target, request.query)
+        return Call("POST", wire.path, headers, body, query, request.owner)
 
     def _call(self, link: Link, body: bytes) -> Call:
         """A request of ours. The client's headers and query speak of another wire, or of the whole answer."""
@@ -198,4 +200,4 @@ class Asking:
         said = {name for name, _ in headers}
         ours = ((b"content-type", b"application/json"), (b"accept", b"text/event-stream"), *wire.headers)
         headers += tuple((name, value) for name, value in ours if name not in said)
-        return Call("POST", wire.path, headers, body)
+        return Call("POST", wire.path, headers, body, owner=request.owner)

@@ -126,7 +126,7 @@ def _call(services: Services, target: Target, request: ClientRequest) -> Call:
     given, body = request.as_it_came
     headers = services.headers_for(target, given, via_name=request.via_name)
     path, query = request.raw_path.removeprefix("/v1"), query_for(target, request.query)
-    return Call(request.method, path, headers, body, query)
+    return Call(request.method, path, headers, body, query, request.owner)
 
 
 @define

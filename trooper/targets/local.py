@@ -21,7 +21,9 @@ from trooper.targets.inbox import Ended, Granted, Inbox
 from trooper.targets.prompt import HalfCall, Prompt, shown
 from trooper.targets.reading import Reading, without_answer
 from trooper.targets.standby import Standby
+from trooper.targets.upstream import Call
 from trooper.wire.target_side import Post
+from trooper.wire.weight import is_heavy
 
 #: What says that a model is no longer where the standby last saw it.
 _GONE: Final = frozenset(
@@ -44,6 +46,7 @@ class LocalLeg:
         other_way: continue by another way than the model's first.
         max_tokens: what remains of the client's limit.
         note: what the model is told about turns that had to be left out.
+        owner: for whom it is asked.
     """
 
     standby: Standby
@@ -58,6 +61,11 @@ class LocalLeg:
     half_call: HalfCall | None = None
     other_way: bool = False
     max_tool_calls: int = MOST_CALLS
+    owner: str = ""
+
+    def call(self, post: Post) -> Call:
+        """The request that `post` is."""
+        return evolve(self.standby.call(post), owner=self.owner)
 
     def prompt(self, model: LocalModel) -> Prompt | Failed:
         """What `model` is shown, by what its server's own counts have taught so far."""
@@ -134,7 +142,7 @@ async def _ask(
             ends_leg=index == prompt.choices - 1,
             call=prompt.half_call[0] if prompt.half_call else None,
         )
-        failed = await leg.standby.upstream.exchange(leg.standby.call(post), reading)
+        failed = await leg.standby.upstream.exchange(leg.call(post), reading)
         if failed is not None:
             if failed.kind is FailureKind.CONTEXT_LENGTH and may_shorten and index == 0:
                 return failed
@@ -151,11 +159,11 @@ async def _post(leg: LocalLeg, model: LocalModel, prompt: Prompt, index: int) ->
     limit = _least(leg.max_tokens, prompt.room_tokens)
     if prompt.way is not Way.RAW:
         return asking.chat(conversation, prefill=prompt.half, max_tokens=limit, seed_offset=index)
-    rendering = leg.standby.call(asking.render(conversation))
+    rendering = leg.call(asking.render(conversation))
     answer = await leg.standby.upstream.fetch(rendering, leg.max_line_bytes)
     if isinstance(answer, Failed):
         return without_answer(answer)
-    rendered = asking.read_render(answer.body)
+    rendered = None if is_heavy(answer.body) else asking.read_render(answer.body)
     if rendered is None:
         return Failed(FailureKind.UNFIT, unfit_reason=Unfit.NO_RENDER)
     if prompt.half_call is None:

@@ -16,6 +16,7 @@ from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.targets.standby import Standby
 from trooper.targets.upstream import Call, Upstream
 from trooper.wire.decoding import decoded_object
+from trooper.wire.weight import is_heavy
 
 #: Where clients ask for it.
 MODELS: Final = "/v1/models"
@@ -43,6 +44,9 @@ async def list_models(
         if isinstance(answer, Answer) and answer.status in (401, 403):
             return answer.status, (*http.to_client(answer.headers), _JSON), answer.body
         if isinstance(answer, Answer) and answer.status < 300:
+            if is_heavy(answer.body):
+                # Reading it would hold up others: it passes as it came, without the local models.
+                return 200, (_JSON,), answer.body
             listed = dict(decoded_object(answer.body)) or listed
     cloud_models = listed.get("data")
     local = [_entry(m, s) for s in standbys for m in s.models]

@@ -5,8 +5,8 @@ The HTTP client keeps a connection when its answer has ended, also where more
 has come behind the end. That would be read as the answer to the next request,
 which is another client's and has another key. So a connection on which
 anything is left over is closed, one on which somebody speaks before he is
-asked is not asked, and none is used with two keys: what comes a moment too
-late cannot be told from an answer. The client has no public way to that:
+asked is not asked, and none is used for two clients or with two keys: what
+comes a moment too late cannot be told from an answer. The client has no public way to that:
 `OneAnswer` stands in the place of its class, and a test compares what it needs
 of it.
 """
@@ -29,8 +29,8 @@ _MOST_INTERIM: Final = 1_024
 #: What a provider says about its answer, and all that edges add, is a few dozen.
 _MOST_HEADERS: Final = 512
 
-#: With which credentials a request is sent: what comes too late on a connection, and is the answer to
-#: nothing, can only come to somebody with the same.
+#: For whom and with which credentials a request is sent: what comes too late on a connection, and is the
+#: answer to nothing, can only come to somebody with the same.
 asks_with: ContextVar[tuple[bytes, ...]] = ContextVar("asks_with", default=())
 
 

@@ -21,6 +21,8 @@ from trooper.wire.target_side import Reader
 PIECE_BYTES: Final = 1_024
 #: So many events or pieces are read before others have their turn: some milliseconds' work.
 _MOST_EVENTS: Final = 128
+#: What a piece counts for at least: of some hundred events in it that say nothing, nothing comes.
+_PIECE_EVENTS: Final = 24
 
 
 @define
@@ -80,7 +82,7 @@ class Reading:
         wanted, done = True, 0
         for at in range(0, len(data), PIECE_BYTES):
             wanted = await self.chunk(data[at : at + PIECE_BYTES])
-            done += 1 + sum(1 + len(item.events) for item in self._items)
+            done += max(_PIECE_EVENTS, 1 + sum(1 + len(item.events) for item in self._items))
             if done >= _MOST_EVENTS:
                 done = 0
                 await trio.lowlevel.checkpoint()

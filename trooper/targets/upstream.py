@@ -63,6 +63,8 @@ Headers = tuple[tuple[bytes, bytes], ...]
 class Call:
     """
     One request to a target. `path` begins behind the base URL; `query` has no question mark.
+
+    `owner` is for whom it is sent: nobody else's request is sent on its connection.
     """
 
     method: str
@@ -70,6 +72,7 @@ class Call:
     headers: Headers = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
     query: bytes = b""
+    owner: str = ""
 
 
 class Sink(Protocol):
@@ -201,7 +204,7 @@ class Upstream:
         if client.is_closed:
             # A server of our own has ended, while this request waited for a slot.
             return Failed(FailureKind.CONNECT)
-        asks_with.set(tuple(secret.of(call.headers, call.query)))
+        asks_with.set((call.owner.encode(), *secret.of(call.headers, call.query)))
         try:
             return await client.send(request, stream=True)
         except httpx.ConnectTimeout:
@@ -247,12 +250,15 @@ class Upstream:
 
 
 async def _read_error_body(response: httpx.Response, max_ratio: int) -> bytes:
-    body = bytearray()
+    body, taken = bytearray(), 0
     with trio.move_on_after(_ERROR_BODY_S):
         try:
             inflater = inflater_of(response.headers.get("content-encoding", "identity"), max_ratio)
             async with _raw_chunks(response) as chunks:
                 async for chunk in chunks:
+                    taken += 1
+                    if taken % _MOST_PIECES == 0:
+                        await trio.lowlevel.checkpoint()
                     for piece in inflater(chunk) if not isinstance(inflater, Failed) else ():
                         body += piece
                         if len(body) > MAX_ERROR_BODY_BYTES:

@@ -38,7 +38,8 @@ from trooper.core.outcome import Failed, FailureKind, Outcome
 from trooper.wire.target_side import Reader
 from trooper.wire.whole import BLANKS, Extent, WholeReader
 
-#: Nobody needs more blanks than this to say what follows them.
+#: Nobody needs more blanks than this to say what follows them, nor more bare JSON in front of a stream that
+#: was not asked for.
 _MAX_LEAD_BYTES: Final = 65_536
 #: What `data:`, `event:`, `id:`, `retry:` and comments begin with, and no JSON value does.
 _BEGINS_A_FIELD: Final = b":deir"
@@ -162,6 +163,8 @@ class Body:
     def _first_undecided(self) -> int | None:
         """Up to where the body is a value and no more; `None` where a line of an event stream shows up."""
         body = self.whole.body
+        if not self.streams and len(body) > _MAX_LEAD_BYTES:
+            return len(body)
         for line in _DATA_LINE.finditer(body, self._searched):
             said = body[line.end() : line.end() + len(_TERMINATOR)]
             if len(said) < len(_TERMINATOR) and _TERMINATOR.startswith(said):

@@ -24,7 +24,7 @@ from attrs import frozen
 
 from trooper.core.events import Event, Other, Reasoning, Refusal, Text
 from trooper.core.framing import parse_sse
-from trooper.core.json_text import NOT_JSON
+from trooper.core.json_text import NOT_JSON, whole_number
 from trooper.wire.weight import is_intricate
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -71,7 +71,7 @@ def read_leniently(data: bytes) -> Read | None:
     The JSON value that `data` is, if a lenient client could read it.
 
     Takes NaN, raw control characters in strings, halves of a surrogate pair,
-    and bytes that are not UTF-8.
+    bytes that are not UTF-8, and numbers without end.
     """
     try:
         return Read(msgspec.json.decode(data))
@@ -82,7 +82,9 @@ def read_leniently(data: bytes) -> Read | None:
     except UnicodeDecodeError:
         text, is_lossy = data.decode("utf-8", "replace"), True
     try:
-        value = json.loads(text, strict=False)
+        endless: list[float] = []
+        value = json.loads(text, strict=False, parse_int=functools.partial(_number, endless))
+        is_lossy = is_lossy or bool(endless)
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:
@@ -92,6 +94,13 @@ def read_leniently(data: bytes) -> Read | None:
     except (ValueError, RecursionError):
         return None
     return Read(value, is_lossy)
+
+
+def _number(endless: list[float], digits: str) -> int | float:
+    number = whole_number(digits)
+    if isinstance(number, float):
+        endless.append(number)
+    return number
 
 
 def texts_in(data: bytes) -> Sequence[bytes]:

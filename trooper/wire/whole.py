@@ -17,9 +17,10 @@ from trooper.core.framing import BOM
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Answer, Completed, Failed, FailureKind, Outcome
 from trooper.wire.client_side import LegNote, Trouble
+from trooper.wire.decoding import decoded, is_strict
 from trooper.wire.faults import find_error
 from trooper.wire.tolerant import Read, read_leniently
-from trooper.wire.weight import is_heavy
+from trooper.wire.weight import SHORT_BYTES, is_heavy, is_intricate
 
 #: One wire's reading of a body. A failed answer is not to be shown; its event is empty.
 ReadWhole: TypeAlias = Callable[[bytes], tuple[Received, Outcome]]
@@ -27,7 +28,13 @@ ReadWhole: TypeAlias = Callable[[bytes], tuple[Received, Outcome]]
 #: What may stand in front of the value and say nothing, beside a byte order mark.
 BLANKS: Final = b" \t\r\n"
 _OUTSIDE_STRINGS: Final = re.compile(rb'["{}\[\]]')
-_IN_STRING: Final = re.compile(rb'["\\]')
+#: All of a string but its end, and but an escape that is not whole yet.
+_IN_STRING: Final = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+#: What an answer that is an error begins with.
+_ERROR: Final = re.compile(rb'\{\s*(?:"error"\s*:\s*[{"]|"(?:type|object)"\s*:\s*"error")')
+_QUOTE: Final = ord('"')
+#: An answer that is not quite JSON is read in Python: up to so many bytes.
+_MOST_LENIENT_BYTES: Final = 524_288
 
 
 @define
@@ -47,16 +54,20 @@ class Extent:
     def look(self, body: bytes | bytearray, until: int) -> None:
         """Look at `body` up to `until`."""
         while not self.closed:
-            found = (_IN_STRING if self.in_string else _OUTSIDE_STRINGS).search(body, self.end, until)
+            if self.in_string:
+                inside = _IN_STRING.match(body, self.end, until)
+                self.end = self.end if inside is None else inside.end()
+                if self.end >= until or body[self.end] != _QUOTE:
+                    return
+                self.in_string, self.end = False, self.end + 1
+            found = _OUTSIDE_STRINGS.search(body, self.end, until)
             if found is None:
                 self.end = max(self.end, until)
                 return
             self.end = found.end()
             match found[0]:
-                case b"\\":
-                    self.end += 1
                 case b'"':
-                    self.in_string = not self.in_string
+                    self.in_string = True
                 case b"{" | b"[":
                     self._depth += 1
                 case _:
@@ -110,6 +121,15 @@ def _first_value(body: bytes) -> Read | None:
     return read_leniently(start[: extent.end]) if extent.closed else None
 
 
+def _is_slow(body: bytes) -> bool:
+    """Whether a body is not quite JSON, and too long or too intricate to be read leniently."""
+    # What stands behind it is no part of it.
+    value = body[: body.rfind(b"}") + 1]
+    if len(body) > _MOST_LENIENT_BYTES:
+        return decoded(value) is None
+    return len(body) > SHORT_BYTES and not is_strict(value) and is_intricate(body, slowly=True)
+
+
 def counted(value: object) -> int:
     """A count, in whatever form it comes; 0 for what is none."""
     try:
@@ -150,10 +170,12 @@ class WholeReader:
         One that is heavy is passed on as it is, and nobody goes on from it or says it anew. What
         does not begin and end as an answer is none, or half of one.
         """
-        if is_heavy(body):
+        if is_heavy(body) or _is_slow(body):
             said = body.strip(BLANKS).removeprefix(BOM)
             if not (said.startswith(b"{") and said.endswith(b"}")):
                 return Received(b"", ()), Failed(FailureKind.BAD_FRAME)
+            if _ERROR.match(said):
+                return Received(b"", ()), Failed(FailureKind.IN_BAND_ERROR)
             unread = (Other(continuable=False, unread=True), Finish(FinishReason.STOP), Done())
             return Received(body, unread), Completed()
         return self.read(body)

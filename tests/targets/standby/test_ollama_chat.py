@@ -4,6 +4,7 @@ Ollama as the local server: which model is chosen, loaded, and how each is found
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -42,6 +43,23 @@ async def test_the_standbys_choice(autojump_clock: Any) -> None:
     named = with_target(configured(), "ollama", model="plain:1b")
     async with stage(ollama=FakeOllama(models=models), config=named) as s:
         assert s.services.standbys["ollama"].chosen == "plain:1b"
+
+
+async def test_a_list_that_is_too_much_to_be_read_is_none(autojump_clock: Any) -> None:
+    models = b'{"models": [' + b"[], " * 200_000 + b"[]]}"
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        with suppress(trio.BrokenResourceError):
+            while await stream.receive_some():
+                await stream.send_all(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(models) + models)
+
+    target = configured().target("ollama")
+    async with opened(target, serve) as (upstream, network):
+        standby = OllamaStandby(target, upstream)
+        network.nursery.start_soon(standby.run)
+        found = await standby.ready(None)
+    assert isinstance(found, Failed)
+    assert found.kind is FailureKind.BAD_FRAME
 
 
 async def looked(ollama: FakeOllama, **changes: Any) -> tuple[LocalModel | Failed, OllamaStandby]:

@@ -26,6 +26,7 @@ from trooper.core.local_model import LocalModel, raw_alone
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.targets.upstream import Call, Headers, Upstream
 from trooper.wire.target_side import LocalSide, Post
+from trooper.wire.weight import is_heavy
 
 log = structlog.get_logger("trooper.standby")
 
@@ -256,6 +257,9 @@ class Standby(abc.ABC):
     async def _within(self, call: Call, within_s: float) -> bytes | Failed:
         with trio.move_on_after(within_s):
             answer = await self.upstream.fetch(call, _MAX_BODY_BYTES)
+            if isinstance(answer, Answer) and is_heavy(answer.body):
+                # Reading it would hold up others, every few seconds.
+                return Failed(FailureKind.BAD_FRAME)
             return answer.body if isinstance(answer, Answer) else answer
         return Failed(FailureKind.TIMEOUT_TTFT)
 
