@@ -84,6 +84,15 @@ async def test_nobody_there_is_a_connect_error() -> None:
         await UntimedNetwork().connect_tcp("127.0.0.1", port, timeout=5)
 
 
+async def test_a_connection_that_was_closed_is_over() -> None:
+    async with trio.open_nursery() as nursery:
+        ours, _ = await pair(nursery)
+        assert not ours.get_extra_info("is_readable")
+        await ours.aclose()
+        assert ours.get_extra_info("is_readable")
+        nursery.cancel_scope.cancel()
+
+
 async def test_who_has_spoken_before_anybody_asked() -> None:
     async with trio.open_nursery() as nursery:
         ours, theirs = await pair(nursery)
