@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import tracemalloc
 from typing import Any
 
+import pytest
 import trio
 
 from asgi_server import CHAT, HOST, JSON, Exchange, ask, chat_scope, running
@@ -62,6 +64,35 @@ async def test_small_pieces_cost_little_more_than_a_large_one() -> None:
     assert body is not None
     assert len(body.read) == size
     assert most < 8 * size
+
+
+@pytest.mark.parametrize("coding", [None, "gzip"])
+async def test_a_large_body_is_not_copied_when_it_is_whole(coding: str | None) -> None:
+    """A copy is made in one go, and takes 50 ms where others wait."""
+    size = 16 << 20
+    whole = b" " * size if coding is None else _stored(b" " * size)
+    pieces = iter([whole[at : at + 65536] for at in range(0, len(whole), 65536)])
+
+    async def receive() -> dict[str, Any]:
+        await trio.lowlevel.checkpoint()
+        piece = next(pieces, None)
+        return {"type": "http.request", "body": piece or b"", "more_body": piece is not None}
+
+    tracemalloc.start()
+    try:
+        with Budget(4 * size).share() as held:
+            body = await read_body(configured(), receive, held, coding=coding)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert body is not None
+    assert len(body.read) == size
+    kept = size if coding is None else 2 * size
+    assert most < 1.5 * kept
+
+
+def _stored(body: bytes) -> bytes:
+    return gzip.compress(body, compresslevel=0)
 
 
 async def test_a_client_that_leaves_is_not_answered() -> None:
