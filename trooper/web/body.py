@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Final
 
 import trio
 from attrs import define, field, frozen
@@ -13,6 +14,10 @@ from trooper.web.budget import Share
 from trooper.web.front_door import not_json
 from trooper.web.protocol import Message, Receive
 from trooper.web.unpacking import Unpacker, too_large
+
+#: A body has `drain_timeout_s` of silence, and so many bytes give a second back. Who sends a byte every 29 s
+#: would hold his share of all bodies' room for ever.
+_SLOWEST_BYTES_PER_S: Final = 4_096
 
 
 @frozen
@@ -76,12 +81,13 @@ async def read_body(
     # give away what they hold, and a copy of 64 MiB takes as long as all others may wait.
     came, read = io.BytesIO(), io.BytesIO()
     unpacker = Unpacker(coding, config.server) if coding is not None else None
-    size = 0
+    size, patience_s = 0, config.server.drain_timeout_s
     while True:
         # A laptop that is closed in the middle of an upload says nothing more,
         # and no server timeout applies to it: hypercorn's `read_timeout` would
         # end every stream of a client that only listens.
-        with trio.move_on_after(config.server.drain_timeout_s) as silence:
+        since = trio.current_time()
+        with trio.move_on_after(patience_s) as silence:
             message = await receive()
         if silence.cancelled_caught:
             raise RequestRejected(408, "body_timeout", "The request's body did not arrive.")
@@ -89,6 +95,8 @@ async def read_body(
             return None
         piece: bytes = message.get("body", b"")
         size += len(piece)
+        left_s = max(0.0, patience_s - (trio.current_time() - since))
+        patience_s = min(left_s + len(piece) / _SLOWEST_BYTES_PER_S, config.server.drain_timeout_s)
         if size > config.server.max_request_bytes:
             raise too_large(config.server)
         if piece and not typed:
