@@ -63,6 +63,13 @@ async def test_a_large_job_comes_whole() -> None:
         assert await asked(a, aside_jobs.length, bytes(20_000_000)) == 20_000_000
 
 
+async def test_one_process_does_many_for_a_large_server() -> None:
+    ballast = b"x" * (300 << 20)
+    async with aside() as a:
+        assert len({await asked(a, aside_jobs.pid) for _ in range(3)}) == 1
+    del ballast
+
+
 async def test_one_process_does_many() -> None:
     async with aside() as a:
         assert len({await asked(a, aside_jobs.pid) for _ in range(5)}) == 1

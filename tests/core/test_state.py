@@ -49,7 +49,10 @@ MIB = 1024 * 1024
         ),
         (ToolCalls, {"max_bytes": 4 * MIB}),
         (Transcript, {"cap_bytes": REQUIRED}),
-        (LegTally, {"target": REQUIRED, "model": REQUIRED, "outcome": None, "reported": None}),
+        (
+            LegTally,
+            {"target": REQUIRED, "model": REQUIRED, "outcome": None, "unread": False, "reported": None},
+        ),
     ],
 )
 def test_what_state_is_born_with(state: type, expected: dict[str, Any]) -> None:

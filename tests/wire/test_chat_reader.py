@@ -296,7 +296,7 @@ def test_the_slow_road_knows_the_answers_name() -> None:
 
 
 def test_what_a_reader_is_born_with() -> None:
-    assert list(inspect.signature(ChatReader).parameters) == ["max_event_bytes", "choices"]
+    assert list(inspect.signature(ChatReader).parameters) == ["max_event_bytes", "choices", "max_calls"]
     assert ChatReader(MAX) == ChatReader(MAX, choices=1)
 
 
