@@ -8,6 +8,8 @@ import pytest
 import trio
 from attrs import evolve
 
+from floods import END, HELLO
+from floods import call as call_chunk
 from scenes import TOOLS, Exchange, configured, dies, stage, with_second, with_target
 from trooper.config import Chain, Key
 from trooper.relay.conductor import relay
@@ -18,6 +20,7 @@ from trooper.testing import (
     Call,
     ChatAnswer,
     End,
+    FakeOllama,
     FaultAt,
     Hang,
     Head,
@@ -32,6 +35,7 @@ from trooper.testing import (
 )
 from untouched import plays
 
+STREAM = (("content-type", "text/event-stream"),)
 EVENTS = ANSWERS["text"].events()
 
 
@@ -249,3 +253,40 @@ async def test_a_key_of_ours_is_never_asked_of_a_client(autojump_clock: Any) -> 
         await s.ask(key="Bearer sk-client")
         sent = dict(s.cloud.chats[-1].headers)
     assert sent["authorization"] == "Bearer sk-ours"
+
+
+@pytest.mark.parametrize("structured", ["continue", "hold"])
+async def test_a_large_request_is_read_when_it_is_needed(autojump_clock: Any, structured: str) -> None:
+    fields = {"metadata": {"a": "," * 30_000}}
+    async with stage(dies("reset", 6), config=configured(structured=structured)) as s:
+        x = await s.ask(**fields)
+    assert x.chat().text == DEFAULT_ANSWER
+    assert x.legs == [("openai", "conn_reset"), ("ollama", "completed")]
+
+
+@pytest.mark.parametrize(("required", "error"), [("name", None), ("other", "unfit")])
+async def test_a_document_of_two_is_checked(autojump_clock: Any, required: str, error: str | None) -> None:
+    document = '{"name": "' + "word " * 20 + '"}'
+    schema = {"name": "a", "schema": {"required": [required]}}
+    parted = ScriptedProvider(
+        script=FaultAt(FAULTS["reset"], "middle", ChatAnswer(tokens=tuple(tokens(document, 4))))
+    )
+    async with stage(parted, FakeOllama(answer=document)) as s:
+        x = await s.ask(response_format={"type": "json_schema", "json_schema": schema})
+    assert x.legs[-1] == ("ollama", error or "completed")
+
+
+async def test_a_call_in_many_pieces_is_given_in_portions(autojump_clock: Any) -> None:
+    pieces = [call_chunk(0, '{"a":"'), *[call_chunk(0, "x", "", "")] * 1_000, call_chunk(0, '"}', "", "")]
+    body = HELLO + b"".join(pieces) + END
+    async with stage(ScriptedProvider(script=Script((Status(200, body, STREAM),)))) as s:
+        x = await s.ask()
+    assert bytes(x.body) == body
+
+
+async def test_where_its_provider_is_cooling_a_large_one_is_read_before(autojump_clock: Any) -> None:
+    limited = ScriptedProvider(script=FaultAt(FAULTS["status-429"], "start"))
+    async with stage(limited) as s:
+        for _ in range(2):
+            x = await s.ask(metadata={"a": "," * 30_000})
+            assert x.legs[-1] == ("ollama", "completed")
