@@ -209,27 +209,6 @@ async def test_a_trace_that_each_request_has_of_its_own_needs_no_new_connection(
     assert provider.connections == 1
 
 
-@define
-class Closing:
-    """Whoever takes an answer, while all connections to its provider are closed."""
-
-    upstream: Upstream
-
-    async def head(self, status: int, headers: object) -> None:
-        await self.upstream._client.aclose()
-
-    async def chunk(self, data: bytes) -> bool:
-        return True
-
-
-async def test_connections_that_are_closed_within_an_answer_end_it(
-    secured: trustme.CA | None, tmp_path: Path
-) -> None:
-    provider = Provider([b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"])
-    async with reached(provider, secured, tmp_path) as upstream:
-        assert isinstance(await upstream.exchange(call(), Closing(upstream)), Failed)
-
-
 class Greeted(UntimedNetwork):
     """Connects, and waits until the other side has spoken."""
 

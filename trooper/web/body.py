@@ -83,14 +83,8 @@ async def read_body(
     unpacker = Unpacker(coding, config.server) if coding is not None else None
     size, patience_s = 0, config.server.drain_timeout_s
     while True:
-        # A laptop that is closed in the middle of an upload says nothing more,
-        # and no server timeout applies to it: hypercorn's `read_timeout` would
-        # end every stream of a client that only listens.
         since = trio.current_time()
-        with trio.move_on_after(patience_s) as silence:
-            message = await receive()
-        if silence.cancelled_caught:
-            raise RequestRejected(408, "body_timeout", "The request's body did not arrive.")
+        message = await _next(receive, patience_s)
         if message["type"] == "http.disconnect":
             return None
         piece: bytes = message.get("body", b"")
@@ -117,3 +111,12 @@ async def read_body(
         return Body(whole, whole)
     unpacker.end()
     return Body(whole, read.getvalue())
+
+
+async def _next(receive: Receive, within_s: float) -> Message:
+    # A laptop that is closed in the middle of an upload says nothing more,
+    # and no server timeout applies to it: hypercorn's `read_timeout` would
+    # end every stream of a client that only listens.
+    with trio.move_on_after(within_s):
+        return await receive()
+    raise RequestRejected(408, "body_timeout", "The request's body did not arrive.")
