@@ -73,7 +73,8 @@ HOMES = {
     "quart_trio": ("trooper/web/",),
     "werkzeug": ("trooper/web/",),
     "hypercorn": ("trooper/web/",),
-    "asyncio": ("trooper/web/guest.py",),
+    # In patches.py it is what the server's connections on that loop end by.
+    "asyncio": ("trooper/web/guest.py", "trooper/web/patches.py"),
     "cattrs": ("trooper/config/typed.py",),
 }
 

@@ -14,8 +14,12 @@ import pytest
 import trio
 import trio.testing
 import trustme
+from attrs import define, evolve
 
+from scenes import configured
+from trooper.core.outcome import Failed
 from trooper.targets.network import UntimedNetwork, UntimedStream
+from trooper.targets.upstream import Call, Upstream, open_upstream
 
 
 async def pair(nursery: trio.Nursery) -> tuple[httpcore.AsyncNetworkStream, trio.SocketStream]:
@@ -82,6 +86,43 @@ async def test_nobody_there_is_a_connect_error() -> None:
 
     with pytest.raises(httpcore.ConnectError):
         await UntimedNetwork().connect_tcp("127.0.0.1", port, timeout=5)
+
+
+async def test_a_connection_that_was_closed_is_over() -> None:
+    async with trio.open_nursery() as nursery:
+        ours, _ = await pair(nursery)
+        assert not ours.get_extra_info("is_readable")
+        await ours.aclose()
+        assert ours.get_extra_info("is_readable")
+        nursery.cancel_scope.cancel()
+
+
+@define
+class Closing:
+    """Whoever takes an answer, while all connections to its provider are closed."""
+
+    upstream: Upstream
+
+    async def head(self, status: int, headers: object) -> None:
+        await self.upstream._client.aclose()
+
+    async def chunk(self, data: bytes) -> bool:
+        return True
+
+
+async def test_connections_that_are_closed_within_an_answer_end_it() -> None:
+    async def provide(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")
+        await trio.sleep_forever()
+
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listeners[0].socket.getsockname()[1]
+    target = evolve(configured().target("openai"), base_url=f"http://127.0.0.1:{port}/v1")
+    async with trio.open_nursery() as nursery, open_upstream(target) as upstream:
+        nursery.start_soon(trio.serve_listeners, provide, listeners)
+        assert isinstance(await upstream.exchange(Call("GET", "/chat"), Closing(upstream)), Failed)
+        nursery.cancel_scope.cancel()
 
 
 async def test_who_has_spoken_before_anybody_asked() -> None:

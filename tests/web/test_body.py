@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import tracemalloc
 from typing import Any
 
+import pytest
 import trio
 
-from asgi_server import CHAT, HOST, JSON, Exchange, ask, chat_scope, running
+from asgi_server import CHAT, HOST, JSON, Exchange, ask, body_messages, chat_scope, running
 from opened import Opening, Overheard, application
 from scenes import configured
 from trooper.testing import ScriptedProvider
 from trooper.web.body import read_body
 from trooper.web.budget import Budget
+from trooper.web.protocol import Message
 
 #: A thousand bytes in pieces of ten.
 BODY = b'{"model":"gpt-4o","messages":[{"role":"user","content":"Hi"}]}'.ljust(1000)
@@ -41,6 +44,35 @@ async def test_a_body_that_stops_coming_is_given_up(autojump_clock: object) -> N
     assert exchange.answer.header(b"x-should-retry") is None
 
 
+def _dripping(piece: bytes, pause_s: float, times: int) -> Exchange:
+    class Dripping(Exchange):
+        async def receive(self) -> Message:
+            await trio.sleep(pause_s)
+            return await super().receive()
+
+    return Dripping(body_messages(BODY.ljust(len(piece)), *(piece,) * times))
+
+
+async def test_a_body_that_drips_is_given_up(autojump_clock: object) -> None:
+    """Also where each pause is short enough: its room is everybody's."""
+    app = application(config=configured(drain_timeout_s=30.0))
+    exchange = _dripping(b" ", 29.0, 100)
+    async with running(app):
+        await app(chat_scope(), exchange.receive, exchange.send)
+
+    assert exchange.answer.status == 408
+
+
+@pytest.mark.parametrize(("piece", "pause_s"), [(b" " * 8192, 1.5), (b" " * 500_000, 29.0)])
+async def test_a_slow_body_is_waited_for(autojump_clock: object, piece: bytes, pause_s: float) -> None:
+    app = application(Opening(ScriptedProvider()), configured(drain_timeout_s=30.0))
+    exchange = _dripping(piece, pause_s, 100)
+    async with running(app):
+        await app(chat_scope(), exchange.receive, exchange.send)
+
+    assert exchange.answer.status == 200
+
+
 async def test_small_pieces_cost_little_more_than_a_large_one() -> None:
     size = 100_000
     left = size // 2
@@ -62,6 +94,35 @@ async def test_small_pieces_cost_little_more_than_a_large_one() -> None:
     assert body is not None
     assert len(body.read) == size
     assert most < 8 * size
+
+
+@pytest.mark.parametrize("coding", [None, "gzip"])
+async def test_a_large_body_is_not_copied_when_it_is_whole(coding: str | None) -> None:
+    """A copy is made in one go, and takes 50 ms where others wait."""
+    size = 16 << 20
+    whole = b" " * size if coding is None else _stored(b" " * size)
+    pieces = iter([whole[at : at + 65536] for at in range(0, len(whole), 65536)])
+
+    async def receive() -> dict[str, Any]:
+        await trio.lowlevel.checkpoint()
+        piece = next(pieces, None)
+        return {"type": "http.request", "body": piece or b"", "more_body": piece is not None}
+
+    tracemalloc.start()
+    try:
+        with Budget(4 * size).share() as held:
+            body = await read_body(configured(), receive, held, coding=coding)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert body is not None
+    assert len(body.read) == size
+    kept = size if coding is None else 2 * size
+    assert most < 1.5 * kept
+
+
+def _stored(body: bytes) -> bytes:
+    return gzip.compress(body, compresslevel=0)
 
 
 async def test_a_client_that_leaves_is_not_answered() -> None:

@@ -9,10 +9,14 @@ import pytest
 import trio
 from attrs import define, field
 
-from asgi_server import Exchange, body_messages, chat_scope, running
+from asgi_server import CHAT, HOST, JSON, Exchange, body_messages, chat_scope, http_scope, running
 from opened import Opening, application
+from scenes import configured
 from trooper.testing import Request, Response, Server
 from trooper.web.hang_up import hang_up_on
+from trooper.web.protocol import Message
+
+PREFLIGHT = ((b"origin", b"https://a.example"), (b"access-control-request-method", b"POST"))
 
 
 @define
@@ -87,3 +91,42 @@ class TestHangUp:
 
             assert one.client.recv(100) == b""
             assert exchange.heard == []
+
+    @pytest.mark.parametrize(
+        ("method", "path", "headers", "body"),
+        [
+            ("GET", "/healthz", (HOST,), ()),
+            ("GET", "/nowhere", (HOST,), ()),
+            ("GET", "/healthz", ((b"host", b"evil.example"),), ()),
+            ("POST", CHAT, ((b"host", b"evil.example"), JSON), (b"{}",)),
+            ("OPTIONS", CHAT, (HOST, *PREFLIGHT), ()),
+        ],
+        ids=["a route", "no route", "a refusal", "a refusal of a body", "a preflight"],
+    )
+    @pytest.mark.parametrize("first", ["http.response.start", "http.response.body"])
+    async def test_so_is_a_client_that_reads_no_answer_of_ours(
+        self,
+        method: str,
+        path: str,
+        headers: Any,
+        body: tuple[bytes, ...],
+        first: str,
+        autojump_clock: object,
+    ) -> None:
+        """The server's write is shielded, and waits for good."""
+        app = application(config=configured(drain_timeout_s=30.0, allowed_origins=("https://a.example",)))
+        with Connected() as one:
+            stream = trio.SocketStream(trio.socket.from_stdlib_socket(one.server.dup()))
+
+            async def send(message: Message) -> None:
+                with trio.CancelScope(shield=message["type"] == first):
+                    if message["type"] == first:
+                        with pytest.raises(trio.BrokenResourceError):
+                            await stream.send_all(b"x" * 20_000_000)
+
+            scope = http_scope(
+                method, path, headers, server=one.server.getsockname(), client=one.server.getpeername()
+            )
+            async with running(app), stream:
+                with trio.fail_after(60):
+                    await app(scope, Exchange(body_messages(*body)).receive, send)

@@ -14,6 +14,9 @@ import hypercorn.trio.run
 import pytest
 import trio
 from h11 import _readers as readers
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.asyncio.worker_context import WorkerContext
+from hypercorn.config import Config as HypercornConfig
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
@@ -294,6 +297,71 @@ async def test_a_head_is_no_larger_than_was_configured(served: Served) -> None:
                 address, spoken("GET", "/healthz", b"", "Connection: close", "A: " + "b" * size)
             )
             assert answer.startswith(b"HTTP/1.1 %d " % status)
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_connection_on_asyncio_ends_with_the_grace_by_itself(reads: bool) -> None:
+    """Before hypercorn counts, asyncio may wait for all of them (Python 3.12)."""
+
+    async def main() -> None:
+        config, context = HypercornConfig(), WorkerContext(None)
+        config.graceful_timeout = 0.01
+        begun, over = asyncio.Event(), asyncio.Event()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            begun.set()
+            if not reads:
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+                await send({"type": "http.response.body", "body": b"x" * 20_000_000, "more_body": True})
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connection: Any = vars(hypercorn.asyncio.run)["TCPServer"]
+            loop = asyncio.get_running_loop()
+            await connection(ASGIWrapper(app), loop, config, context, {}, reader, writer)
+            over.set()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        _, client = await asyncio.open_connection(*server.sockets[0].getsockname(), limit=1)
+        client.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1")
+        await begun.wait()
+        await context.terminated.set()
+        async with asyncio.timeout(10):
+            await over.wait()
+        client.close()
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(main())
+
+
+async def test_a_cancelled_connection_on_asyncio_is_no_failure() -> None:
+    """Up to Python 3.11 asyncio prints a traceback for each that is cancelled."""
+    told: list[object] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+        begun, tasks = asyncio.Event(), list[Any]()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            tasks.append(asyncio.current_task())
+            begun.set()
+            connection: Any = vars(hypercorn.asyncio.run)["TCPServer"]
+            loop = asyncio.get_running_loop()
+            await connection(None, loop, HypercornConfig(), WorkerContext(None), {}, reader, writer)
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        _, client = await asyncio.open_connection(*server.sockets[0].getsockname())
+        await begun.wait()
+        tasks[0].cancel()
+        await asyncio.wait(tasks)
+        await asyncio.sleep(0)
+        client.close()
+        server.close()
+
+    await trio.to_thread.run_sync(asyncio.run, main())
+    assert told == []
 
 
 class TestHeaderLines:

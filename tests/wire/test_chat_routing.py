@@ -31,6 +31,12 @@ def test_routing(fields: dict[str, object], expected: Routing) -> None:
     assert read_routing(json.dumps(fields).encode()) == expected
 
 
+def test_a_name_that_is_none_is_not_looked_at() -> None:
+    body = json.dumps({"model": "m" * 5_000, "stream": True}).encode()
+    assert read_routing(body) == Routing("", stream=True)
+    assert read_routing(json.dumps({"model": "m" * 4_000}).encode()) == Routing("m" * 4_000, stream=False)
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [

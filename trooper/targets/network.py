@@ -56,9 +56,15 @@ class UntimedStream(httpcore.AsyncNetworkStream):
         That is what a read would return at once, or try to: several records may
         have come at once, and wait deciphered or not where no socket shows them.
         """
-        if info == "is_readable" and self._is_ciphered and self._waits_ciphered:
+        if info == "is_readable" and (self._is_closed or (self._is_ciphered and self._waits_ciphered)):
             return True
         return self._own.get_extra_info(info)
+
+    @property
+    def _is_closed(self) -> bool:
+        # The client's other networks call a closed socket readable; on Trio the question fails.
+        own_socket: Any = self._own.get_extra_info("socket")
+        return bool(own_socket.fileno() < 0)
 
     @property
     def _is_ciphered(self) -> bool:

@@ -17,6 +17,7 @@ and its response class takes async generators only.
 from __future__ import annotations
 
 import logging
+import math
 import platform
 import uuid
 from contextlib import AsyncExitStack
@@ -146,7 +147,8 @@ class Application(Generic[S]):
         async with trio.open_nursery() as nursery:
             answered = trio.Event()
             nursery.start_soon(_hang_up_when_cancelled, answered, hang_up)
-            await self._answer(services, scope, receive, ClientSend(send), hang_up)
+            client = ClientSend(send, nursery.cancel_scope, self.config.server.drain_timeout_s)
+            await self._answer(services, scope, receive, client, hang_up)
             answered.set()
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -191,12 +193,12 @@ class Application(Generic[S]):
             refused = rejected.with_traceback(None)
             held.give_back()
             close = announces_body(head) and scope["http_version"].startswith("1")
-            await answer_rejection(refused, self._error_shape(head), upload, response, close=close)
+            await answer_rejection(refused, self._error_shape(head), upload, response.in_time, close=close)
             return
         if body is None:
             return
         if is_preflight(head):
-            await answer_preflight(response, head.only(b"access-control-request-headers"))
+            await answer_preflight(response.in_time, head.only(b"access-control-request-headers"))
         elif ours:
             request = ClientRequest(
                 path=head.path,
@@ -216,7 +218,7 @@ class Application(Generic[S]):
             clean = {"path": target.path, "raw_path": target.raw.encode("ascii"), "root_path": ""}
             headers = list(admitted.headers)
             inner = {**scope, **clean, "query_string": admitted.query, "headers": headers, **known}
-            await self._routes(inner, _after_body(receive), response)
+            await self._routes(inner, _after_body(receive), response.in_time)
 
     async def _answer_ours(
         self,
@@ -252,6 +254,8 @@ class ClientSend:
     """
 
     _send: Send
+    _request: trio.CancelScope
+    _drain_timeout_s: float
     started: bool = field(default=False, init=False)
     #: The page that may read this answer.
     origin: bytes | None = field(default=None, init=False)
@@ -267,6 +271,18 @@ class ClientSend:
                 await self._send(message)
             return
         await self._send(message)
+
+    async def in_time(self, message: Message) -> None:
+        """
+        Send one message of an answer beside which nobody watches whether the client reads it.
+
+        Past the time the request is cancelled, which hangs up.
+        """
+        self._request.deadline = trio.current_time() + self._drain_timeout_s
+        try:
+            await self(message)
+        finally:
+            self._request.deadline = math.inf
 
 
 def this_machine() -> str:

@@ -7,7 +7,8 @@ what each is for.
   offered, and QUIC is refused.
 * What fails in a connection ends that connection, and is logged once. On Trio
   it ended the process: connections are tasks of the server's own nursery.
-* A connection whose client has left is let go at once.
+* A connection whose client has left is let go at once. On asyncio it ends when the grace period is over,
+  whoever waits for it.
 * Its log files are written aside (`web/server_log.py`).
 * A header of blanks alone takes h11 no longer than others, whichever side
   sends it: 60 kB of them and a NUL took 20 s.
@@ -15,6 +16,7 @@ what each is for.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 import socket
@@ -134,8 +136,21 @@ class _OnAsyncio(hypercorn.asyncio.tcp_server.TCPServer):
     """A connection on asyncio: the same."""
 
     async def run(self) -> None:
-        with ends_alone():
-            await super().run()
+        # Cancelled is what is left of it when the grace period is over, and nobody asks for more: up to
+        # Python 3.11 asyncio itself fails over a connection that ends so, and prints a traceback for each.
+        ending = asyncio.create_task(self._end_with_the_grace())
+        try:
+            with ends_alone(), suppress(asyncio.CancelledError):
+                await super().run()
+        finally:
+            ending.cancel()
+
+    async def _end_with_the_grace(self) -> None:
+        # From Python 3.12 on asyncio waits for all connections before hypercorn begins to count: one that does
+        # not end by itself kept the process alive for good.
+        await self.context.terminated.wait()
+        await asyncio.sleep(self.config.graceful_timeout)
+        self.writer.transport.abort()
 
     async def _read_data(self) -> None:
         await super()._read_data()

@@ -20,6 +20,8 @@ from trooper.wire.weight import MOST_MENDED_BYTES, is_dense
 
 #: Where clients write these fields: SDKs put them in front of the conversation, or behind it.
 _GLANCE_BYTES: Final = 65_536
+#: A longer one names no model.
+_NAME_BYTES: Final = 4_096
 _MODEL: Final = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.){0,1024}")')
 _STREAMS: Final = re.compile(rb'"stream"\s*:\s*true')
 
@@ -29,12 +31,14 @@ class _StreamOptions(msgspec.Struct):
 
 
 class _Routing(msgspec.Struct):
-    model: str = ""
+    # As it stands there: to make a text of forty megabytes, and to look at it, takes as long as all others may wait.
+    model: msgspec.Raw = msgspec.Raw(b'""')
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
 
 
 _decode_routing: Final = msgspec.json.Decoder(_Routing).decode
+_decode_model: Final = msgspec.json.Decoder(str).decode
 
 
 def read_routing(body: bytes) -> Routing | Unreadable:
@@ -43,10 +47,11 @@ def read_routing(body: bytes) -> Routing | Unreadable:
         return _glanced_at(body)
     try:
         routing = _decode_routing(body)
+        model = _decode_model(routing.model) if len(routing.model) <= _NAME_BYTES else ""
     except NOT_JSON:
         return _glanced_at(body) if len(body) > MOST_MENDED_BYTES else _read_routing_leniently(body)
     options = routing.stream_options
-    return Routing(routing.model, bool(routing.stream), bool(options and options.include_usage))
+    return Routing(model, bool(routing.stream), bool(options and options.include_usage))
 
 
 def _glanced_at(body: bytes) -> Routing:
