@@ -15,13 +15,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import trio
 from attrs import define, evolve, field, frozen
 
 from trooper.testing.chat import dumps
 from trooper.testing.dialects import DIALECTS, Dialect, Golden, Refusal
 from trooper.testing.faults import FAULTS, ON_EVERY_WIRE
-from trooper.testing.http import Request, Response, Server
+from trooper.testing.http import Request, Response, Served, Server
 from trooper.testing.provider import FaultAt, UnknownFault
 from trooper.testing.script import End, Head, Script, Send, Status, Step, play
 
@@ -74,7 +73,7 @@ class Chosen:
 
 
 @define(eq=False)
-class DialectProvider:
+class DialectProvider(Served):
     """
     A provider on any stream: give `provider.serve` to a listener.
 
@@ -100,15 +99,6 @@ class DialectProvider:
                 f" for example reset or status-503, or the dialect's own, like {name}/error"
             )
         self.server = Server(self._answer, state=lambda: {"kind": "provider"})
-
-    async def serve(self, stream: trio.abc.HalfCloseableStream) -> None:
-        """Serve one connection."""
-        await self.server.serve(stream)
-
-    @property
-    def requests(self) -> list[Request]:
-        """All requests, in order."""
-        return self.server.requests
 
     async def _answer(self, request: Request, response: Response) -> None:
         key = self.api_key

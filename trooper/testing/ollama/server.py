@@ -13,7 +13,7 @@ import trio
 from attrs import define, field
 
 from trooper.testing.chat import DEFAULT_ANSWER
-from trooper.testing.http import ClosedByPeer, Request, Response, Server
+from trooper.testing.http import ClosedByPeer, Request, Response, Served, Server
 from trooper.testing.ollama import listing
 from trooper.testing.ollama.decoding import Ask, Rejected, check, decode, decode_object
 from trooper.testing.ollama.models import Model, Prompt, read_raw, render
@@ -31,7 +31,7 @@ from trooper.testing.ollama.speech import (
 
 
 @define(eq=False)
-class FakeOllama:
+class FakeOllama(Served):
     """
     Ollama on any stream: give `ollama.serve` to a listener.
 
@@ -83,18 +83,9 @@ class FakeOllama:
         self.server = Server(self._answer, state=self._state, reset=self._reset)
         self.loader = Loader(self.default_num_ctx, self.keep_alive_s, self.parallel, self.max_queue)
 
-    async def serve(self, stream: trio.abc.HalfCloseableStream) -> None:
-        """Serve one connection."""
-        await self.server.serve(stream)
-
     def fail_next(self, *faults: OllamaFault | None) -> None:
         """Use these for the next answers, one each; `None` is a healthy one."""
         self._faults.extend(faults)
-
-    @property
-    def requests(self) -> list[Request]:
-        """All requests, in order."""
-        return self.server.requests
 
     @property
     def open_connections(self) -> int:
