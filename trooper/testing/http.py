@@ -392,20 +392,3 @@ def _reason(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return "Unassigned"
-
-
-class Served:
-    """A fake on any stream, whose `server` answers."""
-
-    __slots__ = ()
-
-    server: Server
-
-    async def serve(self, stream: trio.abc.HalfCloseableStream) -> None:
-        """Serve one connection."""
-        await self.server.serve(stream)
-
-    @property
-    def requests(self) -> list[Request]:
-        """All requests, in order."""
-        return self.server.requests

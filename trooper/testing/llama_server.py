@@ -16,8 +16,9 @@ import trio
 from attrs import define, field
 
 from trooper.testing.chat import DEFAULT_ANSWER, Call, call_deltas, dumps, tokens
-from trooper.testing.http import Request, Response, Served, Server
+from trooper.testing.http import Request, Response, Server
 from trooper.testing.script import End, Fin, Head, Reset, Script, Send, Status, Step, play
+from trooper.testing.served import Served
 
 _OPEN = "<|im_start|>"
 _CLOSE = "<|im_end|>\n"

@@ -23,10 +23,11 @@ from attrs import define, evolve, field, frozen
 from trooper.testing.chat import DEFAULT_ANSWER, Call, ChatAnswer, dumps, tokens
 from trooper.testing.faults import FAULTS, Fault
 from trooper.testing.faults.shape import Events
-from trooper.testing.http import ClosedByPeer, Request, Response, Served, Server
+from trooper.testing.http import ClosedByPeer, Request, Response, Server
 from trooper.testing.messages import counted_tokens, messages_body, messages_events
 from trooper.testing.responses import responses_body, responses_events
 from trooper.testing.script import End, Head, KeepAlive, Places, Script, Send, Status, play
+from trooper.testing.served import Served
 
 WEATHER = Call("get_weather", '{"city": "Zürich", "days": [1, 2, 3], "note": "a \\"b\\" {c}"}')
 CLOCK = Call("get_time", '{"zone": "Europe/Zurich"}', id="call_0000000000000000000002")

@@ -16,7 +16,8 @@ import h11
 import trio
 from attrs import define, field
 
-from trooper.testing.http import Framing, Request, Response, Served, Server
+from trooper.testing.http import Framing, Request, Response, Server
+from trooper.testing.served import Served
 
 _READ_BYTES: Final = 65_536
 _HOP_BY_HOP: Final = {"connection", "keep-alive", "transfer-encoding", "content-length"}

@@ -20,9 +20,10 @@ from attrs import define, evolve, field, frozen
 from trooper.testing.chat import dumps
 from trooper.testing.dialects import DIALECTS, Dialect, Golden, Refusal
 from trooper.testing.faults import FAULTS, ON_EVERY_WIRE
-from trooper.testing.http import Request, Response, Served, Server
+from trooper.testing.http import Request, Response, Server
 from trooper.testing.provider import FaultAt, UnknownFault
 from trooper.testing.script import End, Head, Script, Send, Status, Step, play
+from trooper.testing.served import Served
 
 _PLAIN = "text/plain; charset=utf-8"
 #: How the path of each wire ends. The last two are Vertex's.

@@ -13,7 +13,7 @@ import trio
 from attrs import define, field
 
 from trooper.testing.chat import DEFAULT_ANSWER
-from trooper.testing.http import ClosedByPeer, Request, Response, Served, Server
+from trooper.testing.http import ClosedByPeer, Request, Response, Server
 from trooper.testing.ollama import listing
 from trooper.testing.ollama.decoding import Ask, Rejected, check, decode, decode_object
 from trooper.testing.ollama.models import Model, Prompt, read_raw, render
@@ -28,6 +28,7 @@ from trooper.testing.ollama.speech import (
     done_value,
     rendered_value,
 )
+from trooper.testing.served import Served
 
 
 @define(eq=False)
