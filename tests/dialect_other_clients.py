@@ -4,6 +4,7 @@ The SDKs of the two wires beside chat: OpenAI's Responses, and Anthropic's Messa
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -41,19 +42,23 @@ def responses_helper(url: str, question: str, tools: tuple[str, ...]) -> Read:
         return _response(stream.get_final_response())
 
 
-def responses_raw(url: str, question: str, tools: tuple[str, ...]) -> Read:
-    text, last = "", None
+def _raw_events(url: str, question: str, tools: tuple[str, ...]) -> Iterator[Any]:
     with (
         new_openai(url) as client,
         client.responses.create(
             model=MODEL, input=question, stream=True, **_responses_tools(tools)
         ) as stream,
     ):
-        for event in stream:
-            if event.type == "response.output_text.delta":
-                text += event.delta
-            if event.type in ("response.completed", "response.incomplete"):
-                last = _response(event.response)
+        yield from stream
+
+
+def responses_raw(url: str, question: str, tools: tuple[str, ...]) -> Read:
+    text, last = "", None
+    for event in _raw_events(url, question, tools):
+        if event.type == "response.output_text.delta":
+            text += event.delta
+        if event.type in ("response.completed", "response.incomplete"):
+            last = _response(event.response)
     assert last is not None, "the stream has no end"
     assert last.text == text, "the whole is not its deltas"
     return last
@@ -62,19 +67,13 @@ def responses_raw(url: str, question: str, tools: tuple[str, ...]) -> Read:
 def responses_items(url: str, question: str, tools: tuple[str, ...]) -> Read:
     """The same for agents, that say items and no whole: what Databricks' clients read."""
     text, calls, told = "", [], set[str]()
-    with (
-        new_openai(url) as client,
-        client.responses.create(
-            model=MODEL, input=question, stream=True, **_responses_tools(tools)
-        ) as stream,
-    ):
-        for event in stream:
-            if event.type == "response.output_text.delta":
-                text, told = text + event.delta, told | {event.item_id}
-            if event.type == "response.output_item.done" and event.item.type == "function_call":
-                calls.append((event.item.name, event.item.arguments))
-            if event.type == "response.output_item.done" and event.item.type == "message":
-                text += "" if event.item.id in told else "".join(part.text for part in event.item.content)
+    for event in _raw_events(url, question, tools):
+        if event.type == "response.output_text.delta":
+            text, told = text + event.delta, told | {event.item_id}
+        if event.type == "response.output_item.done" and event.item.type == "function_call":
+            calls.append((event.item.name, event.item.arguments))
+        if event.type == "response.output_item.done" and event.item.type == "message":
+            text += "" if event.item.id in told else "".join(part.text for part in event.item.content)
     return Read(text, calls=called(calls), finish="completed")
 
 

@@ -49,6 +49,30 @@ async def test_a_seam_is_no_event(autojump_clock: Any) -> None:
     assert all(dispatched(bytes(x.body)))
 
 
+#: A text of each wire.
+TEXTS = {"chat": "openai-chat", "messages": "anthropic", "responses": "openai-responses"}
+
+
+@pytest.mark.parametrize("wire", TEXTS)
+async def test_on_no_wire_is_a_line_of_ours_an_event(autojump_clock: Any, wire: str) -> None:
+    """Neither a seam nor, before the first words, a sign of life."""
+    pieces = DIALECTS[TEXTS[wire]].goldens["text"].pieces
+    numbered = [b"id: %d\n" % at + piece for at, piece in enumerate(pieces)]
+    half = len(pieces) // 2
+    async with stage() as s:
+        s.cloud.script = Script(
+            (Head(), Send(b"id: a\n: waits\n\n"), Pause(15.0), *map(Send, numbered[:half]), Reset())
+        )
+        x = await s.ask(wire=wire)
+
+    body = bytes(x.body)
+    assert x.legs[0][1] == "conn_reset"
+    assert b": trooper seam" in body
+    assert b": trooper keep-alive" in body
+    # What the provider itself ended with an empty line, is its own.
+    assert not [one for one in dispatched(body.replace(b"id: a\n: waits\n\n", b"id: a\n")) if not one]
+
+
 async def test_a_sign_of_life_is_no_event(autojump_clock: Any) -> None:
     async with stage() as s:
         s.cloud.script = Script((Head(), Send(HALF), Pause(15.0), Send(b"id: 9\n" + END), End()))

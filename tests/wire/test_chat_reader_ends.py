@@ -45,6 +45,8 @@ from trooper.wire.openai_chat.reader import ChatReader
         ("sensitive", FinishReason.CONTENT_FILTER),
         ("safety", FinishReason.CONTENT_FILTER),
         ("something_new", FinishReason.STOP),
+        ("MAX_TOKENS", FinishReason.LENGTH),
+        ("SAFETY", FinishReason.CONTENT_FILTER),
     ],
 )
 def test_finish_reasons(word: str, reason: FinishReason) -> None:
@@ -54,7 +56,9 @@ def test_finish_reasons(word: str, reason: FinishReason) -> None:
     assert result.finished
 
 
-@pytest.mark.parametrize("word", ["error", "insufficient_system_resource", "abort", "network_error"])
+@pytest.mark.parametrize(
+    "word", ["error", "insufficient_system_resource", "abort", "network_error", "ERROR", "Timeout"]
+)
 def test_finish_reasons_that_mean_failure(word: str) -> None:
     failing = chunk({"content": "x"}, word)
     result = read([ROLE, HELLO, failing, DONE])

@@ -43,7 +43,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from trooper.core.overlap import (
     NOTHING_LOST,
@@ -266,8 +266,8 @@ class Join:
             # A known echo is the server's, not the model's: that has not begun to speak yet.
             self._words_over = self._words_over or self.echoes is not True
             if self._thoughts is not None:
-                known = self._thoughts
-                self._thoughts = Thoughts(known.is_subject, known.is_begun, known.half)
+                # The same, at its beginning.
+                self._thoughts = evolve(self._thoughts)
                 self._pending = self._think(self._thoughts, self._pending)
                 if self._late is not None and self._waits_for_echo:
                     # Else it has seen all of it.

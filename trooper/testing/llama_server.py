@@ -18,13 +18,14 @@ from attrs import define, field
 from trooper.testing.chat import DEFAULT_ANSWER, Call, call_deltas, dumps, tokens
 from trooper.testing.http import Request, Response, Server
 from trooper.testing.script import End, Fin, Head, Reset, Script, Send, Status, Step, play
+from trooper.testing.served import Served
 
 _OPEN = "<|im_start|>"
 _CLOSE = "<|im_end|>\n"
 
 
 @define(eq=False)
-class FakeLlamaServer:
+class FakeLlamaServer(Served):
     """
     llama-server on any stream: give `llama.serve` to a listener.
 
@@ -58,15 +59,6 @@ class FakeLlamaServer:
 
     def __attrs_post_init__(self) -> None:
         self.server = Server(self._answer)
-
-    async def serve(self, stream: trio.abc.HalfCloseableStream) -> None:
-        """Serve one connection."""
-        await self.server.serve(stream)
-
-    @property
-    def requests(self) -> list[Request]:
-        """All requests, in order."""
-        return self.server.requests
 
     async def _answer(self, request: Request, response: Response) -> None:
         await play(self._script(request), response, pace_s=self.token_s)

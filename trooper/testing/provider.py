@@ -18,7 +18,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-import trio
 from attrs import define, evolve, field, frozen
 
 from trooper.testing.chat import DEFAULT_ANSWER, Call, ChatAnswer, dumps, tokens
@@ -28,6 +27,7 @@ from trooper.testing.http import ClosedByPeer, Request, Response, Server
 from trooper.testing.messages import counted_tokens, messages_body, messages_events
 from trooper.testing.responses import responses_body, responses_events
 from trooper.testing.script import End, Head, KeepAlive, Places, Script, Send, Status, play
+from trooper.testing.served import Served
 
 WEATHER = Call("get_weather", '{"city": "Zürich", "days": [1, 2, 3], "note": "a \\"b\\" {c}"}')
 CLOCK = Call("get_time", '{"zone": "Europe/Zurich"}', id="call_0000000000000000000002")
@@ -103,7 +103,7 @@ class FaultAt:
 
 
 @define(eq=False)
-class ScriptedProvider:
+class ScriptedProvider(Served):
     """
     A provider on any stream: give `provider.serve` to a listener.
 
@@ -138,18 +138,9 @@ class ScriptedProvider:
     def __attrs_post_init__(self) -> None:
         self.server = Server(self._answer, state=self._state, commands={"play": self._play})
 
-    async def serve(self, stream: trio.abc.HalfCloseableStream) -> None:
-        """Serve one connection."""
-        await self.server.serve(stream)
-
     def play_next(self, *plans: Plan) -> None:
         """Use these for the next requests, one each, before anything else."""
         self._next.extend(plans)
-
-    @property
-    def requests(self) -> list[Request]:
-        """All requests, in order."""
-        return self.server.requests
 
     @property
     def chats(self) -> list[Request]:

@@ -17,13 +17,14 @@ import trio
 from attrs import define, field
 
 from trooper.testing.http import Framing, Request, Response, Server
+from trooper.testing.served import Served
 
 _READ_BYTES: Final = 65_536
 _HOP_BY_HOP: Final = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
 @define(eq=False)
-class Tap:
+class Tap(Served):
     """Passes every request on to the server at `url` (plain HTTP): give `tap.serve` to a listener."""
 
     url: str
@@ -31,10 +32,6 @@ class Tap:
 
     def __attrs_post_init__(self) -> None:
         self.server = Server(self._answer)
-
-    async def serve(self, stream: trio.abc.HalfCloseableStream) -> None:
-        """Serve one connection."""
-        await self.server.serve(stream)
 
     async def _answer(self, request: Request, response: Response) -> None:
         place = urlsplit(self.url)

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import trio
 from attrs import define, evolve, field, frozen
 
 from trooper.testing.chat import dumps
@@ -24,6 +23,7 @@ from trooper.testing.faults import FAULTS, ON_EVERY_WIRE
 from trooper.testing.http import Request, Response, Server
 from trooper.testing.provider import FaultAt, UnknownFault
 from trooper.testing.script import End, Head, Script, Send, Status, Step, play
+from trooper.testing.served import Served
 
 _PLAIN = "text/plain; charset=utf-8"
 #: How the path of each wire ends. The last two are Vertex's.
@@ -74,7 +74,7 @@ class Chosen:
 
 
 @define(eq=False)
-class DialectProvider:
+class DialectProvider(Served):
     """
     A provider on any stream: give `provider.serve` to a listener.
 
@@ -100,15 +100,6 @@ class DialectProvider:
                 f" for example reset or status-503, or the dialect's own, like {name}/error"
             )
         self.server = Server(self._answer, state=lambda: {"kind": "provider"})
-
-    async def serve(self, stream: trio.abc.HalfCloseableStream) -> None:
-        """Serve one connection."""
-        await self.server.serve(stream)
-
-    @property
-    def requests(self) -> list[Request]:
-        """All requests, in order."""
-        return self.server.requests
 
     async def _answer(self, request: Request, response: Response) -> None:
         key = self.api_key

@@ -28,10 +28,11 @@ from trooper.testing.ollama.speech import (
     done_value,
     rendered_value,
 )
+from trooper.testing.served import Served
 
 
 @define(eq=False)
-class FakeOllama:
+class FakeOllama(Served):
     """
     Ollama on any stream: give `ollama.serve` to a listener.
 
@@ -83,18 +84,9 @@ class FakeOllama:
         self.server = Server(self._answer, state=self._state, reset=self._reset)
         self.loader = Loader(self.default_num_ctx, self.keep_alive_s, self.parallel, self.max_queue)
 
-    async def serve(self, stream: trio.abc.HalfCloseableStream) -> None:
-        """Serve one connection."""
-        await self.server.serve(stream)
-
     def fail_next(self, *faults: OllamaFault | None) -> None:
         """Use these for the next answers, one each; `None` is a healthy one."""
         self._faults.extend(faults)
-
-    @property
-    def requests(self) -> list[Request]:
-        """All requests, in order."""
-        return self.server.requests
 
     @property
     def open_connections(self) -> int:
