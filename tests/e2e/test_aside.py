@@ -8,9 +8,11 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import resource
 import select
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +103,34 @@ def test_more_bytes_than_there_is_room_for(place: Place) -> None:
         assert json.loads(body)["type"] == "error"
         status, _, body = ask(port)
         assert (status, b"message_stop" in body) == (200, True)
+
+
+def grown(pid: int, more: int) -> tuple[int, int]:
+    """A limit of its address space that lets a process grow by so much."""
+    told = Path(f"/proc/{pid}/status").read_text()
+    limit = int(told.partition("VmSize:")[2].split()[0]) * 1024 + more
+    return limit, limit
+
+
+@pytest.mark.parametrize("way", ONE_PROCESS)
+def test_where_memory_runs_out_before_the_budget(way: str, tmp_path: Path) -> None:
+    """As in a container that is smaller than what was configured."""
+    (tmp_path / "trooper.toml").write_text("[server]\nmax_total_bytes = 900_000_000\n")
+    body = {"messages": [{"role": "user", "content": "x" * 100}] * 200_000}
+    with (
+        steady_provider() as steady,
+        fake("ollama", "--answer", DOCUMENT) as local,
+        deployed(way, steady.url, local.url, tmp_path, TROOPER_ANTHROPIC_BASE_URL=steady.url) as trooper,
+    ):
+        ask(trooper.port, messages=[{"role": "user", "content": "x"}] * 30_000)
+        resource.prlimit(trooper.pid, resource.RLIMIT_AS, grown(trooper.pid, 60_000_000))
+        with steady.eight(trooper.port), ThreadPoolExecutor(6) as clients:
+            # Some are answered, some refused, and some hung up on in the middle of what they send.
+            attacks = [clients.submit(ask, trooper.port, **body) for _ in range(6)]
+            wait(attacks)
+            assert any(attack.exception() or attack.result()[0] == 503 for attack in attacks)
+        status, _, said = ask(trooper.port)
+        assert (status, b"message_stop" in said) == (200, True)
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])

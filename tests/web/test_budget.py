@@ -154,3 +154,26 @@ async def test_who_left_in_the_middle_gives_back_what_came() -> None:
     async with running(app):
         await app(chat_scope(), left.receive, left.send)
         assert (await ask(app, "POST", CHAT, (HOST, JSON, LENGTH), (BODY,))).status == 200
+
+
+async def test_where_there_is_less_memory_than_the_budget_the_request_is_refused() -> None:
+    """What of it has come is forgotten, and the rest is taken as of every refused one."""
+    relay = Waiting()
+    app = application(config=configured(), answers=relay)
+    exchange = Exchange(body_messages(BODY, BODY))
+    came = 0
+
+    async def receive() -> Any:
+        nonlocal came
+        came += 1
+        if came == 2:
+            raise MemoryError
+        return await exchange.receive()
+
+    async with running(app):
+        await app(chat_scope(), receive, exchange.send)
+    start, said, *_ = exchange.heard
+    assert (start["status"], json.loads(said["body"])["error"]["code"]) == (503, "no_memory")
+    assert int(dict(start["headers"])[b"retry-after"]) > 0
+    assert exchange.says == []
+    assert relay.bodies == []

@@ -22,7 +22,7 @@ from trooper.core.conversation import (
 from trooper.core.unfit import Unfit
 from trooper.wire import read_aside
 from trooper.wire.client_side import PastQuestion, Routing
-from trooper.wire.decoding import field_of, is_strict, mended, top_level, with_field, with_model
+from trooper.wire.decoding import field_of, is_strict, mended, strict_steps, top_level, with_field, with_model
 from trooper.wire.openai_chat.read_request import read_conversation
 from trooper.wire.openai_responses.past_answers import is_to_be_kept, reply
 from trooper.wire.routing import read_routing
@@ -68,6 +68,12 @@ def test_letters_across_two_slices_are_whole(at: int) -> None:
     body = head + b"x" * ((1 << 20) - len(head) + at) + "🗼".encode() + b'"}'
     assert is_strict(body)
     assert not is_strict(body[:-3] + b'"}')
+
+
+def test_a_long_text_is_looked_at_in_steps() -> None:
+    body = b'{"a": "' + "漢".encode() * (5 << 20) + b'"}'
+    assert len(list(strict_steps(body))) == 16
+    assert is_strict(body)
 
 
 def test_what_cannot_be_mended_is_not_handed_back() -> None:

@@ -13,7 +13,7 @@ from scenes import WIRES
 from trooper.core.events import Finish, Other, Text, ToolCallDelta
 from trooper.wire.llama_server.reader import LlamaReader
 from trooper.wire.ollama_chat.reader import OllamaReader
-from trooper.wire.weight import has_more_lines_than, has_more_than, is_dense, is_intricate, is_light
+from trooper.wire.weight import has_more_lines_than, has_more_than, is_dense, is_heavy, is_intricate, is_light
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -82,6 +82,23 @@ def test_what_is_light_and_what_is_dense() -> None:
 )
 def test_what_is_intricate(data: bytes, *, is_too_much: bool) -> None:
     assert is_intricate(data) is is_too_much
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "is_too_much"),
+    [
+        ("word ", 4_000_000, False),
+        ("word ", 4_300_000, True),
+        # One character makes four bytes of each other one.
+        ("\N{GRINNING FACE}", 1_000_000, False),
+        ("\N{GRINNING FACE}", 1_100_000, True),
+        ("\N{SNOWMAN}", 4_000_000, False),
+    ],
+)
+@pytest.mark.parametrize("escaped", [False, True])
+def test_what_is_heavy(text: str, size: int, *, is_too_much: bool, escaped: bool) -> None:
+    answer = json.dumps({"a": "y" * (size - 40), "b": text}, ensure_ascii=escaped).encode()
+    assert is_heavy(answer) is is_too_much
 
 
 def test_on_the_slow_road_each_field_counts() -> None:

@@ -20,7 +20,7 @@ from trooper.core.unfit import Unfit
 from trooper.relay import past_answers
 from trooper.services import Services
 from trooper.wire.client_side import ClientSide, Naming, Routing, Unreadable, Voice
-from trooper.wire.decoding import is_strict, mended, said_well
+from trooper.wire.decoding import mended, said_well, strict_steps
 from trooper.wire.read_aside import Read, is_large, read_bounded
 from trooper.wire.weight import MOST_MENDED_BYTES, is_dense
 
@@ -190,7 +190,7 @@ async def read(services: Services, request: ClientRequest) -> Incoming:
     """
     text = request.body
     # Of one that is dense even the fields are not found here: it passes as it came.
-    if not is_dense(text) and not is_strict(text):
+    if not is_dense(text) and not await _is_strict(text):
         text = await _said_well(services, request)
     await _others_turn(text)
     bodies = _bodies(services, request, text)
@@ -221,6 +221,15 @@ def _incoming(
 ) -> Incoming:
     drops = services.config.server.foreign_tools == "drop"
     return Incoming(request, *_row(services, request), text, native, written_out, drops)
+
+
+async def _is_strict(text: bytes) -> bool:
+    await _others_turn(text)
+    for is_so_far in strict_steps(text):
+        if not is_so_far:
+            return False
+        await _others_turn(text)
+    return True
 
 
 async def _others_turn(text: bytes) -> None:

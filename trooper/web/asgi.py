@@ -40,7 +40,7 @@ from trooper.web.answers import (
     answer_rejection,
 )
 from trooper.web.body import Upload, read_body
-from trooper.web.budget import Budget, Share
+from trooper.web.budget import Budget, Share, no_memory
 from trooper.web.front_door import (
     RequestHead,
     admit,
@@ -188,9 +188,10 @@ class Application(Generic[S]):
             if ours:
                 held.check(announced_bytes(head))
             body = await read_body(self.config, upload, held, keep=ours, coding=coding, typed=admitted.typed)
-        except RequestRejected as rejected:
+        except (RequestRejected, MemoryError) as rejected:
             # Else it would keep what came of the body while the rest is swallowed.
-            refused = rejected.with_traceback(None)
+            bare = rejected.with_traceback(None)
+            refused = bare if isinstance(bare, RequestRejected) else no_memory()
             held.give_back()
             close = announces_body(head) and scope["http_version"].startswith("1")
             await answer_rejection(refused, self._error_shape(head), upload, response.in_time, close=close)

@@ -19,6 +19,17 @@ from trooper.errors import RequestRejected
 
 #: Requests of that size take seconds; sooner there is hardly more room.
 _RETRY_AFTER_S: Final = 5
+_IN_A_WHILE: Final = ((b"retry-after", str(_RETRY_AFTER_S).encode()),)
+
+
+def no_memory() -> RequestRejected:
+    """The answer to a request for which the machine has less room than the budget."""
+    return RequestRejected(
+        503,
+        "no_memory",
+        "There is no memory left for this request's body. Give Trooper more, or lower [server] max_total_bytes.",
+        headers=_IN_A_WHILE,
+    )
 
 
 @define(eq=False)
@@ -36,7 +47,7 @@ class Budget:
                 "requests_too_large",
                 f"The bodies of all requests together are larger than {self.limit_bytes} bytes."
                 " [server] max_total_bytes sets the limit.",
-                headers=((b"retry-after", str(_RETRY_AFTER_S).encode()),),
+                headers=_IN_A_WHILE,
             )
 
     @contextmanager

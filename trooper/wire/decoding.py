@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -36,25 +36,27 @@ def strict(body: bytes) -> bytes:
 
 def is_strict(body: bytes) -> bool:
     """Whether every reader takes `body`."""
+    return all(strict_steps(body))
+
+
+def strict_steps(body: bytes) -> Iterator[bool]:
+    """The same in steps, between which others may have their turn: it is where all of them are true."""
     try:
         _check(body)
     except NOT_JSON:
-        return False
+        yield False
+        return
     # The decoder looks at no text that it does not keep.
-    return _is_utf8(body)
-
-
-def _is_utf8(body: bytes) -> bool:
     if body.isascii():
-        return True
+        return
     decode = codecs.getincrementaldecoder("utf-8")().decode
     try:
         for at in range(0, len(body), _SLICE_BYTES):
+            yield True
             decode(body[at : at + _SLICE_BYTES])
         decode(b"", final=True)
     except UnicodeError:
-        return False
-    return True
+        yield False
 
 
 def said_well(body: bytes | bytearray) -> bytes:
@@ -145,4 +147,4 @@ def with_model(body: bytes, model: str) -> bytes:
 
     What is no JSON is its provider's to refuse, as it is, in its own words.
     """
-    return with_field(body, "model", model) if _is_utf8(body) and not is_dense(body) else body
+    return body if is_dense(body) else with_field(body, "model", model)

@@ -22,8 +22,10 @@ SHORT_BYTES: Final = 4_096
 _MOST_LOOKED_INTO: Final = 16_384
 #: … and so many values, most of which nobody does.
 _MOST_PASSED: Final = 131_072
-#: A whole answer of no more bytes is read.
-_MOST_READ_BYTES: Final = 8 << 20
+#: A whole answer of no more bytes is read; fewer where one character beyond 16 bits makes a text four times as large.
+_MOST_READ_BYTES: Final = 4 << 20
+_MOST_WIDE_BYTES: Final = 1 << 20
+_WIDE: Final = re.compile(rb"[\xf0-\xf4]|\\u[dD][89abAB]")
 #: What stands in texts is told from what does not up to so many bytes and quotes, and so many brackets: a text
 #: may be the arguments of a call, and those are read as well.
 _MOST_SIFTED_BYTES: Final = 2 << 20
@@ -80,7 +82,9 @@ def is_intricate(data: bytes, *, slowly: bool = False) -> bool:
 
 def is_heavy(answer: bytes) -> bool:
     """Whether a whole answer is so long or intricate that others would have to wait for its reading."""
-    return len(answer) > _MOST_READ_BYTES or is_intricate(answer)
+    if len(answer) > _MOST_READ_BYTES or is_intricate(answer):
+        return True
+    return len(answer) > _MOST_WIDE_BYTES and _WIDE.search(answer) is not None
 
 
 def _has_many_values(data: bytes, *, slowly: bool) -> bool:
