@@ -205,5 +205,6 @@ async def test_it_dies_with_its_parent_however_that_ends(start: str, then: str) 
             pid = int(await parent.stdout.receive_some())
         finally:
             parent.kill()
-            await parent.wait()
+            with trio.CancelScope(shield=True):
+                await parent.wait()  # noqa: ASYNC102  # it was killed
     await ended(pid)

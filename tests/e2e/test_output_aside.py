@@ -43,7 +43,12 @@ def test_what_is_queued_at_the_end_is_written() -> None:
 
 @pytest.mark.parametrize(
     ("code", "status"),
-    [("pass", 0), ("sys.exit(3)", 3), ("1 / 0", 1), ("import os, signal; os.kill(os.getpid(), 2)", -2)],
+    [
+        ("pass", 0),
+        ("sys.exit(3)", 3),
+        ("1 / 0", 1),
+        ("import os, signal; signal.signal(2, signal.default_int_handler); os.kill(os.getpid(), 2)", -2),
+    ],
 )
 def test_a_reader_that_stopped_keeps_no_process(code: str, status: int) -> None:
     words = "[print('words ' * 1000, file=out) for out in (sys.stdout, sys.stderr)]; "

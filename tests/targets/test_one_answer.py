@@ -117,9 +117,10 @@ async def reached(provider: Provider, authority: trustme.CA | None, folder: Path
         configured().target("openai"), base_url=f"{scheme}://localhost:{port}/v1", ca_file=ca_file
     )
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(trio.serve_listeners, provider.serve, listeners)
+        await nursery.start(trio.serve_listeners, provider.serve, listeners)
         async with open_upstream(target) as upstream:
             with trio.fail_after(30):
+                await trio.lowlevel.checkpoint()
                 yield upstream
         nursery.cancel_scope.cancel()
 
@@ -320,7 +321,7 @@ async def test_a_request_that_is_cancelled_has_no_answer(ends: str) -> None:
         body = b"x" * (4096 if ends == "while it is sent" else 1)
         async with open_upstream(target, network) as upstream:
             with trio.CancelScope() as scope:
-                nursery.start_soon(_cancels, scope)
+                nursery.start_soon(_cancels, scope)  # noqa: ASYNC111  # it ends before the scope does
                 await upstream.fetch(evolve(call(), body=body), 100)
             assert scope.cancelled_caught
             assert network.open_connections == 0

@@ -118,7 +118,7 @@ async def start_process() -> Worker:
         is_ready = (await process.reply())[0] is Came.READY
     finally:
         if not is_ready:
-            await process.end()
+            await process.end()  # noqa: ASYNC102  # it shields itself
     return process
 
 

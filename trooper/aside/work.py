@@ -142,7 +142,7 @@ class Aside:
             if isinstance(came, tuple) and came[0] is Came.VALUE:
                 self._idle.append(worker)
             else:
-                await worker.end()
+                await worker.end()  # noqa: ASYNC102  # it shields itself
         return came
 
     async def _worker(self) -> Worker | None:

@@ -102,11 +102,11 @@ class Server:
         ),
     )
     transcript_bytes: int = field(
-        default=4 * MIB,
+        default=1 * MIB,
         validator=limits.size,
         metadata=documented(
             "How much of an answer is remembered; beyond it the stream goes on without a net.",
-            "No local model's window holds more.",
+            "No model says more at once: 128,000 tokens are half of it.",
         ),
     )
     channel_bytes: int = field(

@@ -18,6 +18,8 @@ from typing import Final
 
 from attrs import define, field
 
+from trooper.core.json_text import is_intricate
+
 #: What every tail can need. White space is one blank at most and numbers are
 #: short: a small model under a grammar would go on with either for ever.
 _COMMON: Final = r"""
@@ -55,6 +57,11 @@ _NUMBERS: Final = (
     (re.compile(r"-?\d+(?:\.\d+)?[eE][+-]?\d+"), "digits"),
 )
 _WORDS: Final = ("true", "false", "null")
+#: A string up to its end, or to a code, which may break off.
+_INSIDE: Final = re.compile(r'(?:[^"\\]++|\\[^u])*+', re.DOTALL)
+#: The longest one, a pair of two, and one more character.
+_ESCAPE_CHARS: Final = 13
+_MOST_SIGNS: Final = 16_384
 _SCALAR: Final = re.compile(r"[-+.\w]+")
 _BLANKS: Final = " \t\r\n"
 
@@ -64,8 +71,10 @@ def tail_grammar(half: str) -> str | None:
     The grammar of all texts that make one JSON object of `half`.
 
     `None` where there are none: `half` is whole already, or no beginning of
-    an object.
+    an object. Nor is there one for more than a small model could finish.
     """
+    if is_intricate(half, _MOST_SIGNS):
+        return None
     scan = _Scan(half)
     if not scan.run() or scan.expects == "end":
         return None
@@ -151,18 +160,15 @@ class _Scan:
     def _string(self, *, is_key: bool) -> bool:
         self.expects = "colon" if is_key else "more"
         at = self.at + 1
-        while at < len(self.text):
+        while (at := _INSIDE.match(self.text, at).end()) < len(self.text):  # type: ignore[union-attr]
             if self.text[at] == '"':
                 self.at = at + 1
                 return True
-            if self.text[at] == "\\":
-                taken = _escape(self.text[at:])
-                if isinstance(taken, str):
-                    self.missing = f"{taken} rest-string"
-                    return bool(taken)
-                at += taken
-            else:
-                at += 1
+            taken = _escape(self.text[at : at + _ESCAPE_CHARS])
+            if isinstance(taken, str):
+                self.missing = f"{taken} rest-string"
+                return bool(taken)
+            at += taken
         self.missing = "rest-string"
         return True
 

@@ -91,6 +91,8 @@ class Prefill:
 
 #: Blanks in front of a continuation, and what it may say again, are decided about within so many characters.
 _MOST_PENDING_CHARS: Final = 8_192
+#: Of stop sequences so much, all together, is looked for across the join; a longer one is still the model's to obey.
+_MOST_STOP_CHARS: Final = 1_024
 #: What a model is given of an answer that starts at the beginning.
 NOTHING: Final = Prefill("", "")
 
@@ -143,6 +145,8 @@ class Join:
     _blanks_over: bool = field(default=False, init=False)
     _joined: bool = field(default=False, init=False)
     _starts_line: bool = field(default=False, init=False)
+    # What is missing of each stop sequence that may have begun in what the client has.
+    _rests_of_stops: tuple[str, ...] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._blanks_left = self.prefill.withheld
@@ -164,6 +168,7 @@ class Join:
         thoughts = Thoughts(about, ends_in_thought(given), half_tag(given))
         self._thoughts = None if about and in_code else thoughts
         self._late = None if about else LateEnd()
+        self._rests_of_stops = _rests_of_stops(given, self.stop)
         # Where the answer itself began with a thought, so does its echo: only what is none can be a thought.
         begins = bool(begins_with_thought(text) or half_tag(text))
         self._waits_for_echo = self._thoughts is not None and not self._echo_over and begins
@@ -335,10 +340,9 @@ class Join:
             return ""
         self._joined = True
         out, self._pending = self._pending, ""
-        at = self._stop_at(out)
-        if at is not None:
+        if any(map(out.startswith, self._rests_of_stops)):
             self.stopped = True
-            return out[:at]
+            return ""
         if self._starts_line:
             return at_line_start(out, self.given)
         return out
@@ -356,17 +360,13 @@ class Join:
 
     def _may_be_stop(self) -> bool:
         """Whether what is pending could still grow into a stop sequence that began before."""
-        given = self.given
-        return any(
-            given.endswith(stop[:k]) and stop[k:].startswith(self._pending) and self._pending != stop[k:]
-            for stop in self.stop
-            for k in range(1, len(stop))
-        )
+        return any(rest.startswith(self._pending) and self._pending != rest for rest in self._rests_of_stops)
 
-    def _stop_at(self, out: str) -> int | None:
-        given = self.given
-        for stop in self.stop:
-            for k in range(len(stop) - 1, 0, -1):
-                if given.endswith(stop[:k]) and out.startswith(stop[k:]):
-                    return 0
-        return None
+
+def _rests_of_stops(given: str, stops: Sequence[str]) -> tuple[str, ...]:
+    left, rests = _MOST_STOP_CHARS, []
+    for stop in stops:
+        if len(stop) <= left:
+            left -= len(stop)
+            rests += [stop[k:] for k in range(1, len(stop)) if given.endswith(stop[:k])]
+    return tuple(rests)

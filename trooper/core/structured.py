@@ -16,14 +16,20 @@ from typing import Final
 import msgspec
 from attrs import define, field, frozen
 
-from trooper.core.json_text import NOT_JSON
+from trooper.core.json_text import NOT_JSON, STRING_END, ends_escaping, is_intricate
 
-_STEP: Final = re.compile(r'[^"\\{}\[\]]+|.', re.DOTALL)
+#: What lies between signs; a string, with its end or without; a bracket.
+_STEP: Final = re.compile(r'[^"{}\[\]]+|"(?:[^"\\]++|\\.)*+("?)|[{}\[\]]', re.DOTALL)
 
 
 @define
 class DocumentEnd:
-    """Finds where the JSON document that begins in `given` closes."""
+    """
+    Finds where the JSON document that begins in `given` closes.
+
+    One that it would take too long to look through is taken as it comes: whether
+    it is a document, and nothing follows it, is checked when it is there.
+    """
 
     given: str
     _depth: int = field(default=0, init=False)
@@ -31,6 +37,7 @@ class DocumentEnd:
     _escaped: bool = field(default=False, init=False)
     _opened: bool = field(default=False, init=False)
     closed: bool = field(default=False, init=False)
+    _is_intricate: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.feed(self.given)
@@ -39,27 +46,36 @@ class DocumentEnd:
         """Return the part of `text` that belongs to the document."""
         if self.closed:
             return ""
-        for step in _STEP.finditer(text):
-            self._step(step[0])
+        self._is_intricate = self._is_intricate or is_intricate(text)
+        if self._is_intricate:
+            return text
+        for step in _STEP.finditer(text, self._behind_string(text)):
+            match step[0][0]:
+                case '"' if not step[1]:
+                    self._in_string, self._escaped = True, ends_escaping(text)
+                    break
+                case "{" | "[":
+                    self._depth += 1
+                    self._opened = True
+                case "}" | "]":
+                    self._depth -= 1
             if self._opened and self._depth <= 0:
                 self.closed = True
                 return text[: step.end()]
         return text
 
-    def _step(self, piece: str) -> None:
-        if self._escaped:
-            # Whatever it is, its first character is spoken for.
-            self._escaped = False
-        elif self._in_string:
-            self._escaped = piece == "\\"
-            self._in_string = piece != '"'
-        elif piece == '"':
-            self._in_string = True
-        elif piece in "{[":
-            self._depth += 1
-            self._opened = True
-        elif piece in "}]":
-            self._depth -= 1
+    def _behind_string(self, text: str) -> int:
+        """Where the string ends that is open."""
+        if not self._in_string:
+            return 0
+        # What was escaped is one more character, whatever it is.
+        escape = "\\" if self._escaped else ""
+        end = STRING_END.match(escape + text)
+        if end is None:
+            self._escaped = ends_escaping(escape + text)
+            return len(text)
+        self._in_string = self._escaped = False
+        return end.end() - len(escape)
 
 
 @frozen

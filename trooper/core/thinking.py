@@ -44,6 +44,8 @@ _FIRST: Final = re.compile(f"[{re.escape(''.join({tag[0] for tag in _OPEN}))}]")
 _BLANKS: Final = " \t\r\n"
 #: How much of a conversation is looked at for tags.
 _LOOKED_AT_CHARS: Final = 4_000_000
+#: A longer thought is nobody's.
+_MOST_THOUGHT_CHARS: Final = 1_000_000
 #: Nobody thinks behind more of them, and each piece would be looked at with all before it.
 _MOST_BLANKS: Final = 8_192
 
@@ -77,7 +79,7 @@ def half_tag(text: str) -> str:
 
 def ends_in_thought(text: str) -> bool:
     """Whether the last such tag in `text` is one that begins."""
-    tags = _TAG.findall(text)
+    tags = _TAG.findall(text[-_MOST_THOUGHT_CHARS:])
     return bool(tags) and tags[-1] in _OPEN
 
 

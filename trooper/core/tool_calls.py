@@ -24,13 +24,12 @@ from attrs import define, field
 
 from trooper.core.conversation import ToolCall
 from trooper.core.events import ToolCallDelta
-from trooper.core.json_text import NOT_JSON
+from trooper.core.json_text import NOT_JSON, STRING_END, ends_escaping
 
 _BLANKS: Final = " \t\r\n"
-#: All up to a string that is not closed; a string that is; the end of one that was open.
+#: All up to a string that is not closed, and a string that is.
 _BEFORE_OPEN_STRING: Final = re.compile(r'(?:[^"]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 _STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-_STRING_END: Final = re.compile(r'(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _BRACKETS: Final = re.compile(r"[{}\[\]]")
 #: More calls in one answer are nobody's, if nothing else was configured.
 MOST_CALLS: Final = 256
@@ -89,9 +88,9 @@ class _Call:
         if self.in_string:
             # What was escaped is one more character, whatever it is.
             text = "\\" + piece if self.escaped else piece
-            end = _STRING_END.match(text)
+            end = STRING_END.match(text)
             if end is None:
-                self.escaped = _ends_escaping(text)
+                self.escaped = ends_escaping(text)
                 return ""
             self.in_string = self.escaped = False
             piece = text[end.end() :]
@@ -99,7 +98,7 @@ class _Call:
             return piece
         open_at = _BEFORE_OPEN_STRING.match(piece).end()  # type: ignore[union-attr]
         if open_at < len(piece):
-            self.in_string, self.escaped = True, _ends_escaping(piece)
+            self.in_string, self.escaped = True, ends_escaping(piece)
         return _STRING.sub("", piece[:open_at])
 
     def _count(self, outside: str) -> None:
@@ -114,11 +113,6 @@ class _Call:
             else:
                 self.depth -= 1
                 self.closed = self.closed or self.depth == 0
-
-
-def _ends_escaping(text: str) -> bool:
-    """Whether the last character is a backslash that escapes what follows."""
-    return (len(text) - len(text.rstrip("\\"))) % 2 == 1
 
 
 def is_object(arguments: str) -> bool:

@@ -11,16 +11,27 @@ from typing import Final
 
 import msgspec
 
-from trooper.core.json_text import NOT_JSON
+from trooper.core.json_text import NOT_JSON, is_intricate
 from trooper.core.overlap import CLOSERS, SENTENCE_ENDS
 
-_FENCE: Final = re.compile(r"^[ \t]{0,3}(```|~~~)", re.MULTILINE)
-_JSON_SIGN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[][{}"]', re.DOTALL)
+_FENCE: Final = re.compile(r"```|~~~")
+#: A string that does not end goes to the end: else each quote in it would be tried as the beginning of another.
+_JSON_SIGN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?P<end>"?)|[][{}]', re.DOTALL)
+#: No answer has more code blocks.
+_MOST_FENCES: Final = 32_768
 
 
 def is_in_code(text: str) -> bool:
     """Whether a code fence is open at the end of `text`."""
-    return len(_FENCE.findall(text)) % 2 == 1
+    if text.count("```") + text.count("~~~") > _MOST_FENCES:
+        return False
+    return sum(_begins_line(text, fence.start()) for fence in _FENCE.finditer(text)) % 2 == 1
+
+
+def _begins_line(text: str, at: int) -> bool:
+    """Whether at most three blanks stand in front of it."""
+    before = text[max(0, at - 4) : at].rstrip(" \t")
+    return before.endswith("\n") or (not before and at <= 3)
 
 
 def says_it_all(text: str) -> bool:
@@ -32,7 +43,7 @@ def says_it_all(text: str) -> bool:
     document is open. Blanks are no answer.
     """
     stripped = text.rstrip()
-    if not stripped or is_in_code(text):
+    if not stripped or is_intricate(stripped) or is_in_code(text):
         return False
     if stripped.startswith(("{", "[")):
         if _is_open_json(stripped):
@@ -47,10 +58,10 @@ def says_it_all(text: str) -> bool:
 
 def _is_open_json(text: str) -> bool:
     depth = 0
-    for part in _JSON_SIGN.findall(text):
-        if part == '"':  # A string that does not end.
+    for sign in _JSON_SIGN.finditer(text):
+        if sign["end"] == "":  # A string that does not end.
             return True
-        depth += (part in "{[") - (part in "}]")
+        depth += (sign[0] in "{[") - (sign[0] in "}]")
     return depth > 0
 
 

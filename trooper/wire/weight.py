@@ -71,9 +71,14 @@ def is_intricate(data: bytes, *, slowly: bool = False) -> bool:
     field counts. What stands in texts counts where there are too many of
     them, or where they are too long to be told apart in a moment.
     """
-    if len(data) <= SHORT_BYTES or not _has_many_values(data, slowly=slowly):
+    if len(data) <= SHORT_BYTES:
         return False
-    if len(data) > _MOST_SIFTED_BYTES or _quotes(data) > _MOST_SIFTED_QUOTES:
+    if data.count(b'"') > _MOST_SIFTED_QUOTES:
+        # Also those in texts, where JSON is looked for as well.
+        return True
+    if not _has_many_values(data, slowly=slowly):
+        return False
+    if len(data) > _MOST_SIFTED_BYTES:
         return True
     if _brackets(data) > _MOST_SIFTED_BRACKETS:
         return True
