@@ -155,3 +155,36 @@ FLOODS: dict[str, Callable[[], Flood]] = {
         passes=False,
     ),
 }
+
+
+def in_pieces(text: str, say: Callable[[str], bytes], size: int = 400_000) -> bytes:
+    """As few events as there may be."""
+    return b"".join(say(text[at : at + size]) for at in range(0, len(text), size))
+
+
+#: What is hard to look through, by what is looked for in it.
+HARD_TEXTS = {
+    "lines": "\n",
+    "fences": "```\n",
+    "tildes": "~~~\n",
+    "beginnings of tags": "<",
+    "tags": "<think>",
+    "ends of tags": "</think>",
+    "objects": '{"a":',
+    "lists": "[",
+    "empty lists": "[],",
+    "quotes": '"',
+    "escaped quotes": '\\"',
+    "backslashes": "\\",
+    "codes": "\\u0041",
+    "one letter": "a",
+    "blanks": " ",
+    "words": "the lamp of the keeper ",
+    "flags": "🇩🇪",
+}
+
+
+def hard(name: str, size: int) -> str:
+    """Text of that kind, of so many characters."""
+    piece = HARD_TEXTS[name]
+    return (piece * (size // len(piece) + 1))[:size]

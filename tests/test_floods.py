@@ -6,14 +6,17 @@ in calls, and that a client gets all of it all the same.
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 import trio
 import trio.testing
 
-from floods import END, FLOODS, HELLO, Flood, call
-from scenes import Exchange, configured, stage
-from trooper.testing import Script, ScriptedProvider, Status
+from floods import END, FLOODS, HARD_TEXTS, HELLO, Flood, call, chunk, hard, in_pieces
+from scenes import TOOLS, Exchange, at_llama, configured, stage, with_second
+from trooper.testing import Head, Reset, Script, ScriptedProvider, Send, Status
+from trooper.testing.llama_server import FakeLlamaServer
 from work import counted_steps
 
 #: Some ten milliseconds on a slow machine.
@@ -90,6 +93,49 @@ async def test_what_has_waited_does_not_hold_up_the_others() -> None:
                 await over.wait()
     assert steps.most < MOST_CALLS
     assert bytes(exchange.body) == flood.body
+
+
+async def second(said: bytes, **fields: Any) -> Exchange:
+    """What comes of half an answer with another cloud to go on."""
+    cloud = ScriptedProvider(script=Script((Head(), Send(said), Reset())))
+    async with stage(cloud, config=with_second(configured(tool_calls="stream"), "chat")) as s:
+        return await s.ask(**fields)
+
+
+async def llama(said: bytes, **fields: Any) -> Exchange:
+    """The same with a local server that can finish a call."""
+    cloud = ScriptedProvider(script=Script((Head(), Send(said), Reset())))
+    async with stage(cloud, config=at_llama(tool_calls="stream"), llama=FakeLlamaServer()) as s:
+        return await s.ask(**fields)
+
+
+def words(text: str) -> bytes:
+    return in_pieces(text, lambda piece: chunk({"content": piece}))
+
+
+def arguments(text: str) -> bytes:
+    return call(0, '{"a":') + in_pieces(text, lambda piece: call(0, piece, "", ""))
+
+
+#: Who goes on, what the cloud had said of a hard text, and what the client asked for.
+HALVES: dict[str, tuple[Callable[..., Awaitable[Exchange]], Callable[[str], bytes], dict[str, Any]]] = {
+    "an answer": (second, words, {}),
+    "what looks like a document": (second, lambda text: words('{"a":' + text), {}),
+    "a document": (second, lambda text: words('{"a":' + text), {"response_format": {"type": "json_object"}}),
+    "a call": (second, arguments, {"tools": TOOLS}),
+    "a call of a text": (llama, lambda text: arguments('"' + text), {"tools": TOOLS}),
+}
+
+
+@pytest.mark.parametrize("name", HARD_TEXTS)
+@pytest.mark.parametrize("half", HALVES)
+async def test_half_an_answer_holds_up_nobody(autojump_clock: object, half: str, name: str) -> None:
+    """Whether or not somebody can go on from it."""
+    goes_on, made, fields = HALVES[half]
+    with counted_steps() as steps:
+        exchange = await goes_on(HELLO + made(hard(name, 500_000)), **fields)
+    assert steps.most < MOST_CALLS
+    assert exchange.ended
 
 
 @pytest.mark.parametrize(("most", "has_net"), [(2, False), (3, True)])

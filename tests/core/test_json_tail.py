@@ -96,3 +96,11 @@ def test_before_the_first_character() -> None:
     assert Grammar(grammar).fits('{"a": 1}')
     assert not Grammar(grammar).fits("[1]")
     assert not Grammar(grammar).fits('{"a": 1} {}')
+
+
+def test_more_than_a_small_model_could_finish() -> None:
+    """Nor does it take seconds to say so; texts as long as one likes are no more work."""
+    assert tail_grammar('{"a": [' + "[" * 20_000) is None
+    assert tail_grammar('{"a": "' + "\\n" * 20_000) is None
+    assert tail_grammar('{"a": [' + "[" * 10_000) is not None
+    assert tail_grammar('{"a": "' + "x" * 1_000_000) is not None

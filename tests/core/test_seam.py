@@ -203,6 +203,13 @@ def test_a_stop_sequence_is_completed_across_the_join(
     assert join.finish() == ""
 
 
+def test_stop_sequences_are_looked_for_up_to_a_length_of_all() -> None:
+    """One of a megabyte, of which each beginning was compared, took for ever."""
+    assert new("a EN", "D.", stop=["a" * 1_000_000, "END"]) == ""
+    assert new("a" * 1_000_000, "ab", stop=["a" * 1_000_000 + "b"]) == "ab"
+    assert new("a EN", "D.", stop=["x" * 8] * 128 + ["END"]) == "D."
+
+
 @pytest.mark.parametrize(
     ("given_text", "said", "stop"),
     [

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pieces import cuts
 from trooper.core.structured import DocumentEnd, follows
 
 values = st.recursive(
@@ -31,6 +32,23 @@ def test_the_end_is_found_wherever_the_document_was_cut(document: Any, data: st.
     size = data.draw(st.integers(1, 7))
     kept = "".join(end.feed(said[i : i + size]) for i in range(0, len(said), size))
     assert (kept, end.closed) == (text[at:], True)
+
+
+@given(st.text(alphabet='"\\{}[]a, ', max_size=40), st.data())
+def test_however_it_comes_it_ends_in_one_place(text: str, data: st.DataObject) -> None:
+    whole = DocumentEnd("").feed(text)
+    ends, said = DocumentEnd(""), ""
+    for piece in data.draw(cuts(text)):
+        said += ends.feed(piece)
+    assert said == whole
+
+
+def test_what_is_too_much_to_look_through_is_taken_as_it_comes() -> None:
+    """Whether it is a document is checked when it is there."""
+    end = DocumentEnd("[" + "{}," * 60_000)
+    assert end.feed("{}] and more") == "{}] and more"
+    end = DocumentEnd("[" + "{}," * 20_000)
+    assert end.feed("{}] and more") == "{}]"
 
 
 def test_brackets_in_strings_close_nothing() -> None:

@@ -190,3 +190,8 @@ def test_every_tag_is_found() -> None:
     for tag in (*thinking._OPEN, *thinking._CLOSE):
         assert speaks_of_thinking([f"a {tag} b"])
         assert not speaks_of_thinking([f"a {tag[1:]} b"])
+
+
+def test_a_thought_that_is_longer_than_any_is_none() -> None:
+    assert thinking.ends_in_thought("<think>" + "a" * 999_990)
+    assert not thinking.ends_in_thought("<think>" + "a" * 1_000_000)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from joins import LONG
 from trooper.core.overlap import is_periodic
-from trooper.core.whole_text import says_it_all
+from trooper.core.whole_text import is_in_code, says_it_all
 
 
 @pytest.mark.parametrize(
@@ -100,3 +104,17 @@ def test_not_whole(text: str) -> None:
 def test_a_fence_counts_at_the_beginning_of_a_line_only() -> None:
     assert says_it_all("Write ``` to open a fence.")
     assert says_it_all("    ``` is code.")
+
+
+@given(st.text(alphabet="`~ \t\na"))
+def test_a_fence_begins_a_line(text: str) -> None:
+    assert is_in_code(text) is (len(re.findall(r"^[ \t]{0,3}(?:```|~~~)", text, re.MULTILINE)) % 2 == 1)
+
+
+def test_what_nobody_can_look_through_is_not_taken_for_whole() -> None:
+    """Nor does it take minutes: each quote was tried as the beginning of a string."""
+    assert not says_it_all('{"a":' + '\\"' * 60_000)
+    assert not says_it_all("[" + '"",' * 60_000 + '""]\n')
+    assert says_it_all("[" + '"",' * 20_000 + '""]\n')
+    assert not is_in_code("```\n" * 40_001)
+    assert is_in_code("```\n" * 20_001)

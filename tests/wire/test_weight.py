@@ -74,7 +74,9 @@ def test_what_is_light_and_what_is_dense() -> None:
         (b"{" * 17_000 + b'"' + b'\\"' * 600_000, True),
         (b'data: "\ndata: {"a": [' + b"{}," * 17_000 + b"{}]}\n\n", True),
         (b'data: "\\\r\ndata: {"a": [' + b"{}," * 17_000 + b"{}]}\r\n\r\n", True),
-        # Too many, or too long, to be told apart in a moment.
+        # Too many, or too long, to be told apart in a moment; also where JSON may be looked for in a text.
+        (b'{"a": "' + b'\\"' * 131_000 + b'"}', False),
+        (b'{"a": "' + b'\\"' * 132_000 + b'"}', True),
         (b"[" + b'"[{",' * 70_000 + b"0]", True),
         (b'{"a": "' + b"{[,]}" * 70_000 + b'"}', True),
         (b'{"a": "' + b"," * 2_500_000 + b'"}', True),
