@@ -130,7 +130,7 @@ def test_a_whole_answer_of_its_own_provider_is_no_stream() -> None:
     [
         ({"n": 3}, 3),
         ({"stop": ["n"]}, 1),
-        ({"body": b'{"model": "gpt-4o", "stream": true, "n": 3, "messages": 1}'}, 1),
+        ({"body": b'{"model": "gpt-4o", "stream": true, "n": 3, "messages": 1}'}, 3),
     ],
 )
 def test_how_many_answers_are_asked_for(fields: dict[str, Any], choices: int) -> None:

@@ -52,41 +52,43 @@ def roles(body: bytes) -> list[str]:
 
 
 class TestWhatARequestIsAskedWith:
-    def test_one_that_goes_on_from_nothing_stays_as_it_is(self) -> None:
+    async def test_one_that_goes_on_from_nothing_stays_as_it_is(self) -> None:
         body = asked()
         for services in (services_of(), keeping(provider_knows=False)):
-            native, written_out = past_answers.bodies(services, PAST, body, OWNER)
+            native, written_out = await past_answers.bodies(services, PAST, body, OWNER)
             assert native is written_out is body
 
-    def test_an_answer_that_its_provider_knows_is_written_out_for_the_others(self) -> None:
+    async def test_an_answer_that_its_provider_knows_is_written_out_for_the_others(self) -> None:
         body = asked(previous_response_id="resp_1")
-        native, written_out = past_answers.bodies(keeping(provider_knows=True), PAST, body, OWNER)
+        native, written_out = await past_answers.bodies(keeping(provider_knows=True), PAST, body, OWNER)
         assert native is body
         assert roles(written_out) == ["user", "assistant", "user"]
         assert "previous_response_id" not in json.loads(written_out)
 
-    def test_one_of_ours_is_written_out_for_everybody(self) -> None:
+    async def test_one_of_ours_is_written_out_for_everybody(self) -> None:
         body = asked(previous_response_id="resp_1")
-        native, written_out = past_answers.bodies(keeping(provider_knows=False), PAST, body, OWNER)
+        native, written_out = await past_answers.bodies(keeping(provider_knows=False), PAST, body, OWNER)
         assert native == written_out
         assert roles(native) == ["user", "assistant", "user"]
 
     @pytest.mark.parametrize(("answer_id", "owner"), [("resp_2", OWNER), ("resp_1", "2"), ("resp_1", "")])
-    def test_one_that_is_not_known_or_not_his_stays_a_name(self, answer_id: str, owner: str) -> None:
+    async def test_one_that_is_not_known_or_not_his_stays_a_name(self, answer_id: str, owner: str) -> None:
         body = asked(previous_response_id=answer_id)
         services = keeping(provider_knows=False)
-        assert past_answers.bodies(services, PAST, body, owner) == (body, body)
+        assert await past_answers.bodies(services, PAST, body, owner) == (body, body)
 
     @pytest.mark.parametrize("provider_knows", [True, False])
-    def test_a_part_that_is_only_named(self, provider_knows: bool) -> None:
+    async def test_a_part_that_is_only_named(self, provider_knows: bool) -> None:
         body = asked(input=[ASK, REFERENCE])
-        native, written_out = past_answers.bodies(keeping(provider_knows=provider_knows), PAST, body, OWNER)
+        native, written_out = await past_answers.bodies(
+            keeping(provider_knows=provider_knows), PAST, body, OWNER
+        )
         assert json.loads(written_out)["input"] == [ASK, ITEM]
         assert json.loads(native)["input"] == [ASK, REFERENCE if provider_knows else ITEM]
 
-    def test_a_part_of_somebody_elses_stays_a_name(self) -> None:
+    async def test_a_part_of_somebody_elses_stays_a_name(self) -> None:
         body = asked(input=[ASK, REFERENCE])
-        for found in past_answers.bodies(keeping(provider_knows=False), PAST, body, "2"):
+        for found in await past_answers.bodies(keeping(provider_knows=False), PAST, body, "2"):
             assert json.loads(found)["input"] == [ASK, REFERENCE]
 
 

@@ -18,6 +18,10 @@ from trooper.wire.routing import read_routing
         ({"model": "m"}, Routing("m", stream=False, include_usage=False)),
         ({"model": "m", "stream": True}, Routing("m", stream=True, include_usage=False)),
         ({"stream": None}, Routing("", stream=False, include_usage=False)),
+        ({"n": 3}, Routing("", stream=False, choices=3)),
+        ({"n": -1}, Routing("", stream=False)),
+        ({"n": None}, Routing("", stream=False)),
+        ({"n": "3"}, Routing("", stream=False)),
         (
             {"model": "m", "stream": True, "stream_options": {"include_usage": True, "x": 1}},
             Routing("m", stream=True, include_usage=True),
@@ -58,6 +62,8 @@ def test_a_request_that_only_its_provider_can_judge(body: bytes, reason: Unfit) 
         (b'{"stream": true, "model": "m\xff"}', Routing("m\ufffd", stream=True, include_usage=False)),
         (b'{"stream": true, "model": 7}', Routing("", stream=True, include_usage=False)),
         (b'{"stream": "yes"}', Routing("", stream=True, include_usage=False)),
+        (b'{"stream": true, "n": 2, "x": "\\ud83d"}', Routing("", stream=True, choices=2)),
+        (b'{"n": ' + b"9" * 100_000 + b"}", Routing("", stream=False)),
         (b'{"stream": true, "stream_options": []}', Routing("", stream=True, include_usage=False)),
         (
             b'{"stream": 1, "stream_options": {"include_usage": 1}}',

@@ -31,7 +31,6 @@ from trooper.targets.local import LocalLeg
 from trooper.targets.standby import Standby
 from trooper.targets.upstream import Call
 from trooper.wire.client_side import Unreadable
-from trooper.wire.decoding import field_of
 
 #: How a provider says that it did not write what it is said to have written.
 _REFUSALS: Final = (FailureKind.INVALID_REQUEST, FailureKind.NOT_FOUND)
@@ -159,7 +158,7 @@ class Asking:
             is_native=is_native,
             # What we say ourselves is always asked for as a stream: a stall is seen then.
             stream=self.incoming.routing.stream or not is_native,
-            choices=self._choices() if is_native else 1,
+            choices=self.incoming.routing.choices if is_native else 1,
             max_event_bytes=server.max_event_bytes,
             max_answer_bytes=server.max_answer_bytes,
             max_tool_calls=server.max_tool_calls,
@@ -167,16 +166,6 @@ class Asking:
             given=given,
             overlaps=overlaps,
         )
-
-    def _choices(self) -> int:
-        # Only a body that mentions it is worth reading for it.
-        if b'"n"' not in self.incoming.text:
-            return 1
-        if self.incoming.is_unread:
-            asked = field_of(self.incoming.text, "n")
-            return asked if isinstance(asked, int) and asked > 0 else 1
-        conversation = self.incoming.readable
-        return 1 if conversation is None else conversation.choices
 
     def _native_call(self, link: Link) -> Call:
         """The client's own request, as it came but for the model's name."""

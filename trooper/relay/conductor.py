@@ -161,6 +161,7 @@ class Conductor:
             if isinstance(outcome, Failed) and outcome.kind not in PASSING:
                 await self._read_aside(leg)
             step = self._next(leg, outcome)
+            await self.incoming.others_turn()
             match step:
                 case Restart() | Continue() | FinishCall():
                     leg = self._start(nursery, step)
@@ -180,9 +181,8 @@ class Conductor:
             await leg.closed.wait()
 
     async def _read_aside(self, leg: RunningLeg) -> None:
-        if self.incoming.is_unread:
-            read = partial(self.incoming.read_aside, self.services)
-            await self._response.meanwhile(self._delivery, leg, read)
+        read = partial(self.incoming.read_aside, self.services)
+        await (self._response.meanwhile(self._delivery, leg, read) if self.incoming.is_unread else read())
 
     async def refuse(self) -> None:
         """Nobody in the configuration takes requests of this wire with these credentials."""

@@ -13,13 +13,14 @@ from collections.abc import Mapping
 
 import msgspec
 
+from trooper.relay.turns import others_turn
 from trooper.services import Services
 from trooper.store import Kept
 from trooper.wire.client_side import PastAnswers, PastQuestion
 from trooper.wire.weight import is_light
 
 
-def bodies(services: Services, past: PastAnswers, body: bytes, owner: str) -> tuple[bytes, bytes]:
+async def bodies(services: Services, past: PastAnswers, body: bytes, owner: str) -> tuple[bytes, bytes]:
     """
     A request's body for the provider of its wire, and for everybody else.
 
@@ -34,7 +35,9 @@ def bodies(services: Services, past: PastAnswers, body: bytes, owner: str) -> tu
             # The provider's cache, and its reasoning, are better than our copy of them.
             native = body if kept.provider_knows else written_out
     if len(services.answers):
+        await others_turn(native)
         native = past.with_references(native, lambda i: _part(services, past, i, owner, ours=True))
+        await others_turn(written_out)
         written_out = past.with_references(written_out, lambda i: _part(services, past, i, owner, ours=False))
     return native, written_out
 

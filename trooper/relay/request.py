@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import trio
 from attrs import define, field, frozen
 
 from trooper.aside.work import Job
@@ -18,6 +17,7 @@ from trooper.core import headers as http
 from trooper.core.conversation import Conversation
 from trooper.core.unfit import Unfit
 from trooper.relay import past_answers
+from trooper.relay.turns import others_turn
 from trooper.services import Services
 from trooper.wire.client_side import ClientSide, Naming, Routing, Unreadable, Voice
 from trooper.wire.decoding import mended, said_well, strict_steps
@@ -26,8 +26,6 @@ from trooper.wire.weight import MOST_MENDED_BYTES, is_dense
 
 #: What all parts of the largest body may take, on a busy machine.
 _READ_S: Final = 10.0
-#: A step over less is too short to be noticed.
-_STEP_BYTES: Final = 1 << 20
 
 
 @frozen
@@ -128,8 +126,11 @@ class Incoming:
         self._conversation, self.is_unread = read, False
 
     async def read_aside(self, services: Services) -> None:
-        """Read a large conversation, where that was not done: not before somebody needs it."""
+        """Read the conversation, where that was not done: aside where it is large, not before somebody needs it."""
         if not self.is_unread:
+            if self._conversation is None:
+                self._know(self.client_side.read_conversation(self.written_out))
+                await self.others_turn()
             return
         reader = self.client_side.read_conversation
         more = (reader.__module__, reader.__name__)
@@ -143,6 +144,10 @@ class Incoming:
                 self._know(Unreadable(reason))
             case _:
                 self._know(Unreadable(Unfit.TOO_LARGE))
+
+    async def others_turn(self) -> None:
+        """Let others have their turn between two looks at all of the request, where these take a while."""
+        await others_turn(self.written_out)
 
     @property
     def readable(self) -> Conversation | None:
@@ -192,11 +197,11 @@ async def read(services: Services, request: ClientRequest) -> Incoming:
     # Of one that is dense even the fields are not found here: it passes as it came.
     if not is_dense(text) and not await _is_strict(text):
         text = await _said_well(services, request)
-    await _others_turn(text)
-    bodies = _bodies(services, request, text)
-    await _others_turn(text)
+    await others_turn(text)
+    bodies = await _bodies(services, request, text)
+    await others_turn(text)
     incoming = _incoming(services, request, text, *bodies)
-    await _others_turn(text)
+    await others_turn(text)
     return incoming
 
 
@@ -207,12 +212,13 @@ def _row(services: Services, request: ClientRequest) -> tuple[Wire, ClientSide]:
     return row.wire, row.client
 
 
-def _bodies(services: Services, request: ClientRequest, text: bytes) -> tuple[bytes, bytes]:
+async def _bodies(services: Services, request: ClientRequest, text: bytes) -> tuple[bytes, bytes]:
     """What the client's own provider gets, and what is read for everybody else."""
     _, client = _row(services, request)
     native = written_out = text
     if client.past is not None:
-        native, written_out = past_answers.bodies(services, client.past, text, request.owner)
+        native, written_out = await past_answers.bodies(services, client.past, text, request.owner)
+        await others_turn(native)
     return client.cleaned(native, services.unknown_ids), written_out
 
 
@@ -224,17 +230,12 @@ def _incoming(
 
 
 async def _is_strict(text: bytes) -> bool:
-    await _others_turn(text)
+    await others_turn(text)
     for is_so_far in strict_steps(text):
         if not is_so_far:
             return False
-        await _others_turn(text)
+        await others_turn(text)
     return True
-
-
-async def _others_turn(text: bytes) -> None:
-    if len(text) > _STEP_BYTES:
-        await trio.lowlevel.checkpoint()
 
 
 async def _said_well(services: Services, request: ClientRequest) -> bytes:

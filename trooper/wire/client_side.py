@@ -27,12 +27,13 @@ class Routing:
     """
     The fields of a request that route it.
 
-    `include_usage` is a wish that only clients of the chat wire can have.
+    `include_usage` and more `choices` than one are wishes that only clients of the chat wire can have.
     """
 
     model: str
     stream: bool
     include_usage: bool = False
+    choices: int = 1
 
 
 @frozen

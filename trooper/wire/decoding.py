@@ -19,6 +19,7 @@ from trooper.wire.weight import is_dense, is_light, is_long
 _check: Final = msgspec.json.Decoder(msgspec.Raw).decode
 #: Finds the fields of an object, and makes nothing of them: gigabytes a second.
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_SEARCHED_BYTES: Final = 4 << 20
 #: What is checked for its encoding at once; as text it may be four times as large.
 _SLICE_BYTES: Final = 1 << 20
 
@@ -84,6 +85,16 @@ def top_level(body: bytes) -> Mapping[str, msgspec.Raw]:
         return _fields(body)
     except NOT_JSON:
         return {}
+
+
+def may_have(body: bytes, name: bytes) -> bool:
+    """
+    Whether it is worth to look for a field of that name, somewhere in a body.
+
+    Of a long one it always is: to search it for the name, in a text of that name's
+    last letters, takes ten times as long as to find its fields.
+    """
+    return len(body) > _SEARCHED_BYTES or b'"%s"' % name in body
 
 
 def field_of(body: bytes, name: str) -> object:

@@ -22,6 +22,8 @@ from trooper.wire.weight import MOST_MENDED_BYTES, is_dense
 _GLANCE_BYTES: Final = 65_536
 #: A longer one names no model.
 _NAME_BYTES: Final = 4_096
+#: … nor does a number of more digits count anything.
+_COUNT_BYTES: Final = 16
 _MODEL: Final = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.){0,1024}")')
 _STREAMS: Final = re.compile(rb'"stream"\s*:\s*true')
 
@@ -33,6 +35,8 @@ class _StreamOptions(msgspec.Struct):
 class _Routing(msgspec.Struct):
     # As it stands there: to make a text of forty megabytes, and to look at it, takes as long as all others may wait.
     model: msgspec.Raw = msgspec.Raw(b'""')
+    # … and so does a number of that length.
+    n: msgspec.Raw = msgspec.Raw(b"1")
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
 
@@ -51,7 +55,13 @@ def read_routing(body: bytes) -> Routing | Unreadable:
     except NOT_JSON:
         return _glanced_at(body) if len(body) > MOST_MENDED_BYTES else _read_routing_leniently(body)
     options = routing.stream_options
-    return Routing(model, bool(routing.stream), bool(options and options.include_usage))
+    choices = decoded(routing.n) if len(routing.n) <= _COUNT_BYTES else 1
+    return Routing(model, bool(routing.stream), bool(options and options.include_usage), _choices_of(choices))
+
+
+def _choices_of(asked: object) -> int:
+    """How many answers are asked for; what is no number is for the provider to refuse."""
+    return asked if isinstance(asked, int) and asked > 0 else 1
 
 
 def _glanced_at(body: bytes) -> Routing:
@@ -77,4 +87,5 @@ def _read_routing_leniently(body: bytes) -> Routing | Unreadable:
         return Unreadable(Unfit.UNEXPECTED_SHAPE)
     model, options = value.get("model"), value.get("stream_options")
     usage = isinstance(options, dict) and bool(options.get("include_usage"))
-    return Routing(model if isinstance(model, str) else "", bool(value.get("stream")), usage)
+    choices = _choices_of(value.get("n"))
+    return Routing(model if isinstance(model, str) else "", bool(value.get("stream")), usage, choices)

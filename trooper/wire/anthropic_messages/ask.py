@@ -120,7 +120,7 @@ def _part(part: Part) -> dict[str, object] | None:
     match part:
         case TextPart(text):
             # The API refuses a block of blanks.
-            return {"type": "text", "text": text} if text.strip() else None
+            return {"type": "text", "text": text} if text and not text.isspace() else None
         case ImagePart(url=url) if url:
             return {"type": "image", "source": {"type": "url", "url": url}}
         case ImagePart(media_type=media_type, base64=data):

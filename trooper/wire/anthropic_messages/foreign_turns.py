@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from trooper.wire.decoding import field_of, top_level, with_field
+from trooper.wire.decoding import field_of, may_have, top_level, with_field
 
 #: Message text is the only sign there is; it may change, and then the 400 is the client's.
 _THINKING: Final = re.compile(rb"signature|thinking", re.IGNORECASE)
@@ -32,7 +32,7 @@ def cleaned(body: bytes, _unknown: Container[str]) -> bytes:
     API wants thinking there or none at all: then it is switched off for this
     request.
     """
-    if b'"thinking"' not in body and b'"fallback"' not in body:
+    if not (may_have(body, b"thinking") or may_have(body, b"fallback")):
         return body
     return _without(body, _is_ours)
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Container
 from typing import Final
 
-from trooper.wire.decoding import field_of, with_field
+from trooper.wire.decoding import field_of, may_have, with_field
 from trooper.wire.openai_responses.read_request import kind_of
 
 #: Every id that we make has it in it.
@@ -30,7 +30,7 @@ def cleaned(body: bytes, unknown: Container[str]) -> bytes:
     Args:
         unknown: ids of items that a provider began and somebody else finished.
     """
-    if b'"id"' not in body:
+    if not may_have(body, b"id"):
         return body
 
     def is_unknown(item_id: object) -> bool:

@@ -15,14 +15,14 @@ from typing import Final
 import msgspec
 
 from trooper.wire.client_side import PastAnswers, PastQuestion
-from trooper.wire.decoding import field_of, top_level, with_field
+from trooper.wire.decoding import field_of, may_have, top_level, with_field
 from trooper.wire.openai_responses.read_request import kind_of
 from trooper.wire.weight import is_dense, is_light
 
 
 def goes_on_from(body: bytes) -> str:
     """The id of the answer that a request goes on from; empty for most."""
-    if b'"previous_response_id"' not in body:
+    if not may_have(body, b"previous_response_id"):
         return ""
     answer_id = field_of(body, "previous_response_id")
     return answer_id if isinstance(answer_id, str) else ""
@@ -51,8 +51,6 @@ def with_references(body: bytes, item_of: Callable[[str], Mapping[str, object] |
     A client whose provider stores its answers sends `item_reference` in place
     of what it was given (Vercel's AI SDK does, call by call).
     """
-    if b'"input"' not in body:
-        return body
     given = input_items(body)
     if not any(isinstance(item, dict) and kind_of(item) == "item_reference" for item in given):
         return body
@@ -104,7 +102,7 @@ def is_to_be_kept(body: bytes) -> bool:
     """Whether a client may come back to the answer: `store` is true where nothing is said."""
     if is_dense(body):
         return False
-    return b'"store"' not in body or field_of(body, "store") is not False
+    return not may_have(body, b"store") or field_of(body, "store") is not False
 
 
 def listed_items(request: bytes) -> Mapping[str, object]:
