@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mirror import Block, Framing, Stream, play_all
 from mirror_streams import every_one_passes
 from scenes import WIRES
 
@@ -11,3 +12,16 @@ from scenes import WIRES
 @pytest.mark.parametrize("wire", WIRES)
 def test_a_healthy_stream_passes_untouched(wire: str) -> None:
     assert every_one_passes(wire, examples=30, ways=3) >= 700
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_an_empty_line_that_comes_too_late_is_the_one_that_was_said(line_end: bytes) -> None:
+    """The end was read in the line before it, and nobody waits for long."""
+    said = [
+        b'data: {"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}]}',
+        b"data: [DONE]",
+    ]
+    blocks = tuple(Block(line + line_end * 2, "quiet", is_end=line == said[-1]) for line in said)
+    stream = Stream("chat", blocks)
+    at = len(stream.raw) - len(line_end)
+    assert play_all(stream, [Framing(((0.0, stream.raw[:at]), (0.7, stream.raw[at:])))]) > 0

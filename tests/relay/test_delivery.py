@@ -248,7 +248,8 @@ def part(data: bytes) -> Received:
 
 
 @pytest.mark.parametrize(
-    ("piece", "missing"), [(b"data: x", b"\n\n"), (b"data: x\n", b"\n"), (b"data: x\r", b"\n\n")]
+    ("piece", "missing"),
+    [(b"data: x", b"\n\n"), (b"data: x\n", b"\n"), (b"data: x\r", b"\n\n"), (b"data: x\r\n", b"\r\n")],
 )
 def test_nothing_of_ours_stands_inside_an_event(piece: bytes, missing: bytes) -> None:
     made = delivery()

@@ -226,5 +226,11 @@ class Delivery:
 
 
 def _missing_end(raw: bytes) -> bytes:
-    """What ends the event that `raw` breaks off in. Behind a CR a lone LF would be the rest of a CRLF."""
+    """
+    What ends the event that `raw` breaks off in, as its provider would have said it.
+
+    Behind a CR a lone LF would be the rest of a CRLF.
+    """
+    if raw.endswith(b"\r\n"):
+        return b"\r\n"
     return b"\n" if raw.endswith(b"\n") else b"\n\n"
