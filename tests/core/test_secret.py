@@ -12,7 +12,15 @@ SECRET = (
     *("helicone-auth", "ocp-apim-subscription-key", "x-portkey-api-key", "x-portkey-virtual-key"),
     *("cf-aig-authorization", "cf-access-client-secret", "cf-access-jwt-assertion", "x-auth-token"),
     *("x-amz-security-token", "x-goog-iam-authorization-token", "x-ms-authorization-auxiliary"),
-    *("x-vault-token", "private-token", "x-access-token", "x-litellm-api-key", "x-session-id", "session_id"),
+    *(
+        "x-bf-vk",
+        "x-vault-token",
+        "private-token",
+        "x-access-token",
+        "x-litellm-api-key",
+        "x-session-id",
+        "session_id",
+    ),
     *(
         "x-password",
         "x-passwd",

@@ -264,6 +264,8 @@ def test_what_came_from_elsewhere_is_taken_out_once_it_was_refused() -> None:
         Failed(FailureKind.INVALID_REQUEST),
         Failed(FailureKind.INVALID_REQUEST, evolve(REFUSED, is_foreign=True)),
         Failed(FailureKind.INVALID_REQUEST, evolve(REFUSED, body=b'{"error": {"message": "max_tokens"}}')),
+        # A reason stands in front: to look for it in a megabyte would hold up others.
+        Failed(FailureKind.INVALID_REQUEST, evolve(REFUSED, body=b" " * 65_536 + REFUSED.body)),
     ],
 )
 def test_a_refusal_for_another_reason_stands(failed: Failed) -> None:

@@ -29,7 +29,7 @@ _PLACE: Final = re.compile(rb"(?:page|next|continuation)[-_.]?token")
 _PART: Final = re.compile(
     rb"key|token|secret|auth|credential|passw|passphrase|passcode|pwd|session|cookie|signature|jwt|bearer"
     rb"|assertion|csrf|xsrf|private|principal|licen[cs]e"
-    rb"|(?<![a-z])(?:pass|pw|sig|sas|sid|pin|pat|otp|dpop|hmac|cert|certificate|ticket|sso|saml|oidc)(?![a-z])"
+    rb"|(?<![a-z])(?:pass|pw|sig|sas|sid|pin|pat|otp|dpop|hmac|cert|certificate|ticket|sso|saml|oidc|vk|ak|sk)(?![a-z])"
 )
 #: Whose account it is that a key pays from; beside somebody else's key it is wrong.
 _ACCOUNTS: Final = frozenset({b"openai-organization", b"openai-project", b"chatgpt-account-id"})

@@ -32,6 +32,8 @@ from trooper.targets.standby import Standby
 from trooper.targets.upstream import Call
 from trooper.wire.client_side import Unreadable
 
+#: A reason stands at the beginning of a refusal, however long that is.
+_REFUSAL_BYTES: Final = 65_536
 #: How a provider says that it did not write what it is said to have written.
 _REFUSALS: Final = (FailureKind.INVALID_REQUEST, FailureKind.NOT_FOUND)
 
@@ -77,7 +79,7 @@ class Asking:
         if not self.route.is_native(link):
             return False
         self._healed = self.incoming.client_side.sanitised(
-            self.incoming.native, failed.answer.body, self._instruction
+            self.incoming.native, failed.answer.body[:_REFUSAL_BYTES], self._instruction
         )
         return self._healed is not None
 
