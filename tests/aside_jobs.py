@@ -6,6 +6,7 @@ import faulthandler
 import os
 import re
 import stat
+import time
 from pathlib import Path
 
 
@@ -17,6 +18,11 @@ def length(body: bytes, *more: object) -> int:
 def match_for_ever(body: bytes) -> bool:
     """What a pattern can do, under the interpreter's lock."""
     return re.match(r"^(a+)+$", bytes(body).decode()) is not None
+
+
+def wait_for_ever(body: bytes) -> None:
+    """What takes no time of a processor."""
+    time.sleep(3600)
 
 
 def take_all_memory(body: bytes) -> int:

@@ -173,6 +173,7 @@ async def main():
 """
 IDLE = "await trio.sleep_forever()"
 BUSY = "await a.ask(Job(aside_jobs.match_for_ever, b'a' * 40 + b'!', (), bool, 0.2), 'me')"
+WAITING = "await a.ask(Job(aside_jobs.wait_for_ever, b'', (), bool, 0.2), 'me')"
 NATIVE = "trio.run(main)"
 GUEST = """
 import asyncio
@@ -192,8 +193,8 @@ asyncio.run(host())
 
 @pytest.mark.parametrize(
     ("start", "then"),
-    [(NATIVE, IDLE), (GUEST, IDLE), (NATIVE, BUSY)],
-    ids=["on trio", "on asyncio", "in the middle of a job"],
+    [(NATIVE, IDLE), (GUEST, IDLE), (NATIVE, BUSY), (NATIVE, WAITING)],
+    ids=["on trio", "on asyncio", "in the middle of a job", "in the middle of one that waits"],
 )
 async def test_it_dies_with_its_parent_however_that_ends(start: str, then: str) -> None:
     code = PARENT.format(start=start, then=then)

@@ -79,13 +79,24 @@ def test_everybodys_words_go_out_and_stop_nobody(code: str) -> None:
 def test_a_child_of_a_fork_has_a_log_of_its_own() -> None:
     """Its parent's lines are not said twice, and a lock that its parent holds does not stop it."""
     code = """
-import os
+import os, signal, threading
+held, over = threading.Event(), threading.Event()
+
+def hold():
+    with sys.stderr.outlet._lock:
+        held.set()
+        over.wait()
+
 print("parent", file=sys.stderr)
-with sys.stderr.outlet._lock:
-    child = os.fork()
-    if child == 0:
-        print("child", file=sys.stderr)
-        sys.exit(0)
+threading.Thread(target=hold).start()
+held.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(30)
+    print("child", file=sys.stderr)
+    sys.stderr.outlet.finish(30)
+    os._exit(0)
+over.set()
 status = os.waitpid(child, 0)[1]
 print("ended with", status, file=sys.stderr)
 """

@@ -249,3 +249,13 @@ async def test_a_short_one_is_mended_at_once() -> None:
     services.aside = Aside(nobody)
     body = b'{"model": "m", "messages": [], "a": NaN}'
     assert (await read(services, request(body=body))).text == b'{"model":"m","messages":[],"a":null}'
+
+
+async def test_of_one_that_is_dense_nobody_looks_whether_it_is_json() -> None:
+    """Even that would hold up others: it passes as it came."""
+    services = services_of()
+    services.aside = Aside(at_once)
+    body = b'{"model": "m", "x": [' + b"0," * 2_000_001 + b"NaN]}"
+    found = await read(services, request(body=body))
+    assert found.native is found.text is body
+    assert found.routing.model == "m"
