@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 import trio
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
 from trooper.bench.cuts import ANSWER, Cell, Cut, Moments, Pool, Proxy, Spoiled
 from trooper.bench.other import Place
@@ -136,8 +136,9 @@ class Stage:
     places: Mapping[Proxy, Place]
     pace: Pace
     knows_answer: bool = True
-    #: Whose connections to the local model were closed under them.
-    _cold: set[Proxy] = field(factory=set, init=False)
+    #: Who has no connection to the local model that this client's request may take: there was none yet, or
+    #: it was closed under them.
+    _cold: set[Proxy] = field(default=Factory(lambda self: set(self.places), takes_self=True), init=False)
 
     async def cut(self, cell: Cell) -> Cut:
         """
