@@ -207,14 +207,14 @@ async def test_a_large_one_is_unread_until_somebody_reads_it_aside(wire: str) ->
     found = await read(services, large(wire, 40_000))
     unread = (found.is_unread, found.readable, found.conversation)
     assert unread == (True, None, Unreadable(Unfit.TOO_LARGE))
-    await found.read_aside(services)
+    await found.read_conversation(services)
     conversation = found.readable
     assert conversation is not None
     assert not found.is_unread
     assert conversation.left_out > 0
     assert conversation.messages[-1].text == "Turn 39999."
     # Once.
-    await found.read_aside(services)
+    await found.read_conversation(services)
     assert found.conversation is conversation
 
 
@@ -222,7 +222,7 @@ async def test_one_that_cannot_be_read_aside_has_no_net() -> None:
     services = services_of()
     services.aside = Aside(nobody)
     found = await read(services, large("chat", 40_000))
-    await found.read_aside(services)
+    await found.read_conversation(services)
     assert (found.is_unread, found.conversation) == (False, Unreadable(Unfit.TOO_LARGE))
 
 
@@ -230,7 +230,7 @@ async def test_why_it_cannot_be_read_is_known_then() -> None:
     services = services_of()
     services.aside = Aside(at_once)
     found = await read(services, request(messages=1, metadata={"a": "," * 30_000}))
-    await found.read_aside(services)
+    await found.read_conversation(services)
     assert found.conversation == Unreadable(Unfit.UNEXPECTED_SHAPE)
 
 

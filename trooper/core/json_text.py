@@ -1,5 +1,6 @@
 """
-What decoding text that is no JSON raises. It is data from outside: never a bug.
+JSON as a text from outside: what decoding raises where it is none, which is never
+a bug, and what can be known of it without decoding.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import sys
 from typing import Final
 
 import msgspec
+from attrs import define
 
 #: A number of more digits is read as one that is not exact.
 MOST_DIGITS: Final = 640
@@ -21,8 +23,7 @@ sys.set_int_max_str_digits(MOST_DIGITS)
 NOT_JSON: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
-#: The end of a string that was open.
-STRING_END: Final = re.compile(r'(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_STRING_END: Final = re.compile(r'(?:[^"\\]++|\\.)*+"', re.DOTALL)
 #: Of so many signs each can be looked at, one after the other, while others wait. An answer of 400 kB has fewer.
 _MOST_SIGNS: Final = 131_072
 
@@ -32,7 +33,32 @@ def is_intricate(text: str, most_signs: int = _MOST_SIGNS) -> bool:
     return len(text) > most_signs and sum(map(text.count, '"\\{}[],')) > most_signs
 
 
-def ends_escaping(text: str) -> bool:
+@define
+class OpenString:
+    """A string in JSON that comes in pieces: whether one is open where the last piece ended."""
+
+    is_open: bool = False
+    _escapes: bool = False
+
+    def begins(self, text: str) -> None:
+        """One has begun, and goes on to the end of `text`."""
+        self.is_open, self._escapes = True, _ends_escaping(text)
+
+    def end_in(self, text: str) -> int:
+        """Where in `text` it ends: behind all of it, where it goes on; 0 where none is open."""
+        if not self.is_open:
+            return 0
+        # What was escaped is one more character, whatever it is.
+        escape = "\\" if self._escapes else ""
+        end = _STRING_END.match(escape + text)
+        if end is None:
+            self.begins(escape + text)
+            return len(text)
+        self.is_open = self._escapes = False
+        return end.end() - len(escape)
+
+
+def _ends_escaping(text: str) -> bool:
     """Whether the last character is a backslash that escapes what follows."""
     return (len(text) - len(text.rstrip("\\"))) % 2 == 1
 

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 from attrs import define, field, frozen
 
-from trooper.core.json_text import NOT_JSON, STRING_END, ends_escaping, is_intricate
+from trooper.core.json_text import NOT_JSON, OpenString, is_intricate
 
 #: What lies between signs; a string, with its end or without; a bracket.
 _STEP: Final = re.compile(r'[^"{}\[\]]+|"(?:[^"\\]++|\\.)*+("?)|[{}\[\]]', re.DOTALL)
@@ -33,8 +33,7 @@ class DocumentEnd:
 
     given: str
     _depth: int = field(default=0, init=False)
-    _in_string: bool = field(default=False, init=False)
-    _escaped: bool = field(default=False, init=False)
+    _string: OpenString = field(factory=OpenString, init=False)
     _opened: bool = field(default=False, init=False)
     closed: bool = field(default=False, init=False)
     _is_intricate: bool = field(default=False, init=False)
@@ -49,10 +48,10 @@ class DocumentEnd:
         self._is_intricate = self._is_intricate or is_intricate(text)
         if self._is_intricate:
             return text
-        for step in _STEP.finditer(text, self._behind_string(text)):
+        for step in _STEP.finditer(text, self._string.end_in(text)):
             match step[0][0]:
                 case '"' if not step[1]:
-                    self._in_string, self._escaped = True, ends_escaping(text)
+                    self._string.begins(text)
                     break
                 case "{" | "[":
                     self._depth += 1
@@ -63,19 +62,6 @@ class DocumentEnd:
                 self.closed = True
                 return text[: step.end()]
         return text
-
-    def _behind_string(self, text: str) -> int:
-        """Where the string ends that is open."""
-        if not self._in_string:
-            return 0
-        # What was escaped is one more character, whatever it is.
-        escape = "\\" if self._escaped else ""
-        end = STRING_END.match(escape + text)
-        if end is None:
-            self._escaped = ends_escaping(escape + text)
-            return len(text)
-        self._in_string = self._escaped = False
-        return end.end() - len(escape)
 
 
 @frozen

@@ -24,7 +24,7 @@ from attrs import define, field
 
 from trooper.core.conversation import ToolCall
 from trooper.core.events import ToolCallDelta
-from trooper.core.json_text import NOT_JSON, STRING_END, ends_escaping
+from trooper.core.json_text import NOT_JSON, OpenString
 
 _BLANKS: Final = " \t\r\n"
 #: All up to a string that is not closed, and a string that is.
@@ -49,8 +49,7 @@ class _Call:
     chars: int = 0
     is_blank: bool = True
     depth: int = 0
-    in_string: bool = False
-    escaped: bool = False
+    string: OpenString = field(factory=OpenString)
     closed: bool = False
     whole: bool = False
 
@@ -68,7 +67,8 @@ class _Call:
     def say_anew(self) -> None:
         self.pieces.clear()
         self.chars, self.depth, self.is_blank = 0, 0, True
-        self.in_string = self.escaped = self.closed = self.whole = False
+        self.string = OpenString()
+        self.closed = self.whole = False
 
     def add(self, piece: str) -> None:
         self.pieces.append(piece)
@@ -85,20 +85,12 @@ class _Call:
 
     def _outside_strings(self, piece: str) -> str:
         """What of `piece` stands in no string; strings are skipped, each in one step."""
-        if self.in_string:
-            # What was escaped is one more character, whatever it is.
-            text = "\\" + piece if self.escaped else piece
-            end = STRING_END.match(text)
-            if end is None:
-                self.escaped = ends_escaping(text)
-                return ""
-            self.in_string = self.escaped = False
-            piece = text[end.end() :]
+        piece = piece[self.string.end_in(piece) :]
         if '"' not in piece:
             return piece
         open_at = _BEFORE_OPEN_STRING.match(piece).end()  # type: ignore[union-attr]
         if open_at < len(piece):
-            self.in_string, self.escaped = True, ends_escaping(piece)
+            self.string.begins(piece)
         return _STRING.sub("", piece[:open_at])
 
     def _count(self, outside: str) -> None:

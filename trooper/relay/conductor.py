@@ -149,17 +149,17 @@ class Conductor:
     async def run(self, nursery: trio.Nursery) -> None:
         """Obey the plan until the answer is whole or nobody is left."""
         if not self.route.begins_at_once(trio.current_time()):
-            await self.incoming.read_aside(self.services)
+            await self.incoming.read_conversation(self.services)
         first = self.route.first(trio.current_time())
         self._response.is_stand_in = self.route.is_stand_in
         leg = self._start(nursery, first)
         if self.services.config.server.structured == "hold":
             # Whether the answer is a document the request says; its provider is at work meanwhile.
-            await self._read_aside(leg)
+            await self._read_conversation(leg)
         while True:
             outcome = await self._hear_out(leg)
             if isinstance(outcome, Failed) and outcome.kind not in PASSING:
-                await self._read_aside(leg)
+                await self._read_conversation(leg)
             step = self._next(leg, outcome)
             await self.incoming.others_turn()
             match step:
@@ -180,8 +180,8 @@ class Conductor:
         with trio.move_on_after(_GOODBYE_S):
             await leg.closed.wait()
 
-    async def _read_aside(self, leg: RunningLeg) -> None:
-        read = partial(self.incoming.read_aside, self.services)
+    async def _read_conversation(self, leg: RunningLeg) -> None:
+        read = partial(self.incoming.read_conversation, self.services)
         await (self._response.meanwhile(self._delivery, leg, read) if self.incoming.is_unread else read())
 
     async def refuse(self) -> None:

@@ -125,7 +125,7 @@ class Incoming:
             read = read.without_foreign_tools()
         self._conversation, self.is_unread = read, False
 
-    async def read_aside(self, services: Services) -> None:
+    async def read_conversation(self, services: Services) -> None:
         """Read the conversation, where that was not done: aside where it is large, not before somebody needs it."""
         if not self.is_unread:
             if self._conversation is None:

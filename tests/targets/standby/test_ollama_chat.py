@@ -11,7 +11,7 @@ import pytest
 import trio
 from attrs import evolve
 
-from legs import opened
+from legs import Serve, opened
 from scenes import configured, dies, stage, with_target
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Failed, FailureKind
@@ -53,19 +53,20 @@ async def test_a_list_that_is_too_much_to_be_read_is_none(autojump_clock: Any) -
             while await stream.receive_some():
                 await stream.send_all(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(models) + models)
 
-    target = configured().target("ollama")
-    async with opened(target, serve) as (upstream, network):
-        standby = OllamaStandby(target, upstream)
-        network.nursery.start_soon(standby.run)
-        found = await standby.ready(None)
+    found, _ = await looked_at(serve)
     assert isinstance(found, Failed)
     assert found.kind is FailureKind.BAD_FRAME
 
 
 async def looked(ollama: FakeOllama, **changes: Any) -> tuple[LocalModel | Failed, OllamaStandby]:
     """What the chosen model is found to be, and its standby."""
+    return await looked_at(ollama.serve, **changes)
+
+
+async def looked_at(serve: Serve | None, **changes: Any) -> tuple[LocalModel | Failed, OllamaStandby]:
+    """The same, whoever is there."""
     target = evolve(configured().target("ollama"), **changes)
-    async with opened(target, ollama.serve) as (upstream, network):
+    async with opened(target, serve) as (upstream, network):
         standby = OllamaStandby(target, upstream)
         network.nursery.start_soon(standby.run)
         return await standby.ready(None), standby
@@ -172,18 +173,14 @@ async def test_a_configured_model_that_runs_elsewhere(
 
 async def test_a_server_that_is_not_there(autojump_clock: Any) -> None:
     """It is absent, and no model of it is known; how to mend that is said."""
-    target = configured().target("ollama")
-    async with opened(target, None) as (upstream, network):
-        standby = OllamaStandby(target, upstream)
-        network.nursery.start_soon(standby.run)
-        found = await standby.ready(None)
-        assert isinstance(found, Failed)
-        assert found.kind is FailureKind.CONNECT
-        assert (standby.state, standby.models) == (State.ABSENT, ())
-        assert (standby.to_get("small:1b"), "OLLAMA_HOST" in standby.to_start) == (
-            "Run: ollama pull small:1b",
-            True,
-        )
+    found, standby = await looked_at(None)
+    assert isinstance(found, Failed)
+    assert found.kind is FailureKind.CONNECT
+    assert (standby.state, standby.models) == (State.ABSENT, ())
+    assert (standby.to_get("small:1b"), "OLLAMA_HOST" in standby.to_start) == (
+        "Run: ollama pull small:1b",
+        True,
+    )
 
 
 async def test_who_asks_loads_nothing_anew(autojump_clock: Any) -> None:
