@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import trio.testing
 from attrs import evolve
 
 from at_once import at_once
@@ -259,3 +260,12 @@ async def test_of_one_that_is_dense_nobody_looks_whether_it_is_json() -> None:
     found = await read(services, request(body=body))
     assert found.native is found.text is body
     assert found.routing.model == "m"
+
+
+@pytest.mark.parametrize(("size", "has_turn"), [(1_000, False), (1_100_000, True)])
+async def test_others_have_their_turn_behind_the_reading_of_a_long_one(size: int, *, has_turn: bool) -> None:
+    services = services_of()
+    found = await read(services, request(messages=[{"role": "user", "content": "x" * size}]))
+    with trio.testing.assert_checkpoints() if has_turn else trio.testing.assert_no_checkpoints():
+        await found.read_conversation(services)
+    assert found.readable is not None
