@@ -184,9 +184,33 @@ class TestOrigin:
 
     @pytest.mark.parametrize("site", [b"cross-site", b"same-site", b"Cross-Site", b"", b"none, cross-site"])
     def test_a_browser_says_whose_page_it_is(self, site: bytes) -> None:
-        """Behind `Origin`, which comes with all of these as well."""
-        assert refusal(head((b"sec-fetch-site", site))) == (403, "origin_not_allowed")
-        let_in(head((b"sec-fetch-site", site), method="GET", path="/v1/models"))
+        """Behind `Origin`, which does not come with an image's address."""
+        for method, path in (("POST", CHAT), ("GET", "/v1/models"), ("HEAD", "/v1/files"), ("GET", "/healthz")):
+            asked = head((b"sec-fetch-site", site), (b"sec-fetch-dest", b"image"), method=method, path=path)
+            assert refusal(asked) == (403, "origin_not_allowed")
+
+    @pytest.mark.parametrize(
+        ("method", "path", "mode", "dest", "is_let_in"),
+        [
+            ("GET", "/healthz", b"navigate", b"document", True),
+            ("HEAD", "/readyz", b"Navigate", b"document", True),
+            ("GET", "/", b"navigate", b"document", True),
+            ("POST", "/", b"navigate", b"document", False),
+            ("GET", "/v1/models", b"navigate", b"document", False),
+            ("GET", "/healthz", b"navigate", b"iframe", False),
+            ("GET", "/healthz", b"no-cors", b"image", False),
+            ("GET", "/healthz", b"no-cors", b"document", False),
+        ],
+    )
+    def test_a_link_leads_to_a_page_of_ours(
+        self, method: str, path: str, mode: bytes, dest: bytes, is_let_in: bool
+    ) -> None:
+        said = ((b"sec-fetch-site", b"cross-site"), (b"sec-fetch-mode", mode), (b"sec-fetch-dest", dest))
+        asked = head(*said, method=method, path=path)
+        if is_let_in:
+            let_in(asked)
+        else:
+            assert refusal(asked) == (403, "origin_not_allowed")
 
     @pytest.mark.parametrize("site", [b"none", b"same-origin"])
     def test_the_user_and_our_own_pages(self, site: bytes) -> None:

@@ -112,8 +112,8 @@ class TestNothing:
             assert (await e.ask("POST", CANCEL, (SITE, b"none"))).status == 200
             # Node's own `fetch` says how, and never from where.
             assert (await e.ask("POST", CANCEL, (b"sec-fetch-mode", b"cors"))).status == 200
-            # Reading changes nothing, and no page can read the answer.
-            assert (await e.ask("GET", "/v1/files", (SITE, b"cross-site"))).status == 200
+            # No page can read the answer; its provider would be asked all the same.
+            assert (await e.ask("GET", "/v1/files", (SITE, b"cross-site"))).status == 403
 
     @pytest.mark.parametrize("body", [b"", b'{"a": 1}'])
     async def test_a_delete_has_a_body_or_none(self, body: bytes) -> None:

@@ -42,8 +42,8 @@ _ONCE = (
 #: no body at all. A page has to ask before it may.
 _UNTYPED = (None, b"application/octet-stream")
 
-#: What changes nothing: a page may ask for it, as for any image, and read none of it.
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+#: What a person may be led to by a link: what is answered here, and tells of nobody.
+_OWN_PAGES = frozenset({"/", "/healthz", "/readyz"})
 #: `none` is the user's own doing.
 _OWN_SITES = frozenset({b"same-origin", b"none"})
 
@@ -148,13 +148,18 @@ def allowed_origin(config: Config, head: RequestHead) -> bytes | None:
 
 def _is_a_pages(head: RequestHead) -> bool:
     """
-    Whether a browser says that a page of somebody else's changes something here.
+    Whether a browser says that a page of somebody else's asks for something here.
 
-    Browsers send `Origin` with all of these; this stands behind it, for requests
-    that need neither a body nor permission. A page cannot write the header.
+    With what a page needs no permission for, an image's or a script's address, browsers
+    send no `Origin`; the page could not read the answer, and a provider would be asked for
+    it all the same. A page cannot write these headers (Fetch Metadata Request Headers).
     """
+    told = {name: value.strip().lower() for name, value in head.headers if name.startswith(b"sec-fetch-")}
     sites = {value.strip().lower() for name, value in head.headers if name == b"sec-fetch-site"}
-    return head.method not in _READING and not sites <= _OWN_SITES
+    if sites <= _OWN_SITES:
+        return False
+    is_led_here = (told.get(b"sec-fetch-mode"), told.get(b"sec-fetch-dest")) == (b"navigate", b"document")
+    return not (is_led_here and head.method in ("GET", "HEAD") and head.path in _OWN_PAGES)
 
 
 def admit(config: Config, machine: str, head: RequestHead) -> Admitted:
