@@ -140,6 +140,18 @@ NOISE: Final = {
     "a long length": request(b"POST / HTTP/1.1", b"Content-Length: " + b"9" * 5000),
     "two lengths": request(b"POST / HTTP/1.1", b"Content-Length: 1", b"Content-Length: 2", body=b"x"),
     "an odd length": request(b"POST / HTTP/1.1", b"Content-Length: 1_0", body=b"x" * 10),
+    "a length beside chunks": request(
+        b"POST / HTTP/1.1", b"Content-Length: 5", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n"
+    ),
+    "chunks beside a length": request(
+        b"POST / HTTP/1.1", b"transfer-encoding: Chunked", b"content-length: 0", body=b"0\r\n\r\n"
+    ),
+    "bare line feeds": b"GET / HTTP/1.1\nHost: 127.0.0.1\nConnection: close\n\n",
+    "one bare line feed": b"GET / HTTP/1.1\r\nHost: 127.0.0.1\nConnection: close\r\n\r\n",
+    "a bare one at the end": b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\n",
+    "a folded header": request(b"GET / HTTP/1.1", b"A: b", b" c"),
+    "a folded header of a tab": request(b"GET / HTTP/1.1", b"A: b", b"\tc: d"),
+    "a folded first header": b"GET / HTTP/1.1\r\n Host: 127.0.0.1\r\nConnection: close\r\n\r\n",
     "an odd coding": request(b"POST / HTTP/1.1", b"Transfer-Encoding: gzip"),
     "two codings": request(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked"),
     "many headers": request(b"GET / HTTP/1.1", *(b"A%d: b" % at for at in range(20_000))),
@@ -161,6 +173,8 @@ BODIES: Final = {
     "a chunk size without an end": request(_CHAT, *_CHUNKED, body=b"1" * 200_000),
     "a chunk extension without an end": request(_CHAT, *_CHUNKED, body=b"1;" + b"a" * 200_000),
     "a trailer that is none": request(_CHAT, *_CHUNKED, body=b"0\r\n\0\r\n\r\n"),
+    "a bare line feed behind the chunks": request(_CHAT, *_CHUNKED, body=b"0\r\n\n"),
+    "a folded trailer": request(_CHAT, *_CHUNKED, body=b"0\r\na: b\r\n c\r\n\r\n"),
     "many short trailers": request(_CHAT, *_CHUNKED, body=b"0\r\n" + b"a:\r\n" * 3000 + b"\r\n"),
     "trailers without an end": request(_CHAT, *_CHUNKED, body=b"0\r\n" + b"a: b\r\n" * 50_000),
 }

@@ -15,6 +15,7 @@ process. Here the other parsers are never made:
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from functools import partial
 from typing import Any, Final
@@ -33,6 +34,13 @@ from trooper.wires import WIRES
 #: Of a head, and of trailers. Each line costs some 10 µs to be read, and nobody has his turn in between:
 #: 120 kB of short ones held the loop for 0.3 s.
 MAX_LINES: Final = 512
+
+#: As h11 looks for it.
+_END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
+#: A header's line that begins with them is the rest of the one before (RFC 9112, 5.2).
+_FOLDS: Final = (b" ", b"\t")
+#: Where both are there, one reader counts bytes and another one chunks (RFC 9112, 6.3).
+_LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 _NOT_SUPPORTED: Final = 505
 #: What is said of a request that cannot be read, by its status.
@@ -59,9 +67,15 @@ class _Lines(ReceiveBuffer):
     max_bytes = 0
 
     def maybe_extract_lines(self) -> list[bytearray] | None:
+        end = _END_OF_HEAD.search(self._data, self._multiple_lines_search)
+        head = bytes(self._data[: 2 if end is None else end.end()])
         lines = super().maybe_extract_lines()
-        if lines and (len(lines) > MAX_LINES or sum(map(len, lines)) > self.max_bytes):
+        if lines is None:
+            return None
+        if len(lines) > MAX_LINES or sum(map(len, lines)) > self.max_bytes:
             raise h11.LocalProtocolError("too large", error_status_hint=431)
+        if head.count(b"\n") != head.count(b"\r\n") or any(line.startswith(_FOLDS) for line in lines):
+            raise h11.LocalProtocolError("lines that two readers divide in two ways", error_status_hint=400)
         return lines
 
 
@@ -95,6 +109,8 @@ class _Reader(h11.Connection):
             return h11.NEED_DATA
         event = super().next_event()
         if isinstance(event, h11.Request):
+            if {name for name, _ in event.headers} >= _LENGTHS:
+                raise h11.RemoteProtocolError("two lengths")
             # Hear no offer: nothing more would be read before it is answered, the client's leaving included.
             self._cstate.pending_switch_proposals.clear()
         return event
