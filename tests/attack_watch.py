@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 
@@ -26,7 +27,7 @@ class Numbers:
     """The numbers of the watch; see `attack/watch/sitecustomize.py`."""
 
     file: Path
-    _shared: memoryview
+    _shared: Any
 
     @property
     def environment(self) -> dict[str, str]:

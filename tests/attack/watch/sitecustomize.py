@@ -33,7 +33,7 @@ HELD_S = 0.03
 class Watch:
     """The turns of one loop."""
 
-    def __init__(self, numbers: memoryview) -> None:
+    def __init__(self, numbers: Any) -> None:
         self._numbers = numbers
         self._thread = self._process = self._wall = 0.0
         #: Where a turn is under way: which thread's, and since when.
@@ -80,7 +80,7 @@ def _watch_asyncio(watch: Watch) -> None:
         finally:
             watch.returned()
 
-    selectors.EpollSelector.select = select  # type: ignore[method-assign]
+    selectors.EpollSelector.select = select  # type: ignore[method-assign, assignment]
 
 
 def _watch_trio(watch: Watch) -> None:
@@ -92,7 +92,7 @@ def _watch_trio(watch: Watch) -> None:
     def run(*args: Any, instruments: Any = (), **options: Any) -> Any:
         return own(*args, instruments=[*instruments, watch], **options)
 
-    trio.run = run
+    trio.run = run  # type: ignore[assignment]
 
 
 def _write_stacks(watch: Watch, file: Path) -> None:
