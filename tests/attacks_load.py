@@ -12,8 +12,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Final
 
 from attack_place import MIB, Place
-from attack_provider import response, saying
+from attack_provider import Asked, Says, response, saying
 from attacks import PATHS, asks, attack, is_whole, posted
+from attacks_provider import STREAM
 from beside import STREAMS
 from deployed import LONG_S
 from hostile_clients import CHAT_HEAD, HEALTHY, KEPT, connected, said, status_of, until_held
@@ -130,20 +131,31 @@ def heads_and_bodies_that_drip(place: Place) -> str:
     return f"40 clients, {took_s:.0f} s at most"
 
 
-_LONG: Final = ChatAnswer(tuple(tokens("The keeper lights the lamp every evening. " * 40, 6)))
+_LONG: Final = ChatAnswer(tuple(tokens("The keeper lights the lamp every evening. " * 20, 4)))
+
+
+def _paced(body: bytes, pieces: int = 20) -> Says:
+    """Says it in so many pieces, over two seconds, as a crowd of real answers would come."""
+    size = len(body) // pieces + 1
+
+    def says(stream: socket.socket, _: Asked) -> None:
+        stream.sendall(STREAM + b"content-length: %d\r\n\r\n" % len(body))
+        for at in range(0, len(body), size):
+            stream.sendall(body[at : at + size])
+            time.sleep(2 / pieces)
+
+    return says
 
 
 @attack("load", "every one of them is whole")
 def three_hundred_streams(place: Place) -> str:
     """Three hundred streams at once on three wires."""
     bodies = {wire: b"".join(SPOKEN[path].events(_LONG)) for wire, (path, _) in PATHS.items()}
-    place.team.says("alone-crowd", saying(response(bodies["chat"])))
-    place.hostile.says("alone-crowd-messages", saying(response(bodies["messages"])))
-    place.hostile.says("alone-crowd-responses", saying(response(bodies["responses"])))
-    models = {"chat": "alone-crowd", "messages": "alone-crowd-messages", "responses": "alone-crowd-responses"}
+    for wire, body in bodies.items():
+        (place.team if wire == "chat" else place.hostile).says(f"alone-{wire}", _paced(body))
     wires = list(PATHS) * 100
-    with ThreadPoolExecutor(100) as clients:
-        answers = list(clients.map(lambda wire: asks(place, wire, models[wire]), wires))
+    with ThreadPoolExecutor(len(wires)) as clients:
+        answers = list(clients.map(lambda wire: asks(place, wire, f"alone-{wire}"), wires))
     for wire, got in zip(wires, answers, strict=True):
         assert got.body == bodies[wire], (wire, got.status, got.body[-200:])
     return f"{len(wires)} streams, {sum(map(len, bodies.values())) * 100 / MIB:.0f} MiB"
@@ -153,7 +165,7 @@ def three_hundred_streams(place: Place) -> str:
 def slow_readers(place: Place) -> str:
     """Forty clients read four kilobytes at a time with pauses."""
     body = b"".join(
-        SPOKEN["/v1/messages"].events(ChatAnswer(tuple(tokens("The keeper lights the lamp. " * 400, 4))))
+        SPOKEN["/v1/messages"].events(ChatAnswer(tuple(tokens("The keeper lights the lamp. " * 60, 4))))
     )
     place.hostile.says("alone-slow", saying(response(body)))
     before, most = place.watched.memory_bytes, 0

@@ -8,6 +8,7 @@ import pytest
 from attack_place import SERVED, Place, attack_place
 from attack_results import Results
 from attack_table import ATTACKS
+from attack_warm_up import warm_up
 
 _RESULTS: pytest.StashKey[Results] = pytest.StashKey()
 
@@ -24,6 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """One Trooper of each way for all attacks; pytest goes through the ways one after the other."""
     with attack_place(request.param, tmp_path_factory.mktemp("cwd")) as place:
+        warm_up(place)
         yield place
 
 
