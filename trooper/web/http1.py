@@ -29,6 +29,7 @@ from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.typing import AppWrapper, WorkerContext
 
 from trooper.web.answers import ErrorShape, start_message
+from trooper.web.room import ROOM
 from trooper.wires import WIRES
 
 #: Of a head, and of trailers. Each line costs some 10 µs to be read, and nobody has his turn in between:
@@ -43,6 +44,8 @@ _FOLDS: Final = (b" ", b"\t")
 _LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 _NOT_SUPPORTED: Final = 505
+_FULL: Final = 503
+_IN_A_WHILE: Final = (b"retry-after", b"5")
 #: What is said of a request that cannot be read, by its status.
 _REFUSALS: Final = {
     400: ("malformed_request", "This is not a request of HTTP/1.1 as RFC 9112 has it."),
@@ -53,6 +56,10 @@ _REFUSALS: Final = {
     501: (
         "transfer_encoding_unsupported",
         "Trooper takes bodies of a known length, and those with Transfer-Encoding: chunked.",
+    ),
+    _FULL: (
+        "too_many_requests_at_once",
+        "Trooper has no room for one more request. Start it with a higher limit of open files (ulimit -n).",
     ),
     _NOT_SUPPORTED: (
         "http_version_not_supported",
@@ -192,8 +199,8 @@ class Http1(H11Protocol):
         """Choose no other."""
 
     async def _create_stream(self, request: h11.Request) -> None:
-        if not request.http_version.startswith(b"1."):
-            await self._refuse(_NOT_SUPPORTED, bodyless=request.method == b"HEAD")
+        if refused := _refusal_of(request):
+            await self._refuse(refused, bodyless=request.method == b"HEAD")
             await self.send(Closed())
             return
         told = Told(self.context, self.config.max_app_queue_size)
@@ -237,7 +244,8 @@ class Http1(H11Protocol):
         # Whose client it is nobody knows, where not even the path can be read.
         shape = ErrorShape(WIRES.asking_side("", ()))
         body = shape.body(status, code, message)
-        fields = [*shape.headers(), (b"x-should-retry", b"false"), (b"connection", b"close")]
+        whether = _IN_A_WHILE if status == _FULL else (b"x-should-retry", b"false")
+        fields = [*shape.headers(), whether, (b"connection", b"close")]
         events: list[Any] = [
             h11.Response(
                 status_code=status,
@@ -254,6 +262,14 @@ class Http1(H11Protocol):
 
     def _own_headers(self) -> list[tuple[bytes, bytes]]:
         return self.config.response_headers("h11")
+
+
+def _refusal_of(request: h11.Request) -> int | None:
+    """The status for a request that is not even shown to the application."""
+    if not request.http_version.startswith(b"1."):
+        return _NOT_SUPPORTED
+    # Who asks whether this process is alive needs no provider, and would have it started anew.
+    return _FULL if ROOM.is_full and request.target != b"/healthz" else None
 
 
 async def _to_nobody(_: object) -> None:
