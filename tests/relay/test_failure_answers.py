@@ -88,6 +88,30 @@ def test_the_wish_for_a_pause_is_handed_on() -> None:
     assert answer.headers == (JSON, (b"retry-after", b"7"))
 
 
+@pytest.mark.parametrize(
+    ("left_s", "told"),
+    [
+        *((0.0004, b"1"), (0.2, b"1"), (1.0, b"1"), (1.01, b"2"), (30.00000000000004, b"30"), (60.0, b"60")),
+        *((61.0, b"61"), (7200.0, b"7200"), (86_400.0, b"86400"), (1e300, b"86400")),
+    ],
+)
+def test_who_is_to_be_left_alone_is_told_of_with_the_time_that_is_left(left_s: float, told: bytes) -> None:
+    """Rounded up: who comes back a moment too early is refused again. SDKs wait for a minute at most."""
+    failed = Failed(FailureKind.RATE_LIMIT, retry_after_s=left_s, unfit_reason=Unfit.COOLING_DOWN)
+    answer = http_answer(failed, OURS, own=False)
+    wait = (b"retry-after", told)
+    futile = () if left_s <= 60 else ((b"x-should-retry", b"false"),)
+    assert (answer.status, answer.headers) == (429, (JSON, wait, *futile))
+    assert trouble(failed, "cloud", midway=False).message == (
+        f"cloud is not to be asked for another {told.decode()} s (cooling_down), and no other target could answer."
+    )
+
+
+def test_a_wait_that_a_provider_names_as_none_is_none() -> None:
+    answer = http_answer(Failed(FailureKind.RATE_LIMIT, retry_after_s=0), OURS, own=False)
+    assert answer.headers == (JSON, (b"retry-after", b"0"))
+
+
 def test_the_seam_in_enumerated_words() -> None:
     assert (
         seam_words("a", "b", FailureKind.STALL, Phase.TEXT)

@@ -279,7 +279,8 @@ class Server:
     memory: bool = field(
         default=True,
         metadata=documented(
-            "Whether a target that asked to be left alone is skipped for that long.",
-            "Asking again at once costs the client a round trip; `TROOPER_BREAKER=off` turns it off.",
+            "Whether a target that asked to be left alone is not asked for that long.",
+            "Who is asked all the same wears out its patience with all who share the key;"
+            " `TROOPER_BREAKER=off` turns it off.",
         ),
     )

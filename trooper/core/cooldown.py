@@ -6,6 +6,9 @@ target, model and credential: one model's limit, or one client's key, must not
 block another's (a made-up, account-wide pause took other clients from 4 s to
 64 s in the field). Without the header nothing is remembered.
 
+Until then it is not asked, whoever is left: who would ask all the same wears
+out the provider's patience with everybody who shares the key.
+
 Bounded: the oldest entry leaves when `max_entries` are reached.
 """
 
@@ -34,12 +37,16 @@ class Cooldowns:
             self._until.pop(next(iter(self._until)))
         self._until[key] = now + min(retry_after_s, MAX_COOLDOWN_S)
 
-    def is_cooling(self, key: tuple[str, str, str], now: float) -> bool:
-        """Whether `key` should be skipped now."""
+    def left_s(self, key: tuple[str, str, str], now: float) -> float:
+        """For how many seconds more `key` is not to be asked; 0 where it may be."""
         until = self._until.get(key)
         if until is None:
-            return False
+            return 0.0
         if until <= now:
             del self._until[key]
-            return False
-        return True
+            return 0.0
+        return until - now
+
+    def is_cooling(self, key: tuple[str, str, str], now: float) -> bool:
+        """Whether `key` is not to be asked now."""
+        return self.left_s(key, now) > 0
