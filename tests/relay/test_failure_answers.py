@@ -61,6 +61,17 @@ def test_without_a_type_it_is_bytes() -> None:
     assert (b"content-type", b"application/octet-stream") in answer.headers
 
 
+@pytest.mark.parametrize("byte", [*range(0x20), *range(0x7F, 256)])
+def test_a_type_that_is_more_than_printable_ascii_is_none(byte: int) -> None:
+    odd = b"text/plain" + bytes((byte,))
+    given = Answer(429, ((b"content-type", odd), (b"x-request-id", odd), (b"retry-after", odd)), b"?")
+    answer = http_answer(Failed(FailureKind.RATE_LIMIT, given), OURS, own=False)
+    assert answer.headers == (
+        (b"content-type", b"application/octet-stream"),
+        (b"x-content-type-options", b"nosniff"),
+    )
+
+
 def test_of_an_answer_in_another_wire_only_the_status_is_true() -> None:
     answer = http_answer(Failed(FailureKind.RATE_LIMIT, evolve(GIVEN, is_foreign=True)), OURS, own=True)
     assert (answer.status, answer.headers, answer.body) == (429, (JSON, (b"retry-after", b"7")), OURS)

@@ -37,6 +37,13 @@ def after(
     return route.after(outcome, has, now=now, **({"tried": route.links[0]} | told | more))
 
 
+def first_name(route: Route, now: float) -> str:
+    """Who is asked first."""
+    step = route.first(now)
+    assert isinstance(step, Restart)
+    return step.link.target.name
+
+
 def left_alone(seconds: float) -> Failed:
     return Failed(FailureKind.RATE_LIMIT, retry_after_s=seconds, unfit_reason=Unfit.COOLING_DOWN)
 
@@ -70,15 +77,15 @@ def test_a_cooling_first_target_is_passed_over() -> None:
     assert other.passed_by == {"openai": Unfit.COOLING_DOWN}
     assert other.first(130.1) == Restart(other.links[0])
     # Another key, another model: not their limit.
-    assert route_of(services, key=b"Bearer sk-other").first(101.0).link.target.name == "openai"
-    assert route_of(services, model="gpt-4o-mini").first(101.0).link.target.name == "openai"
+    assert first_name(route_of(services, key=b"Bearer sk-other"), 101.0) == "openai"
+    assert first_name(route_of(services, model="gpt-4o-mini"), 101.0) == "openai"
 
 
 def test_a_key_of_ours_is_one_credential_for_all_clients() -> None:
     services = services_of(configured({"TROOPER_OPENAI_API_KEY": "sk-ours"}))
     route = route_of(services)
     route.observe(route.links[0], LIMITED, now=0.0)
-    assert route_of(services, key=b"Bearer sk-other").first(1.0).link.target.name == "ollama"
+    assert first_name(route_of(services, key=b"Bearer sk-other"), 1.0) == "ollama"
 
 
 def test_only_a_rate_limit_makes_a_target_cool() -> None:

@@ -19,6 +19,7 @@ from trooper.telemetry.report import Ending
 from trooper.wire.client_side import Trouble
 
 K = FailureKind
+_TYPE: Final = b"content-type"
 
 #: SDKs wait as long as a `Retry-After` says up to this, and some seconds of their own where it says more.
 _SDKS_WAIT_S: Final = 60
@@ -99,10 +100,10 @@ def http_answer(failed: Failed, our_body: bytes, *, own: bool) -> Answer:
     if given is None or given.is_foreign or 300 <= given.status < 400 or (given.status < 300 and not own):
         headers: Headers = ((b"content-type", b"application/json"), *_retry_headers(failed))
         return Answer(_STATUS.get(_told_as(failed), 502), headers, our_body)
-    content_type = find(given.headers, b"content-type") or b"application/octet-stream"
+    kind_given = find(to_client(given.headers, more=(_TYPE,)), _TYPE)
     headers = (
         *to_client(given.headers),
-        (b"content-type", content_type),
+        (_TYPE, kind_given or b"application/octet-stream"),
         (b"x-content-type-options", b"nosniff"),
     )
     return Answer(given.status, headers, given.body)

@@ -138,8 +138,8 @@ class _ToClient:
     client: Client
 
     async def head(self, status: int, headers: Headers) -> Failed | None:
-        said = tuple((name, value) for name, value in headers if name in _SAID_HERE)
-        await self.client.start(status, (*said, *http.to_client(headers), (b"x-accel-buffering", b"no")))
+        said = http.to_client(headers, more=_SAID_HERE)
+        await self.client.start(status, (*said, (b"x-accel-buffering", b"no")))
         return None
 
     async def chunk(self, data: bytes) -> bool:
