@@ -34,8 +34,8 @@ class Server:
         default=(),
         validator=limits.host_names,
         metadata=documented(
-            "`Host` values to accept beside the loopback names.",
-            "A web page that rebinds its name to 127.0.0.1 sends its own `Host`.",
+            "`Host` values to accept beside the loopback names; beside a key of yours they need client keys.",
+            "A web page that rebinds its name to 127.0.0.1 sends its own `Host`; a server in front asks for others.",
         ),
     )
     allowed_origins: tuple[str, ...] = field(
