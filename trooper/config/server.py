@@ -34,8 +34,8 @@ class Server:
         default=(),
         validator=limits.host_names,
         metadata=documented(
-            "`Host` values to accept beside the loopback names.",
-            "A web page that rebinds its name to 127.0.0.1 sends its own `Host`.",
+            "`Host` values to accept beside the loopback names; beside a key of yours they need client keys.",
+            "A web page that rebinds its name to 127.0.0.1 sends its own `Host`; a server in front asks for others.",
         ),
     )
     allowed_origins: tuple[str, ...] = field(
@@ -279,7 +279,8 @@ class Server:
     memory: bool = field(
         default=True,
         metadata=documented(
-            "Whether a target that asked to be left alone is skipped for that long.",
-            "Asking again at once costs the client a round trip; `TROOPER_BREAKER=off` turns it off.",
+            "Whether a target that asked to be left alone is not asked for that long.",
+            "Who is asked all the same wears out its patience with all who share the key;"
+            " `TROOPER_BREAKER=off` turns it off.",
         ),
     )

@@ -3,7 +3,9 @@ Requests that ask for no answer we could continue: they go to the provider of
 their client's wire and come back as they are. No other target is asked.
 
 Embeddings, files, batches, old completions: a client that does more than chat
-keeps working. The provider's own status and body are the client's; where
+keeps working. Nobody else could answer, and their limits are not those of
+answers, so a rate limit is the client's business: it is passed on, and neither
+remembered nor looked for. The provider's own status and body are the client's; where
 there is none, the client gets an error of ours in its wire's shape, or what
 the wire can answer without it: how many tokens a conversation has.
 """
@@ -136,8 +138,8 @@ class _ToClient:
     client: Client
 
     async def head(self, status: int, headers: Headers) -> Failed | None:
-        said = tuple((name, value) for name, value in headers if name in _SAID_HERE)
-        await self.client.start(status, (*said, *http.to_client(headers), (b"x-accel-buffering", b"no")))
+        said = http.to_client(headers, more=_SAID_HERE)
+        await self.client.start(status, (*said, (b"x-accel-buffering", b"no")))
         return None
 
     async def chunk(self, data: bytes) -> bool:
