@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from asgi_server import CHAT
-from front_attacks import BODIES, H2, NOISE, UNHEARD, WEBSOCKETS
+from front_attacks import BODIES, H2, NOISE, TARGETS, UNHEARD, WEBSOCKETS, request
 from hypercorn_server import (
     Served,
     said_to,
@@ -196,7 +196,7 @@ async def test_a_connection_that_fails_ends_alone(served: Served) -> None:
 
 @pytest.mark.parametrize(
     ("attacks", "statuses"),
-    [(UNHEARD, {200}), (H2, {505}), (WEBSOCKETS, {426}), (NOISE, {400, 431, 501}), (BODIES, {400, 431})],
+    [(UNHEARD, {200}), (H2, {505}), (WEBSOCKETS, {426}), (NOISE, {400, 414, 431, 501}), (BODIES, {400, 431})],
     ids=["unheard", "h2", "websockets", "noise", "bodies"],
 )
 async def test_no_other_protocol_is_spoken(
@@ -207,6 +207,16 @@ async def test_no_other_protocol_is_spoken(
         heard = {name: await said_to(address, attack[:60_000]) for name, attack in attacks.items()}
 
     assert {int(answer.split()[1]) for answer in heard.values()} <= statuses
+
+
+async def test_a_target_of_two_meanings_or_too_long_a_one_is_refused(served: Served) -> None:
+    async with served(application()) as address:
+        heard = {
+            target: await said_to(address, request(b"GET %b HTTP/1.1" % target)[:60_000])
+            for target in TARGETS
+        }
+
+    assert {target: int(answer.split()[1]) for target, answer in heard.items()} == TARGETS
 
 
 async def test_a_refused_head_has_no_body(served: Served) -> None:
@@ -297,6 +307,31 @@ async def test_a_head_is_no_larger_than_was_configured(served: Served) -> None:
                 address, spoken("GET", "/healthz", b"", "Connection: close", "A: " + "b" * size)
             )
             assert answer.startswith(b"HTTP/1.1 %d " % status)
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+async def test_a_head_that_is_too_large_by_its_target_says_so(served: Served, pieces: int) -> None:
+    """Hypercorn's own bound is 16 KiB."""
+    one = b"GET /healthz?" + b"a" * 17_000 + b" HTTP/1.1\r\n"
+    rest = b"Host: 127.0.0.1\r\nConnection: close\r\n"
+    cases = [
+        (one + rest + b"\r\n", 414),
+        (one, 414),
+        (one[:16_500], 414),
+        (one.replace(b"aa", b"") + rest + b"\r\n", 200),
+        (
+            b"GET /healthz?" + b"a" * 9_000 + b" HTTP/1.1\r\n" + rest + b"A: " + b"b" * 9_000 + b"\r\n\r\n",
+            431,
+        ),
+        (b"GET /healthz?" + b"a" * 9_000 + b" HTTP/1.1\r\n" + rest + b"A: " + b"b" * 9_000, 431),
+        (b"POST / HTTP/1.1\r\n" + rest + b"Transfer-Encoding: chunked\r\n\r\n0\r\na: " + b"b" * 17_000, 431),
+    ]
+    async with served(application()) as address:
+        for payload, status in cases:
+            size = -(-len(payload) // pieces)
+            answer = await said_to(address, *(payload[at : at + size] for at in range(0, len(payload), size)))
+            assert answer.startswith(b"HTTP/1.1 %d " % status)
+            assert (b"url_too_long" in answer) == (status == 414)
 
 
 @pytest.mark.parametrize("reads", [True, False])
