@@ -105,6 +105,12 @@ async def test_an_id_keeps_what_is_encoded_in_it() -> None:
         "/v1/files/..%5C..%5Cadmin",
         "/v1/files/..;/admin",
         "/v1/files/..;a=b/admin",
+        "/v1/files/..%00/admin",
+        "/v1/files/..%2500",
+        "/v1/files/..%20/admin",
+        "/v1/files/..%3f",
+        "/v1/files/.%23a",
+        "/v1/files/%00",
         "http://127.0.0.1/v1/../admin",
     ],
 )

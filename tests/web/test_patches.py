@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from asgi_server import CHAT
-from front_attacks import BODIES, H2, NOISE, TARGETS, UNHEARD, WEBSOCKETS, request
+from front_attacks import BODIES, H2, NOISE, UNHEARD, WEBSOCKETS
 from hypercorn_server import (
     Served,
     said_to,
@@ -35,7 +35,6 @@ from hypercorn_server import (
 from opened import BEGUN, ENDED, STREAMED, HeldProvider, Opening, application
 from scenes import configured
 from trooper.errors import ConfigError
-from trooper.web.http1 import MAX_LINES
 from trooper.web.patches import ALL_BLANKS, BLANKS, CONTRACT, ends_alone, patch_hypercorn, what_is_missing
 
 SECRET = "sk-not-for-the-log"
@@ -209,16 +208,6 @@ async def test_no_other_protocol_is_spoken(
     assert {int(answer.split()[1]) for answer in heard.values()} <= statuses
 
 
-async def test_a_target_of_two_meanings_or_too_long_a_one_is_refused(served: Served) -> None:
-    async with served(application()) as address:
-        heard = {
-            target: await said_to(address, request(b"GET %b HTTP/1.1" % target)[:60_000])
-            for target in TARGETS
-        }
-
-    assert {target: int(answer.split()[1]) for target, answer in heard.items()} == TARGETS
-
-
 async def test_a_refused_head_has_no_body(served: Served) -> None:
     heads = [
         spoken("HEAD", "/").replace(b"HTTP/1.1", b"HTTP/2.0"),
@@ -288,50 +277,6 @@ async def test_a_host_that_hypercorn_refuses_is_not_kept(served: Served) -> None
         answer = await said_to(address, spoken("GET", "/healthz"))
 
     assert answer.startswith(b"HTTP/1.1 404 ")
-
-
-async def test_a_head_of_many_lines_is_not_read(served: Served) -> None:
-    def request(lines: int) -> bytes:
-        return spoken("GET", "/healthz", b"", "Connection: close", *["A:"] * (lines - 3))
-
-    async with served(application()) as address:
-        assert (await said_to(address, request(MAX_LINES))).startswith(b"HTTP/1.1 200 ")
-        assert (await said_to(address, request(MAX_LINES + 1))).startswith(b"HTTP/1.1 431 ")
-
-
-async def test_a_head_is_no_larger_than_was_configured(served: Served) -> None:
-    """Also where its end comes in the same piece as the rest of it."""
-    async with served(application()) as address:
-        for size, status in ((15_000, 200), (17_000, 431), (40_000, 431)):
-            answer = await said_to(
-                address, spoken("GET", "/healthz", b"", "Connection: close", "A: " + "b" * size)
-            )
-            assert answer.startswith(b"HTTP/1.1 %d " % status)
-
-
-@pytest.mark.parametrize("pieces", [1, 3])
-async def test_a_head_that_is_too_large_by_its_target_says_so(served: Served, pieces: int) -> None:
-    """Hypercorn's own bound is 16 KiB."""
-    one = b"GET /healthz?" + b"a" * 17_000 + b" HTTP/1.1\r\n"
-    rest = b"Host: 127.0.0.1\r\nConnection: close\r\n"
-    cases = [
-        (one + rest + b"\r\n", 414),
-        (one, 414),
-        (one[:16_500], 414),
-        (one.replace(b"aa", b"") + rest + b"\r\n", 200),
-        (
-            b"GET /healthz?" + b"a" * 9_000 + b" HTTP/1.1\r\n" + rest + b"A: " + b"b" * 9_000 + b"\r\n\r\n",
-            431,
-        ),
-        (b"GET /healthz?" + b"a" * 9_000 + b" HTTP/1.1\r\n" + rest + b"A: " + b"b" * 9_000, 431),
-        (b"POST / HTTP/1.1\r\n" + rest + b"Transfer-Encoding: chunked\r\n\r\n0\r\na: " + b"b" * 17_000, 431),
-    ]
-    async with served(application()) as address:
-        for payload, status in cases:
-            size = -(-len(payload) // pieces)
-            answer = await said_to(address, *(payload[at : at + size] for at in range(0, len(payload), size)))
-            assert answer.startswith(b"HTTP/1.1 %d " % status)
-            assert (b"url_too_long" in answer) == (status == 414)
 
 
 @pytest.mark.parametrize("reads", [True, False])

@@ -43,6 +43,8 @@ _FOLDS: Final = (b" ", b"\t")
 #: Where both are there, one reader counts bytes and another one chunks (RFC 9112, 6.3).
 _LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
 
+#: A method is shorter; what is longer has no URL in it that could be too long.
+_METHOD_BYTES: Final = 64
 _TOO_LARGE: Final = 431
 _NOT_SUPPORTED: Final = 505
 #: What is said of a request that cannot be read, by its status.
@@ -87,7 +89,7 @@ class _Lines(ReceiveBuffer):
     def is_long_by_its_target(self) -> bool:
         """Whether a head that is too large has too long a URL in its line, as far as that came."""
         line = self._first_line or bytes(self._data).partition(b"\n")[0]
-        return b" " in line and len(line) > min(LONGEST, self.max_bytes)
+        return b" " in line[:_METHOD_BYTES] and len(line) > min(LONGEST, self.max_bytes)
 
 
 class _Reader(h11.Connection):
