@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import cast
 
 import pytest
+import trio
 
 from front_attacks import TARGETS, request
 from hypercorn_server import Served, said_to, served_on_asyncio, served_on_trio, spoken
@@ -70,6 +72,33 @@ async def test_a_head_that_is_too_large_by_its_target_says_so(served: Served, pi
             answer = await said_to(address, *(payload[at : at + size] for at in range(0, len(payload), size)))
             assert answer.startswith(b"HTTP/1.1 %d " % status)
             assert (b"url_too_long" in answer) == (status == 414)
+
+
+@pytest.mark.parametrize(
+    ("said", "drops"),
+    [
+        (b"", b"a"),
+        (b"GET /", b"a"),
+        (b"GET / HTTP/1.1\r\nA: ", b"a"),
+        (b"GET / HTTP/1.1\r\n", b"A: b\r\n"),
+        (spoken("GET", "/healthz") + b"GET / HTTP/1.1\r\nA:", b" "),
+    ],
+    ids=["at once", "in the line", "in a header", "by lines", "in a second one"],
+)
+async def test_a_head_that_drips_ends_with_the_time_of_an_idle_connection(
+    served: Served, said: bytes, drops: bytes
+) -> None:
+    async with (
+        served(application(), keep_alive_s=0.3) as address,
+        await trio.open_tcp_stream(*address) as stream,
+    ):
+        await stream.send_all(said)
+        with suppress(trio.BrokenResourceError):
+            while True:
+                await stream.send_all(drops)
+                with trio.move_on_after(0.02):
+                    if not await stream.receive_some():
+                        break
 
 
 async def test_a_url_is_no_shorter_in_a_larger_head(served: Served) -> None:
