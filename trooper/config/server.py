@@ -277,10 +277,11 @@ class Server:
         ),
     )
     remember_bytes: int = field(
-        default=64 * MIB,
+        default=32 * MIB,
         validator=limits.size,
         metadata=documented(
-            "How much of past Responses answers is kept for `previous_response_id`; the oldest go first.",
+            "How much of past Responses answers is kept for `previous_response_id`; beyond it, who has most kept loses"
+            " his oldest.",
             "What a client asks to go on from, a local model has to be told in full.",
         ),
     )
