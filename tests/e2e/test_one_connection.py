@@ -22,7 +22,7 @@ from attrs import frozen
 
 from beside import LONG_S, STREAMS, Steady, steady_provider
 from deployed import WAYS, Deployed, deployed, fake
-from front_attacks import BODIES, H2, NOISE, PREFACE, UNHEARD, WEBSOCKETS, request
+from front_attacks import BODIES, H2, NOISE, PREFACE, TARGETS, UNHEARD, WEBSOCKETS, request
 
 SERVED = [way for way in WAYS if "--workers" not in way]
 HEALTHY = request(b"GET /healthz HTTP/1.1")
@@ -34,7 +34,9 @@ STATUSES = {
     "many short headers": 431,
     "many short trailers": 431,
     "a long header": 431,
-    "a long target": 431,
+    "a long target": 414,
+    "a long target without an end": 414,
+    "a long method": 431,
     "a long line without an end": 431,
     "a chunk size without an end": 431,
     "a chunk extension without an end": 431,
@@ -155,6 +157,14 @@ class TestNoRequest:
         assert {name: status for name, (status, _) in heard.items()} == {
             name: STATUSES.get(name, 400) for name in BODIES
         }
+
+    def test_so_is_a_target_of_two_meanings_or_too_long_a_one(self, place: Place) -> None:
+        with place.eight():
+            heard = {
+                target: said(place.trooper.port, request(b"GET %b HTTP/1.1" % target)) for target in TARGETS
+            }
+
+        assert {target: status_of(answer) for target, answer in heard.items()} == TARGETS
 
     def test_noise_behind_an_answer_ends_its_own_connection(self, place: Place) -> None:
         kept = HEALTHY.replace(b"Connection: close\r\n", b"")

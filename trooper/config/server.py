@@ -61,6 +61,14 @@ class Server:
         validator=limits.size,
         metadata=documented("The largest request body.", "A chat with several photographs is about 20 MiB."),
     )
+    body_timeout_s: float = field(
+        default=3600.0,
+        validator=limits.seconds,
+        metadata=documented(
+            "How long a request's body may take in all.",
+            "64 MiB come in an hour at 150 kbit/s. A pause or a drip ends it much sooner: `drain_timeout_s`.",
+        ),
+    )
     max_total_bytes: int = field(
         default=256 * MIB,
         validator=limits.size,
@@ -269,10 +277,11 @@ class Server:
         ),
     )
     remember_bytes: int = field(
-        default=64 * MIB,
+        default=32 * MIB,
         validator=limits.size,
         metadata=documented(
-            "How much of past Responses answers is kept for `previous_response_id`; the oldest go first.",
+            "How much of past Responses answers is kept for `previous_response_id`; beyond it, who has most kept loses"
+            " his oldest.",
             "What a client asks to go on from, a local model has to be told in full.",
         ),
     )

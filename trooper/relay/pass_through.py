@@ -41,6 +41,9 @@ from trooper.wires import Wires
 
 #: The first word of a provider's path, as far as it is a word: all else is the client's business.
 _KIND: Final = re.compile(r"/v1/([a-z_]{1,32})(?:/|$)")
+#: Where some servers stop reading a part of a path: at a parameter, a query or a fragment that was encoded, a
+#: blank, a control byte.
+_END_OF_PART: Final = re.compile(r"[;?#\x00-\x20\x7f].*", re.DOTALL)
 #: What a server answers itself or not at all: a tunnel, and an echo of what it was sent, keys included.
 _NEVER: Final = frozenset({"CONNECT", "TRACE"})
 #: Said beside the headers that any answer of a target may say.
@@ -62,7 +65,7 @@ def provider_for(
     if method in _NEVER:
         return None
     below = path.removeprefix("/v1/")
-    if below == path or not below or _climbs(below):
+    if below == path or not below or _climbs(below) or wires.at(_without_ends(path)) is not None:
         return None
     provider = wires.provider(config, path, headers, query)
     if path == MODELS and wires.owner(path, headers).rows[0].family == wires.default.family:
@@ -75,11 +78,16 @@ def _climbs(below: str) -> bool:
     Whether a decoded path would leave the provider's API, with the provider's key.
 
     Servers disagree on what they decode once more, on backslashes, and on what
-    stands behind a semicolon: it climbs if one of them might think so.
+    stands behind a semicolon or a zero byte: it climbs if one of them might think so.
     """
     readings = (below, unquote(below))
     parts = (part for reading in readings for part in re.split(r"[/\\]", reading))
-    return any(part.partition(";")[0] in ("", ".", "..") for part in parts)
+    return any(_END_OF_PART.sub("", part) in ("", ".", "..") for part in parts)
+
+
+def _without_ends(path: str) -> str:
+    """A decoded path as the server reads it that sees least of it: it could mean an answer, which is not passed."""
+    return "/".join(_END_OF_PART.sub("", part) for part in path.split("/"))
 
 
 async def pass_through(

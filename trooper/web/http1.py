@@ -29,6 +29,7 @@ from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.typing import AppWrapper, WorkerContext
 
 from trooper.web.answers import ErrorShape, start_message
+from trooper.web.paths import LONGEST, TOO_LONG
 from trooper.web.room import ROOM
 from trooper.wires import WIRES
 
@@ -43,13 +44,17 @@ _FOLDS: Final = (b" ", b"\t")
 #: Where both are there, one reader counts bytes and another one chunks (RFC 9112, 6.3).
 _LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
 
+#: A method is shorter; what is longer has no URL in it that could be too long.
+_METHOD_BYTES: Final = 64
+_TOO_LARGE: Final = 431
 _NOT_SUPPORTED: Final = 505
 _FULL: Final = 503
 _IN_A_WHILE: Final = (b"retry-after", b"5")
 #: What is said of a request that cannot be read, by its status.
 _REFUSALS: Final = {
     400: ("malformed_request", "This is not a request of HTTP/1.1 as RFC 9112 has it."),
-    431: (
+    414: (TOO_LONG, f"The request's URL is too long; {LONGEST} bytes are taken, or fewer under hypercorn."),
+    _TOO_LARGE: (
         "request_headers_too_large",
         "The request's line and headers are too large. Under hypercorn, h11_max_incomplete_size is their bound.",
     ),
@@ -72,6 +77,8 @@ class _Lines(ReceiveBuffer):
     """What h11 takes heads and trailers from; of a whole one it does not ask how large it is."""
 
     max_bytes = 0
+    #: The first line of what turned out to be too large.
+    _first_line = b""
 
     def maybe_extract_lines(self) -> list[bytearray] | None:
         end = _END_OF_HEAD.search(self._data, self._multiple_lines_search)
@@ -80,10 +87,16 @@ class _Lines(ReceiveBuffer):
         if lines is None:
             return None
         if len(lines) > MAX_LINES or sum(map(len, lines)) > self.max_bytes:
-            raise h11.LocalProtocolError("too large", error_status_hint=431)
+            self._first_line = bytes(lines[0])
+            raise h11.LocalProtocolError("too large", error_status_hint=_TOO_LARGE)
         if head.count(b"\n") != head.count(b"\r\n") or any(line.startswith(_FOLDS) for line in lines):
             raise h11.LocalProtocolError("lines that two readers divide in two ways", error_status_hint=400)
         return lines
+
+    def is_long_by_its_target(self) -> bool:
+        """Whether a head that is too large has too long a URL in its line, as far as that came."""
+        line = self._first_line or bytes(self._data).partition(b"\n")[0]
+        return b" " in line[:_METHOD_BYTES] and len(line) > min(LONGEST, self.max_bytes)
 
 
 class _Reader(h11.Connection):
@@ -98,8 +111,8 @@ class _Reader(h11.Connection):
 
     def __init__(self, max_head_bytes: int) -> None:
         super().__init__(h11.SERVER, max_incomplete_event_size=max_head_bytes)
-        self._receive_buffer = _Lines()
-        self._receive_buffer.max_bytes = max_head_bytes
+        self._receive_buffer = self._lines = _Lines()
+        self._lines.max_bytes = max_head_bytes
 
     @property
     def _deaf(self) -> bool:
@@ -114,7 +127,14 @@ class _Reader(h11.Connection):
     def next_event(self) -> Any:
         if self._deaf:
             return h11.NEED_DATA
-        event = super().next_event()
+        begins = self.their_state is h11.IDLE
+        try:
+            event = super().next_event()
+        except h11.RemoteProtocolError as error:
+            is_long = error.error_status_hint == _TOO_LARGE and begins and self._lines.is_long_by_its_target()
+            if not is_long:
+                raise
+            raise h11.RemoteProtocolError("too long a URL", error_status_hint=414) from None
         if isinstance(event, h11.Request):
             if {name for name, _ in event.headers} >= _LENGTHS:
                 raise h11.RemoteProtocolError("two lengths")
