@@ -38,6 +38,8 @@ MOST_PAUSE_S = 0.05
 MOST_KEPT_BYTES = 24 * MIB
 #: What was held is let go in a moment; connections that are kept may take as long as hypercorn keeps them.
 SOON_S = 15
+#: Processes that work aside.
+MOST_ASIDE = 2
 #: Of a target. Trooper keeps no more connections for the next request.
 MOST_KEPT_CONNECTIONS = 64
 #: The operator's own secret, for the target `team`.
@@ -199,6 +201,7 @@ class Place:
         assert "Traceback" not in said, said
         assert "connection_failed" not in said, said
         assert self.watched.kept <= MOST_KEPT_CONNECTIONS * len(self.watched.targets())
+        assert len(self.watched.children) <= MOST_ASIDE
         assert figures.turns > 0, "the watch does not watch"
         assert figures.pause_s < most_pause_s, (
             f"the loop was held for {figures.pause_s * 1000:.0f} ms: {figures}"
