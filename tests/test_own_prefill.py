@@ -156,3 +156,11 @@ async def test_a_model_that_says_the_prefill_again(autojump_clock: Any, wire: st
     async with stage(dies(position, joined.removeprefix(prefill)), ollama) as s:
         x = await s.ask(wire=wire, **asks(wire, prefill))
         assert (prefill + x.told().text, x.told().error) == (joined, None)
+
+
+@pytest.mark.parametrize("wire", ["chat", "responses"])
+async def test_a_cloud_goes_on_with_an_answer_that_began_anew(autojump_clock: Any, wire: str) -> None:
+    config = with_second(configured(), "messages", continues="prefill")
+    async with stage(dies("middle"), config=config, second=going_on(DOCUMENT)) as s:
+        x = await s.ask(wire=wire, **asks(wire, "{"))
+        assert (x.told().text, x.legs[-1]) == (DOCUMENT, ("second", "completed"))
