@@ -179,6 +179,15 @@ def load(session: nox.Session) -> None:
 
 
 @nox.session
+def attack(session: nox.Session) -> None:
+    """Attacks of every kind on each way to serve, beside eight streams; prints figures. `-- --write` keeps them for the docs."""
+    session.install("-e", ".[test]")
+    session.run("pytest", "tests/attack", *session.posargs)
+    if "--write" in session.posargs:
+        session.run("python", "docs/generate_security.py", "--write")
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """Lines and branches that the fast suite reaches."""
     session.install("-e", ".[test]", *group("coverage"))

@@ -26,7 +26,7 @@ from attack_provider import Provider, hostile_provider
 from attack_watch import Watched, numbers
 from beside import STREAMS, Steady, steady_provider
 from deployed import LONG_S, WAYS, Deployed, Fake, deployed, fake
-from test_dangerous_schemas import DOCUMENT
+from schema_weapons import DOCUMENT
 from trooper.config.server import Server
 
 MIB = 1 << 20

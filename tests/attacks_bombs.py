@@ -13,7 +13,7 @@ from attack_place import Answer, Place
 from attack_provider import response
 from attacks import PATHS, asks, attack, body_of, is_whole, key_of, nobody_asked, refused, told_error
 from attacks_keys import streamed
-from test_dangerous_schemas import DOCUMENT, ODDITIES, WEAPONS
+from schema_weapons import DOCUMENT, ODDITIES, WEAPONS
 from trooper.testing import ChatAnswer
 from trooper.testing.provider import WIRES as SPOKEN
 
@@ -144,7 +144,7 @@ def _odd_json() -> dict[str, bytes]:
     bodies = {
         f"{name} as {place}": f'{asked}, "{place}": {value}}}'
         for number, (name, value) in enumerate(values.items())
-        for place in ("x", places[number % len(places)])
+        for place in {"x", places[number % len(places)] if number % 2 else "x"}
     }
     bodies["the model twice"] = '{"model": "beside-0", ' + asked[1:] + "}"
     bodies["messages twice"] = asked + ', "messages": []}'
@@ -293,11 +293,13 @@ def _schema(place: Place, schema: object) -> Answer:
 def schemas_that_take_for_ever(place: Place) -> str:
     """`^(a+)+$` on forty letters, nested `anyOf`, with a cloud that dies in the middle of the document."""
     place.team.otherwise = lambda stream, _: stream.sendall(_half_document())
-    with ThreadPoolExecutor(len(WEAPONS)) as clients:
-        for got in clients.map(lambda schema: _schema(place, schema), WEAPONS.values()):
+    # Without keys clients are one, and have one checked after the other, each for as long as it may take.
+    weapons = [WEAPONS[name] for name in ("pattern", "patternProperties", "anyOf")]
+    with ThreadPoolExecutor(len(weapons)) as clients:
+        for got in clients.map(lambda schema: _schema(place, schema), weapons):
             assert told_error(got), got
             assert not is_whole("chat", got), got
-    return f"{len(WEAPONS)} schemas"
+    return f"{len(weapons)} schemas"
 
 
 @attack("bombs", "an error: nothing follows them")

@@ -52,6 +52,8 @@ class _Told:
                 self.under_way -= 1
 
 
+#: A provider that has said something is waited for longer.
+SLOWEST_S: Final = 2
 #: Behind the body, before the client is gone: nobody else's request may be in the way of seeing it.
 BEHIND: Final = {
     "nothing": b"",
@@ -84,7 +86,7 @@ def bytes_behind_the_body(place: Place) -> str:
                 leave(stream)
             place.until(lambda told=told: told.under_way == 0, f"{name}: the provider")  # type: ignore[misc]
             slowest = max(slowest, time.monotonic() - began)
-    assert slowest < 2, slowest
+            assert slowest < SLOWEST_S, f"{name}: let go after {slowest:.1f} s"
     return f"{len(BEHIND)} × 2, let go after {slowest * 1000:.0f} ms at most"
 
 

@@ -204,7 +204,9 @@ def a_front_server_without_client_keys(place: Place) -> str:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "trooper.toml").write_text(_FRONT.format(team=place.team.url, local=place.local.url))
         with running(*WAYS[place.way], cwd=Path(folder), TEAM_KEY=TEAM_KEY) as process:
-            assert process.process.wait(LONG_S) != 0, process.said
+            status = process.process.wait(LONG_S)
+    # Hypercorn says 0 also where its worker could not begin.
+    assert status != 0 or place.way != "trooper serve", process.said
     assert "client_keys" in process.said, process.said
     assert TEAM_KEY not in process.said
     return "does not start"

@@ -170,15 +170,15 @@ def heads_and_bodies_that_drip(place: Place) -> str:
 _LONG: Final = ChatAnswer(tuple(tokens("The keeper lights the lamp every evening. " * 20, 4)))
 
 
-def _paced(body: bytes, pieces: int = 20) -> Says:
-    """Says it in so many pieces, over two seconds, as a crowd of real answers would come."""
+def _paced(body: bytes, pieces: int = 15) -> Says:
+    """Says it in so many pieces, over a second and a half, as a crowd of real answers would come."""
     size = len(body) // pieces + 1
 
     def says(stream: socket.socket, _: Asked) -> None:
         stream.sendall(STREAM + b"content-length: %d\r\n\r\n" % len(body))
         for at in range(0, len(body), size):
             stream.sendall(body[at : at + size])
-            time.sleep(2 / pieces)
+            time.sleep(1.5 / pieces)
 
     return says
 
