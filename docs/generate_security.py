@@ -26,7 +26,8 @@ END = "<!-- End of what is generated. -->\n"
 WORDS = """
 {count} attacks, {ways} ways to serve, eight streams of others beside each. Held against each of them: the eight get every byte
 of their providers; the loop does not look away for longer than {pause_ms:g} ms of processor time, and where a crowd of clients is at
-it for {each_ms:g} ms longer for each of them, {most} of them at most; memory comes back to within {kept_mib:g} MiB, and every descriptor does; no
+it for {each_ms:g} ms longer for each of them, {most} of them at most; memory comes back to within {kept_mib:g} MiB, or the same attack once more
+adds no more than that, and every descriptor comes back; no
 traceback, and no connection that fails by our fault. The figures: the longest time for which the loop did not look at its sockets
 in `hypercorn`, `hypercorn -k trio` and `trooper serve`; what was kept of memory, at most, against after a warm-up. They are of {date}, Python {python}, hypercorn {hypercorn},
 trio {trio}; `nox -s attack` prints yours.
