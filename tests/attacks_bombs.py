@@ -6,6 +6,7 @@ import gzip
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import cache
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from attack_place import Answer, Place
 from attack_provider import response
 from attacks import PATHS, asks, attack, body_of, is_whole, key_of, nobody_asked, refused, told_error
 from attacks_keys import streamed
+from hostile_clients import CHAT_HEAD, connected
 from schema_weapons import DOCUMENT, ODDITIES, WEAPONS
 from trooper.testing import ChatAnswer
 from trooper.testing.provider import WIRES as SPOKEN
@@ -235,9 +237,9 @@ def counts_of_answers(place: Place) -> str:
     place.team.otherwise = lambda stream, _: stream.sendall(FAILS)
     most = 0
     for count in COUNTS:
-        for more in ({}, {"stream": False}):
+        for stream in (True, False):
             place.local.forget()
-            got = asks(place, "chat", "m", n=count, **more)
+            got = asks(place, "chat", "m", n=count, stream=stream)
             assert got.status in (200, 400, 500, 502, 503), (count, got)
             assert b"internal_error" not in got.body, count
             asked = len(place.local.state()["requests"])
@@ -315,14 +317,6 @@ def schemas_that_are_none(place: Place) -> str:
 @attack("bombs", "503 with `Retry-After`, and room again afterwards")
 def more_bodies_than_there_is_room_for(place: Place) -> str:
     """Clients announce 60 MB each and send nothing."""
-    return _crowd(place)
-
-
-def _crowd(place: Place) -> str:
-    from contextlib import ExitStack
-
-    from hostile_clients import CHAT_HEAD, connected
-
     with ExitStack() as open_:
         crowd = [open_.enter_context(connected(place.port)) for _ in range(8)]
         for stream in crowd:

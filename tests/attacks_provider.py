@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from attack_place import MIB, Place
 from attack_provider import Asked, Says, response, saying
@@ -55,7 +56,7 @@ def _arguments(text: str) -> bytes:
 @attack("provider", "somebody goes on, or an error: never a success that is none")
 def half_answers(place: Place) -> str:
     """Half a megabyte of lines, fences, tags, brackets, quotes or flags, and then the connection dies."""
-    made = (
+    made: tuple[tuple[str, Callable[[str], bytes], dict[str, Any]], ...] = (
         ("an answer", _words, {}),
         ("a document", lambda text: _words('{"a":' + text), {"response_format": {"type": "json_object"}}),
         (
