@@ -31,11 +31,11 @@ FAILS: Final = response(b'{"error": {"message": "down"}}', "application/json", "
 @cache
 def _bombs() -> dict[str, tuple[str, bytes]]:
     """Compressed bodies, and how."""
-    nothing = json.dumps(body_of("chat", "m", padding="x" * 40_000_000)).encode()
+    nothing = json.dumps(body_of("chat", "m", padding="x" * 20_000_000)).encode()
     window = zstd.compress(b"x" * 30_000_000, options={zstd.CompressionParameter.window_log: 27})
     return {
         "gzip, a thousand times": ("gzip", gzip.compress(nothing, 9)),
-        "zstd, ten thousand times": ("zstd", zstd.compress(nothing, 19)),
+        "zstd, ten thousand times": ("zstd", zstd.compress(nothing)),
         "gzip, cut off": ("gzip", gzip.compress(nothing, 9)[:-20]),
         "many empty parts": ("gzip", gzip.compress(b"") * 10_000),
         "many empty frames": ("zstd", zstd.compress(b"") * 10_000),
@@ -62,8 +62,8 @@ def compressed_requests(place: Place) -> str:
 @cache
 def _answer_bombs() -> dict[str, bytes]:
     begun = b"".join(SPOKEN["/v1/messages"].events(ChatAnswer(("The lamp. ",)))[:3])
-    lines = gzip.compress(begun + b":\n" * 20_000_000, 9)
-    text = json.dumps({"type": "message", "content": [{"type": "text", "text": "x" * 30_000_000}]}).encode()
+    lines = gzip.compress(begun + b":\n" * 10_000_000, 9)
+    text = json.dumps({"type": "message", "content": [{"type": "text", "text": "x" * 20_000_000}]}).encode()
     head = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-encoding: %b\r\ncontent-type: %b\r\n\r\n"
     return {
         "lines": head % (b"gzip", b"text/event-stream") + lines,
@@ -138,15 +138,15 @@ def _odd_json() -> dict[str, bytes]:
         "a million numbers": "[" + "0," * 1_000_000 + "0]",
         "a million empty lists": "[" + "[]," * 1_000_000 + "[]]",
         "a million texts": "[" + '"",' * 1_000_000 + '""]',
-        "escapes": '"' + "\\u0041" * 1_000_000 + '"',
-        "quotes": '"' + '\\"' * 2_000_000 + '"',
+        "escapes": '"' + "\\u0041" * 500_000 + '"',
+        "quotes": '"' + '\\"' * 1_000_000 + '"',
         "blanks": " " * 5_000_000 + "1",
     }
     places = ("x", "stop", "temperature", "max_tokens", "tools", "response_format")
     bodies = {
         f"{name} as {place}": f'{asked}, "{place}": {value}}}'
         for number, (name, value) in enumerate(values.items())
-        for place in {"x", places[number % len(places)] if number % 2 else "x"}
+        for place in {"x", places[number % len(places)] if number % 3 == 1 else "x"}
     }
     bodies["the model twice"] = '{"model": "beside-0", ' + asked[1:] + "}"
     bodies["messages twice"] = asked + ', "messages": []}'
