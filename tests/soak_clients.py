@@ -20,7 +20,7 @@ from attrs import Factory, define, field
 from messages_validator import validate_messages, validate_whole_message
 from responses_validator import validate_responses, validate_whole_response
 from soak_mix import PATHS, Turn, is_odd
-from wire_validator import ChatResult, validate_chat, validate_whole
+from wire_validator import ChatResult, ErrorSeen, validate_chat, validate_whole
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -34,6 +34,8 @@ _QUIET_S = 2.0
 _LONG_S = 90
 #: How many connections wait for a next request, and how many requests run at once.
 _KEPT, _AT_ONCE = 6, 24
+#: Of answers that go on from each other; each is asked with all that stand before it.
+_DEPTH = 6
 
 
 @define(eq=False)
@@ -118,6 +120,9 @@ class Heard:
 
 
 def _read(turn: Turn, status: int, body: bytes) -> ChatResult:
+    if status >= 400:
+        # The provider's own words are passed on as they are, and the fake's are those of one wire.
+        return ChatResult(error=ErrorSeen(body.decode(), None, status))
     streamed = turn.streams and status == 200
     match turn.wire:
         case "chat":
@@ -151,8 +156,8 @@ class Clients:
     heard: Heard = field(factory=Heard)
     _kept: list[Connection] = field(factory=list)
     _limit: trio.Semaphore = field(factory=lambda: trio.Semaphore(_AT_ONCE))
-    #: The last answer of each, to go on from.
-    _last: dict[str, str] = field(factory=dict)
+    #: The last answer of each, to go on from, and how many stand before it.
+    _last: dict[str, tuple[str, int]] = field(factory=dict)
 
     async def steadily(self, draw: Callable[[int], Turn], rate: float, length_s: float) -> None:
         """So many requests in a second, for so long; none of them waits for another."""
@@ -185,7 +190,7 @@ class Clients:
     async def _ask(self, turn: Turn) -> None:
         connection = await self._connection()
         stays = False
-        past = self._last.get(turn.credential) if turn.goes_on else None
+        past, depth = self._last.pop(turn.credential, (None, 0)) if turn.goes_on else (None, 0)
         self.heard.counts["faults"] += bool(turn.fault) and not is_odd(turn)
         self.heard.counts["odd answers"] += is_odd(turn)
         self.heard.counts["went on by id"] += past is not None
@@ -200,8 +205,8 @@ class Clients:
                     return
             stays = connection.may_stay() and len(self._kept) < _KEPT
             result = self.heard.take(turn, connection.status, bytes(body))
-            if result is not None and turn.wire == "responses" and result.done:
-                self._last[turn.credential] = result.id
+            if result is not None and turn.goes_on and result.done and depth < _DEPTH:
+                self._last[turn.credential] = result.id, depth + 1
         finally:
             if stays:
                 connection.parser.start_next_cycle()

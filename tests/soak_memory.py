@@ -24,6 +24,8 @@ class Sample:
     resident_bytes: int
     own_bytes: int
     descriptors: int
+    #: Of the processor.
+    used_s: float
 
 
 def look(pid: int, at_s: float, requests: int) -> Sample:
@@ -31,7 +33,9 @@ def look(pid: int, at_s: float, requests: int) -> Sample:
     _, resident, shared, *_ = map(int, Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split())
     page = os.sysconf("SC_PAGE_SIZE")
     descriptors = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-    return Sample(at_s, requests, resident * page, (resident - shared) * page, descriptors)
+    times = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2].split()[11:13]
+    used_s = sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+    return Sample(at_s, requests, resident * page, (resident - shared) * page, descriptors, used_s)
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
@@ -65,6 +69,18 @@ class Watched:
     def own_mib_per_thousand(self) -> float:
         """The same, of memory that no file is behind."""
         return slope([(s.requests / 1000, s.own_bytes / MIB) for s in self.counted])
+
+    @property
+    def tenths(self) -> list[float]:
+        """Memory in MiB at the end of each tenth of the time, for whoever looks for a reason."""
+        step = max(1, len(self.samples) // 10)
+        return [sample.resident_bytes / MIB for sample in self.samples[step::step]]
+
+    @property
+    def ms_per_request(self) -> float:
+        """The processor's time for each of them."""
+        first, last = self.counted[0], self.counted[-1]
+        return 1000 * (last.used_s - first.used_s) / (last.requests - first.requests)
 
     @property
     def descriptors(self) -> tuple[float, float]:

@@ -30,8 +30,10 @@ FAULTY = 0.01
 BOTH_FAIL = 0.1
 #: Of those that are not.
 LEAVING, ODD, CALLING = 0.05, 0.01, 0.08
-#: Different ones.
-CREDENTIALS, MODELS = 3_000, 997
+#: Different ones. The few come again and again, and go on from their own answers.
+CREDENTIALS, FEW_CREDENTIALS, MODELS = 3_000, 20, 997
+#: Between two words of a fake, so that there is a middle to leave in.
+PACE_S = 0.004
 
 _SLOW = frozenset({"silence", "silence-comments", "silence-empty-deltas", "no-headers", "headers-only"})
 _FAILING = tuple(f.name for f in FAULTS.values() if f.fails and f.where != "after")
@@ -42,6 +44,7 @@ _FAULTS = {
 }
 _ODD = tuple(f.name for f in FAULTS.values() if f.where == "after")
 _WORDS = "light lens storm keeper fog café 灯台 ship 🚢 tower beam rock tide horn oil wick stair night".split()
+_BETWEEN = (*[" "] * 9, ".\n\n", ", ", "! ")
 _TAG = re.compile(r"\[soak (\d+) words (\d+) kind ([a-z]+) cloud ([a-z0-9@-]*) local ([a-z]+)\]")
 _TOOL = {
     "description": "The weather of a city.",
@@ -89,8 +92,9 @@ class Turn:
         if self.kind == "calls":
             return ""
         chance = random.Random(self.number)
-        said = [chance.choice(_WORDS) + chance.choice([""] * 9 + [".\n\n", ",", "!"]) for _ in range(self.words)]
-        return f"Answer {self.number}: " + " ".join(said) + f", and that is {self.number}."
+        # No blank begins a line: at a seam it would be taken out.
+        said = [chance.choice(_WORDS) + chance.choice(_BETWEEN) for _ in range(self.words)]
+        return f"Answer {self.number}: " + "".join(said) + f"and that is {self.number}."
 
     @property
     def may_fail(self) -> bool:
@@ -156,11 +160,12 @@ class Mix:
             wire,
             streams=chance.random() < 0.75,
             words=words if size < 0.997 else 3_000,
-            goes_on=wire == "responses" and chance.random() < 0.5,
             encoding=chance.choice(["", "", "", "", "", "", "gzip", "zstd"]),
-            credential=f"sk-soak-{chance.randrange(CREDENTIALS)}",
+            credential=f"sk-soak-{FEW_CREDENTIALS + chance.randrange(CREDENTIALS)}",
             model=chance.choice(["model", "two"]) + f"-{chance.randrange(MODELS)}",
         )
+        if wire == "responses" and chance.random() < 0.5:
+            turn = evolve(turn, goes_on=True, credential=f"sk-soak-{chance.randrange(FEW_CREDENTIALS)}")
         if chance.random() < CALLING:
             turn = evolve(turn, kind="calls")
         if chance.random() < 0.02:
@@ -239,11 +244,14 @@ def _local_text(question: str) -> str:
 class Fakes:
     """The first cloud, which fails now and then; a second one, which does not; and the local model."""
 
-    cloud: ScriptedProvider = field(factory=lambda: ScriptedProvider(script=_first))
-    second: ScriptedProvider = field(factory=lambda: ScriptedProvider(script=_second))
+    cloud: ScriptedProvider = field(factory=lambda: ScriptedProvider(script=_first, pace_s=PACE_S))
+    second: ScriptedProvider = field(factory=lambda: ScriptedProvider(script=_second, pace_s=PACE_S))
     local: FakeOllama = field(
         factory=lambda: FakeOllama(
-            answer=_local_text, parallel=8, tool_calls=(ToolUse("get_weather", {"city": "Bern"}),)
+            answer=_local_text,
+            parallel=8,
+            token_s=PACE_S,
+            tool_calls=(ToolUse("get_weather", {"city": "Bern"}),),
         )
     )
 

@@ -51,6 +51,7 @@ key = "client"
 ttft_timeout_s = 8.0
 stall_timeout_s = 8.0
 alive_timeout_s = 8.0
+whole_timeout_s = 12.0
 [[targets]]
 name = "openai-responses"
 wire = "openai-responses"
@@ -59,6 +60,7 @@ key = "client"
 ttft_timeout_s = 8.0
 stall_timeout_s = 8.0
 alive_timeout_s = 8.0
+whole_timeout_s = 12.0
 [[targets]]
 name = "anthropic"
 wire = "anthropic-messages"
@@ -67,6 +69,7 @@ key = "client"
 ttft_timeout_s = 8.0
 stall_timeout_s = 8.0
 alive_timeout_s = 8.0
+whole_timeout_s = 12.0
 [[targets]]
 name = "second"
 wire = "openai-chat"
@@ -129,8 +132,10 @@ class Soaked:
             f"memory {first.resident_bytes / 1e6:.1f} MB after the warm-up, {last.resident_bytes / 1e6:.1f} MB "
             f"{last.requests - first.requests} requests later: {watched.mib_per_thousand:+.4f} MiB per 1,000 "
             f"requests ({watched.own_mib_per_thousand:+.4f} without files)",
+            f"in tenths: {', '.join(f'{mib:.1f}' for mib in watched.tenths)} MiB",
             f"descriptors {begun:g} in the first third, {ended:g} in the last one, "
-            f"{max(s.descriptors for s in watched.counted)} at most",
+            f"{max(s.descriptors for s in watched.counted)} at most; {watched.ms_per_request:.1f} ms of the "
+            "processor for each request",
         )
 
     def check(self) -> None:
