@@ -43,7 +43,9 @@ _FAULTS = {
     "responses": tuple(name for name in _FAILING if name in ON_EVERY_WIRE),
 }
 _ODD = tuple(f.name for f in FAULTS.values() if f.where == "after")
-_WORDS = "light lens storm keeper fog café 灯台 ship 🚢 tower beam rock tide horn oil wick stair night".split()
+_WORDS = (
+    "light lens storm keeper fog café 灯台 ship 🚢 tower beam rock tide horn oil wick stair night".split()
+)
 _BETWEEN = (*[" "] * 9, ".\n\n", ", ", "! ")
 _TAG = re.compile(r"\[soak (\d+) words (\d+) kind ([a-z]+) cloud ([a-z0-9@-]*) local ([a-z]+)\]")
 _TOOL = {
@@ -111,9 +113,7 @@ class Turn:
         if not found:
             return None
         number, words, kind, fault, local = found[-1]
-        return cls(
-            int(number), words=int(words), kind=kind, fault=fault, local_fails=local == "fails"
-        )
+        return cls(int(number), words=int(words), kind=kind, fault=fault, local_fails=local == "fails")
 
     def body(self, past: str | None = None) -> dict[str, Any]:
         """The request's JSON; `past` is the id of the answer that it goes on from."""
