@@ -31,7 +31,7 @@ _READ_BYTES = 65_536
 #: A server lets a quiet connection go after five seconds; nobody here asks on one that may be gone.
 _QUIET_S = 2.0
 #: No answer takes that long, on any machine.
-_LONG_S = 90
+_LONG_S = 240
 #: How many connections wait for a next request, and how many requests run at once.
 _KEPT, _AT_ONCE = 6, 24
 #: Of answers that go on from each other; each is asked with all that stand before it.

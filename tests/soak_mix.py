@@ -159,7 +159,7 @@ class Mix:
             number,
             wire,
             streams=chance.random() < 0.75,
-            words=words if size < 0.997 else 3_000,
+            words=words if size < 0.997 else 1_500,
             encoding=chance.choice(["", "", "", "", "", "", "gzip", "zstd"]),
             credential=f"sk-soak-{FEW_CREDENTIALS + chance.randrange(CREDENTIALS)}",
             model=chance.choice(["model", "two"]) + f"-{chance.randrange(MODELS)}",

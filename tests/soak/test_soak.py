@@ -33,7 +33,10 @@ from trooper.core.cooldown import Cooldowns
 from trooper.testing import serve_tcp
 
 WAYS = {"asyncio": "hypercorn", "Trio": "trooper serve"}
+SECOND = ("ollama", "second")
 WARM_UP = 0.2
+#: So many requests before the clock begins: one more than are remembered.
+FIRST = Cooldowns().max_entries + 1
 LOOKS = 300
 #: The acceptance lines.
 MOST_MIB_PER_THOUSAND = 0.1
@@ -100,7 +103,7 @@ class Soaked:
     watched: Watched
 
     async def soak(self, rate: float) -> None:
-        await self.clients.all_of(first_429s(Cooldowns().max_entries + 1))
+        await self.clients.all_of(first_429s(FIRST))
         self.clients.heard.counts.clear()
         with trio.CancelScope() as over:
             async with trio.open_nursery() as nursery:
@@ -122,13 +125,17 @@ class Soaked:
         heard, watched = self.clients.heard, self.watched
         counts = heard.counts
         first, last = watched.counted[0], watched.counted[-1]
-        ends = Counter(_ending(line) for line in _log(self.trooper))
+        ends = self._ends()
+        saved = {
+            target: sum(n for end, n in ends.items() if f"+{target} completed" in end) for target in SECOND
+        }
         begun, ended = watched.descriptors
         figures.add(
             f"{watched.length_s / 60:g} minutes on {self.loop}",
             f"{heard.requests} requests, {heard.requests / watched.length_s:.1f} a second; "
             + ", ".join(f"{name} {count}" for name, count in sorted(counts.items()) if name != "requests"),
-            "who answered: " + ", ".join(f"{name} {count}" for name, count in ends.most_common(12)),
+            f"finished by the local model {saved['ollama']}, by a second cloud {saved['second']}",
+            "the commonest ways: " + ", ".join(f"{name} {count}" for name, count in ends.most_common(12)),
             f"memory {first.resident_bytes / 1e6:.1f} MB after the warm-up, {last.resident_bytes / 1e6:.1f} MB "
             f"{last.requests - first.requests} requests later: {watched.mib_per_thousand:+.4f} MiB per 1,000 "
             f"requests ({watched.own_mib_per_thousand:+.4f} without files)",
@@ -136,6 +143,14 @@ class Soaked:
             f"descriptors {begun:g} in the first third, {ended:g} in the last one, "
             f"{max(s.descriptors for s in watched.counted)} at most; {watched.ms_per_request:.1f} ms of the "
             "processor for each request",
+        )
+
+    def _ends(self) -> Counter[str]:
+        """How the requests ended that were counted."""
+        lines = [json.loads(line) for line in self.trooper.process.lines if '"event": "request"' in line]
+        return Counter(
+            "+".join(f"{leg['target']} {leg['outcome']}" for leg in line["legs"]) or "nobody"
+            for line in lines[FIRST:]
         )
 
     def check(self) -> None:
@@ -150,14 +165,6 @@ class Soaked:
         assert self.watched.mib_per_thousand <= MOST_MIB_PER_THOUSAND
         begun, ended = self.watched.descriptors
         assert abs(ended - begun) <= MOST_MORE_DESCRIPTORS
-
-
-def _log(trooper: Deployed) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in trooper.process.lines if '"event": "request"' in line]
-
-
-def _ending(line: dict[str, Any]) -> str:
-    return "+".join(f"{leg['target']} {leg['outcome']}" for leg in line["legs"]) or "nobody"
 
 
 async def test_memory_and_descriptors_are_flat(

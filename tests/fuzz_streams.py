@@ -1,0 +1,304 @@
+"""
+Answers of providers that have gone wrong, grown from good ones of every wire:
+their events, their bytes, and the HTTP around them. And lines of an Ollama.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+import zlib
+from collections.abc import Callable, Sequence
+
+from attrs import evolve, field, frozen
+from hypothesis import strategies as st
+
+from fuzz_json import ODD_VALUES, Pairs, Raw, changed, found, grown, paths, written
+from trooper.testing import ANSWERS, DEFAULT_ANSWER, tokens
+from trooper.testing.provider import WIRES
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+PATHS = tuple(WIRES)
+KINDS = ("text", "text", "tools", "text-tools", "reasoning", "json", "long-word", "empty")
+_WORDS = (
+    *(b": a comment\n\n", b"\n", b"\n\n\n", b"\r\n", b"event: ping\n", b"event: error\n", b"id: 7\n", b"retry: 1\n\n"),
+    *(b"data: {not json\n\n", b"data: 1\n\n", b"data: null\n\n", b"data: []\n\n", b"data: {}\n\n", b"data:\n\n", b"data: \n\n"),
+    *(b"data: [DONE]\n\n", b"data: [DO", b"garbage\n\n", b"\xff\xfe\n\n", b"\xef\xbb\xbf", b"\x00", b'{"error": {"message": "x"}}\n'),
+    *(b'data: {"error": {"message": "x", "type": "overloaded_error"}}\n\n', b'data: {"error": "x"}\n\n', b"data: {\n" * 300 + b"\n"),
+    *(b'event: error\ndata: {"type": "error", "error": {"type": "overloaded_error", "message": "x"}}\n\n',),
+    *(b"data: " + b"x" * 70_000 + b"\n\n", b"data: " + b"[" * 9_000 + b"\n\n", b":" + b"x" * 70_000, b":\n\n" * 3_000),
+    *(b'data: {"type": "content_block_stop", "index": 0}\n\n', b'data: {"type": "message_stop"}\n\n', b'data: {"type": "ping"}\n\n'),
+    *(b'data: {"type": "response.failed", "response": {"error": {"message": "x", "code": "server_error"}}}\n\n',),
+    *(b'data: {"choices": []}\n\n', b'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\n'),
+)
+_STATUS_LINES = (
+    *[b"HTTP/1.1 200 OK"] * 14,
+    *(b"HTTP/1.0 200 OK", b"HTTP/1.1 200", b"HTTP/1.1 201 Created", b"HTTP/1.1 204 No Content", b"HTTP/1.1 206 x"),
+    *(b"HTTP/1.1 301 x", b"HTTP/1.1 304 x", b"HTTP/1.1 400 x", b"HTTP/1.1 404 x", b"HTTP/1.1 429 x", b"HTTP/1.1 500 x"),
+    *(b"HTTP/1.1 503 x", b"HTTP/1.1 529 x", b"HTTP/1.1 599 x", b"HTTP/1.1 999 x", b"HTTP/1.1 099 x", b"HTTP/2 200 OK"),
+    *(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK", b"HTTP/1.1 103 x\r\nlink: </x>\r\n\r\nHTTP/1.1 200 OK"),
+    *(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade", b"ICY 200 OK", b"", b"\xff", b"HTTP/1.1 200 \xff"),
+)
+_HEADERS = (
+    *(b"x-request-id: req_1", b"X-Request-Id: \xff\xfe", b"retry-after: 1", b"retry-after: \xff", b"set-cookie: a=b", b"x"),
+    *(b"content-type: text/html", b"content-type: application/json", b"content-type:", b"content-encoding: br", b": x"),
+    *(b"content-encoding: gzip", b"content-encoding: \xff", b"connection: close", b"connection: keep-alive, x", b" folded"),
+    *(b"x-ratelimit-limit-requests: " + b"9" * 9_000, b"openai-model: a\x1b[31mb", b"openai-x: a\x00b", b"x" * 3_000 + b": y"),
+    *(b"transfer-encoding: chunked", b"transfer-encoding: gzip, chunked", b"content-length: 5", b"content-length: -1"),
+    *(b"content-length: 9999999", b"trailer: x", b"x-should-retry: true", b"keep-alive: timeout=0", b"openai-y: \xe9\x85"),
+)
+_PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": lambda data: gzip.compress(data, 1),
+    "zstd": lambda data: zstd.compress(data, 1),
+    "deflate": lambda data: zlib.compress(data, 1),
+}
+
+
+def _short(data: bytes) -> str:
+    return repr(data) if len(data) < 3_000 else f"{data[:1_500]!r} … {data[-1_000:]!r}"
+
+
+@frozen
+class Said:
+    """
+    An answer of a provider.
+
+    Attributes:
+        path: of which wire.
+        streams: whether the client asks for a stream.
+        kind: which of `ANSWERS` it was.
+        body: what it says, before it is packed.
+        is_whole: nothing is missing of it and nothing is odd, whatever the HTTP around it looks like.
+        is_begun: it is the beginning of such a one.
+        sent: everything, HTTP included.
+        write_bytes: in pieces of that size.
+        resets: whether the connection is reset behind it; else it is closed.
+    """
+
+    path: str
+    streams: bool
+    kind: str
+    body: bytes = field(repr=_short)
+    is_whole: bool
+    is_begun: bool
+    sent: bytes = field(default=b"", repr=_short)
+    write_bytes: int = 1 << 20
+    resets: bool = False
+
+
+def _good(path: str, kind: str, *, streams: bool) -> list[bytes]:
+    """The events of a good answer, or its body alone."""
+    answer = evolve(ANSWERS[kind], id=WIRES[path].id_prefix + "fuzzed", model="m")
+    return WIRES[path].events(answer) if streams else [WIRES[path].body(answer)]
+
+
+@st.composite
+def _odd_event(draw: st.DrawFn, event: bytes) -> bytes:
+    """The same event with another value somewhere, another name, or in other lines."""
+    head, found_data, data = event.partition(b"data: ")
+    if not found_data:
+        head, data = b"", event
+    try:
+        value = grown(json.loads(data))
+    except ValueError:
+        return draw(st.sampled_from(_WORDS))
+    match draw(st.integers(0, 9)):
+        case 0:
+            return event[: draw(st.integers(0, len(event)))]
+        case 1:
+            name = draw(st.sampled_from([b"", b"event: error\n", b"event: message_stop\n", b"event: x\nid: 1\n"]))
+            return name + found_data + data
+        case 2:
+            return event.replace(b"\n", draw(st.sampled_from([b"\r\n", b"\r", b"\n\n"])))
+        case _:
+            at = draw(st.sampled_from(list(paths(value))))
+            odd = draw(st.sampled_from(ODD_VALUES))
+            ways: list[Callable[[str, object], Sequence[tuple[str, object]]]] = [
+                lambda name, _: [(name, odd)],
+                lambda name, inner: [],
+                lambda name, inner: [(name, inner), (name, inner)],
+                lambda name, inner: [(name, inner), (name, odd)],
+                lambda name, inner: [(f"{name}_", inner)],
+                lambda name, _: [(name, found(value, draw(st.sampled_from(list(paths(value))))))],
+            ]
+            text = written(changed(value, at, draw(st.sampled_from(ways))))
+            return head + found_data + text.encode("utf-8", "surrogatepass") + (b"\n\n" if found_data else b"")
+
+
+@st.composite
+def _odd_events(draw: st.DrawFn, events: list[bytes]) -> list[bytes]:
+    """One to three things are wrong with the events."""
+    events = [*events]
+    for _ in range(draw(st.integers(1, 3))):
+        # As likely at the ends, where it counts, as anywhere else.
+        at = draw(st.sampled_from([0, 1, len(events) - 1, len(events) - 2]) | st.integers(0, len(events)))
+        at = max(0, min(at, len(events) - 1))
+        match draw(st.integers(0, 6)):
+            case 0:
+                events[at : at + 1] = []
+            case 1:
+                events[at:at] = [events[at]] * draw(st.sampled_from([1, 1, 2, 500])) if events else []
+            case 2:
+                other = draw(st.integers(0, max(0, len(events) - 1)))
+                if events:
+                    events[at], events[other] = events[other], events[at]
+            case 3:
+                events[at:at] = [draw(st.sampled_from(_WORDS))]
+            case _:
+                if events:
+                    events[at] = draw(_odd_event(events[at]))
+    return events
+
+
+def _chunks(data: bytes, size: int) -> bytes:
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+
+
+@st.composite
+def _framed(draw: st.DrawFn, said: Said) -> Said:
+    """The answer with HTTP around it, good or bad."""
+    kind = b"text/event-stream" if said.streams else b"application/json"
+    lines = [draw(st.sampled_from(_STATUS_LINES)), b"content-type: " + kind]
+    plain = lines[0] == _STATUS_LINES[0]
+    body = said.body
+    if draw(st.integers(0, 4)) == 0:
+        coding = draw(st.sampled_from(list(_PACKED)))
+        lines.append(b"content-encoding: " + coding.encode())
+        body = _PACKED[coding](body)
+        # Nobody has asked for it: two of them are read all the same.
+        plain = plain and coding == "gzip"
+    if draw(st.integers(0, 4)) == 0:
+        lines += draw(st.lists(st.sampled_from(_HEADERS), min_size=1, max_size=2))
+        plain = False
+    framing = draw(st.integers(0, 11))
+    match framing:
+        case 0 | 1 | 2 | 3 | 4:
+            lines.append(b"transfer-encoding: chunked")
+            body = _chunks(body, draw(st.sampled_from([1 << 20, 1_000, 64, 7]))) + b"0\r\n\r\n"
+        case 5 | 6 | 7:
+            lines.append(b"content-length: %d" % len(body))
+        case 8:
+            # Only the end of the connection says that it is over, and that may be a cut.
+            plain = plain and said.streams
+        case _:
+            lengths = [b"content-length: %d" % (len(body) + 9), b"content-length: %d" % max(0, len(body) - 9)]
+            lines.append(draw(st.sampled_from([b"transfer-encoding: chunked", *lengths])))
+            plain = False
+    sent = b"\r\n".join([*lines, b"", b""]) + body
+    if draw(st.integers(0, 9)) == 0:
+        at, bad = draw(st.integers(0, len(sent))), draw(st.binary(max_size=4))
+        sent, plain = sent[:at] + bad + sent[at + draw(st.integers(0, 9)) :], False
+    if draw(st.integers(0, 9)) == 0:
+        sent, plain = sent[: draw(st.integers(0, len(sent)))], False
+    if draw(st.integers(0, 9)) == 0:
+        sent, plain = sent + draw(st.sampled_from([b"\r\n", b"x", b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"])), False
+    small = [1, 7] if len(sent) < 4_000 else []
+    return evolve(
+        said,
+        is_whole=said.is_whole and plain,
+        is_begun=said.is_begun and plain,
+        sent=sent,
+        write_bytes=draw(st.sampled_from([1 << 20, 1 << 20, 1_460, 200, *small])),
+        resets=draw(st.integers(0, 5)) == 0,
+    )
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> Said:
+    """A provider's answer: healthy, cut somewhere, or odd."""
+    path, kind = draw(st.sampled_from(PATHS)), draw(st.sampled_from(KINDS))
+    streams = draw(st.sampled_from([True, True, True, False]))
+    events = _good(path, kind, streams=streams)
+    what = draw(st.sampled_from(["whole", "cut", "odd", "odd", "odd"]))
+    if what == "odd":
+        events = draw(_odd_events(events))
+    body = b"".join(events)
+    if what == "cut":
+        body = body[: draw(st.integers(0, len(body)))]
+    said = Said(path, streams, kind, body, is_whole=what == "whole", is_begun=what != "odd")
+    return draw(_framed(said))
+
+
+def ollama_lines(text: str) -> list[bytes]:
+    """What an Ollama says, line by line."""
+    when = {"model": "qwen2.5:3b", "created_at": "2026-11-27T10:00:00.0Z"}
+    lines = [
+        {**when, "message": {"role": "assistant", "content": word}, "done": False} for word in tokens(text)
+    ]
+    end = {**when, "message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop"}
+    counts = {"prompt_eval_count": 30, "eval_count": len(lines), "total_duration": 5_000_000}
+    return [json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in [*lines, end | counts]]
+
+
+_LINES = (
+    *(b"\n", b"{}\n", b"null\n", b"[]\n", b"not json\n", b'{"error": "x"}\n', b'{"error": null}\n', b"\xff\n", b'{"done": true}\n'),
+    *(b'{"message": {"role": "assistant", "content": "x"}, "done": false}', b'{"message": null, "done": false}\n'),
+    *(b'{"message": {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}, "done": false}\n',),
+    *(b'{"message": {"role": "assistant", "content": "", "thinking": "hm"}, "done": false}\n', b"\r\n", b"\n" * 3_000),
+    *(b'{"message": {"role": "assistant", "content": "' + b"y" * 300_000 + b'"}, "done": false}\n', b"[" * 9_000 + b"\n"),
+    *(b'{"message": {"role": "assistant", "content": ""}, "done": true, "done_reason": "length"}\n', b"x" * 70_000),
+    *(b'{"message": {"role": "assistant", "content": ""}, "done": true, "done_reason": "load"}\n', b'{"done": 1}\n'),
+)
+
+
+@frozen
+class LocalSaid:
+    """
+    What a local model says to go on from the beginning of the default answer.
+
+    Attributes:
+        path: the client's wire.
+        streams: whether the client asks for a stream.
+        events: so many the cloud has said before.
+        body: of the local model's answer.
+        status: of it.
+        write_bytes: in pieces of that size.
+        ends: whether its body ends; else the connection is cut.
+    """
+
+    path: str
+    streams: bool
+    events: int
+    body: bytes = field(repr=_short)
+    status: int = 200
+    write_bytes: int = 1 << 20
+    ends: bool = True
+
+
+@st.composite
+def local_answers(draw: st.DrawFn) -> LocalSaid:
+    """A local model's answer: healthy, cut, or odd."""
+    lines = ollama_lines(DEFAULT_ANSWER[draw(st.sampled_from([0, 0, 20, 72, 100])) :])
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.sampled_from([0, len(lines) - 1]) | st.integers(0, len(lines)))
+        at = max(0, min(at, len(lines) - 1))
+        match draw(st.integers(0, 5)):
+            case 0:
+                lines[at : at + 1] = []
+            case 1:
+                lines[at:at] = lines[at : at + 1] * draw(st.sampled_from([1, 2, 300]))
+            case 2:
+                lines[at:at] = [draw(st.sampled_from(_LINES))]
+            case _:
+                lines[at : at + 1] = [draw(_odd_event(line)).rstrip(b"\n") + b"\n" for line in lines[at : at + 1]]
+    body = b"".join(lines)
+    if draw(st.integers(0, 3)) == 0:
+        body = body[: draw(st.integers(0, len(body)))]
+    return LocalSaid(
+        draw(st.sampled_from(PATHS)),
+        draw(st.sampled_from([True, True, False])),
+        draw(st.integers(0, 30)),
+        body,
+        draw(st.sampled_from([200] * 8 + [500, 404, 503, 204])),
+        draw(st.sampled_from([1 << 20, 1_460, 50])),
+        draw(st.integers(0, 4)) > 0,
+    )
+
+
+__all__ = ["LocalSaid", "Pairs", "Raw", "Said", "answers", "local_answers"]

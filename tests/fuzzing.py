@@ -1,0 +1,34 @@
+"""
+How much is drawn: on every run the same and little of it, or by chance and as
+long as somebody wants to wait (`TROOPER_HYPOTHESIS=deep`).
+"""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, Phase, settings
+
+from attack_place import Place
+
+#: How many times more is drawn in `deep`.
+DEEPER = 40
+
+
+def drawing(count: int) -> settings:
+    """Settings for a test of the `attack` session that draws `count` examples where it has to be quick."""
+    quick = settings.default is None or settings.default.derandomize
+    return settings(
+        max_examples=count if quick else count * DEEPER,
+        deadline=None,
+        database=None,
+        # To explain a failure costs a thousand runs; what is drawn small is what is looked at.
+        phases=[Phase.explicit, Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def is_quiet(place: Place, lines: int) -> None:
+    """Nothing broke in Trooper since its log had so many lines, and it serves."""
+    assert place.ask("/healthz").status == 200
+    said = "".join(place.trooper.process.lines[lines:])
+    assert "Traceback" not in said, said
+    assert "connection_failed" not in said, said
