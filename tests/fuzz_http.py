@@ -11,52 +11,258 @@ from attrs import field, frozen
 from hypothesis import strategies as st
 
 _METHODS = (
-    *(b"GET", b"POST", b"POST", b"POST", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"PATCH", b"TRACE", b"CONNECT"),
+    *(
+        b"GET",
+        b"POST",
+        b"POST",
+        b"POST",
+        b"HEAD",
+        b"OPTIONS",
+        b"PUT",
+        b"DELETE",
+        b"PATCH",
+        b"TRACE",
+        b"CONNECT",
+    ),
     *(b"PRI", b"get", b"G E T", b"", b"\x00", b"GET\x00", b"GE\xff", b"M" * 20, b"M" * 9_000, b"{", b"GET\t"),
 )
 _TARGETS = (
-    *(b"/healthz", b"/readyz", b"/", b"/v1/models", b"/v1/chat/completions", b"/v1/messages", b"/v1/responses"),
-    *(b"/v1/responses/resp_1", b"/v1/responses/resp_1/input_items", b"/v1/files", b"/api/chat", b"/v1/models/%zz"),
-    *(b"*", b"", b"//", b"/../v1/models", b"/%2e%2e/x", b"/v1/%00", b"/\xff", b"/\xc3\xa9", b"/#x", b"/v1/models#a"),
-    *(b"http://127.0.0.1/v1/models", b"http://evil.example/healthz", b"https://[::1", b"http://", b"a:b@c", b"/?", b"/?#"),
-    *(b"/?" + b"a=b&" * 9, b"/" + b"a" * 3_000, b"/?" + b"q" * 70_000, b"/v1/" + b"/" * 500, b"/ x", b"/\tx", b"/\\..\\x"),
+    *(
+        b"/healthz",
+        b"/readyz",
+        b"/",
+        b"/v1/models",
+        b"/v1/chat/completions",
+        b"/v1/messages",
+        b"/v1/responses",
+    ),
+    *(
+        b"/v1/responses/resp_1",
+        b"/v1/responses/resp_1/input_items",
+        b"/v1/files",
+        b"/api/chat",
+        b"/v1/models/%zz",
+    ),
+    *(
+        b"*",
+        b"",
+        b"//",
+        b"/../v1/models",
+        b"/%2e%2e/x",
+        b"/v1/%00",
+        b"/\xff",
+        b"/\xc3\xa9",
+        b"/#x",
+        b"/v1/models#a",
+    ),
+    *(
+        b"http://127.0.0.1/v1/models",
+        b"http://evil.example/healthz",
+        b"https://[::1",
+        b"http://",
+        b"a:b@c",
+        b"/?",
+        b"/?#",
+    ),
+    *(
+        b"/?" + b"a=b&" * 9,
+        b"/" + b"a" * 3_000,
+        b"/?" + b"q" * 70_000,
+        b"/v1/" + b"/" * 500,
+        b"/ x",
+        b"/\tx",
+        b"/\\..\\x",
+    ),
 )
 _VERSIONS = (
     *[b"HTTP/1.1"] * 8,
-    *(b"HTTP/1.0", b"HTTP/0.9", b"HTTP/2.0", b"HTTP/1.2", b"HTTP/1.10", b"http/1.1", b"HTTP/1", b"HTTP/1.1 ", b"", b"X"),
+    *(
+        b"HTTP/1.0",
+        b"HTTP/0.9",
+        b"HTTP/2.0",
+        b"HTTP/1.2",
+        b"HTTP/1.10",
+        b"http/1.1",
+        b"HTTP/1",
+        b"HTTP/1.1 ",
+        b"",
+        b"X",
+    ),
 )
 _ENDS = (*[b"\r\n"] * 12, b"\n", b"\r", b"\r\r\n", b"\n\r", b" \r\n", b"\x00\r\n", b"\x0b\r\n")
 _SEPARATORS = (*[b": "] * 8, b":", b":\t", b" : ", b"\t:", b"", b"=", b":\x00", b": \x0b")
 _NAMES = (
-    *(b"x-a", b"accept", b"content-type", b"authorization", b"x-api-key", b"anthropic-version", b"cookie", b"via"),
-    *(b"connection", b"expect", b"upgrade", b"te", b"trailer", b"host", b"Host", b"content-encoding", b"origin", b"range"),
-    *(b"sec-fetch-site", b"x-trooper-key", b"proxy-connection", b"keep-alive", b"content-length", b"transfer-encoding"),
-    *(b"", b" ", b"x a", b"x\x00", b"\xff", b"x" * 5_000, b"(", b":", b"x-\xc3\xa9", b" folded", b"\tfolded", b"http2-settings"),
+    *(
+        b"x-a",
+        b"accept",
+        b"content-type",
+        b"authorization",
+        b"x-api-key",
+        b"anthropic-version",
+        b"cookie",
+        b"via",
+    ),
+    *(
+        b"connection",
+        b"expect",
+        b"upgrade",
+        b"te",
+        b"trailer",
+        b"host",
+        b"Host",
+        b"content-encoding",
+        b"origin",
+        b"range",
+    ),
+    *(
+        b"sec-fetch-site",
+        b"x-trooper-key",
+        b"proxy-connection",
+        b"keep-alive",
+        b"content-length",
+        b"transfer-encoding",
+    ),
+    *(
+        b"",
+        b" ",
+        b"x a",
+        b"x\x00",
+        b"\xff",
+        b"x" * 5_000,
+        b"(",
+        b":",
+        b"x-\xc3\xa9",
+        b" folded",
+        b"\tfolded",
+        b"http2-settings",
+    ),
 )
 _VALUES = (
-    *(b"", b"x", b"application/json", b"text/plain", b"Bearer sk-mine", b"\xff\xfe", b"\x00", b"a\x0bb", b"gzip", b"zstd"),
-    *(b"close", b"keep-alive", b"upgrade", b"100-continue", b"h2c", b"websocket", b"chunked", b"identity", b"0", b"2"),
-    *(b"cross-site", b"null", b"localhost", b"evil.example", b"x, y, z", b"x" * 9_000, b'"', b";", b"\r", b"a\nb", b"trailers"),
+    *(
+        b"",
+        b"x",
+        b"application/json",
+        b"text/plain",
+        b"Bearer sk-mine",
+        b"\xff\xfe",
+        b"\x00",
+        b"a\x0bb",
+        b"gzip",
+        b"zstd",
+    ),
+    *(
+        b"close",
+        b"keep-alive",
+        b"upgrade",
+        b"100-continue",
+        b"h2c",
+        b"websocket",
+        b"chunked",
+        b"identity",
+        b"0",
+        b"2",
+    ),
+    *(
+        b"cross-site",
+        b"null",
+        b"localhost",
+        b"evil.example",
+        b"x, y, z",
+        b"x" * 9_000,
+        b'"',
+        b";",
+        b"\r",
+        b"a\nb",
+        b"trailers",
+    ),
 )
 _LENGTHS = (
-    *(b"-1", b"+2", b"0x2", b"2, 2", b"2, 3", b"2 2", b" ", b"", b"\xb2", b"1e1", b"2\x00", b"2;", b"1_0", b"02", b"%d" % 10**19),
+    *(
+        b"-1",
+        b"+2",
+        b"0x2",
+        b"2, 2",
+        b"2, 3",
+        b"2 2",
+        b" ",
+        b"",
+        b"\xb2",
+        b"1e1",
+        b"2\x00",
+        b"2;",
+        b"1_0",
+        b"02",
+        b"%d" % 10**19,
+    ),
     *(b"9" * 30, b"99999999", b"67108865", b"0"),
 )
 _CODINGS = (
-    *(b"chunked", b"chunked", b"Chunked", b"chunked, chunked", b"gzip, chunked", b"chunked, gzip", b"identity", b"x"),
-    *(b"\x0bchunked", b"chunked\x00", b"chunked;q=1", b",chunked", b"chunked,", b"", b"chun\tked", b'"chunked"'),
+    *(
+        b"chunked",
+        b"chunked",
+        b"Chunked",
+        b"chunked, chunked",
+        b"gzip, chunked",
+        b"chunked, gzip",
+        b"identity",
+        b"x",
+    ),
+    *(
+        b"\x0bchunked",
+        b"chunked\x00",
+        b"chunked;q=1",
+        b",chunked",
+        b"chunked,",
+        b"",
+        b"chun\tked",
+        b'"chunked"',
+    ),
 )
-_SIZES = (b"0x5", b"-5", b"+5", b"5 ", b" 5", b"005", b"", b"g", b"F" * 17, b"7fffffffffffffff", b"ffffffff", b"5\x00", b"5\r")
+_SIZES = (
+    b"0x5",
+    b"-5",
+    b"+5",
+    b"5 ",
+    b" 5",
+    b"005",
+    b"",
+    b"g",
+    b"F" * 17,
+    b"7fffffffffffffff",
+    b"ffffffff",
+    b"5\x00",
+    b"5\r",
+)
 _EXTENSIONS = (b"", b"", b"", b";a", b";a=b", b';a="\r\n"', b";" + b"x" * 5_000, b" ;", b";\x00", b";" * 50)
 _BODIES = (
     *(b"{}", b"", b"[]", b"x", b"\x00\xff", b'{"model":"m","messages":[{"role":"user","content":"?"}]}'),
-    *(b'{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"?"}]}', b'{"model":"m","input":"?"}'),
+    *(
+        b'{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"?"}]}',
+        b'{"model":"m","input":"?"}',
+    ),
     *(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n", b"{}" * 9_000),
 )
 _GOOD_BODIES = (_BODIES[5], _BODIES[6], _BODIES[7])
 _GARBAGE = (
-    *(b"", b"", b"", b"\r\n", b"\r\n\r\n", b"\n", b"\x00", b"x", b"GET", b"0\r\n\r\n", b"\xff" * 100, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-    *(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"x" * 70_000, b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"),
+    *(
+        b"",
+        b"",
+        b"",
+        b"\r\n",
+        b"\r\n\r\n",
+        b"\n",
+        b"\x00",
+        b"x",
+        b"GET",
+        b"0\r\n\r\n",
+        b"\xff" * 100,
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ),
+    *(
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"x" * 70_000,
+        b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    ),
 )
 _LIKELY = (b"host: localhost\r\n", b"content-type: application/json\r\n", b"x-api-key: sk-mine\r\n")
 
@@ -82,7 +288,19 @@ def _short(data: bytes) -> bytes:
 
 
 #: Of a request. Most have one that is odd, so that the others let it be read as far as that.
-_PARTS = ("method", "target", "version", "line", "headers", "ends", "framing", "sizes", "trailers", "body", "many")
+_PARTS = (
+    "method",
+    "target",
+    "version",
+    "line",
+    "headers",
+    "ends",
+    "framing",
+    "sizes",
+    "trailers",
+    "body",
+    "many",
+)
 _GOOD_TARGETS = _TARGETS[:8]
 
 
@@ -104,11 +322,18 @@ def _chunked(draw: st.DrawFn, body: bytes, odd: frozenset[str]) -> bytes:
         size = draw(st.sampled_from([1, 5, 700, len(body)]))
         piece, at = body[at : at + size], at + size
         number = draw(st.sampled_from(_SIZES)) if sizes and draw(st.booleans()) else b"%x" % len(piece)
-        extension, first, second = draw(_drawn(_EXTENSIONS, _ENDS, _ENDS)) if sizes else (b"", b"\r\n", b"\r\n")
+        extension, first, second = (
+            draw(_drawn(_EXTENSIONS, _ENDS, _ENDS)) if sizes else (b"", b"\r\n", b"\r\n")
+        )
         said += number + extension + first + piece + second
     if "trailers" not in odd:
         return said + b"0\r\n\r\n"
-    last, end = draw(_drawn((b"0\r\n", b"0\r\n", b"00\r\n", b"0", b"", b"0\n", b"-0\r\n", b"0;x\r\n"), (b"\r\n", b"\r\n", b"", b"\n")))
+    last, end = draw(
+        _drawn(
+            (b"0\r\n", b"0\r\n", b"00\r\n", b"0", b"", b"0\n", b"-0\r\n", b"0;x\r\n"),
+            (b"\r\n", b"\r\n", b"", b"\n"),
+        )
+    )
     return said + last + b"".join(draw(_fields(odd | {"headers"}, 2))) + end
 
 
@@ -127,7 +352,9 @@ def raw_requests(draw: st.DrawFn) -> bytes:
     framing = draw(st.integers(0, 3))
     if "framing" in odd:
         length, coding = draw(_drawn(_LENGTHS, _CODINGS))
-        lines += [[b"content-length: " + length + b"\r\n"], [b"transfer-encoding: " + coding + b"\r\n"]][framing % 2]
+        lines += [[b"content-length: " + length + b"\r\n"], [b"transfer-encoding: " + coding + b"\r\n"]][
+            framing % 2
+        ]
         if draw(st.booleans()):
             lines.append(b"content-length: %d\r\n" % len(body))
         if draw(st.booleans()):

@@ -117,16 +117,67 @@ def _with(value: Value, number: int, change: Change) -> Value:
 NAMES = (
     *("model", "messages", "stream", "n", "tools", "tool_choice", "response_format", "max_tokens", "stop"),
     *("stream_options", "include_usage", "input", "instructions", "previous_response_id", "store", "text"),
-    *("system", "thinking", "reasoning", "metadata", "temperature", "top_p", "logprobs", "seed", "background"),
-    *("role", "content", "type", "id", "name", "function", "arguments", "tool_calls", "tool_call_id", "call_id"),
-    *("output", "input_schema", "parameters", "image_url", "source", "error", "", "__proto__", "\x00", "ключ"),
+    *(
+        "system",
+        "thinking",
+        "reasoning",
+        "metadata",
+        "temperature",
+        "top_p",
+        "logprobs",
+        "seed",
+        "background",
+    ),
+    *(
+        "role",
+        "content",
+        "type",
+        "id",
+        "name",
+        "function",
+        "arguments",
+        "tool_calls",
+        "tool_call_id",
+        "call_id",
+    ),
+    *(
+        "output",
+        "input_schema",
+        "parameters",
+        "image_url",
+        "source",
+        "error",
+        "",
+        "__proto__",
+        "\x00",
+        "ключ",
+    ),
 )
 ODD_VALUES: tuple[Value, ...] = (
     *(None, True, False, 0, 1, 2, -1, 0.5, 1e308, 2**31, 2**63, -(2**64), 10**30),
-    *("", " ", "x", "1", "true", "\x00", "\u2028", "🗼", "assistant", "tool", "system", "user", "data:image/png;base64,"),
+    *(
+        "",
+        " ",
+        "x",
+        "1",
+        "true",
+        "\x00",
+        "\u2028",
+        "🗼",
+        "assistant",
+        "tool",
+        "system",
+        "user",
+        "data:image/png;base64,",
+    ),
     *([], Pairs(()), [[]], [None], [0], [Pairs(())], Pairs((("", None),)), ["x", "y"]),
-    *map(Raw, ("NaN", "Infinity", "-Infinity", "1e400", "-0", "01", "+1", "1.", ".5", "0x1", "tru", "'x'", "")),
-    *map(Raw, ('"\\ud800"', '"\\udc00\\ud800"', '"\\u00"', '"\\x"', '"\n"', '"', "{", "]", "{}{}", "[1,]", "//")),
+    *map(
+        Raw, ("NaN", "Infinity", "-Infinity", "1e400", "-0", "01", "+1", "1.", ".5", "0x1", "tru", "'x'", "")
+    ),
+    *map(
+        Raw,
+        ('"\\ud800"', '"\\udc00\\ud800"', '"\\u00"', '"\\x"', '"\n"', '"', "{", "]", "{}{}", "[1,]", "//"),
+    ),
     Raw("9" * 5_000),
     Raw("1e" + "9" * 400),
     Raw("[" * 90 + "]" * 90),
@@ -155,9 +206,16 @@ def _is_json(value: Value) -> bool:
 
 GOOD_ODD_VALUES = tuple(filter(_is_json, ODD_VALUES))
 
-_CALL = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Bern"}'}}
+_CALL = {
+    "id": "call_1",
+    "type": "function",
+    "function": {"name": "get_weather", "arguments": '{"city": "Bern"}'},
+}
 _SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-_CHAT_TOOL = {"type": "function", "function": {"name": "get_weather", "description": "?", "parameters": _SCHEMA}}
+_CHAT_TOOL = {
+    "type": "function",
+    "function": {"name": "get_weather", "description": "?", "parameters": _SCHEMA},
+}
 _ASK = {"role": "user", "content": "What does a lighthouse teach?"}
 _PNG = "data:image/png;base64,iVBORw0KGgo="
 
@@ -179,14 +237,20 @@ CHAT: tuple[dict[str, Any], ...] = (
             _ASK,
             {"role": "assistant", "content": None, "tool_calls": [_CALL]},
             {"role": "tool", "tool_call_id": "call_1", "content": [{"type": "text", "text": "Rain."}]},
-            {"role": "user", "content": [{"type": "text", "text": "?"}, {"type": "image_url", "image_url": {"url": _PNG}}]},
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "?"}, {"type": "image_url", "image_url": {"url": _PNG}}],
+            },
         ],
     },
     {
         "model": "m",
         "stream": True,
         "messages": [_ASK, {"role": "assistant", "content": "It"}],
-        "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": _SCHEMA, "strict": True}},
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "x", "schema": _SCHEMA, "strict": True},
+        },
     },
 )
 MESSAGES: tuple[dict[str, Any], ...] = (
@@ -208,7 +272,10 @@ MESSAGES: tuple[dict[str, Any], ...] = (
                     {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {"city": "Bern"}},
                 ],
             },
-            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "Rain."}]},
+            {
+                "role": "user",
+                "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "Rain."}],
+            },
         ],
     },
     {
@@ -217,7 +284,15 @@ MESSAGES: tuple[dict[str, Any], ...] = (
         "stream": True,
         "stop_sequences": ["xyz"],
         "messages": [
-            {"role": "user", "content": [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}]},
+            {
+                "role": "user",
+                "content": [
+                    {
+                        "type": "image",
+                        "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="},
+                    }
+                ],
+            },
             {"role": "assistant", "content": "A"},
         ],
     },
@@ -229,16 +304,37 @@ RESPONSES: tuple[dict[str, Any], ...] = (
         "model": "m",
         "stream": True,
         "input": [
-            {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "?"}, {"type": "input_image", "image_url": _PNG}]},
+            {
+                "type": "message",
+                "role": "user",
+                "content": [{"type": "input_text", "text": "?"}, {"type": "input_image", "image_url": _PNG}],
+            },
             {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}]},
-            {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "get_weather", "arguments": "{}"},
+            {
+                "type": "function_call",
+                "id": "fc_1",
+                "call_id": "call_1",
+                "name": "get_weather",
+                "arguments": "{}",
+            },
             {"type": "function_call_output", "call_id": "call_1", "output": "Rain."},
             {"type": "item_reference", "id": "msg_1"},
         ],
         "tools": [{"type": "function", "name": "get_weather", "parameters": _SCHEMA}],
     },
-    {"model": "m", "stream": True, "input": "And?", "previous_response_id": "resp_1", "reasoning": {"effort": "low"}},
-    {"model": "m", "stream": True, "input": "?", "text": {"format": {"type": "json_schema", "name": "x", "schema": _SCHEMA}}},
+    {
+        "model": "m",
+        "stream": True,
+        "input": "And?",
+        "previous_response_id": "resp_1",
+        "reasoning": {"effort": "low"},
+    },
+    {
+        "model": "m",
+        "stream": True,
+        "input": "?",
+        "text": {"format": {"type": "json_schema", "name": "x", "schema": _SCHEMA}},
+    },
 )
 #: Path → good requests. The first three make answers, and each is a wire.
 GOOD: dict[str, tuple[dict[str, Any], ...]] = {
@@ -260,7 +356,9 @@ class JsonRequest:
     """What is posted, and what is done to its bytes on the way."""
 
     path: str
-    body: bytes = field(repr=lambda body: repr(body) if len(body) < 1_200 else f"{body[:900]!r}…{body[-200:]!r}")
+    body: bytes = field(
+        repr=lambda body: repr(body) if len(body) < 1_200 else f"{body[:900]!r}…{body[-200:]!r}"
+    )
     headers: dict[str, str]
 
 

@@ -24,39 +24,148 @@ else:
     from backports import zstd
 
 PATHS = tuple(WIRES)
-KINDS = ("text", "text", "tools", "text-tools", "reasoning", "json", "long-word", "empty")
+KINDS = ("text", "text", "tools", "text-tools", "reasoning", "json", "long-word")
 _WORDS = (
-    *(b": a comment\n\n", b"\n", b"\n\n\n", b"\r\n", b"event: ping\n", b"event: error\n", b"id: 7\n", b"retry: 1\n\n"),
-    *(b"data: {not json\n\n", b"data: 1\n\n", b"data: null\n\n", b"data: []\n\n", b"data: {}\n\n", b"data:\n\n", b"data: \n\n"),
-    *(b"data: [DONE]\n\n", b"data: [DO", b"garbage\n\n", b"\xff\xfe\n\n", b"\xef\xbb\xbf", b"\x00", b'{"error": {"message": "x"}}\n'),
-    *(b'data: {"error": {"message": "x", "type": "overloaded_error"}}\n\n', b'data: {"error": "x"}\n\n', b"data: {\n" * 300 + b"\n"),
+    *(
+        b": a comment\n\n",
+        b"\n",
+        b"\n\n\n",
+        b"\r\n",
+        b"event: ping\n",
+        b"event: error\n",
+        b"id: 7\n",
+        b"retry: 1\n\n",
+    ),
+    *(
+        b"data: {not json\n\n",
+        b"data: 1\n\n",
+        b"data: null\n\n",
+        b"data: []\n\n",
+        b"data: {}\n\n",
+        b"data:\n\n",
+        b"data: \n\n",
+    ),
+    *(
+        b"data: [DONE]\n\n",
+        b"data: [DO",
+        b"garbage\n\n",
+        b"\xff\xfe\n\n",
+        b"\xef\xbb\xbf",
+        b"\x00",
+        b'{"error": {"message": "x"}}\n',
+    ),
+    *(
+        b'data: {"error": {"message": "x", "type": "overloaded_error"}}\n\n',
+        b'data: {"error": "x"}\n\n',
+        b"data: {\n" * 300 + b"\n",
+    ),
     *(b'event: error\ndata: {"type": "error", "error": {"type": "overloaded_error", "message": "x"}}\n\n',),
-    *(b"data: " + b"x" * 70_000 + b"\n\n", b"data: " + b"[" * 9_000 + b"\n\n", b":" + b"x" * 70_000, b":\n\n" * 3_000),
-    *(b'data: {"type": "content_block_stop", "index": 0}\n\n', b'data: {"type": "message_stop"}\n\n', b'data: {"type": "ping"}\n\n'),
-    *(b'data: {"type": "response.failed", "response": {"error": {"message": "x", "code": "server_error"}}}\n\n',),
-    *(b'data: {"choices": []}\n\n', b'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\n'),
+    *(
+        b"data: " + b"x" * 70_000 + b"\n\n",
+        b"data: " + b"[" * 9_000 + b"\n\n",
+        b":" + b"x" * 70_000,
+        b":\n\n" * 3_000,
+    ),
+    *(
+        b'data: {"type": "content_block_stop", "index": 0}\n\n',
+        b'data: {"type": "message_stop"}\n\n',
+        b'data: {"type": "ping"}\n\n',
+    ),
+    *(
+        b'data: {"type": "response.failed", "response": {"error": {"message": "x", "code": "server_error"}}}\n\n',
+    ),
+    *(
+        b'data: {"choices": []}\n\n',
+        b'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\n',
+    ),
 )
 _STATUS_LINES = (
     *[b"HTTP/1.1 200 OK"] * 14,
-    *(b"HTTP/1.0 200 OK", b"HTTP/1.1 200", b"HTTP/1.1 201 Created", b"HTTP/1.1 204 No Content", b"HTTP/1.1 206 x"),
-    *(b"HTTP/1.1 301 x", b"HTTP/1.1 304 x", b"HTTP/1.1 400 x", b"HTTP/1.1 404 x", b"HTTP/1.1 429 x", b"HTTP/1.1 500 x"),
-    *(b"HTTP/1.1 503 x", b"HTTP/1.1 529 x", b"HTTP/1.1 599 x", b"HTTP/1.1 999 x", b"HTTP/1.1 099 x", b"HTTP/2 200 OK"),
-    *(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK", b"HTTP/1.1 103 x\r\nlink: </x>\r\n\r\nHTTP/1.1 200 OK"),
-    *(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade", b"ICY 200 OK", b"", b"\xff", b"HTTP/1.1 200 \xff"),
+    *(
+        b"HTTP/1.0 200 OK",
+        b"HTTP/1.1 200",
+        b"HTTP/1.1 201 Created",
+        b"HTTP/1.1 204 No Content",
+        b"HTTP/1.1 206 x",
+    ),
+    *(
+        b"HTTP/1.1 301 x",
+        b"HTTP/1.1 304 x",
+        b"HTTP/1.1 400 x",
+        b"HTTP/1.1 404 x",
+        b"HTTP/1.1 429 x",
+        b"HTTP/1.1 500 x",
+    ),
+    *(
+        b"HTTP/1.1 503 x",
+        b"HTTP/1.1 529 x",
+        b"HTTP/1.1 599 x",
+        b"HTTP/1.1 999 x",
+        b"HTTP/1.1 099 x",
+        b"HTTP/2 200 OK",
+    ),
+    *(
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK",
+        b"HTTP/1.1 103 x\r\nlink: </x>\r\n\r\nHTTP/1.1 200 OK",
+    ),
+    *(
+        b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade",
+        b"ICY 200 OK",
+        b"",
+        b"\xff",
+        b"HTTP/1.1 200 \xff",
+    ),
 )
 _HEADERS = (
-    *(b"x-request-id: req_1", b"X-Request-Id: \xff\xfe", b"retry-after: 1", b"retry-after: \xff", b"set-cookie: a=b", b"x"),
-    *(b"content-type: text/html", b"content-type: application/json", b"content-type:", b"content-encoding: br", b": x"),
-    *(b"content-encoding: gzip", b"content-encoding: \xff", b"connection: close", b"connection: keep-alive, x", b" folded"),
-    *(b"x-ratelimit-limit-requests: " + b"9" * 9_000, b"openai-model: a\x1b[31mb", b"openai-x: a\x00b", b"x" * 3_000 + b": y"),
-    *(b"transfer-encoding: chunked", b"transfer-encoding: gzip, chunked", b"content-length: 5", b"content-length: -1"),
-    *(b"content-length: 9999999", b"trailer: x", b"x-should-retry: true", b"keep-alive: timeout=0", b"openai-y: \xe9\x85"),
+    *(
+        b"x-request-id: req_1",
+        b"X-Request-Id: \xff\xfe",
+        b"retry-after: 1",
+        b"retry-after: \xff",
+        b"set-cookie: a=b",
+        b"x",
+    ),
+    *(
+        b"content-type: text/html",
+        b"content-type: application/json",
+        b"content-type:",
+        b"content-encoding: br",
+        b": x",
+    ),
+    *(
+        b"content-encoding: gzip",
+        b"content-encoding: \xff",
+        b"connection: close",
+        b"connection: keep-alive, x",
+        b" folded",
+    ),
+    *(
+        b"x-ratelimit-limit-requests: " + b"9" * 9_000,
+        b"openai-model: a\x1b[31mb",
+        b"openai-x: a\x00b",
+        b"x" * 3_000 + b": y",
+    ),
+    *(
+        b"transfer-encoding: chunked",
+        b"transfer-encoding: gzip, chunked",
+        b"content-length: 5",
+        b"content-length: -1",
+    ),
+    *(
+        b"content-length: 9999999",
+        b"trailer: x",
+        b"x-should-retry: true",
+        b"keep-alive: timeout=0",
+        b"openai-y: \xe9\x85",
+    ),
 )
 _PACKED: dict[str, Callable[[bytes], bytes]] = {
     "gzip": lambda data: gzip.compress(data, 1),
     "zstd": lambda data: zstd.compress(data, 1),
     "deflate": lambda data: zlib.compress(data, 1),
 }
+#: Of the HTTP around an answer.
+_PARTS = ("status", "headers", "framing", "bytes", "end", "behind")
 
 
 def _short(data: bytes) -> str:
@@ -105,13 +214,15 @@ def _odd_event(draw: st.DrawFn, event: bytes) -> bytes:
         head, data = b"", event
     try:
         value = grown(json.loads(data))
-    except ValueError:
+    except (ValueError, RecursionError):
         return draw(st.sampled_from(_WORDS))
     match draw(st.integers(0, 9)):
         case 0:
             return event[: draw(st.integers(0, len(event)))]
         case 1:
-            name = draw(st.sampled_from([b"", b"event: error\n", b"event: message_stop\n", b"event: x\nid: 1\n"]))
+            name = draw(
+                st.sampled_from([b"", b"event: error\n", b"event: message_stop\n", b"event: x\nid: 1\n"])
+            )
             return name + found_data + data
         case 2:
             return event.replace(b"\n", draw(st.sampled_from([b"\r\n", b"\r", b"\n\n"])))
@@ -127,7 +238,9 @@ def _odd_event(draw: st.DrawFn, event: bytes) -> bytes:
                 lambda name, _: [(name, found(value, draw(st.sampled_from(list(paths(value))))))],
             ]
             text = written(changed(value, at, draw(st.sampled_from(ways))))
-            return head + found_data + text.encode("utf-8", "surrogatepass") + (b"\n\n" if found_data else b"")
+            return (
+                head + found_data + text.encode("utf-8", "surrogatepass") + (b"\n\n" if found_data else b"")
+            )
 
 
 @st.composite
@@ -162,50 +275,54 @@ def _chunks(data: bytes, size: int) -> bytes:
 
 @st.composite
 def _framed(draw: st.DrawFn, said: Said) -> Said:
-    """The answer with HTTP around it, good or bad."""
+    """The answer with HTTP around it, mostly good."""
+    odd = draw(
+        st.sampled_from([frozenset(), frozenset(), frozenset()])
+        | st.frozensets(st.sampled_from(_PARTS), max_size=2)
+    )
     kind = b"text/event-stream" if said.streams else b"application/json"
-    lines = [draw(st.sampled_from(_STATUS_LINES)), b"content-type: " + kind]
-    plain = lines[0] == _STATUS_LINES[0]
-    body = said.body
+    lines = [
+        draw(st.sampled_from(_STATUS_LINES)) if "status" in odd else b"HTTP/1.1 200 OK",
+        b"content-type: " + kind,
+    ]
+    body, plain = said.body, not odd
     if draw(st.integers(0, 4)) == 0:
+        # Nobody has asked for it, and two of them are read all the same.
         coding = draw(st.sampled_from(list(_PACKED)))
         lines.append(b"content-encoding: " + coding.encode())
         body = _PACKED[coding](body)
-        # Nobody has asked for it: two of them are read all the same.
         plain = plain and coding == "gzip"
-    if draw(st.integers(0, 4)) == 0:
+    if "headers" in odd:
         lines += draw(st.lists(st.sampled_from(_HEADERS), min_size=1, max_size=2))
-        plain = False
-    framing = draw(st.integers(0, 11))
-    match framing:
-        case 0 | 1 | 2 | 3 | 4:
+    match draw(st.integers(0, 4)):
+        case 0 | 1 | 2:
             lines.append(b"transfer-encoding: chunked")
             body = _chunks(body, draw(st.sampled_from([1 << 20, 1_000, 64, 7]))) + b"0\r\n\r\n"
-        case 5 | 6 | 7:
-            lines.append(b"content-length: %d" % len(body))
-        case 8:
+        case 3:
+            length = len(body) + (draw(st.sampled_from([-9, -1, 1, 9])) if "framing" in odd else 0)
+            lines.append(b"content-length: %d" % max(0, length))
+        case _:
             # Only the end of the connection says that it is over, and that may be a cut.
             plain = plain and said.streams
-        case _:
-            lengths = [b"content-length: %d" % (len(body) + 9), b"content-length: %d" % max(0, len(body) - 9)]
-            lines.append(draw(st.sampled_from([b"transfer-encoding: chunked", *lengths])))
-            plain = False
     sent = b"\r\n".join([*lines, b"", b""]) + body
-    if draw(st.integers(0, 9)) == 0:
+    if "bytes" in odd:
         at, bad = draw(st.integers(0, len(sent))), draw(st.binary(max_size=4))
-        sent, plain = sent[:at] + bad + sent[at + draw(st.integers(0, 9)) :], False
-    if draw(st.integers(0, 9)) == 0:
-        sent, plain = sent[: draw(st.integers(0, len(sent)))], False
-    if draw(st.integers(0, 9)) == 0:
-        sent, plain = sent + draw(st.sampled_from([b"\r\n", b"x", b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"])), False
+        sent = sent[:at] + bad + sent[at + draw(st.integers(0, 9)) :]
+    if "end" in odd:
+        sent = sent[: draw(st.integers(0, len(sent)))]
+    if "behind" in odd:
+        sent += draw(st.sampled_from([b"\r\n", b"x", b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"]))
     small = [1, 7] if len(sent) < 4_000 else []
+    resets = draw(st.integers(0, 5)) == 0
     return evolve(
         said,
-        is_whole=said.is_whole and plain,
-        is_begun=said.is_begun and plain,
+        # A reset takes with it what has come and was not read.
+        is_whole=said.is_whole and plain and not resets,
+        # Where the HTTP is cut, what was said before may be as good as ever.
+        is_begun=said.is_begun and (plain or odd <= {"end", "behind"}),
         sent=sent,
         write_bytes=draw(st.sampled_from([1 << 20, 1 << 20, 1_460, 200, *small])),
-        resets=draw(st.integers(0, 5)) == 0,
+        resets=resets,
     )
 
 
@@ -237,13 +354,41 @@ def ollama_lines(text: str) -> list[bytes]:
 
 
 _LINES = (
-    *(b"\n", b"{}\n", b"null\n", b"[]\n", b"not json\n", b'{"error": "x"}\n', b'{"error": null}\n', b"\xff\n", b'{"done": true}\n'),
-    *(b'{"message": {"role": "assistant", "content": "x"}, "done": false}', b'{"message": null, "done": false}\n'),
-    *(b'{"message": {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}, "done": false}\n',),
-    *(b'{"message": {"role": "assistant", "content": "", "thinking": "hm"}, "done": false}\n', b"\r\n", b"\n" * 3_000),
-    *(b'{"message": {"role": "assistant", "content": "' + b"y" * 300_000 + b'"}, "done": false}\n', b"[" * 9_000 + b"\n"),
-    *(b'{"message": {"role": "assistant", "content": ""}, "done": true, "done_reason": "length"}\n', b"x" * 70_000),
-    *(b'{"message": {"role": "assistant", "content": ""}, "done": true, "done_reason": "load"}\n', b'{"done": 1}\n'),
+    *(
+        b"\n",
+        b"{}\n",
+        b"null\n",
+        b"[]\n",
+        b"not json\n",
+        b'{"error": "x"}\n',
+        b'{"error": null}\n',
+        b"\xff\n",
+        b'{"done": true}\n',
+    ),
+    *(
+        b'{"message": {"role": "assistant", "content": "x"}, "done": false}',
+        b'{"message": null, "done": false}\n',
+    ),
+    *(
+        b'{"message": {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}, "done": false}\n',
+    ),
+    *(
+        b'{"message": {"role": "assistant", "content": "", "thinking": "hm"}, "done": false}\n',
+        b"\r\n",
+        b"\n" * 3_000,
+    ),
+    *(
+        b'{"message": {"role": "assistant", "content": "' + b"y" * 300_000 + b'"}, "done": false}\n',
+        b"[" * 9_000 + b"\n",
+    ),
+    *(
+        b'{"message": {"role": "assistant", "content": ""}, "done": true, "done_reason": "length"}\n',
+        b"x" * 70_000,
+    ),
+    *(
+        b'{"message": {"role": "assistant", "content": ""}, "done": true, "done_reason": "load"}\n',
+        b'{"done": 1}\n',
+    ),
 )
 
 
@@ -286,7 +431,9 @@ def local_answers(draw: st.DrawFn) -> LocalSaid:
             case 2:
                 lines[at:at] = [draw(st.sampled_from(_LINES))]
             case _:
-                lines[at : at + 1] = [draw(_odd_event(line)).rstrip(b"\n") + b"\n" for line in lines[at : at + 1]]
+                lines[at : at + 1] = [
+                    draw(_odd_event(line)).rstrip(b"\n") + b"\n" for line in lines[at : at + 1]
+                ]
     body = b"".join(lines)
     if draw(st.integers(0, 3)) == 0:
         body = body[: draw(st.integers(0, len(body)))]

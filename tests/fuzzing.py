@@ -5,6 +5,8 @@ long as somebody wants to wait (`TROOPER_HYPOTHESIS=deep`).
 
 from __future__ import annotations
 
+from collections import Counter
+
 from hypothesis import HealthCheck, Phase, settings
 
 from attack_place import Place
@@ -32,3 +34,12 @@ def is_quiet(place: Place, lines: int) -> None:
     said = "".join(place.trooper.process.lines[lines:])
     assert "Traceback" not in said, said
     assert "connection_failed" not in said, said
+
+
+def tell(title: str, counts: Counter[str]) -> None:
+    """What was drawn and what became of it, for whoever reads the output (`-s`)."""
+    print(
+        f"\n{title}: {sum(counts.values())}",
+        *(f"    {n:6d} {what}" for what, n in counts.most_common()),
+        sep="\n",
+    )

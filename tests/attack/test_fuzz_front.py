@@ -5,13 +5,11 @@ or closed, nothing is a fault of ours, and no answer is called one that is none.
 
 from __future__ import annotations
 
-import json
 import socket
 import struct
-from collections.abc import Callable
-from typing import Any
+from collections import Counter
 
-from hypothesis import event, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from attack_place import Answer, Place
@@ -20,7 +18,7 @@ from fuzz_client import say_all
 from fuzz_http import Pieces, connections
 from fuzz_json import WIRES, JsonRequest, json_requests
 from fuzz_verdict import ends, strictly
-from fuzzing import drawing, is_quiet
+from fuzzing import drawing, is_quiet, tell
 from trooper.testing import ANSWERS
 from trooper.testing.provider import WIRES as TOLD
 
@@ -31,6 +29,8 @@ OF_PROVIDERS = {502, 503, 504}
 def test_bytes(place: Place) -> None:
     answer = saying(response(b'{"object":"list","data":[]}', "application/json"))
 
+    counts = Counter[str]()
+
     @drawing(110)
     @given(st.lists(connections(), min_size=1, max_size=6))
     def holds(said: list[Pieces]) -> None:
@@ -39,7 +39,7 @@ def test_bytes(place: Place) -> None:
             assert heard.is_over, "it was not closed, and there was nothing more to come"
             assert 500 not in heard.statuses, heard.data[:900]
             for status in heard.statuses:
-                event(f"{status}")
+                counts[str(status)] += 1
                 is_asked = len(place.hostile.asked) + len(place.team.asked) > asked
                 assert status not in OF_PROVIDERS or is_asked, heard.data[:900]
         is_quiet(place, lines)
@@ -47,6 +47,7 @@ def test_bytes(place: Place) -> None:
     with place.attacked():
         place.hostile.otherwise = place.team.otherwise = answer
         holds()
+    tell("statuses", counts)
 
 
 def _half(asked: Asked) -> bytes:
@@ -101,6 +102,8 @@ def judge(request: JsonRequest, answer: Answer) -> None:
 
 
 def test_json(place: Place) -> None:
+    counts = Counter[str]()
+
     @drawing(300)
     @given(json_requests(), st.sampled_from(list(FAILURES)))
     def holds(request: JsonRequest, failure: str) -> None:
@@ -109,9 +112,10 @@ def test_json(place: Place) -> None:
         answer = place.ask(
             request.path, request.body, {"authorization": "Bearer sk-mine", **request.headers}, "POST"
         )
-        event(f"{request.path} {answer.status}")
+        counts[f"{request.path} {answer.status} {answer.headers.get('content-type', '')[:17]}"] += 1
         judge(request, answer)
         is_quiet(place, lines)
 
     with place.attacked():
         holds()
+    tell("answers", counts)

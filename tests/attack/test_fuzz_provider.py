@@ -5,20 +5,100 @@ client gets has one end, and is an answer of its wire wherever that is ours to s
 
 from __future__ import annotations
 
-import json
 import socket
 import struct
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from hypothesis import event, given
+from hypothesis import given
 
 from attack_place import Answer, Place
 from attack_provider import Asked
 from fuzz_json import CHAT, MESSAGES, RESPONSES
 from fuzz_streams import LocalSaid, Said, answers, local_answers
 from fuzz_verdict import ends, strictly
-from fuzzing import drawing
-from test_fuzz_front import is_quiet
+from fuzzing import drawing, is_quiet, tell
+
 from trooper.testing import DEFAULT_ANSWER
 from trooper.testing.provider import WIRES
+
+
+def _say(stream: socket.socket, said: Said) -> None:
+    for at in range(0, len(said.sent), said.write_bytes):
+        stream.sendall(said.sent[at : at + said.write_bytes])
+    if said.resets:
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+_ASKS: Mapping[str, Mapping[str, Any]] = {
+    "/v1/chat/completions": CHAT[0],
+    "/v1/messages": MESSAGES[0],
+    "/v1/responses": RESPONSES[0],
+}
+_TOOL = {"name": "get_weather", "parameters": {"type": "object"}}
+_TOOLS: Mapping[str, Any] = {
+    "/v1/chat/completions": {"type": "function", "function": _TOOL},
+    "/v1/messages": {"name": "get_weather", "input_schema": {"type": "object"}},
+    "/v1/responses": {"type": "function", **_TOOL},
+}
+
+
+def _ask(place: Place, path: str, *, streams: bool, model: str = "m", tools: bool = False) -> Answer:
+    asked = {**_ASKS[path], "model": model, "stream": streams}
+    if tools:
+        asked["tools"] = [_TOOLS[path]]
+    headers = {"x-api-key" if "messages" in path else "authorization": "Bearer sk-mine"}
+    return place.ask(path, asked, headers)
+
+
+def _judge(said: Said, answer: Answer) -> None:
+    """What a client may get of a provider's answer."""
+    assert answer.status, "no answer"
+    if said.is_whole:
+        assert answer.status == 200
+        assert answer.body == said.body, "a healthy answer has to pass as it is"
+        return
+    status = said.sent.partition(b"\r\n")[0]
+    assert answer.status != 500 or b"500" in status, answer
+    if answer.status != 200 or not answer.body or not said.streams:
+        return
+    told = ends(said.path, answer.body)
+    if said.is_begun:
+        result = strictly(said.path, answer.body, streamed=True)
+        if said.kind == "text" and result.error is None:
+            assert (result.text, result.finish_reason) == (DEFAULT_ANSWER, "stop")
+    elif answer.body != said.body:
+        assert told.terminators + told.errors == 1, told
+        assert not told.behind, told
+    if not (answer.body == said.body and said.is_begun):
+        assert not (told.errors and told.terminators), told
+
+
+def test_the_cloud(place: Place) -> None:
+    counts = Counter[str]()
+
+    @drawing(350)
+    @given(answers())
+    def holds(said: Said) -> None:
+        lines = len(place.trooper.process.lines)
+
+        def say(stream: socket.socket, _: Asked) -> None:
+            _say(stream, said)
+
+        place.hostile.otherwise = place.team.otherwise = say
+        answer = _ask(place, said.path, streams=said.streams, tools="tools" in said.kind)
+        counts[_became(said, answer)] += 1
+        _judge(said, answer)
+        is_quiet(place, lines)
+
+    with place.attacked():
+        holds()
+    tell("answers", counts)
+
+
+def _became(said: Said, answer: Answer) -> str:
+    was = "whole" if said.is_whole else "begun" if said.is_begun else "odd"
+    told = ends(said.path, answer.body)
+    how = "passes" if answer.body == said.body else "local" if b"trooper seam" in answer.body else "other"
+    return f"{said.path} {'stream' if said.streams else 'whole'} {was} {answer.status} {how} errors {told.errors}"

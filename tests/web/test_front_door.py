@@ -185,7 +185,12 @@ class TestOrigin:
     @pytest.mark.parametrize("site", [b"cross-site", b"same-site", b"Cross-Site", b"", b"none, cross-site"])
     def test_a_browser_says_whose_page_it_is(self, site: bytes) -> None:
         """Behind `Origin`, which does not come with an image's address."""
-        for method, path in (("POST", CHAT), ("GET", "/v1/models"), ("HEAD", "/v1/files"), ("GET", "/healthz")):
+        for method, path in (
+            ("POST", CHAT),
+            ("GET", "/v1/models"),
+            ("HEAD", "/v1/files"),
+            ("GET", "/healthz"),
+        ):
             asked = head((b"sec-fetch-site", site), (b"sec-fetch-dest", b"image"), method=method, path=path)
             assert refusal(asked) == (403, "origin_not_allowed")
 
