@@ -14,13 +14,13 @@ from typing import Any
 from hypothesis import given
 
 from attack_place import Answer, Place
-from attack_provider import Asked
+from attack_provider import Asked, saying
 from fuzz_json import CHAT, MESSAGES, RESPONSES
 from fuzz_streams import LocalSaid, Said, answers, local_answers
 from fuzz_verdict import ends, strictly
 from fuzzing import drawing, is_quiet, tell
 
-from trooper.testing import DEFAULT_ANSWER
+from trooper.testing import ANSWERS, DEFAULT_ANSWER, Response
 from trooper.testing.provider import WIRES
 
 
@@ -102,3 +102,52 @@ def _became(said: Said, answer: Answer) -> str:
     told = ends(said.path, answer.body)
     how = "passes" if answer.body == said.body else "local" if b"trooper seam" in answer.body else "other"
     return f"{said.path} {'stream' if said.streams else 'whole'} {was} {answer.status} {how} errors {told.errors}"
+
+
+def _cut_cloud(said: LocalSaid) -> bytes:
+    """The beginning of a good answer, and then the connection is closed."""
+    kind = b"text/event-stream" if said.streams else b"application/json"
+    events = b"".join(WIRES[said.path].events(ANSWERS["text"])[: said.events]) if said.streams else b"{"
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\ntransfer-encoding: chunked\r\n\r\n" % kind
+    return head + (b"%x\r\n%s\r\n" % (len(events), events) if events else b"")
+
+
+def test_the_local_model(place: Place) -> None:
+    counts = Counter[str]()
+
+    @drawing(250)
+    @given(local_answers())
+    def holds(said: LocalSaid) -> None:
+        lines = len(place.trooper.process.lines)
+
+        async def say(response: Response) -> None:
+            head = (
+                b"HTTP/1.1 %d x\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n"
+            )
+            await response.send_raw(head % said.status)
+            for at in range(0, len(said.body), said.write_bytes):
+                piece = said.body[at : at + said.write_bytes]
+                await response.send_raw(b"%x\r\n%s\r\n" % (len(piece), piece))
+            if said.ends:
+                await response.send_raw(b"0\r\n\r\n")
+            await response.fin()
+
+        place.odd.says = say
+        cut = saying(_cut_cloud(said))
+        place.hostile.otherwise = place.team.otherwise = cut
+        answer = _ask(place, said.path, streams=said.streams, model="odd-1")
+        streamed = answer.headers.get("content-type", "").startswith("text/event-stream")
+        # All that the cloud has said is good, so that all of it is ours to say well.
+        result = strictly(said.path, answer.body, streamed=streamed)
+        was = "stream" if streamed else "whole"
+        counts[f"{said.path} {was} {answer.status} {'error' if result.error else result.finish_reason}"] += 1
+        assert answer.status in {200, 502, 503, 504}, answer
+        assert (answer.status == 200) is (streamed or result.error is None), answer
+        is_quiet(place, lines)
+
+    with place.attacked():
+        try:
+            holds()
+        finally:
+            place.odd.says = None
+    tell("answers", counts)
