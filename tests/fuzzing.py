@@ -28,6 +28,13 @@ def drawing(count: int) -> settings:
     )
 
 
+def begun(place: Place) -> int:
+    """An example begins: providers have been asked nothing. How many lines the log has."""
+    place.hostile.asked.clear()
+    place.team.asked.clear()
+    return len(place.trooper.process.lines)
+
+
 def is_quiet(place: Place, lines: int) -> None:
     """Nothing broke in Trooper since its log had so many lines, and it serves."""
     assert place.ask("/healthz").status == 200

@@ -18,7 +18,7 @@ from fuzz_client import say_all
 from fuzz_http import Pieces, connections
 from fuzz_json import WIRES, JsonRequest, json_requests
 from fuzz_verdict import ends, strictly
-from fuzzing import drawing, is_quiet, tell
+from fuzzing import begun, drawing, is_quiet, tell
 from trooper.testing import ANSWERS
 from trooper.testing.provider import WIRES as TOLD
 
@@ -34,13 +34,13 @@ def test_bytes(place: Place) -> None:
     @drawing(110)
     @given(st.lists(connections(), min_size=1, max_size=6))
     def holds(said: list[Pieces]) -> None:
-        lines, asked = len(place.trooper.process.lines), len(place.hostile.asked) + len(place.team.asked)
+        lines = begun(place)
         for heard in say_all(place.port, said):
             assert heard.is_over, "it was not closed, and there was nothing more to come"
             assert 500 not in heard.statuses, heard.data[:900]
             for status in heard.statuses:
                 counts[str(status)] += 1
-                is_asked = len(place.hostile.asked) + len(place.team.asked) > asked
+                is_asked = bool(place.hostile.asked or place.team.asked)
                 assert status not in OF_PROVIDERS or is_asked, heard.data[:900]
         is_quiet(place, lines)
 
@@ -107,7 +107,7 @@ def test_json(place: Place) -> None:
     @drawing(300)
     @given(json_requests(), st.sampled_from(list(FAILURES)))
     def holds(request: JsonRequest, failure: str) -> None:
-        lines = len(place.trooper.process.lines)
+        lines = begun(place)
         place.hostile.otherwise = place.team.otherwise = FAILURES[failure]
         answer = place.ask(
             request.path, request.body, {"authorization": "Bearer sk-mine", **request.headers}, "POST"

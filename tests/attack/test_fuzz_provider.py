@@ -18,7 +18,7 @@ from attack_provider import Asked, saying
 from fuzz_json import CHAT, MESSAGES, RESPONSES
 from fuzz_streams import LocalSaid, Said, answers, local_answers
 from fuzz_verdict import ends, strictly
-from fuzzing import drawing, is_quiet, tell
+from fuzzing import begun, drawing, is_quiet, tell
 
 from trooper.testing import ANSWERS, DEFAULT_ANSWER, Response
 from trooper.testing.provider import WIRES
@@ -81,7 +81,7 @@ def test_the_cloud(place: Place) -> None:
     @drawing(350)
     @given(answers())
     def holds(said: Said) -> None:
-        lines = len(place.trooper.process.lines)
+        lines = begun(place)
 
         def say(stream: socket.socket, _: Asked) -> None:
             _say(stream, said)
@@ -118,7 +118,7 @@ def test_the_local_model(place: Place) -> None:
     @drawing(250)
     @given(local_answers())
     def holds(said: LocalSaid) -> None:
-        lines = len(place.trooper.process.lines)
+        lines = begun(place)
 
         async def say(response: Response) -> None:
             head = (
