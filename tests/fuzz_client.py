@@ -75,7 +75,7 @@ def statuses(asked: bytes, data: bytes) -> list[int]:
     Raises:
         AssertionError: it is no HTTP.
     """
-    found = []
+    found: list[int] = []
     while data:
         head, has_end, rest = data.partition(b"\r\n\r\n")
         if not has_end:

@@ -1,6 +1,6 @@
 """
 Answers of providers that have gone wrong, grown from good ones of every wire:
-their events, their bytes, and the HTTP around them. And lines of an Ollama.
+their events, their bytes, and the HTTP around them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from attrs import evolve, field, frozen
 from hypothesis import strategies as st
 
-from fuzz_json import ODD_VALUES, Pairs, Raw, changed, found, grown, paths, written
-from trooper.testing import ANSWERS, DEFAULT_ANSWER, tokens
+from fuzz_values import ODD_VALUES, changed, found, grown, paths, written
+from trooper.testing import ANSWERS
 from trooper.testing.provider import WIRES
 
 if sys.version_info >= (3, 14):
@@ -168,7 +168,7 @@ _PACKED: dict[str, Callable[[bytes], bytes]] = {
 _PARTS = ("status", "headers", "framing", "bytes", "end", "behind")
 
 
-def _short(data: bytes) -> str:
+def short(data: bytes) -> str:
     return repr(data) if len(data) < 3_000 else f"{data[:1_500]!r} … {data[-1_000:]!r}"
 
 
@@ -192,10 +192,10 @@ class Said:
     path: str
     streams: bool
     kind: str
-    body: bytes = field(repr=_short)
+    body: bytes = field(repr=short)
     is_whole: bool
     is_begun: bool
-    sent: bytes = field(default=b"", repr=_short)
+    sent: bytes = field(default=b"", repr=short)
     write_bytes: int = 1 << 20
     resets: bool = False
 
@@ -207,7 +207,7 @@ def _good(path: str, kind: str, *, streams: bool) -> list[bytes]:
 
 
 @st.composite
-def _odd_event(draw: st.DrawFn, event: bytes) -> bytes:
+def odd_event(draw: st.DrawFn, event: bytes) -> bytes:
     """The same event with another value somewhere, another name, or in other lines."""
     head, found_data, data = event.partition(b"data: ")
     if not found_data:
@@ -231,7 +231,7 @@ def _odd_event(draw: st.DrawFn, event: bytes) -> bytes:
             odd = draw(st.sampled_from(ODD_VALUES))
             ways: list[Callable[[str, object], Sequence[tuple[str, object]]]] = [
                 lambda name, _: [(name, odd)],
-                lambda name, inner: [],
+                lambda _, __: [],
                 lambda name, inner: [(name, inner), (name, inner)],
                 lambda name, inner: [(name, inner), (name, odd)],
                 lambda name, inner: [(f"{name}_", inner)],
@@ -264,7 +264,7 @@ def _odd_events(draw: st.DrawFn, events: list[bytes]) -> list[bytes]:
                 events[at:at] = [draw(st.sampled_from(_WORDS))]
             case _:
                 if events:
-                    events[at] = draw(_odd_event(events[at]))
+                    events[at] = draw(odd_event(events[at]))
     return events
 
 
@@ -340,112 +340,3 @@ def answers(draw: st.DrawFn) -> Said:
         body = body[: draw(st.integers(0, len(body)))]
     said = Said(path, streams, kind, body, is_whole=what == "whole", is_begun=what != "odd")
     return draw(_framed(said))
-
-
-def ollama_lines(text: str) -> list[bytes]:
-    """What an Ollama says, line by line."""
-    when = {"model": "qwen2.5:3b", "created_at": "2026-11-27T10:00:00.0Z"}
-    lines = [
-        {**when, "message": {"role": "assistant", "content": word}, "done": False} for word in tokens(text)
-    ]
-    end = {**when, "message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop"}
-    counts = {"prompt_eval_count": 30, "eval_count": len(lines), "total_duration": 5_000_000}
-    return [json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in [*lines, end | counts]]
-
-
-_LINES = (
-    *(
-        b"\n",
-        b"{}\n",
-        b"null\n",
-        b"[]\n",
-        b"not json\n",
-        b'{"error": "x"}\n',
-        b'{"error": null}\n',
-        b"\xff\n",
-        b'{"done": true}\n',
-    ),
-    *(
-        b'{"message": {"role": "assistant", "content": "x"}, "done": false}',
-        b'{"message": null, "done": false}\n',
-    ),
-    *(
-        b'{"message": {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}, "done": false}\n',
-    ),
-    *(
-        b'{"message": {"role": "assistant", "content": "", "thinking": "hm"}, "done": false}\n',
-        b"\r\n",
-        b"\n" * 3_000,
-    ),
-    *(
-        b'{"message": {"role": "assistant", "content": "' + b"y" * 300_000 + b'"}, "done": false}\n',
-        b"[" * 9_000 + b"\n",
-    ),
-    *(
-        b'{"message": {"role": "assistant", "content": ""}, "done": true, "done_reason": "length"}\n',
-        b"x" * 70_000,
-    ),
-    *(
-        b'{"message": {"role": "assistant", "content": ""}, "done": true, "done_reason": "load"}\n',
-        b'{"done": 1}\n',
-    ),
-)
-
-
-@frozen
-class LocalSaid:
-    """
-    What a local model says to go on from the beginning of the default answer.
-
-    Attributes:
-        path: the client's wire.
-        streams: whether the client asks for a stream.
-        events: so many the cloud has said before.
-        body: of the local model's answer.
-        status: of it.
-        write_bytes: in pieces of that size.
-        ends: whether its body ends; else the connection is cut.
-    """
-
-    path: str
-    streams: bool
-    events: int
-    body: bytes = field(repr=_short)
-    status: int = 200
-    write_bytes: int = 1 << 20
-    ends: bool = True
-
-
-@st.composite
-def local_answers(draw: st.DrawFn) -> LocalSaid:
-    """A local model's answer: healthy, cut, or odd."""
-    lines = ollama_lines(DEFAULT_ANSWER[draw(st.sampled_from([0, 0, 20, 72, 100])) :])
-    for _ in range(draw(st.integers(0, 3))):
-        at = draw(st.sampled_from([0, len(lines) - 1]) | st.integers(0, len(lines)))
-        at = max(0, min(at, len(lines) - 1))
-        match draw(st.integers(0, 5)):
-            case 0:
-                lines[at : at + 1] = []
-            case 1:
-                lines[at:at] = lines[at : at + 1] * draw(st.sampled_from([1, 2, 300]))
-            case 2:
-                lines[at:at] = [draw(st.sampled_from(_LINES))]
-            case _:
-                lines[at : at + 1] = [
-                    draw(_odd_event(line)).rstrip(b"\n") + b"\n" for line in lines[at : at + 1]
-                ]
-    body = b"".join(lines)
-    if draw(st.integers(0, 3)) == 0:
-        body = body[: draw(st.integers(0, len(body)))]
-    return LocalSaid(
-        draw(st.sampled_from(PATHS)),
-        draw(st.sampled_from([True, True, False])),
-        draw(st.integers(0, 30)),
-        body,
-        draw(st.sampled_from([200] * 8 + [500, 404, 503, 204])),
-        draw(st.sampled_from([1 << 20, 1_460, 50])),
-        draw(st.integers(0, 4)) > 0,
-    )
-
-
-__all__ = ["LocalSaid", "Pairs", "Raw", "Said", "answers", "local_answers"]

@@ -43,9 +43,7 @@ _FAULTS = {
     "responses": tuple(name for name in _FAILING if name in ON_EVERY_WIRE),
 }
 _ODD = tuple(f.name for f in FAULTS.values() if f.where == "after")
-_WORDS = (
-    "light lens storm keeper fog café 灯台 ship 🚢 tower beam rock tide horn oil wick stair night".split()
-)
+_WORDS = ("light", "lens", "storm", "keeper", "fog", "café", "灯台", "ship", "🚢", "tower", "beam", "horn")
 _BETWEEN = (*[" "] * 9, ".\n\n", ", ", "! ")
 _TAG = re.compile(r"\[soak (\d+) words (\d+) kind ([a-z]+) cloud ([a-z0-9@-]*) local ([a-z]+)\]")
 _TOOL = {

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attack_place import Answer, Place
-from attack_provider import Asked, Provider, Says, response, saying
+from attack_provider import Asked, Says, response, saying
 from fuzz_client import say_all
 from fuzz_http import Pieces, connections
 from fuzz_json import WIRES, JsonRequest, json_requests
@@ -75,7 +75,7 @@ _ERROR = b'{"error": {"message": "No.", "type": "server_error", "code": null}}'
 FAILURES: dict[str, Says] = {
     "resets": _reset,
     "cuts": _cut,
-    "is closed": lambda stream, _: None,
+    "is closed": lambda _, __: None,
     "503": saying(response(_ERROR, "application/json", "503 x")),
     "429": saying(response(_ERROR, "application/json", "429 x")),
     "400": saying(response(_ERROR, "application/json", "400 x")),

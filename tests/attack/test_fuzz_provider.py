@@ -16,10 +16,10 @@ from hypothesis import given
 from attack_place import Answer, Place
 from attack_provider import Asked, saying
 from fuzz_json import CHAT, MESSAGES, RESPONSES
-from fuzz_streams import LocalSaid, Said, answers, local_answers
+from fuzz_local import LocalSaid, local_answers
+from fuzz_streams import Said, answers
 from fuzz_verdict import ends, strictly
 from fuzzing import begun, drawing, is_quiet, tell
-
 from trooper.testing import ANSWERS, DEFAULT_ANSWER, Response
 from trooper.testing.provider import WIRES
 
