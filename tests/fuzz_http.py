@@ -28,6 +28,7 @@ from fuzz_http_parts import (
     VALUES,
     VERSIONS,
 )
+from fuzz_values import Shown
 
 
 def _drawn(*pools: Sequence[bytes]) -> st.SearchStrategy[tuple[bytes, ...]]:
@@ -35,7 +36,7 @@ def _drawn(*pools: Sequence[bytes]) -> st.SearchStrategy[tuple[bytes, ...]]:
 
 
 @frozen
-class Pieces:
+class Pieces(Shown):
     """What is sent, one write after the other; `pauses` says behind which of them there is a moment of nothing."""
 
     pieces: tuple[bytes, ...] = field(repr=lambda pieces: repr(tuple(_short(piece) for piece in pieces)))

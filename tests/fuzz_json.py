@@ -18,6 +18,7 @@ from fuzz_values import (
     NAMES,
     ODD_VALUES,
     Pairs,
+    Shown,
     Value,
     changed,
     found,
@@ -177,7 +178,7 @@ WIRES = tuple(GOOD)[:3]
 
 
 @frozen
-class JsonRequest:
+class JsonRequest(Shown):
     """What is posted, and what is done to its bytes on the way."""
 
     path: str

@@ -10,6 +10,7 @@ from attrs import field, frozen
 from hypothesis import strategies as st
 
 from fuzz_streams import PATHS, odd_event, short
+from fuzz_values import Shown
 from trooper.testing import DEFAULT_ANSWER, tokens
 
 
@@ -64,7 +65,7 @@ _LINES = (
 
 
 @frozen
-class LocalSaid:
+class LocalSaid(Shown):
     """
     What a local model says to go on from the beginning of the default answer.
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from attrs import evolve, field, frozen
 from hypothesis import strategies as st
 
-from fuzz_values import ODD_VALUES, changed, found, grown, paths, written
+from fuzz_values import ODD_VALUES, Shown, changed, found, grown, paths, written
 from trooper.testing import ANSWERS
 from trooper.testing.provider import WIRES
 
@@ -173,7 +173,7 @@ def short(data: bytes) -> str:
 
 
 @frozen
-class Said:
+class Said(Shown):
     """
     An answer of a provider.
 

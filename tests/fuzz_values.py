@@ -18,6 +18,15 @@ Value: TypeAlias = Any
 Path: TypeAlias = tuple[int, ...]
 
 
+class Shown:
+    """Is shown by its `repr`, which shortens what is long; hypothesis would write out each field."""
+
+    __slots__ = ()
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))
+
+
 @frozen
 class Pairs:
     """An object, whose names may come twice."""
