@@ -27,7 +27,7 @@ PAGE = Path(__file__).parent / "failures.md"
 K = FailureKind
 
 KINDS: Mapping[FailureKind, str] = {
-    K.RATE_LIMIT: "Too many requests. With a `Retry-After` the target is skipped for exactly that long.",
+    K.RATE_LIMIT: "Too many requests. With a `Retry-After` the target is not asked for exactly that long, by any request.",
     K.QUOTA: "The money or the credit is used up. Waiting does not help.",
     K.OVERLOADED: "The provider has no capacity now.",
     K.SERVER_ERROR: "The provider failed, by a status or inside the stream.",

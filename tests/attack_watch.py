@@ -95,9 +95,18 @@ class Watched:
 
     @property
     def descriptors(self) -> int:
-        """All that are open, but for the connections to targets that are kept for the next request."""
+        """
+        All that are open, but for what is kept for the next request: connections to targets, and the
+        two pipes and the handle of each process aside, of which there are two at most.
+        """
         links = _links(self.pid)
-        return len(links) - len(self._kept(links))
+        return len(links) - len(self._kept(links)) - 3 * len(self.children)
+
+    @property
+    def children(self) -> list[int]:
+        """The processes that it has begun and that still run."""
+        tasks = Path(f"/proc/{self.pid}/task").iterdir()
+        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
 
     @property
     def kept(self) -> int:

@@ -75,6 +75,12 @@ class Process:
     def said(self) -> str:
         return "".join(self.lines)
 
+    @contextmanager
+    def unread(self) -> Iterator[None]:
+        """Nobody reads what it says meanwhile."""
+        with self._news:
+            yield
+
 
 @contextmanager
 def running(*command: str, cwd: Path | None = None, **env: str) -> Iterator[Process]:

@@ -54,11 +54,13 @@ async def served_on_trio(
     keep_alive_s: float = 60.0,
     grace_s: float = 0.05,
     names: Sequence[str] = (),
+    head_bytes: int = 16_384,
 ) -> AsyncIterator[tuple[str, int]]:
     """The application inside hypercorn's Trio server, on a real socket."""
     listener = _listener()
     address = listener.getsockname()
     settings = _hypercorn(listener, keep_alive_s, grace_s, list(names))
+    settings.h11_max_incomplete_size = head_bytes
     stop = trio.Event()
     with trio.fail_after(10):
         async with trio.open_nursery() as nursery:
@@ -74,11 +76,13 @@ async def served_on_asyncio(
     keep_alive_s: float = 60.0,
     grace_s: float = 0.05,
     names: Sequence[str] = (),
+    head_bytes: int = 16_384,
 ) -> AsyncIterator[tuple[str, int]]:
     """The same inside its asyncio server, which has a thread to itself."""
     listener = _listener()
     address = listener.getsockname()
     settings = _hypercorn(listener, keep_alive_s, grace_s, list(names))
+    settings.h11_max_incomplete_size = head_bytes
     stop = threading.Event()
 
     async def main() -> None:

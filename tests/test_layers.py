@@ -73,8 +73,8 @@ HOMES = {
     "quart_trio": ("trooper/web/",),
     "werkzeug": ("trooper/web/",),
     "hypercorn": ("trooper/web/",),
-    # In patches.py it is what the server's connections on that loop end by.
-    "asyncio": ("trooper/web/guest.py", "trooper/web/patches.py"),
+    # In patches.py it is what the server's connections on that loop end by; in waiting.py its loops are known apart.
+    "asyncio": ("trooper/web/guest.py", "trooper/web/patches.py", "trooper/web/waiting.py"),
     "cattrs": ("trooper/config/typed.py",),
 }
 

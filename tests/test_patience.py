@@ -9,23 +9,19 @@ from typing import Any
 
 import pytest
 import trio
-from attrs import define, evolve
+from attrs import define
 
-from scenes import Exchange, configured, stage, with_second, with_target
-from trooper.config import Chain
+from scenes import Exchange, configured, stage, with_target
 from trooper.testing import (
     ANSWERS,
     DEFAULT_ANSWER,
-    FAULTS,
     End,
     FakeOllama,
-    FaultAt,
     Hang,
     Head,
     OllamaFault,
     Pause,
     Reset,
-    Script,
     ScriptedProvider,
     Send,
     Status,
@@ -199,80 +195,6 @@ async def test_a_connect_that_hangs(autojump_clock: Any) -> None:
         x = await s.ask()
         assert x.legs[0] == ("openai", "timeout_connect")
         assert x.report["legs"][0]["ended_s"] == 10.0
-
-
-# -- being left alone -------------------------------------------------------------------
-
-
-async def test_retry_after_is_kept_to_the_second(autojump_clock: Any) -> None:
-    """A limited target is skipped for exactly as long as it asked, and for that key and model only."""
-    limited = Status(429, b'{"error":{"code":"rate_limit_exceeded"}}', (("retry-after", "30"),))
-    async with stage() as s:
-        s.cloud.play_next(Script((limited,)))
-        began = trio.current_time()
-        await s.ask()
-        assert len(s.cloud.chats) == 1
-        await s.ask()
-        assert len(s.cloud.chats) == 1
-        await s.ask(model="gpt-4o-mini")
-        assert len(s.cloud.chats) == 2
-        await s.ask(key="Bearer sk-other")
-        assert len(s.cloud.chats) == 3
-        await trio.sleep_until(began + 29.9)
-        await s.ask()
-        assert len(s.cloud.chats) == 3
-        await trio.sleep_until(began + 30.1)
-        x = await s.ask()
-        assert len(s.cloud.chats) == 4
-        assert x.legs == [("openai", "completed")]
-
-
-@pytest.mark.parametrize("position", [0, "middle"], ids=["from the beginning", "from here"])
-async def test_a_second_cloud_is_left_alone_too(autojump_clock: Any, position: int | str) -> None:
-    """Its wish held for the chain's first target only: it was asked in every failover."""
-    limited = Status(429, b'{"error":{"code":"rate_limit_exceeded"}}', (("retry-after", "300"),))
-    config = with_second(configured(), "chat")
-    config = evolve(config, chains=(Chain("*", ("openai", "second", "ollama")),))
-    cloud = ScriptedProvider(script=FaultAt(FAULTS["reset"], position))
-    async with stage(cloud, config=config, second=ScriptedProvider(script=Script((limited,)))) as s:
-        began = trio.current_time()
-        asked = [await s.ask() for _ in range(3)]
-        assert [x.chat().text for x in asked] == [DEFAULT_ANSWER] * 3
-        assert len(s.second.chats) == 1
-        assert asked[0].legs[1] == ("second", "rate_limit")
-        assert [x.report.get("passed_by") for x in asked[1:]] == [{"second": "cooling_down"}] * 2
-        await trio.sleep_until(began + 301)
-        await s.ask()
-        assert len(s.second.chats) == 2
-
-
-async def test_without_retry_after_nothing_is_remembered(autojump_clock: Any) -> None:
-    """A wait is never made up."""
-    async with stage() as s:
-        s.cloud.play_next(FaultAt(FAULTS["status-429"]))
-        await s.ask()
-        await s.ask()
-        assert len(s.cloud.chats) == 2
-
-
-async def test_memory_off(autojump_clock: Any) -> None:
-    """`TROOPER_BREAKER=off` forgets everything."""
-    limited = Status(429, b"{}", (("retry-after", "30"),))
-    async with stage(config=configured({"TROOPER_BREAKER": "off"})) as s:
-        s.cloud.play_next(Script((limited,)))
-        await s.ask()
-        await s.ask()
-        assert len(s.cloud.chats) == 2
-
-
-async def test_a_limited_target_is_better_than_none(autojump_clock: Any) -> None:
-    """Where nobody else can take the request, the limited target is asked all the same."""
-    limited = Status(429, b"{}", (("retry-after", "30"),))
-    async with stage() as s:
-        s.cloud.play_next(Script((limited,)), Script((limited,)))
-        assert (await s.ask(logprobs=True)).status == 429
-        assert (await s.ask(logprobs=True)).status == 429
-        assert len(s.cloud.chats) == 2
 
 
 # -- the client leaves ---------------------------------------------------------------------

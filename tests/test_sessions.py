@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 RUN = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 NOXFILE = (ROOT / "noxfile.py").read_text(encoding="utf-8")
-#: `tests` is a part of `readme` and of `coverage`; `clean` checks nothing.
+#: `tests` is what the README's command runs, and a part of `coverage`; `clean` checks nothing.
 LEFT_OUT = {"agents", "mutation", "soak", "tests", "clean"}
 
 

@@ -15,6 +15,7 @@ def test_a_target_is_left_alone_for_exactly_as_long_as_it_asked() -> None:
     assert cooldowns.is_cooling(KEY, 100)
     assert cooldowns.is_cooling(KEY, 109.9)
     assert cooldowns.is_cooling(KEY, 110) is False
+    assert cooldowns.left_s(KEY, 110) == 0
     # What is over is forgotten.
     assert not cooldowns.is_cooling(KEY, 105)
 

@@ -113,6 +113,33 @@ def test_what_does_not_come_back(name: bytes) -> None:
     assert to_client(((name, b"1"),)) == ()
 
 
+@pytest.mark.parametrize("byte", range(256))
+def test_a_value_that_is_more_than_printable_ascii_does_not_come_back(byte: int) -> None:
+    """It ends up in terminals and logs. It is not mended: a changed id would be a wrong one."""
+    odd = bytes((byte,))
+    allowed = 0x20 <= byte < 0x7F
+    in_names = odd in b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    for value in (odd, b"req_" + odd, odd + b"1", b"a" + odd + b"b"):
+        for name in (b"x-request-id", b"retry-after", b"openai-organization", b"x-ratelimit-reset"):
+            after = (b"request-id", b"2")
+            came = ((name, value), after)
+            assert to_client(came) == (came if allowed else (after,)), (name, value)
+        assert to_client(((b"content-type", value),), more=(b"content-type",)) == (
+            ((b"content-type", value),) if allowed else ()
+        )
+    named = (b"openai-" + odd, b"1")
+    assert to_client((named,)) == ((named,) if in_names else ())
+
+
+def test_what_comes_back_is_bounded() -> None:
+    """Each of them, its name, and how many there are."""
+    longest = (b"x-request-id", b"a" * 4_096)
+    assert to_client((longest,)) == (longest,)
+    assert to_client(((b"x-request-id", b"a" * 4_097), (b"openai-" + b"a" * 128, b"1"))) == ()
+    many = tuple((b"openai-%d" % n, b"1") for n in range(300))
+    assert to_client(many) == many[:64]
+
+
 def test_the_first_value_is_found() -> None:
     headers = ((b"a", b"1"), (b"b", b"2"), (b"b", b"3"))
     assert find(headers, b"b") == b"2"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from trooper.core.events import (
     Begin,
@@ -30,6 +31,7 @@ from trooper.core.plan import (
     could_go_on,
     could_start_over,
     first_step,
+    first_to_cool,
     is_retry,
     next_step,
     passed_by,
@@ -42,7 +44,7 @@ EMPTY = Failed(FailureKind.EMPTY_200)
 FIT = Candidate("local", "local")
 ONLY_RESTARTS = Candidate("cloud2", "cloud2", cannot_go_on=Unfit.NO_CONTINUATION)
 UNFIT = Candidate("blind", "blind", cannot_restart=Unfit.VISION, cannot_go_on=Unfit.VISION)
-COOLING = Candidate("busy", "busy", is_cooling=True)
+COOLING = Candidate("busy", "busy", cooling_s=7.5)
 WHOLE_CALL = ToolCallDelta(0, "c", "f", "{}")
 OPEN_CALL = ToolCallDelta(0, "c", "f", '{"a"')
 
@@ -172,13 +174,37 @@ def test_who_is_left_could_start_over() -> None:
     assert not could_start_over([UNFIT])
 
 
-def test_who_asked_to_be_left_alone_is_passed_over_while_another_is_fit() -> None:
-    """It was so for the first target of a chain only: a second cloud was asked in each failover."""
+def test_who_asked_to_be_left_alone_is_asked_by_no_step() -> None:
+    """It was asked where nobody else was fit: 435 times of 435 in the time of one `Retry-After`."""
+    bound = Candidate("llama", "llama", cannot_finish_call=None, cooling_s=1)
     assert step(RESET, candidates=(COOLING, FIT)) == Restart("local")
     assert step(RESET, Text("a"), candidates=(COOLING, FIT)) == Continue("local")
-    assert step(RESET, candidates=(COOLING, UNFIT)) == Restart("busy")
+    assert step(RESET, candidates=(COOLING, UNFIT)) == GiveUp(RESET)
+    assert step(RESET, Text("a"), candidates=(COOLING,)) == GiveUp(RESET)
+    assert step(RESET, OPEN_CALL, candidates=(bound,)) == GiveUp(RESET)
     assert first_step((COOLING, UNFIT, FIT), otherwise="busy") == Restart("local")
     assert first_step((UNFIT,), otherwise="blind") == Restart("blind")
+
+
+def left_alone(seconds: float) -> Failed:
+    return Failed(FailureKind.RATE_LIMIT, retry_after_s=seconds, unfit_reason=Unfit.COOLING_DOWN)
+
+
+def test_where_all_who_could_are_to_be_left_alone_the_time_is_told() -> None:
+    """The shortest, of those who could take the request."""
+    later, sooner = evolve(COOLING, cooling_s=90), evolve(COOLING, name="sooner", cooling_s=3)
+    blind = evolve(UNFIT, cooling_s=1)
+    assert first_step((COOLING, UNFIT), otherwise="busy") == GiveUp(left_alone(7.5))
+    assert first_step((later, blind, sooner), otherwise="busy") == GiveUp(left_alone(3))
+    # Who cannot take it says why, however long it is to be left alone: nobody asks over the network for that.
+    assert first_step((blind,), otherwise="blind") == Restart("blind")
+    assert first_to_cool((later, sooner)) == sooner
+
+
+def test_who_is_not_there_is_asked_before_who_wants_to_be_left_alone() -> None:
+    absent = evolve(FIT, is_absent=True)
+    assert first_step((COOLING, absent), otherwise="busy") == Restart("local")
+    assert step(RESET, Text("a"), candidates=(COOLING, absent)) == Continue("local")
 
 
 def test_a_call_is_finished_by_whoever_a_grammar_can_bind() -> None:

@@ -17,7 +17,7 @@ from attrs import frozen
 
 from beside import STREAMS, Steady, steady_provider
 from deployed import WAYS, Deployed, deployed, fake
-from front_attacks import BODIES, H2, NOISE, UNHEARD, WEBSOCKETS, request
+from front_attacks import BODIES, H2, NOISE, TARGETS, UNHEARD, WEBSOCKETS, request
 from hostile_clients import (
     HEALTHY,
     KEPT,
@@ -109,6 +109,14 @@ class TestNoRequest:
         assert {name: status for name, (status, _) in heard.items()} == {
             name: STATUSES.get(name, 400) for name in BODIES
         }
+
+    def test_so_is_a_target_of_two_meanings_or_too_long_a_one(self, place: Place) -> None:
+        with place.eight():
+            heard = {
+                target: said(place.trooper.port, request(b"GET %b HTTP/1.1" % target)) for target in TARGETS
+            }
+
+        assert {target: status_of(answer) for target, answer in heard.items()} == TARGETS
 
     def test_noise_behind_an_answer_ends_its_own_connection(self, place: Place) -> None:
         kept = HEALTHY.replace(b"Connection: close\r\n", b"")

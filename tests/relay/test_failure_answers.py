@@ -61,6 +61,17 @@ def test_without_a_type_it_is_bytes() -> None:
     assert (b"content-type", b"application/octet-stream") in answer.headers
 
 
+@pytest.mark.parametrize("byte", [*range(0x20), *range(0x7F, 256)])
+def test_a_type_that_is_more_than_printable_ascii_is_none(byte: int) -> None:
+    odd = b"text/plain" + bytes((byte,))
+    given = Answer(429, ((b"content-type", odd), (b"x-request-id", odd), (b"retry-after", odd)), b"?")
+    answer = http_answer(Failed(FailureKind.RATE_LIMIT, given), OURS, own=False)
+    assert answer.headers == (
+        (b"content-type", b"application/octet-stream"),
+        (b"x-content-type-options", b"nosniff"),
+    )
+
+
 def test_of_an_answer_in_another_wire_only_the_status_is_true() -> None:
     answer = http_answer(Failed(FailureKind.RATE_LIMIT, evolve(GIVEN, is_foreign=True)), OURS, own=True)
     assert (answer.status, answer.headers, answer.body) == (429, (JSON, (b"retry-after", b"7")), OURS)
@@ -86,6 +97,30 @@ def test_what_is_no_answer_is_answered_by_us(given: Answer | None, own: bool, st
 def test_the_wish_for_a_pause_is_handed_on() -> None:
     answer = http_answer(Failed(FailureKind.RATE_LIMIT, retry_after_s=6.6), OURS, own=False)
     assert answer.headers == (JSON, (b"retry-after", b"7"))
+
+
+@pytest.mark.parametrize(
+    ("left_s", "told"),
+    [
+        *((0.0004, b"1"), (0.2, b"1"), (1.0, b"1"), (1.01, b"2"), (30.00000000000004, b"30"), (60.0, b"60")),
+        *((61.0, b"61"), (7200.0, b"7200"), (86_400.0, b"86400"), (1e300, b"86400")),
+    ],
+)
+def test_who_is_to_be_left_alone_is_told_of_with_the_time_that_is_left(left_s: float, told: bytes) -> None:
+    """Rounded up: who comes back a moment too early is refused again. SDKs wait for a minute at most."""
+    failed = Failed(FailureKind.RATE_LIMIT, retry_after_s=left_s, unfit_reason=Unfit.COOLING_DOWN)
+    answer = http_answer(failed, OURS, own=False)
+    wait = (b"retry-after", told)
+    futile = () if left_s <= 60 else ((b"x-should-retry", b"false"),)
+    assert (answer.status, answer.headers) == (429, (JSON, wait, *futile))
+    assert trouble(failed, "cloud", midway=False).message == (
+        f"cloud is not to be asked for another {told.decode()} s (cooling_down), and no other target could answer."
+    )
+
+
+def test_a_wait_that_a_provider_names_as_none_is_none() -> None:
+    answer = http_answer(Failed(FailureKind.RATE_LIMIT, retry_after_s=0), OURS, own=False)
+    assert answer.headers == (JSON, (b"retry-after", b"0"))
 
 
 def test_the_seam_in_enumerated_words() -> None:

@@ -89,6 +89,16 @@ async def test_bytes_of_any_kind(autojump_clock: Any) -> None:
         assert x.headers[b"content-type"] == b"audio/mpeg"
 
 
+async def test_what_a_terminal_would_obey_does_not_come_back(autojump_clock: Any) -> None:
+    odd = (("x-request-id", "\x1b[2J"), ("request-id", "a\x7f"), ("content-disposition", "a\x1b"))
+    answered = Script((Status(200, b"{}", (*odd, ("openai-version", "1"))),))
+    async with stage(ScriptedProvider(elsewhere=answered)) as s:
+        x = await passed(s, "GET", "/v1/files/file-1/content")
+        assert x.headers[b"openai-version"] == b"1"
+        assert not {b"x-request-id", b"request-id", b"content-disposition"} & x.headers.keys()
+        assert bytes(x.body) == b"{}"
+
+
 async def test_the_providers_own_refusal(autojump_clock: Any) -> None:
     async with stage() as s:
         x = await passed(s, "POST", "/v1/embeddings")

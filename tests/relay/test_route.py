@@ -33,8 +33,19 @@ def chained(wire: str = "chat", *names: str, **second: Any) -> Config:
 def after(
     route: Route, outcome: Completed | Failed, has: Transcript, *, now: float = 0.0, **more: Any
 ) -> Step[Link]:
-    told: dict[str, Any] = {"first": None, "may_retry": True, "can_heal": False, "tokens_left": None}
-    return route.after(outcome, has, now=now, tried=route.links[0], **(told | more))
+    told: dict[str, Any] = {"may_retry": True, "can_heal": False, "tokens_left": None}
+    return route.after(outcome, has, now=now, **({"tried": route.links[0]} | told | more))
+
+
+def first_name(route: Route, now: float) -> str:
+    """Who is asked first."""
+    step = route.first(now)
+    assert isinstance(step, Restart)
+    return step.link.target.name
+
+
+def left_alone(seconds: float) -> Failed:
+    return Failed(FailureKind.RATE_LIMIT, retry_after_s=seconds, unfit_reason=Unfit.COOLING_DOWN)
 
 
 def test_the_chain_is_the_configurations() -> None:
@@ -66,15 +77,15 @@ def test_a_cooling_first_target_is_passed_over() -> None:
     assert other.passed_by == {"openai": Unfit.COOLING_DOWN}
     assert other.first(130.1) == Restart(other.links[0])
     # Another key, another model: not their limit.
-    assert route_of(services, key=b"Bearer sk-other").first(101.0).link.target.name == "openai"
-    assert route_of(services, model="gpt-4o-mini").first(101.0).link.target.name == "openai"
+    assert first_name(route_of(services, key=b"Bearer sk-other"), 101.0) == "openai"
+    assert first_name(route_of(services, model="gpt-4o-mini"), 101.0) == "openai"
 
 
 def test_a_key_of_ours_is_one_credential_for_all_clients() -> None:
     services = services_of(configured({"TROOPER_OPENAI_API_KEY": "sk-ours"}))
     route = route_of(services)
     route.observe(route.links[0], LIMITED, now=0.0)
-    assert route_of(services, key=b"Bearer sk-other").first(1.0).link.target.name == "ollama"
+    assert first_name(route_of(services, key=b"Bearer sk-other"), 1.0) == "ollama"
 
 
 def test_only_a_rate_limit_makes_a_target_cool() -> None:
@@ -84,12 +95,82 @@ def test_only_a_rate_limit_makes_a_target_cool() -> None:
     assert route_of(services).first(1.0) == Restart(route.links[0])
 
 
-def test_where_everybody_cools_the_first_is_asked() -> None:
+def test_where_nobody_else_can_who_cools_is_not_asked_either() -> None:
+    """It was, 435 times of 435: the provider had said when it may be asked again."""
     services = services_of()
+    route_of(services).observe(route_of(services).links[0], LIMITED, now=0.0)
+    # The local one cannot.
     route = route_of(services, logprobs=True)
-    route.observe(route.links[0], LIMITED, now=0.0)
-    # The local one cannot, so the limited one is better than nobody.
-    assert route.first(1.0) == Restart(route.links[0])
+    step = route.first(1.0)
+    assert step == GiveUp(left_alone(29.0))
+    assert isinstance(step, GiveUp)
+    assert route.whose(step.failed, route.links[1]) == "openai"
+    assert route.passed_by == {"openai": Unfit.COOLING_DOWN, "ollama": Unfit.LOGPROBS}
+    # Who wants no other target does not want this one to be asked in spite of its wish.
+    alone = route_of(services, headers=((b"x-trooper-failover", b"off"),))
+    assert alone.first(1.0) == GiveUp(left_alone(29.0))
+    assert route.first(30.0) == Restart(route.links[0])
+
+
+def test_what_others_failed_at_in_its_place_is_not_told() -> None:
+    """The client's own target says when to come back; what a stand-in could not do is no news."""
+    for failed in (
+        RESET,
+        Failed(FailureKind.NOT_FOUND),
+        Failed(FailureKind.UNFIT, unfit_reason=Unfit.VISION),
+    ):
+        services = services_of(chained())
+        route = route_of(services)
+        openai, second, ollama = route.links
+        route_of(services).observe(openai, LIMITED, now=0.0)
+        assert route.first(1.0) == Restart(second)
+        route.take(second, now=1.0)
+        route.observe(second, failed, now=2.0)
+        assert after(route, failed, given(), now=2.0, tried=second) == Restart(ollama)
+        route.take(ollama, now=2.0)
+        step = after(route, RESET, given(), now=5.0, tried=ollama)
+        assert step == GiveUp(left_alone(25.0))
+        assert isinstance(step, GiveUp)
+        assert route.whose(step.failed, ollama) == "openai"
+        # In the middle of an answer it is news: it was broken.
+        step = after(route, RESET, given(Text("a")), now=5.0, tried=ollama)
+        assert step == GiveUp(failed)
+        assert isinstance(step, GiveUp)
+        assert route.whose(step.failed, ollama) == "second"
+        # And once the time is over, it is asked.
+        assert after(route, RESET, given(), now=31.0, tried=ollama) == Restart(openai)
+
+
+def test_a_failure_before_the_wish_is_the_first_one() -> None:
+    services = services_of(chained("chat", "openai", "second"))
+    openai, second = route_of(services).links
+    route_of(services).observe(second, LIMITED, now=0.0)
+    route = route_of(services)
+    assert route.first(0.0) == Restart(openai)
+    route.take(openai, now=0.0)
+    route.observe(openai, RESET, now=0.0)
+    assert after(route, RESET, given(), now=1.0) == GiveUp(RESET)
+    assert route.whose(RESET, second) == "openai"
+
+
+def test_nor_is_it_asked_once_more_by_one_who_has_asked_already() -> None:
+    """Another request was told to wait meanwhile."""
+    services = services_of(chained("chat", "openai", "second"))
+    openai, second = route_of(services).links
+    empty, refused = Failed(FailureKind.EMPTY_200), Failed(FailureKind.INVALID_REQUEST)
+    for told, heals in ((empty, False), (refused, True)):
+        route = route_of(services)
+        route.take(openai, now=0.0)
+        again = after(route, told, given(), can_heal=heals)
+        assert again == Restart(openai, again=True)
+    route_of(services).observe(openai, LIMITED, now=0.0)
+    for told, heals in ((empty, False), (refused, True)):
+        route = route_of(services)
+        route.take(openai, now=0.0)
+        assert after(route, told, given(), can_heal=heals) == Restart(second)
+    route.take(second, now=0.0)
+    # What could have been healed is not told as a refusal.
+    assert after(route, refused, given(), now=10.0, can_heal=True) == GiveUp(left_alone(20.0))
 
 
 def test_links_are_taken_in_order_and_those_before_had_their_chance() -> None:
@@ -98,41 +179,47 @@ def test_links_are_taken_in_order_and_those_before_had_their_chance() -> None:
     route.take(openai, now=0.0)
     assert after(route, RESET, given()) == Restart(second)
     route.take(ollama, now=0.0)
-    assert after(route, RESET, given(), first=RESET) == GiveUp(RESET)
+    route.observe(openai, RESET, now=0.0)
+    assert after(route, RESET, given()) == GiveUp(RESET)
     # The same target once more is not in the chain any longer.
     route.take(openai, now=0.0)
-    assert after(route, RESET, given(), first=RESET) == GiveUp(RESET)
+    assert after(route, RESET, given()) == GiveUp(RESET)
 
 
-def test_who_only_wanted_to_be_left_alone_may_still_be_asked() -> None:
+def test_who_only_wanted_to_be_left_alone_may_still_be_asked_when_its_time_is_over() -> None:
     """It was lost to its request: an answer that another cloud could have given ended in a 502."""
     services = services_of(chained())
     route = route_of(services)
     openai, second, ollama = route.links
-    route.observe(second, LIMITED, now=0.0)
+    route_of(services).observe(second, LIMITED, now=0.0)
     route.take(openai, now=0.0)
+    route.observe(openai, RESET, now=0.0)
     assert after(route, RESET, given(Text("a"))) == Continue(ollama)
     route.take(ollama, now=0.0)
     assert route.passed_by == {"second": Unfit.COOLING_DOWN}
-    assert after(route, RESET, given(Text("a")), first=RESET) == Continue(second)
-    route.take(second, now=0.0)
+    assert after(route, RESET, given(Text("a")), now=29.0) == GiveUp(RESET)
+    assert after(route, RESET, given(Text("a")), now=30.0) == Continue(second)
+    route.take(second, now=30.0)
     assert route.passed_by == {}
-    assert after(route, RESET, given(Text("a")), first=RESET) == GiveUp(RESET)
+    assert after(route, RESET, given(Text("a")), now=30.0) == GiveUp(RESET)
 
 
 @pytest.mark.parametrize("state", [State.ABSENT, State.NO_MODEL])
-def test_who_is_not_there_takes_nobodys_place(state: State) -> None:
+def test_who_is_not_there_is_asked_before_who_wants_to_be_left_alone(state: State) -> None:
+    """It may just have been started, and finding out is cheap. If it was not, the time is told."""
     services = services_of(chained())
     services.standbys["ollama"]._seen = state
+    openai, second, ollama = route_of(services).links
+    for link in (openai, second):
+        route_of(services).observe(link, LIMITED, now=0.0)
     route = route_of(services)
-    openai, second, ollama = route.links
-    route.take(openai, now=0.0)
-    route.observe(second, LIMITED, now=0.0)
-    assert after(route, RESET, given()) == Restart(second)
-    # Where nobody cools, the order of the chain holds: it may just have been started.
-    assert after(route, RESET, given(), now=31.0) == Restart(second)
-    route.take(second, now=31.0)
-    assert after(route, RESET, given(), now=31.0) == Restart(ollama)
+    assert route.first(1.0) == Restart(ollama)
+    route.take(ollama, now=1.0)
+    nobody = Failed(FailureKind.NOT_FOUND if state is State.NO_MODEL else FailureKind.CONNECT)
+    route.observe(ollama, nobody, now=1.0)
+    assert after(route, nobody, given(), now=1.0, tried=ollama) == GiveUp(left_alone(29.0))
+    # The order of the chain holds.
+    assert after(route, nobody, given(), now=31.0, tried=ollama) == Restart(openai)
 
 
 def test_a_healthy_answer_needs_no_second_look() -> None:

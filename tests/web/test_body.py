@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import json
 import tracemalloc
 from typing import Any
 
 import pytest
 import trio
 
-from asgi_server import CHAT, HOST, JSON, Exchange, ask, body_messages, chat_scope, running
+from asgi_server import CHAT, HOST, JSON, Exchange, ask, body_messages, chat_scope, http_scope, running
 from opened import Opening, Overheard, application
 from scenes import configured
 from trooper.testing import ScriptedProvider
+from trooper.web.answers import LINGER_S
 from trooper.web.body import read_body
 from trooper.web.budget import Budget
 from trooper.web.protocol import Message
@@ -71,6 +73,48 @@ async def test_a_slow_body_is_waited_for(autojump_clock: object, piece: bytes, p
         await app(chat_scope(), exchange.receive, exchange.send)
 
     assert exchange.answer.status == 200
+
+
+@pytest.mark.parametrize(("pause_s", "status"), [(9.9, 200), (10.1, 408)])
+async def test_a_body_has_so_long_in_all(autojump_clock: object, pause_s: float, status: int) -> None:
+    """However fast its pieces are for their size, and however they are counted."""
+    app = application(Opening(ScriptedProvider()), configured(body_timeout_s=1000.0))
+    exchange = _dripping(b" " * 500_000, pause_s, 99)
+    async with running(app):
+        began = trio.current_time()
+        await app(chat_scope(), exchange.receive, exchange.send)
+
+    assert exchange.answer.status == status
+    if status == 408:
+        assert json.loads(exchange.answer.body)["error"]["code"] == "body_timeout"
+        # Refused at that moment; what still comes is swallowed for a moment.
+        assert 1000 <= trio.current_time() - began <= 1000 + LINGER_S
+
+
+@pytest.mark.parametrize(
+    ("size", "bits_per_s"),
+    [(64 << 20, 150_000), (1 << 20, 40_000)],
+)
+async def test_a_slow_line_is_no_reason_by_default(
+    autojump_clock: object, size: int, bits_per_s: int
+) -> None:
+    piece = b" " * 65_536
+    app = application(Opening(ScriptedProvider()))
+    exchange = _dripping(piece, 8 * len(piece) / bits_per_s, size // len(piece) - 1)
+    async with running(app):
+        await app(chat_scope(), exchange.receive, exchange.send)
+
+    assert exchange.answer.status == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/files", "/healthz", CHAT])
+async def test_that_is_so_whoever_is_asked(autojump_clock: object, path: str) -> None:
+    app = application(config=configured(body_timeout_s=100.0, drain_timeout_s=1000.0))
+    exchange = _dripping(b" ", 2.0, 1000)
+    async with running(app):
+        await app(http_scope("POST", path, (HOST, JSON)), exchange.receive, exchange.send)
+
+    assert exchange.answer.status == 408
 
 
 async def test_small_pieces_cost_little_more_than_a_large_one() -> None:

@@ -105,6 +105,12 @@ async def test_an_id_keeps_what_is_encoded_in_it() -> None:
         "/v1/files/..%5C..%5Cadmin",
         "/v1/files/..;/admin",
         "/v1/files/..;a=b/admin",
+        "/v1/files/..%00/admin",
+        "/v1/files/..%2500",
+        "/v1/files/..%20/admin",
+        "/v1/files/..%3f",
+        "/v1/files/.%23a",
+        "/v1/files/%00",
         "http://127.0.0.1/v1/../admin",
     ],
 )
@@ -139,6 +145,72 @@ async def test_an_encoded_slash_too_many_is_another_path(
     assert "Traceback" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/chat/completions;a=b",
+        "/v1/chat;/completions",
+        "/v1/chat/completions%3Ba",
+        "/v1/messages%00",
+        "/v1/messages%3Fa=b",
+        "/v1/responses%23",
+        "/v1/responses%20",
+        "/v1/responses%0a",
+    ],
+)
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_what_a_provider_could_take_for_a_request_for_an_answer_is_not_passed(
+    method: str, path: str
+) -> None:
+    """Nobody would go on with that answer."""
+    async with edge() as e:
+        got = await e.ask(method, path, JSON, BEARER, body=b"{}" if method == "POST" else b"")
+        assert (got.status, code_of(got)) == (404, "unknown_url")
+        assert e.cloud.requests == []
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/v1/files/a%23b",
+        "/v1/files/a%3Fb=c",
+        "/v1/files/a%0D%0AHost:%20b",
+        "/v1/files/a%2Fb",
+        "/v1/files/%zz%2%65",
+        "/v1/files/@evil.example",
+        "/v1/:80/files",
+        "/v1/files/a;b=c",
+        "/v1/files/%FF%FE",
+    ],
+)
+@pytest.mark.parametrize("query", [b"", b"a=%23%00%0D%0A", b"?&&=&%", b"//evil.example/?a=b@c:80"])
+async def test_what_is_encoded_means_the_same_to_the_provider(target: str, query: bytes) -> None:
+    async with edge() as e:
+        got = await e.ask("GET", target, BEARER, query_string=query)
+        assert got.status == 200
+        assert (e.asked.path, e.asked.query) == (target, query.decode())
+
+
+@pytest.mark.parametrize(
+    ("target", "query"),
+    [
+        ("/v1/files/a#b", b""),
+        ("/v1/files", b"a=b#c"),
+        ("/v1/chat/completions#", b""),
+        ("/v1/messages", b"#"),
+        ("/healthz#", b""),
+        ("http://127.0.0.1/v1/models#a", b""),
+    ],
+)
+@pytest.mark.parametrize("method", ["POST", "GET", "OPTIONS"])
+async def test_a_fragment_is_refused(method: str, target: str, query: bytes) -> None:
+    """One server drops it, and the next one takes it for a part of the path."""
+    async with edge() as e:
+        got = await e.ask(method, target, JSON, BEARER, body=b"{}", query_string=query)
+        assert (got.status, code_of(got)) == (400, "malformed_request")
+        assert e.cloud.requests == []
+
+
 @pytest.mark.parametrize("method", ["CONNECT", "TRACE"])
 async def test_a_tunnel_and_an_echo_are_nobodys(method: str) -> None:
     async with edge() as e:
@@ -165,7 +237,8 @@ async def test_a_longer_url_than_anybody_takes() -> None:
     async with edge() as e:
         for target, query in (
             ("/v1/files/" + "a" * 40_000, b""),
-            ("/v1/files", b"#" * 20_000),
+            ("/v1/files", b'"' * 20_000),
+            ("/" * 40_000, b""),
             ("/x", b"a" * 40_000),
         ):
             got = await e.ask("GET", target, BEARER, query_string=query)
@@ -173,7 +246,7 @@ async def test_a_longer_url_than_anybody_takes() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["", "*", "v1/models", "/v1/a#b", "/v1/%zz", "/v1/\\", "/[", "/v1/%00", "/v1/é/%ff"]
+    "path", ["", "*", "v1/models", "/v1/a%23b", "/v1/%zz", "/v1/\\", "/[", "/v1/%00", "/v1/é/%ff"]
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "HEAD", "PATCH", "FOO"])
 async def test_an_odd_path_is_no_fault_of_ours(

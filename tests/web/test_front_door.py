@@ -8,7 +8,6 @@ from attrs import evolve
 from asgi_server import CHAT, HOST, JSON
 from scenes import configured
 from trooper.config import Config
-from trooper.config.addresses import is_loopback
 from trooper.core.headers import Headers
 from trooper.errors import RequestRejected
 from trooper.web.front_door import (
@@ -345,35 +344,6 @@ class TestKeys:
 
         assert dict(admitted.headers)[b"authorization"] == b"Bearer sk-mine"
         assert b"x-trooper-key" not in dict(admitted.headers)
-
-
-class TestExposure:
-    keyed = configured({"TROOPER_OPENAI_API_KEY": "sk-operator"})
-
-    def test_a_configured_key_is_not_spent_for_strangers(self) -> None:
-        request = head((b"host", b"192.168.1.5"), server=("192.168.1.5", 8642))
-
-        assert refusal(request, self.keyed) == (403, "client_keys_needed")
-
-    @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
-    def test_loopback_is_fine(self, address: str) -> None:
-        let_in(head(server=(address, 8642)), self.keyed)
-
-    def test_a_unix_socket_is_fine(self) -> None:
-        let_in(head(server=None), self.keyed)
-
-    def test_client_keys_make_it_fine(self) -> None:
-        config = evolve(self.keyed, server=evolve(self.keyed.server, client_keys=("first-key",)))
-        request = head((b"x-trooper-key", b"first-key"), (b"host", b"10.0.0.1"), server=("10.0.0.1", 80))
-
-        let_in(request, config)
-
-    def test_without_a_configured_key_there_is_nothing_to_spend(self) -> None:
-        let_in(head((b"host", b"10.0.0.1"), server=("10.0.0.1", 8642)))
-
-    def test_a_mapped_address_is_judged_by_what_it_maps(self) -> None:
-        assert not is_loopback("::ffff:10.0.0.1")
-        assert not is_loopback("localhost")
 
 
 class TestLoop:

@@ -35,7 +35,6 @@ from hypercorn_server import (
 from opened import BEGUN, ENDED, STREAMED, HeldProvider, Opening, application
 from scenes import configured
 from trooper.errors import ConfigError
-from trooper.web.http1 import MAX_LINES
 from trooper.web.patches import ALL_BLANKS, BLANKS, CONTRACT, ends_alone, patch_hypercorn, what_is_missing
 
 SECRET = "sk-not-for-the-log"
@@ -196,7 +195,7 @@ async def test_a_connection_that_fails_ends_alone(served: Served) -> None:
 
 @pytest.mark.parametrize(
     ("attacks", "statuses"),
-    [(UNHEARD, {200}), (H2, {505}), (WEBSOCKETS, {426}), (NOISE, {400, 431, 501}), (BODIES, {400, 431})],
+    [(UNHEARD, {200}), (H2, {505}), (WEBSOCKETS, {426}), (NOISE, {400, 414, 431, 501}), (BODIES, {400, 431})],
     ids=["unheard", "h2", "websockets", "noise", "bodies"],
 )
 async def test_no_other_protocol_is_spoken(
@@ -278,25 +277,6 @@ async def test_a_host_that_hypercorn_refuses_is_not_kept(served: Served) -> None
         answer = await said_to(address, spoken("GET", "/healthz"))
 
     assert answer.startswith(b"HTTP/1.1 404 ")
-
-
-async def test_a_head_of_many_lines_is_not_read(served: Served) -> None:
-    def request(lines: int) -> bytes:
-        return spoken("GET", "/healthz", b"", "Connection: close", *["A:"] * (lines - 3))
-
-    async with served(application()) as address:
-        assert (await said_to(address, request(MAX_LINES))).startswith(b"HTTP/1.1 200 ")
-        assert (await said_to(address, request(MAX_LINES + 1))).startswith(b"HTTP/1.1 431 ")
-
-
-async def test_a_head_is_no_larger_than_was_configured(served: Served) -> None:
-    """Also where its end comes in the same piece as the rest of it."""
-    async with served(application()) as address:
-        for size, status in ((15_000, 200), (17_000, 431), (40_000, 431)):
-            answer = await said_to(
-                address, spoken("GET", "/healthz", b"", "Connection: close", "A: " + "b" * size)
-            )
-            assert answer.startswith(b"HTTP/1.1 %d " % status)
 
 
 @pytest.mark.parametrize("reads", [True, False])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote_to_bytes
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trooper.web.paths import Asked, asked, query
+from trooper.errors import RequestRejected
+from trooper.web.paths import LONGEST, Asked, asked, check, query
 
 PLAIN = "/v1/chat/completions"
 
@@ -52,6 +55,8 @@ def test_one_path(target: str, host: str) -> None:
         # What is not a letter stays as it came, in one spelling; so does what climbs.
         ("/v1/files/a%2fb%3a", "/v1/files/a%2Fb%3A"),
         ("/v1/files/%zz%", "/v1/files/%zz%"),
+        # Behind a percent sign that encodes nothing, a letter would make it encode something.
+        ("/v1/files/%2%66%%32f%a%41%62", "/v1/files/%2%66%%32f%a%41b"),
         ("/v1/../admin", "/v1/../admin"),
         ("/v1/%2e%2E/admin", "/v1/../admin"),
         ("/v1/a#b[c]|\\", "/v1/a%23b%5Bc%5D%7C%5C"),
@@ -69,6 +74,7 @@ def test_other_paths(target: str, clean: str) -> None:
         ("http://localhost", "localhost", "/"),
         ("https://a@b/x", "a@b", "/x"),
         ("http:///x", "", "/x"),
+        ("http://[::1]:8642/v1/models", "[::1]:8642", "/v1/models"),
         ("/http://localhost/x", None, "/http:/localhost/x"),
     ],
 )
@@ -89,13 +95,50 @@ def test_another_place_that_begins_alike() -> None:
     assert asked(b"/llm", "/llm").raw == "/"
 
 
-@given(st.binary(max_size=60))
+@given(st.binary(max_size=60) | st.text("%/2eEf6.x;", max_size=12).map(str.encode))
 def test_whatever_comes_is_a_path_and_stays_one(target: bytes) -> None:
     clean = asked(target).raw
     assert clean.startswith("/")
     assert clean.isascii()
     assert "//" not in clean
     assert asked(clean.encode()) == Asked(clean)
+
+
+@given(st.text("%2eEf6x", max_size=12).map(str.encode))
+def test_no_byte_is_encoded_that_was_none(target: bytes) -> None:
+    """What a server decodes is what it would have decoded of what came."""
+    assert unquote_to_bytes(asked(b"/" + target).raw) == unquote_to_bytes(b"/" + target)
+
+
+@pytest.mark.parametrize(
+    "came", [b"/v1/files/a#b", b"/v1/files?a=b#c", b"#", b"/#", b"/healthz#", b"?#", b"/%23#"]
+)
+def test_a_fragment_is_refused(came: bytes) -> None:
+    path, _, its_query = came.partition(b"?")
+    with pytest.raises(RequestRejected) as refused:
+        check(came, asked(path), query(its_query))
+    assert (refused.value.status, refused.value.code) == (400, "malformed_request")
+
+
+def test_one_that_is_encoded_is_none() -> None:
+    check(b"/v1/files/a%23b?c=%23", asked(b"/v1/files/a%23b"), b"c=%23")
+
+
+@pytest.mark.parametrize(
+    ("path", "its_query"),
+    [
+        (b"/v1/" + b"a" * (LONGEST - 4), b"a"),
+        (b"/" * LONGEST, b"a"),
+        (b"/[" + b"[" * (LONGEST // 3), b""),
+        (b"/", b'"' * (LONGEST // 3 + 1)),
+        (b"/", b"&" * LONGEST),
+    ],
+)
+def test_what_is_too_long_as_it_came_or_as_it_would_be_sent(path: bytes, its_query: bytes) -> None:
+    check((path + its_query)[: LONGEST // 4], asked(path[: LONGEST // 4]), query(its_query[: LONGEST // 8]))
+    with pytest.raises(RequestRejected) as refused:
+        check(path + its_query, asked(path), query(its_query))
+    assert (refused.value.status, refused.value.code) == (414, "url_too_long")
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,12 @@ REFUSED = {
         scope={"server": ("192.0.2.1", 8642)},
         environ={"TROOPER_OPENAI_API_KEY": "sk-ours"},
     ),
+    "a server in front": Refused(
+        403,
+        "client_keys_needed",
+        (HOST, JSON, (b"x-forwarded-for", b"203.0.113.9")),
+        environ={"TROOPER_OPENAI_API_KEY": "sk-ours"},
+    ),
     "no key": Refused(401, "client_key_invalid", server={"client_keys": ("door-key",)}),
     "no length": Refused(400, "content_length_invalid", (HOST, JSON, (b"content-length", b"x"))),
     "a long body": Refused(413, "request_too_large", server={"max_request_bytes": 1}),

@@ -57,7 +57,8 @@ def serve(
     """
     Serve on Trio until SIGTERM or Ctrl-C, and let running streams end.
 
-    One process. Several: `hypercorn --workers N trooper.app`.
+    One process. Several: `hypercorn --workers N trooper.app`, under a supervisor that
+    starts it again whatever its exit status is: where a worker is lost it ends with 0.
     """
     # Imported here so that `--help` and `--version` do not wait for it.
     from trooper.relay.dispatch import answer

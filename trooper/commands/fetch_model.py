@@ -40,7 +40,7 @@ def fetch_model() -> int:
 
 async def fetch_saying_so(console: Console, environ: Mapping[str, str]) -> Path | NotFetched:
     """Fetch, with a bar on a terminal and plain lines elsewhere."""
-    is_there = cached(environ) is not None
+    is_there = await trio.to_thread.run_sync(cached, environ) is not None
     if not is_there:
         megabytes = MODEL.size_bytes / 1e6
         console.print(

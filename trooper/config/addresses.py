@@ -91,6 +91,22 @@ def leads_here(host: str) -> bool:
     return host.lower() == "localhost" or is_loopback(host)
 
 
+def is_this_machines(written: str) -> bool:
+    """
+    Whether a host or an address, as headers write it, leads to this machine and to no other.
+
+    With a port, in brackets or in quotes, or without. Names below `localhost` are
+    its own (RFC 6761, 6.3); what any other name leads to is not asked.
+    """
+    text = written.strip().strip('"').lower()
+    if text.startswith("["):
+        host = text[1:].partition("]")[0]
+    else:
+        host = text.partition(":")[0] if text.count(":") == 1 else text
+    host = host.removesuffix(".")
+    return leads_here(host) or host.endswith(".localhost")
+
+
 def is_same_place(url: str, host: str, port: int) -> bool:
     """Whether `url` leads to a server that listens on `host` and `port`, as far as can be seen."""
     parts = urlsplit(url)

@@ -107,15 +107,24 @@ def _client_key_goes_to_one(targets: tuple[Target, ...]) -> None:
 
 
 def _front_door_is_kept(config: Config) -> None:
-    if addresses.leads_here(config.server.host) or config.server.client_keys:
+    server = config.server
+    keyed = next((target for target in config.targets if target.key.kind == "value"), None)
+    if server.client_keys or keyed is None:
         return
-    for target in config.targets:
-        if target.key.kind == "value":
+    could = f"could spend the key of {shown(keyed.name)}"
+    if not addresses.leads_here(server.host):
+        raise ConfigError(
+            "server.host",
+            f"{shown(server.host)} can be reached from other machines, and whoever reaches it {could}",
+            'Set client_keys_env = "NAME" in [server], or listen on 127.0.0.1',
+        )
+    for name in server.allowed_hosts:
+        if not addresses.is_this_machines(name):
             raise ConfigError(
-                "server.host",
-                f"{shown(config.server.host)} can be reached from other machines,"
-                f" and whoever reaches it could spend the key of {shown(target.name)}",
-                'Set client_keys_env = "NAME" in [server], or listen on 127.0.0.1',
+                "server.allowed_hosts",
+                f"{shown(name)} leads here from other machines, through a server in front,"
+                f" and whoever asks by it {could}",
+                'Set client_keys_env = "NAME" in [server], or take the name out',
             )
 
 

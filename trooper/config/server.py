@@ -34,8 +34,8 @@ class Server:
         default=(),
         validator=limits.host_names,
         metadata=documented(
-            "`Host` values to accept beside the loopback names.",
-            "A web page that rebinds its name to 127.0.0.1 sends its own `Host`.",
+            "`Host` values to accept beside the loopback names; beside a key of yours they need client keys.",
+            "A web page that rebinds its name to 127.0.0.1 sends its own `Host`; a server in front asks for others.",
         ),
     )
     allowed_origins: tuple[str, ...] = field(
@@ -60,6 +60,14 @@ class Server:
         default=64 * MIB,
         validator=limits.size,
         metadata=documented("The largest request body.", "A chat with several photographs is about 20 MiB."),
+    )
+    body_timeout_s: float = field(
+        default=3600.0,
+        validator=limits.seconds,
+        metadata=documented(
+            "How long a request's body may take in all.",
+            "64 MiB come in an hour at 150 kbit/s. A pause or a drip ends it much sooner: `drain_timeout_s`.",
+        ),
     )
     max_total_bytes: int = field(
         default=256 * MIB,
@@ -269,17 +277,19 @@ class Server:
         ),
     )
     remember_bytes: int = field(
-        default=64 * MIB,
+        default=32 * MIB,
         validator=limits.size,
         metadata=documented(
-            "How much of past Responses answers is kept for `previous_response_id`; the oldest go first.",
+            "How much of past Responses answers is kept for `previous_response_id`; beyond it, who has most kept loses"
+            " his oldest.",
             "What a client asks to go on from, a local model has to be told in full.",
         ),
     )
     memory: bool = field(
         default=True,
         metadata=documented(
-            "Whether a target that asked to be left alone is skipped for that long.",
-            "Asking again at once costs the client a round trip; `TROOPER_BREAKER=off` turns it off.",
+            "Whether a target that asked to be left alone is not asked for that long.",
+            "Who is asked all the same wears out its patience with all who share the key;"
+            " `TROOPER_BREAKER=off` turns it off.",
         ),
     )

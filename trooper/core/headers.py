@@ -7,11 +7,16 @@ the client's own to the target that is configured for it, an operator's key to
 the target it was configured with.
 
 Towards the client: only what is on a list. A provider must not be able to set
-cookies on, or steer the front-end server of, whoever runs Trooper.
+cookies on, or steer the front-end server of, whoever runs Trooper. Of what is
+on the list only printable ASCII, since it ends up in terminals, logs and code
+that takes a header for text: a value with anything else in it is left out as a
+whole. A changed id would be a wrong one.
 """
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Container, Iterable
 from typing import Final
 
@@ -42,6 +47,13 @@ _NEVER: Final = frozenset({b"cookie", b"origin", b"referer"})
 _ONE_REQUESTS: Final = b"idempoten"
 _BACK_EXACT: Final = frozenset({b"x-request-id", b"request-id", b"x-should-retry"})
 _BACK_PREFIXES: Final = (b"x-ratelimit-", b"anthropic-ratelimit-", b"openai-", b"retry-after")
+
+#: As much of an answer's head as a client has a use for: providers say a few dozen short things.
+_MOST_BACK: Final = 64
+_MOST_VALUE_BYTES: Final = 4_096
+_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
+#: No control characters, the tab among them, and nothing beyond ASCII.
+_VALUE: Final = re.compile(rb"[ -~]{0,%d}" % _MOST_VALUE_BYTES)
 
 
 def to_target(
@@ -92,11 +104,20 @@ def to_target(
     return tuple(kept)
 
 
-def to_client(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """The headers of a target's answer that the client may see."""
-    return tuple(
-        (name, value) for name, value in headers if name in _BACK_EXACT or name.startswith(_BACK_PREFIXES)
+def to_client(headers: Iterable[tuple[bytes, bytes]], more: Container[bytes] = ()) -> Headers:
+    """The headers of a target's answer that the client may see; `more`: names beside those on the list."""
+    allowed = (
+        (name, value)
+        for name, value in headers
+        if (name in _BACK_EXACT or name.startswith(_BACK_PREFIXES) or name in more)
+        and is_sayable(name, value)
     )
+    return tuple(itertools.islice(allowed, _MOST_BACK))
+
+
+def is_sayable(name: bytes, value: bytes) -> bool:
+    """Whether a header that somebody else has made is short, and printable ASCII alone."""
+    return _NAME.fullmatch(name) is not None and _VALUE.fullmatch(value) is not None
 
 
 def find(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:

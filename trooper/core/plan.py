@@ -26,8 +26,9 @@ The rules, in the order in which they are tried:
    rest of it.
 9. Nobody is left: give up, and say so.
 
-A target that asked to be left alone is passed over while another one is fit
-and there; where none is, asking it beats a lost answer.
+A target that asked to be left alone is not asked before its time is over, by
+no step. Where a request begins and nobody else is fit, the client is told when
+it is over (`cooled`).
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Candidate(Generic[L]):
         cannot_restart: why it cannot answer from the beginning; `None` if it can.
         cannot_go_on: why it cannot continue from what the client has.
         cannot_finish_call: why it cannot write the rest of a tool call.
-        is_cooling: it asked to be left alone for a while.
+        cooling_s: for so many seconds more it asked to be left alone; 0: it did not.
         is_absent: nobody was there when it was last looked at.
     """
 
@@ -66,8 +67,13 @@ class Candidate(Generic[L]):
     cannot_restart: Unfit | None = None
     cannot_go_on: Unfit | None = None
     cannot_finish_call: Unfit | None = Unfit.NO_GRAMMAR
-    is_cooling: bool = False
+    cooling_s: float = 0.0
     is_absent: bool = False
+
+    @property
+    def is_cooling(self) -> bool:
+        """Whether it asked to be left alone, and may not be asked yet."""
+        return self.cooling_s > 0
 
 
 @frozen
@@ -155,7 +161,8 @@ def next_step(
         transcript: what the client has been given.
         candidates: the links that are left, in the chain's order.
         tried: the link whose leg has ended.
-        first: how the request's first leg failed, when an earlier one did.
+        first: how the request's first leg failed, when an earlier one did; or that
+            the one it was meant for is to be left alone.
         may_retry: whether this request still has its one retry.
         failover: whether the client wants another target to take over.
         tokens_left: what remains of the client's limit after what it has.
@@ -196,19 +203,36 @@ def next_step(
     return GiveUp(told) if fit is None else Continue(fit)
 
 
-def first_step(candidates: Sequence[Candidate[L]], otherwise: L) -> Restart[L]:
-    """Where a request goes first; to `otherwise` where nobody is fit: its own words say why."""
+def first_step(candidates: Sequence[Candidate[L]], otherwise: L) -> Restart[L] | GiveUp:
+    """
+    Where a request goes first; to `otherwise` where nobody is fit: its own words say why.
+
+    To nobody where all who are fit asked to be left alone. Who is not there is
+    asked before that: it may just have been started, and finding out is cheap.
+    """
     fit = _first_fit(candidates, _cannot_restart)
-    return Restart(otherwise if fit is None else fit)
+    if fit is not None:
+        return Restart(fit)
+    soonest = first_to_cool(candidates)
+    return Restart(otherwise) if soonest is None else GiveUp(cooled(soonest))
+
+
+def first_to_cool(candidates: Sequence[Candidate[L]]) -> Candidate[L] | None:
+    """Of those who could give the whole answer and asked to be left alone, the one whose time is over first."""
+    waiting = [c for c in candidates if c.is_cooling and c.cannot_restart is None]
+    return min(waiting, key=lambda candidate: candidate.cooling_s, default=None)
+
+
+def cooled(candidate: Candidate[L]) -> Failed:
+    """What the client is told of one that is to be left alone."""
+    return Failed(FailureKind.RATE_LIMIT, retry_after_s=candidate.cooling_s, unfit_reason=Unfit.COOLING_DOWN)
 
 
 def _first_fit(
     candidates: Sequence[Candidate[L]], why_not: Callable[[Candidate[L]], Unfit | None]
 ) -> L | None:
-    fit = [candidate for candidate in candidates if why_not(candidate) is None]
-    if not all(candidate.is_cooling or candidate.is_absent for candidate in fit):
-        fit = [candidate for candidate in fit if not candidate.is_cooling]
-    return fit[0].link if fit else None
+    fit = (c.link for c in candidates if why_not(c) is None and not c.is_cooling)
+    return next(fit, None)
 
 
 def passed_by(

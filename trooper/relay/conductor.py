@@ -94,7 +94,9 @@ async def relay(
     conductor = Conductor(services, await read(services, request), client)
     try:
         if not conductor.route.links:
-            await conductor.refuse()
+            # Nobody in the configuration takes requests of this wire with these credentials.
+            nobody = Failed(FailureKind.UNFIT, unfit_reason=Unfit.NO_TARGET)
+            await conductor.refuse(nobody, f"the chain for {conductor.incoming.wire.name}", "none")
             return
         async with trio.open_nursery() as nursery:
             nursery.start_soon(client.watch_presence, receive, nursery.cancel_scope)
@@ -126,8 +128,6 @@ class Conductor:
     #: The leg that is being heard; the lines of those before it.
     _leg: RunningLeg | None = field(default=None, init=False)
     _legs: list[LegReport] = field(factory=list, init=False)
-    #: The failure that is told if nobody can go on, and whose it is.
-    _first: tuple[Failed, str] | None = field(default=None, init=False)
     _may_retry: bool = field(default=True, init=False)
     _ending: Ending = field(default=Ending.BROKEN, init=False)
 
@@ -151,6 +151,9 @@ class Conductor:
         if not self.route.begins_at_once(trio.current_time()):
             await self.incoming.read_conversation(self.services)
         first = self.route.first(trio.current_time())
+        if isinstance(first, GiveUp):
+            await self.refuse(first.failed, self.route.whose(first.failed, self.route.links[0]))
+            return
         self._response.is_stand_in = self.route.is_stand_in
         leg = self._start(nursery, first)
         if self.services.config.server.structured == "hold":
@@ -184,13 +187,10 @@ class Conductor:
         read = partial(self.incoming.read_conversation, self.services)
         await (self._response.meanwhile(self._delivery, leg, read) if self.incoming.is_unread else read())
 
-    async def refuse(self) -> None:
-        """Nobody in the configuration takes requests of this wire with these credentials."""
-        failed = Failed(FailureKind.UNFIT, unfit_reason=Unfit.NO_TARGET)
-        wire = self.incoming.wire.name
+    async def refuse(self, failed: Failed, whose: str, speaker: str = "") -> None:
+        """Nobody is asked: say why, of whom, and in a header who is meant."""
         self._ending = Ending.FAILED
-        answer = self._delivery.fail(failed, f"the chain for {wire}", own=False)
-        await self._response.answer(answer, "none")
+        await self._response.answer(self._delivery.fail(failed, whose, own=False), speaker or whose)
 
     # -- a leg -------------------------------------------------------------------
 
@@ -317,8 +317,6 @@ class Conductor:
         if failed is not None:
             leg.scope.cancel(reason="the leg has failed")
             self.route.observe(leg.link, failed, trio.current_time())
-            if self._first is None:
-                self._first = (failed, leg.link.target.name)
         leg.splice.tally.outcome = outcome
         self._legs.append(leg.report(self._began, self._delivery.transcript.phase, outcome))
         self._leg = None
@@ -334,7 +332,6 @@ class Conductor:
         self._response.pacing.preamble_dropped()
 
     def _next(self, leg: RunningLeg, outcome: Outcome) -> Step[Link]:
-        first = self._first
         transcript, failed = self._delivery.transcript, isinstance(outcome, Failed)
         heals = (
             isinstance(outcome, Failed)
@@ -344,13 +341,12 @@ class Conductor:
         )
         if heals:
             # The refusal was for what somebody else had said: it is no failure to be told.
-            self._first = None
+            self.route.forgive()
         return self.route.after(
             outcome,
             transcript,
             now=trio.current_time(),
             tried=leg.link,
-            first=None if first is None or first[0] is outcome else first[0],
             may_retry=self._may_retry,
             can_heal=heals,
             tokens_left=self._asking.tokens_left(transcript) if failed else None,
@@ -371,7 +367,7 @@ class Conductor:
         """Tell the failure; `own`: in the provider's words, if it had any."""
         delivery = self._delivery
         self._ending = Ending.PASSED_ON if own else Ending.FAILED
-        target = self._first[1] if self._first else leg.link.target.name
+        target = self.route.whose(failed, leg.link)
         if not self.client.started and not delivery.shown and not (own and failed.raw):
             await self._response.answer(delivery.fail(failed, target, own=own), target)
             return

@@ -28,6 +28,7 @@ import msgspec
 from attrs import define, field
 
 from trooper.config import Server
+from trooper.core import names
 from trooper.core.events import Begin, Done, Event, Finish, FinishReason, NextChoice, Received, Usage
 from trooper.core.fitting import count
 from trooper.core.outcome import Answer, Completed, Failed, Outcome
@@ -138,7 +139,8 @@ class Delivery:
     def _hand_over(self) -> bytes:
         *earlier, speaks = self.tally.legs
         spoke = [leg.model for leg in earlier if leg.tokens and not leg.dropped]
-        return self.voice.hand_over(self._seam, spoke[-1] if spoke else "", speaks.model)
+        said = names.shown(spoke[-1]) if spoke else ""
+        return self.voice.hand_over(self._seam, said, names.shown(speaks.model))
 
     def _end_event(self) -> None:
         """The event that was forwarded last lacks its empty line: what we say is another one."""
@@ -155,9 +157,10 @@ class Delivery:
         if self.shown:
             return
         for event in events:
-            if isinstance(event, Begin) and event.model:
+            # It is said in each event that follows.
+            if isinstance(event, Begin) and event.model and names.is_short(event.model):
                 self.voice.call_it(event.model)
-        if content and (model := self.tally.legs[-1].model):
+        if content and (model := self.tally.legs[-1].model) and names.is_short(model):
             self.voice.call_it(model)
 
     def _speak(self, events: tuple[Event, ...]) -> None:
@@ -192,7 +195,8 @@ class Delivery:
         *earlier, speaks = self.tally.legs
         ended = [(leg, leg.outcome or Completed()) for leg in earlier] + [(speaks, Completed())]
         return tuple(
-            LegNote(leg.target, leg.model, leg.tokens, leg.estimated, outcome.word) for leg, outcome in ended
+            LegNote(leg.target, names.shown(leg.model), leg.tokens, leg.estimated, outcome.word)
+            for leg, outcome in ended
         )
 
     def end_turn(self, reason: FinishReason) -> None:

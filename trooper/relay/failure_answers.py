@@ -7,16 +7,22 @@ mixture: an upstream's text in our mouth would carry whatever it carries.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
+from trooper.core.cooldown import MAX_COOLDOWN_S
 from trooper.core.headers import Headers, find, to_client
 from trooper.core.outcome import Answer, Failed, FailureKind, Phase
-from trooper.core.unfit import SHOWN
+from trooper.core.unfit import SHOWN, Unfit
 from trooper.telemetry.report import Ending
 from trooper.wire.client_side import Trouble
 
 K = FailureKind
+_TYPE: Final = b"content-type"
+
+#: SDKs wait as long as a `Retry-After` says up to this, and some seconds of their own where it says more.
+_SDKS_WAIT_S: Final = 60
 
 _STATUS: Final[Mapping[FailureKind, int]] = {
     K.TIMEOUT_CONNECT: 504,
@@ -63,6 +69,8 @@ def trouble(failed: Failed, target: str, *, midway: bool) -> Trouble:
     """The failure in our own words."""
     kind = _told_as(failed)
     meaning = _MEANING.get(kind, "failed")
+    if failed.unfit_reason is Unfit.COOLING_DOWN and failed.retry_after_s is not None:
+        meaning = f"is not to be asked for another {_wait_s(failed.retry_after_s)} s"
     if failed.unfit_reason is not None:
         meaning += f" ({failed.unfit_reason.value})"
     if failed.window_tokens is not None:
@@ -90,17 +98,30 @@ def http_answer(failed: Failed, our_body: bytes, *, own: bool) -> Answer:
         kind: Headers = ((b"content-type", b"application/json"),)
         return Answer(given.status, (*kind, *to_client(given.headers)), our_body)
     if given is None or given.is_foreign or 300 <= given.status < 400 or (given.status < 300 and not own):
-        headers: Headers = ((b"content-type", b"application/json"),)
-        if failed.retry_after_s is not None:
-            headers += ((b"retry-after", str(round(failed.retry_after_s)).encode()),)
+        headers: Headers = ((b"content-type", b"application/json"), *_retry_headers(failed))
         return Answer(_STATUS.get(_told_as(failed), 502), headers, our_body)
-    content_type = find(given.headers, b"content-type") or b"application/octet-stream"
+    kind_given = find(to_client(given.headers, more=(_TYPE,)), _TYPE)
     headers = (
         *to_client(given.headers),
-        (b"content-type", content_type),
+        (_TYPE, kind_given or b"application/octet-stream"),
         (b"x-content-type-options", b"nosniff"),
     )
     return Answer(given.status, headers, given.body)
+
+
+def _retry_headers(failed: Failed) -> Headers:
+    """When to come back; an SDK that would come back long before is told not to."""
+    if failed.retry_after_s is None:
+        return ()
+    wait_s = _wait_s(failed.retry_after_s)
+    too_early = failed.unfit_reason is Unfit.COOLING_DOWN and wait_s > _SDKS_WAIT_S
+    return ((b"retry-after", b"%d" % wait_s), *(((b"x-should-retry", b"false"),) if too_early else ()))
+
+
+def _wait_s(seconds: float) -> int:
+    """Whole seconds, rounded up: who comes back a moment too early is refused once more."""
+    # The clock's own fractions are no second.
+    return math.ceil(round(min(seconds, MAX_COOLDOWN_S), 3)) or int(seconds > 0)
 
 
 def seam_words(seam_from: str, seam_to: str, reason: Ending | FailureKind, phase: Phase) -> str:

@@ -3,7 +3,9 @@ Requests that ask for no answer we could continue: they go to the provider of
 their client's wire and come back as they are. No other target is asked.
 
 Embeddings, files, batches, old completions: a client that does more than chat
-keeps working. The provider's own status and body are the client's; where
+keeps working. Nobody else could answer, and their limits are not those of
+answers, so a rate limit is the client's business: it is passed on, and neither
+remembered nor looked for. The provider's own status and body are the client's; where
 there is none, the client gets an error of ours in its wire's shape, or what
 the wire can answer without it: how many tokens a conversation has.
 """
@@ -39,6 +41,9 @@ from trooper.wires import Wires
 
 #: The first word of a provider's path, as far as it is a word: all else is the client's business.
 _KIND: Final = re.compile(r"/v1/([a-z_]{1,32})(?:/|$)")
+#: Where some servers stop reading a part of a path: at a parameter, a query or a fragment that was encoded, a
+#: blank, a control byte.
+_END_OF_PART: Final = re.compile(r"[;?#\x00-\x20\x7f].*", re.DOTALL)
 #: What a server answers itself or not at all: a tunnel, and an echo of what it was sent, keys included.
 _NEVER: Final = frozenset({"CONNECT", "TRACE"})
 #: Said beside the headers that any answer of a target may say.
@@ -60,7 +65,7 @@ def provider_for(
     if method in _NEVER:
         return None
     below = path.removeprefix("/v1/")
-    if below == path or not below or _climbs(below):
+    if below == path or not below or _climbs(below) or wires.at(_without_ends(path)) is not None:
         return None
     provider = wires.provider(config, path, headers, query)
     if path == MODELS and wires.owner(path, headers).rows[0].family == wires.default.family:
@@ -73,11 +78,16 @@ def _climbs(below: str) -> bool:
     Whether a decoded path would leave the provider's API, with the provider's key.
 
     Servers disagree on what they decode once more, on backslashes, and on what
-    stands behind a semicolon: it climbs if one of them might think so.
+    stands behind a semicolon or a zero byte: it climbs if one of them might think so.
     """
     readings = (below, unquote(below))
     parts = (part for reading in readings for part in re.split(r"[/\\]", reading))
-    return any(part.partition(";")[0] in ("", ".", "..") for part in parts)
+    return any(_END_OF_PART.sub("", part) in ("", ".", "..") for part in parts)
+
+
+def _without_ends(path: str) -> str:
+    """A decoded path as the server reads it that sees least of it: it could mean an answer, which is not passed."""
+    return "/".join(_END_OF_PART.sub("", part) for part in path.split("/"))
 
 
 async def pass_through(
@@ -136,8 +146,8 @@ class _ToClient:
     client: Client
 
     async def head(self, status: int, headers: Headers) -> Failed | None:
-        said = tuple((name, value) for name, value in headers if name in _SAID_HERE)
-        await self.client.start(status, (*said, *http.to_client(headers), (b"x-accel-buffering", b"no")))
+        said = http.to_client(headers, more=_SAID_HERE)
+        await self.client.start(status, (*said, (b"x-accel-buffering", b"no")))
         return None
 
     async def chunk(self, data: bytes) -> bool:

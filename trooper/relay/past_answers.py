@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from trooper.core.names import is_short
 from trooper.relay.turns import others_turn
 from trooper.services import Services
 from trooper.store import Kept
@@ -54,7 +55,7 @@ def _part(
 
 def note_parts(services: Services, past: PastAnswers, answer: Mapping[str, object]) -> None:
     """Note that the provider will not know the parts of `answer`: another target had a part in it."""
-    for part_id in past.part_ids(answer):
+    for part_id in filter(is_short, past.part_ids(answer)):
         services.unknown_ids.add(part_id)
 
 
@@ -68,14 +69,15 @@ def keep(
     provider_knows: bool,
 ) -> None:
     """
-    Remember an answer that the client has been given whole.
+    Remember an answer that the client has been given whole; nobody comes back to one whose id is no name.
 
     Args:
         request: what it answers, with everything that it goes on from written out.
         provider_knows: a provider made the whole of it.
     """
-    kept = Kept(owner, request, msgspec.json.encode(answer), provider_knows, past.part_ids(answer))
-    services.answers.keep(str(answer.get("id") or ""), kept)
+    answer_id, part_ids = str(answer.get("id") or ""), filter(is_short, past.part_ids(answer))
+    kept = Kept(owner, request, msgspec.json.encode(answer), provider_knows, tuple(part_ids))
+    services.answers.keep(answer_id if is_short(answer_id) else "", kept)
 
 
 def reply(services: Services, method: str, path: str, owner: str) -> bytes | None:

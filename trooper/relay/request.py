@@ -14,6 +14,7 @@ from attrs import define, field, frozen
 from trooper.aside.work import Job
 from trooper.config import Wire
 from trooper.core import headers as http
+from trooper.core import names
 from trooper.core.conversation import Conversation
 from trooper.core.unfit import Unfit
 from trooper.relay import past_answers
@@ -161,8 +162,7 @@ class Incoming:
 
     def model_for_log(self) -> str:
         """The model's name as far as it is a name: it comes from the client."""
-        name = self.routing.model
-        return name if len(name) <= 128 and name.isprintable() else "unprintable"
+        return names.shown(self.routing.model)
 
     @property
     def wants_failover(self) -> bool:
@@ -171,7 +171,10 @@ class Incoming:
 
     def new_voice(self, request_id: str, created: int, *, fallback_block: bool) -> Voice:
         """A voice that has said nothing yet."""
-        naming = Naming(request_id, created, self.routing.model, fallback_block)
+        # It is said in each event, where nobody has another name.
+        asked = self.routing.model
+        model = asked if names.is_short(asked) else names.shown(asked)
+        naming = Naming(request_id, created, model, fallback_block)
         return self.client_side.new_voice(naming, self.routing, self.native)
 
     def remember(self, services: Services, voice: Voice, *, provider_knows: bool) -> None:

@@ -5,6 +5,8 @@ fit, and which step comes next.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import define, field
 
 from trooper.core import local_model
@@ -13,11 +15,14 @@ from trooper.core.conversation import Conversation
 from trooper.core.outcome import Failed, FailureKind, Outcome
 from trooper.core.plan import (
     Candidate,
+    GiveUp,
     Restart,
     Step,
+    cooled,
     could_go_on,
     could_start_over,
     first_step,
+    first_to_cool,
     next_step,
     passed_by,
 )
@@ -43,6 +48,11 @@ class Route:
     #: client's wire, where none of its clouds could be asked.
     passed_by: dict[str, Unfit] = field(factory=dict, init=False)
     _left: list[Link] = field(init=False)
+    # Who was asked first, and how that failed.
+    _began: Link | None = field(default=None, init=False)
+    _first: tuple[Failed, str] | None = field(default=None, init=False)
+    # What was said of one that is to be left alone, and who that is.
+    _cooled: tuple[Failed, str] | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.links = self.services.chain(self.incoming.routing.model, self.incoming.wire)
@@ -52,16 +62,19 @@ class Route:
             self.links = self.links[:1]
         self._left = list(self.links)
 
-    def first(self, now: float) -> Restart[Link]:
+    def first(self, now: float) -> Restart[Link] | GiveUp:
         """
         Where the request goes first: the chain's first target, unless that
-        one asked to be left alone and another can take it.
+        one asked to be left alone; nowhere, where nobody else can take it.
         """
         first = self._left[0]
         if self.begins_at_once(now):
             return Restart(first)
         candidates = self._candidates(now)
         step = first_step(candidates, otherwise=first)
+        soonest = first_to_cool(candidates)
+        if isinstance(step, GiveUp) and soonest is not None:
+            self._cooled = (step.failed, soonest.name)
         self.passed_by |= passed_by(step, candidates, Transcript(0))
         return step
 
@@ -76,7 +89,8 @@ class Route:
         return any(reason is not Unfit.NO_MODEL for reason in self.passed_by.values())
 
     def take(self, link: Link, now: float) -> None:
-        """`link` is asked; those before it had their chance, unless they only wanted to be left alone."""
+        """`link` is asked; those before it had their chance, unless they only wanted to be left alone for now."""
+        self._began = self._began or link
         if link in self._left:
             at = self._left.index(link)
             passed_over = [before for before in self._left[:at] if self._is_cooling(before, now)]
@@ -90,7 +104,6 @@ class Route:
         *,
         now: float,
         tried: Link,
-        first: Failed | None,
         may_retry: bool,
         can_heal: bool,
         tokens_left: int | None,
@@ -98,13 +111,17 @@ class Route:
         """The step after a leg at `tried` has ended; see `core.plan.next_step`."""
         # A healthy answer needs no second look at the request it answers.
         candidates = self._candidates(now) if isinstance(outcome, Failed) else ()
+        cooling_s = self._cooling_s(tried, now)
+        if cooling_s and can_heal:
+            # While this one was asked, another request was told to leave its target alone.
+            outcome = cooled(Candidate(tried, tried.target.name, cooling_s=cooling_s))
         step = next_step(
             outcome,
             transcript,
             candidates,
             tried=tried,
-            first=first,
-            may_retry=may_retry,
+            first=self._first_failure(outcome, transcript, candidates),
+            may_retry=may_retry and not cooling_s,
             failover=self.incoming.wants_failover,
             tokens_left=tokens_left,
             can_heal=can_heal,
@@ -120,8 +137,36 @@ class Route:
         """Whether somebody is left who is there and could give the whole answer."""
         return could_start_over(self._present())
 
+    def whose(self, failed: Failed, otherwise: Link) -> str:
+        """By its name, the target whose failure is told; that of `otherwise` where no other is known."""
+        known = (told for told in (self._cooled, self._first) if told is not None and told[0] is failed)
+        return next(known, (failed, otherwise.target.name))[1]
+
+    def forgive(self) -> None:
+        """The first failure was none to be told: the same target is asked once more."""
+        self._first = None
+
+    def _first_failure(
+        self, outcome: Outcome, transcript: Transcript, candidates: Sequence[Candidate[Link]]
+    ) -> Failed | None:
+        """
+        The failure that is told in place of `outcome`, if there is one: the request's first.
+
+        While nothing was said that is the wish of the one it was meant for, to be
+        left alone: what others failed at in its place is no news to the client.
+        """
+        began = self.links.index(self._began) if self._began in self.links else 0
+        before = [c for c in candidates if c.link in self.links[:began] and c.cannot_restart is None]
+        if before and not transcript.has_content:
+            soonest = min(before, key=lambda candidate: candidate.cooling_s)
+            self._cooled = (cooled(soonest), soonest.name)
+            return self._cooled[0]
+        return None if self._first is None or self._first[0] is outcome else self._first[0]
+
     def observe(self, link: Link, failed: Failed, now: float) -> None:
-        """Remember that a target asked to be left alone."""
+        """Remember how a leg has failed, and that a target asked to be left alone."""
+        if self._first is None:
+            self._first = (failed, link.target.name)
         if failed.kind is FailureKind.RATE_LIMIT:
             self.services.cooldowns.observe(self._cooldown_key(link), failed.retry_after_s, now)
 
@@ -156,22 +201,22 @@ class Route:
         return self.services.config.lacks_cloud(model, self.incoming.wire)
 
     def _candidates(self, now: float) -> tuple[Candidate[Link], ...]:
-        return tuple(self._candidate(link, is_cooling=self._is_cooling(link, now)) for link in self._left)
+        return tuple(self._candidate(link, cooling_s=self._cooling_s(link, now)) for link in self._left)
 
     def _present(self) -> list[Candidate[Link]]:
         return [candidate for candidate in map(self._candidate, self._left) if not candidate.is_absent]
 
-    def _candidate(self, link: Link, *, is_cooling: bool = False) -> Candidate[Link]:
+    def _candidate(self, link: Link, *, cooling_s: float = 0.0) -> Candidate[Link]:
         name = link.target.name
         conversation, standby = self.incoming.conversation, self.services.standbys.get(name)
         if self.incoming.is_unread:
             # Whoever is there could take it, for all that is known before somebody needs to know.
             absent = standby is not None and standby.state in (State.ABSENT, State.NO_MODEL)
-            return Candidate(link, name, is_cooling=is_cooling, is_absent=absent)
+            return Candidate(link, name, cooling_s=cooling_s, is_absent=absent)
         if isinstance(conversation, Unreadable):
             # In its own wire a provider can say for itself what is wrong.
             restart = None if self.is_native(link) else conversation.reason
-            return Candidate(link, name, restart, conversation.reason, is_cooling=is_cooling)
+            return Candidate(link, name, restart, conversation.reason, cooling_s=cooling_s)
         if standby is None:
             unsayable = self.unsayable(link, conversation)
             return Candidate(
@@ -179,7 +224,7 @@ class Route:
                 name,
                 cannot_restart=None if self.is_native(link) else unsayable,
                 cannot_go_on=unsayable or unfit_to_go_on(conversation, self.way(link)),
-                is_cooling=is_cooling,
+                cooling_s=cooling_s,
             )
         model = standby.known(link.model)
         if model is None or not standby.is_probed(link.model):
@@ -191,12 +236,15 @@ class Route:
             cannot_restart=local_model.unfit(model, conversation),
             cannot_go_on=local_model.unfit_to_go_on(model, conversation),
             cannot_finish_call=local_model.unfit_to_finish_call(model, conversation),
-            is_cooling=is_cooling,
+            cooling_s=cooling_s,
             is_absent=standby.state in (State.ABSENT, State.NO_MODEL),
         )
 
     def _is_cooling(self, link: Link, now: float) -> bool:
-        return self.services.cooldowns.is_cooling(self._cooldown_key(link), now)
+        return self._cooling_s(link, now) > 0
+
+    def _cooling_s(self, link: Link, now: float) -> float:
+        return self.services.cooldowns.left_s(self._cooldown_key(link), now)
 
     def _cooldown_key(self, link: Link) -> tuple[str, str, str]:
         """One target, one model, one credential: a limit on one says nothing of another."""

@@ -14,6 +14,7 @@ from attrs import define, field
 
 from trooper.config import Target
 from trooper.core import headers as http
+from trooper.core import names
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome, Phase
 from trooper.core.patience import Patience
 from trooper.relay.splice import Splice
@@ -66,7 +67,7 @@ class RunningLeg:
         failed = outcome if isinstance(outcome, Failed) else None
         return LegReport(
             target=self.link.target.name,
-            model=tally.model,
+            model=names.shown(tally.model),
             how=self.how,
             outcome=_said_of(outcome),
             phase=phase,

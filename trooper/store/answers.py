@@ -1,15 +1,31 @@
 """
-Past answers by their ids, in memory: bounded in bytes, the oldest go first.
+Past answers by their ids, in memory: bounded in bytes, and shared fairly.
 
 An answer belongs to whoever asked for it. The owner is a keyed digest of the
 credentials (`core.digest`), so that an id alone opens nothing, and no credential is kept.
+
+Where there is no room, the owner who holds the most gives up his oldest answer. So one may
+have all of the room while nobody else needs it, and nobody can push out who holds less than
+he does. Of owners that hold the same the one goes first whose oldest answer was used longest
+ago; so where each has one, the oldest goes. Owners are made by whoever makes credentials up:
+against many of them that hold little nothing here helps.
 """
 
 from __future__ import annotations
 
+import sys
+from bisect import bisect_left, insort
 from collections import OrderedDict
+from typing import Final
 
 from attrs import define, field, frozen
+
+#: What an answer costs beside its bytes, one of an owner who has no other, and what each of its parts does beside its
+#: id: objects and places in tables.
+_ANSWER_BYTES: Final = 1536
+_PART_BYTES: Final = 192
+#: No provider's ids are that long.
+_LONGEST_ID: Final = 256
 
 
 @frozen
@@ -25,6 +41,7 @@ class Kept:
             can be asked to go on from it.
         part_ids: the ids of the answer's parts, which a client may name
             instead of sending them back.
+        size_bytes: what it costs to keep.
     """
 
     owner: str
@@ -32,11 +49,34 @@ class Kept:
     response: bytes = field(repr=False)
     provider_knows: bool
     part_ids: tuple[str, ...] = ()
+    size_bytes: int = field(init=False, eq=False)
 
-    @property
-    def size_bytes(self) -> int:
-        """What it costs to keep."""
-        return len(self.request) + len(self.response) + 512 + 128 * len(self.part_ids)
+    @size_bytes.default
+    def _size_bytes(self) -> int:
+        parts = sum(map(sys.getsizeof, self.part_ids)) + _PART_BYTES * len(self.part_ids)
+        return len(self.request) + len(self.response) + parts + _ANSWER_BYTES
+
+
+@define(eq=False)
+class _Shelf:
+    """What one owner has, the longest unused first, each with the moment of its last use."""
+
+    held: OrderedDict[str, tuple[Kept, int]] = field(factory=OrderedDict)
+    #: Part → the answer that it is a part of.
+    parts: dict[str, str] = field(factory=dict)
+    size_bytes: int = 0
+
+    def take(self, answer_id: str) -> None:
+        kept, _ = self.held.pop(answer_id)
+        self.size_bytes -= kept.size_bytes
+        for part_id in kept.part_ids:
+            # Another answer may have named the same part since.
+            if self.parts.get(part_id) == answer_id:
+                del self.parts[part_id]
+
+
+#: How much somebody holds, and how long ago his oldest was used; who comes last has to give.
+_Rank = tuple[int, int, str]
 
 
 @define
@@ -49,55 +89,93 @@ class Answers:
     """
 
     max_bytes: int
-    _kept: OrderedDict[str, Kept] = field(factory=OrderedDict, init=False)
+    _shelves: dict[str, _Shelf] = field(factory=dict, init=False)
+    #: Sorted. To find and to move one takes some 10 µs among 10,000.
+    _ranks: list[_Rank] = field(factory=list, init=False)
     _bytes: int = field(default=0, init=False)
-    # Part → the answer that it is a part of.
-    _parts: dict[str, str] = field(factory=dict, init=False)
+    _count: int = field(default=0, init=False)
+    _moment: int = field(default=0, init=False)
 
     def keep(self, answer_id: str, kept: Kept) -> None:
-        """Remember an answer, and forget the oldest beyond the bound."""
-        self._drop(answer_id)
-        if not answer_id or kept.size_bytes > self.max_bytes:
+        """Remember an answer; beyond the bound whoever holds the most forgets his oldest."""
+        self._drop(kept.owner, answer_id)
+        if not answer_id or not _is_short(answer_id) or kept.size_bytes > self.max_bytes:
             return
-        self._kept[answer_id] = kept
+        shelf = self._shelves.get(kept.owner)
+        if shelf is None:
+            shelf = self._shelves[kept.owner] = _Shelf()
+        else:
+            self._unrank(kept.owner, shelf)
+        self._moment += 1
+        shelf.held[answer_id] = kept, self._moment
+        shelf.size_bytes += kept.size_bytes
+        shelf.parts |= dict.fromkeys(filter(_is_short, kept.part_ids), answer_id)
         self._bytes += kept.size_bytes
-        self._parts |= dict.fromkeys(kept.part_ids, answer_id)
+        self._count += 1
+        self._rank(kept.owner, shelf)
         while self._bytes > self.max_bytes:
-            self._drop(next(iter(self._kept)))
+            _, _, owner = self._ranks[-1]
+            self._drop(owner, next(iter(self._shelves[owner].held)))
 
     def find(self, answer_id: str, owner: str) -> Kept | None:
         """The answer, if it is `owner`'s."""
-        kept = self._kept.get(answer_id)
-        if kept is None or kept.owner != owner:
+        shelf = self._shelves.get(owner)
+        if shelf is None or answer_id not in shelf.held:
             return None
-        self._kept.move_to_end(answer_id)
+        kept, _ = shelf.held[answer_id]
+        self._unrank(owner, shelf)
+        self._moment += 1
+        shelf.held[answer_id] = kept, self._moment
+        shelf.held.move_to_end(answer_id)
+        self._rank(owner, shelf)
         return kept
 
     def find_by_part(self, part_id: str, owner: str) -> Kept | None:
         """The answer that has this part, if it is `owner`'s."""
-        return self.find(self._parts.get(part_id, ""), owner)
+        shelf = self._shelves.get(owner)
+        return None if shelf is None else self.find(shelf.parts.get(part_id, ""), owner)
 
     def forget(self, answer_id: str, owner: str) -> bool:
         """Forget an answer; whether it was there."""
-        if self.find(answer_id, owner) is None:
-            return False
-        self._drop(answer_id)
-        return True
+        return self._drop(owner, answer_id)
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return self._count
 
     @property
     def held_bytes(self) -> int:
         """How much is kept, for the bound and for tests."""
         return self._bytes
 
-    def _drop(self, answer_id: str) -> None:
-        kept = self._kept.pop(answer_id, None)
-        if kept is not None:
-            self._bytes -= kept.size_bytes
-            for part_id in kept.part_ids:
-                self._parts.pop(part_id, None)
+    def _drop(self, owner: str, answer_id: str) -> bool:
+        shelf = self._shelves.get(owner)
+        if shelf is None or answer_id not in shelf.held:
+            return False
+        self._unrank(owner, shelf)
+        before = shelf.size_bytes
+        shelf.take(answer_id)
+        self._bytes -= before - shelf.size_bytes
+        self._count -= 1
+        if shelf.held:
+            self._rank(owner, shelf)
+        else:
+            del self._shelves[owner]
+        return True
+
+    def _rank(self, owner: str, shelf: _Shelf) -> None:
+        insort(self._ranks, _rank_of(owner, shelf))
+
+    def _unrank(self, owner: str, shelf: _Shelf) -> None:
+        del self._ranks[bisect_left(self._ranks, _rank_of(owner, shelf))]
+
+
+def _rank_of(owner: str, shelf: _Shelf) -> _Rank:
+    _, oldest = next(iter(shelf.held.values()))
+    return shelf.size_bytes, -oldest, owner
+
+
+def _is_short(its_id: str) -> bool:
+    return sys.getsizeof(its_id) <= _LONGEST_ID + sys.getsizeof("")
 
 
 @define
@@ -112,7 +190,9 @@ class UnknownIds:
     _ids: OrderedDict[str, None] = field(factory=OrderedDict, init=False)
 
     def add(self, part_id: str) -> None:
-        """Remember an id."""
+        """Remember an id; one that is longer than ids are is not kept."""
+        if not _is_short(part_id):
+            return
         self._ids[part_id] = None
         while len(self._ids) > self.max_count:
             self._ids.popitem(last=False)

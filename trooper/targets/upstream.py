@@ -32,6 +32,7 @@ from trooper.config import Target
 from trooper.config.addresses import leads_here
 from trooper.core import secret
 from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.targets.descriptors import descriptor_limit
 from trooper.targets.inflating import Inflate, inflater_of
 from trooper.targets.network import UntimedNetwork
 from trooper.targets.one_answer import asks_with
@@ -107,6 +108,10 @@ class _Collected:
             self.body += data
         return len(self.body) <= self.max_bytes
 
+
+#: So many connections to a target are kept, and no more than that part of all descriptors.
+_MOST_KEPT: Final = 64
+_KEPT_OF_ALL: Final = 32
 
 #: How much of a request is sent at once; an ordinary one is whole.
 _SENT_BYTES: Final = 1 << 20
@@ -331,7 +336,8 @@ async def open_upstream(
         network: another network than the real one, for tests.
         max_answer_ratio: how many times larger than it came a compressed answer may be.
     """
-    async with _client(target, network, kept=64) as client, _client(target, network, kept=0) as fresh:
+    kept = min(_MOST_KEPT, descriptor_limit() // _KEPT_OF_ALL)
+    async with _client(target, network, kept=kept) as client, _client(target, network, kept=0) as fresh:
         yield Upstream(target, client, fresh, max_answer_ratio)
 
 

@@ -33,6 +33,7 @@ from trooper.config import Config
 from trooper.errors import RequestRejected, TrooperError
 from trooper.relay.dispatch import is_ours
 from trooper.relay.request import ClientRequest, Packed
+from trooper.web import paths
 from trooper.web.answers import (
     ErrorShape,
     answer_error,
@@ -51,7 +52,7 @@ from trooper.web.front_door import (
 )
 from trooper.web.guest import Guest
 from trooper.web.hang_up import hang_up_on
-from trooper.web.paths import Asked, asked, check_length, query
+from trooper.web.paths import Asked, asked, query
 from trooper.web.protocol import Answering, HangUp, Message, OpenServices, Receive, S, Scope, Send, Serve
 from trooper.web.routes import SERVICES_KEY, VIA_NAME_KEY, create_routes
 from trooper.web.websockets import answer_offer, can_be_answered, check_no_offer, close_offer, is_offer
@@ -178,7 +179,7 @@ class Application(Generic[S]):
         head, upload = _head(scope, target), Upload(receive)
         try:
             check_no_offer(scope["http_version"], head)
-            check_length(target, head.query)
+            paths.check(_raw(scope) + scope["query_string"], target, head.query)
             response.origin = allowed_origin(self.config, head)
             admitted = admit(self.config, self._machine, head)
             ours = not is_preflight(head) and is_ours(
@@ -295,9 +296,14 @@ def this_machine() -> str:
     return f"{card} {platform.node()}"
 
 
-def _asked(scope: Scope) -> Asked:
+def _raw(scope: Scope) -> bytes:
     raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
-    return asked(raw.partition(b"?")[0], scope.get("root_path", ""))
+    # Some servers leave the query behind it.
+    return raw.partition(b"?")[0]
+
+
+def _asked(scope: Scope) -> Asked:
+    return asked(_raw(scope), scope.get("root_path", ""))
 
 
 def _head(scope: Scope, target: Asked) -> RequestHead:

@@ -1,4 +1,4 @@
-"""Read a request's body, bounded in bytes and in silence."""
+"""Read a request's body, bounded in bytes, in silence and in time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trooper.web.protocol import Message, Receive
 from trooper.web.unpacking import Unpacker, too_large
 
 #: A body has `drain_timeout_s` of silence, and so many bytes give a second back. Who sends a byte every 29 s
-#: would hold his share of all bodies' room for ever.
+#: would hold his share of all bodies' room until `body_timeout_s`, which is for bodies that do come.
 _SLOWEST_BYTES_PER_S: Final = 4_096
 
 
@@ -70,7 +70,7 @@ async def read_body(
     announced one may be a lie.
 
     Args:
-        config: says how large it may be, and how long a pause.
+        config: says how large it may be, how long it may take, and how long a pause.
         receive: ASGI's.
         held: what is kept counts there.
         keep: whether anybody needs it; else it is read and forgotten.
@@ -82,9 +82,10 @@ async def read_body(
     came, read = io.BytesIO(), io.BytesIO()
     unpacker = Unpacker(coding, config.server) if coding is not None else None
     size, patience_s = 0, config.server.drain_timeout_s
+    latest = trio.current_time() + config.server.body_timeout_s
     while True:
         since = trio.current_time()
-        message = await _next(receive, patience_s)
+        message = await _next(receive, min(since + patience_s, latest))
         if message["type"] == "http.disconnect":
             return None
         piece: bytes = message.get("body", b"")
@@ -113,10 +114,14 @@ async def read_body(
     return Body(whole, read.getvalue())
 
 
-async def _next(receive: Receive, within_s: float) -> Message:
+async def _next(receive: Receive, until: float) -> Message:
     # A laptop that is closed in the middle of an upload says nothing more,
     # and no server timeout applies to it: hypercorn's `read_timeout` would
     # end every stream of a client that only listens.
-    with trio.move_on_after(within_s):
+    with trio.move_on_at(until):
         return await receive()
-    raise RequestRejected(408, "body_timeout", "The request's body did not arrive.")
+    raise RequestRejected(
+        408,
+        "body_timeout",
+        "The request's body did not arrive in time. [server] body_timeout_s and drain_timeout_s are its bounds.",
+    )

@@ -17,9 +17,10 @@ import re
 from attrs import frozen
 
 from trooper.config import Config
-from trooper.config.addresses import is_loopback, leads_here
+from trooper.config.addresses import leads_here
 from trooper.core.headers import Headers
 from trooper.errors import RequestRejected
+from trooper.web import exposure
 from trooper.web.client_keys import without_keys
 from trooper.web.unpacking import coding_of, too_large
 
@@ -103,16 +104,6 @@ def name_in_via(machine: str, place: str) -> str:
     return "trooper-" + hashlib.sha256(f"{machine}\n{place}".encode()).hexdigest()[:12]
 
 
-def holds_a_key(config: Config) -> bool:
-    """Whether a target is paid for with a key of ours."""
-    return any(target.key.kind == "value" for target in config.targets)
-
-
-def is_exposed(config: Config, address: str) -> bool:
-    """Whether others could spend our key through `address`."""
-    return holds_a_key(config) and not config.server.client_keys and not is_loopback(address)
-
-
 def split_host(value: str) -> tuple[str, int | None] | None:
     """A `Host` value as name and port; `None` if it is not a host at all."""
     match = _HOST.fullmatch(value.strip().lower())
@@ -177,7 +168,7 @@ def admit(config: Config, machine: str, head: RequestHead) -> Admitted:
             )
     _check_host(config, head)
     allowed_origin(config, head)
-    _check_exposure(config, head)
+    exposure.check(config, head.server[0] if head.server else None, head.headers)
     place = "unix" if head.server is None else str(head.server[1])
     via_name = name_in_via(machine, place)
     _check_loop(via_name, head)
@@ -238,18 +229,6 @@ def _same_address(name: str, address: str) -> bool:
 
 def _default_port(scheme: str) -> int:
     return 443 if scheme == "https" else 80
-
-
-def _check_exposure(config: Config, head: RequestHead) -> None:
-    # Asked again for each request, although `trooper serve` asks at the start:
-    # under `hypercorn --bind` the configuration does not know the address.
-    if head.server is not None and is_exposed(config, head.server[0]):
-        raise RequestRejected(
-            403,
-            "client_keys_needed",
-            "This Trooper holds a provider key and is reached at an address that is not loopback. "
-            "Set [server] client_keys_env, or bind to 127.0.0.1.",
-        )
 
 
 def _check_loop(via_name: str, head: RequestHead) -> None:

@@ -29,6 +29,8 @@ from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.typing import AppWrapper, WorkerContext
 
 from trooper.web.answers import ErrorShape, start_message
+from trooper.web.paths import LONGEST, TOO_LONG
+from trooper.web.room import ROOM
 from trooper.wires import WIRES
 
 #: Of a head, and of trailers. Each line costs some 10 µs to be read, and nobody has his turn in between:
@@ -42,17 +44,27 @@ _FOLDS: Final = (b" ", b"\t")
 #: Where both are there, one reader counts bytes and another one chunks (RFC 9112, 6.3).
 _LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
 
+#: A method is shorter; what is longer has no URL in it that could be too long.
+_METHOD_BYTES: Final = 64
+_TOO_LARGE: Final = 431
 _NOT_SUPPORTED: Final = 505
+_FULL: Final = 503
+_IN_A_WHILE: Final = (b"retry-after", b"5")
 #: What is said of a request that cannot be read, by its status.
 _REFUSALS: Final = {
     400: ("malformed_request", "This is not a request of HTTP/1.1 as RFC 9112 has it."),
-    431: (
+    414: (TOO_LONG, f"The request's URL is too long; {LONGEST} bytes are taken, or fewer under hypercorn."),
+    _TOO_LARGE: (
         "request_headers_too_large",
         "The request's line and headers are too large. Under hypercorn, h11_max_incomplete_size is their bound.",
     ),
     501: (
         "transfer_encoding_unsupported",
         "Trooper takes bodies of a known length, and those with Transfer-Encoding: chunked.",
+    ),
+    _FULL: (
+        "too_many_requests_at_once",
+        "Trooper has no room for one more request. Start it with a higher limit of open files (ulimit -n).",
     ),
     _NOT_SUPPORTED: (
         "http_version_not_supported",
@@ -65,6 +77,8 @@ class _Lines(ReceiveBuffer):
     """What h11 takes heads and trailers from; of a whole one it does not ask how large it is."""
 
     max_bytes = 0
+    #: The first line of what turned out to be too large.
+    _first_line = b""
 
     def maybe_extract_lines(self) -> list[bytearray] | None:
         end = _END_OF_HEAD.search(self._data, self._multiple_lines_search)
@@ -73,10 +87,16 @@ class _Lines(ReceiveBuffer):
         if lines is None:
             return None
         if len(lines) > MAX_LINES or sum(map(len, lines)) > self.max_bytes:
-            raise h11.LocalProtocolError("too large", error_status_hint=431)
+            self._first_line = bytes(lines[0])
+            raise h11.LocalProtocolError("too large", error_status_hint=_TOO_LARGE)
         if head.count(b"\n") != head.count(b"\r\n") or any(line.startswith(_FOLDS) for line in lines):
             raise h11.LocalProtocolError("lines that two readers divide in two ways", error_status_hint=400)
         return lines
+
+    def is_long_by_its_target(self) -> bool:
+        """Whether a head that is too large has too long a URL in its line, as far as that came."""
+        line = self._first_line or bytes(self._data).partition(b"\n")[0]
+        return b" " in line[:_METHOD_BYTES] and len(line) > min(LONGEST, self.max_bytes)
 
 
 class _Reader(h11.Connection):
@@ -91,8 +111,8 @@ class _Reader(h11.Connection):
 
     def __init__(self, max_head_bytes: int) -> None:
         super().__init__(h11.SERVER, max_incomplete_event_size=max_head_bytes)
-        self._receive_buffer = _Lines()
-        self._receive_buffer.max_bytes = max_head_bytes
+        self._receive_buffer = self._lines = _Lines()
+        self._lines.max_bytes = max_head_bytes
 
     @property
     def _deaf(self) -> bool:
@@ -107,7 +127,14 @@ class _Reader(h11.Connection):
     def next_event(self) -> Any:
         if self._deaf:
             return h11.NEED_DATA
-        event = super().next_event()
+        begins = self.their_state is h11.IDLE
+        try:
+            event = super().next_event()
+        except h11.RemoteProtocolError as error:
+            is_long = error.error_status_hint == _TOO_LARGE and begins and self._lines.is_long_by_its_target()
+            if not is_long:
+                raise
+            raise h11.RemoteProtocolError("too long a URL", error_status_hint=414) from None
         if isinstance(event, h11.Request):
             if {name for name, _ in event.headers} >= _LENGTHS:
                 raise h11.RemoteProtocolError("two lengths")
@@ -192,8 +219,8 @@ class Http1(H11Protocol):
         """Choose no other."""
 
     async def _create_stream(self, request: h11.Request) -> None:
-        if not request.http_version.startswith(b"1."):
-            await self._refuse(_NOT_SUPPORTED, bodyless=request.method == b"HEAD")
+        if refused := _refusal_of(request):
+            await self._refuse(refused, bodyless=request.method == b"HEAD")
             await self.send(Closed())
             return
         told = Told(self.context, self.config.max_app_queue_size)
@@ -237,7 +264,8 @@ class Http1(H11Protocol):
         # Whose client it is nobody knows, where not even the path can be read.
         shape = ErrorShape(WIRES.asking_side("", ()))
         body = shape.body(status, code, message)
-        fields = [*shape.headers(), (b"x-should-retry", b"false"), (b"connection", b"close")]
+        whether = _IN_A_WHILE if status == _FULL else (b"x-should-retry", b"false")
+        fields = [*shape.headers(), whether, (b"connection", b"close")]
         events: list[Any] = [
             h11.Response(
                 status_code=status,
@@ -254,6 +282,14 @@ class Http1(H11Protocol):
 
     def _own_headers(self) -> list[tuple[bytes, bytes]]:
         return self.config.response_headers("h11")
+
+
+def _refusal_of(request: h11.Request) -> int | None:
+    """The status for a request that is not even shown to the application."""
+    if not request.http_version.startswith(b"1."):
+        return _NOT_SUPPORTED
+    # Who asks whether this process is alive needs no provider, and would have it started anew.
+    return _FULL if ROOM.is_full and request.target != b"/healthz" else None
 
 
 async def _to_nobody(_: object) -> None:

@@ -9,6 +9,8 @@ what each is for.
   it ended the process: connections are tasks of the server's own nursery.
 * A connection whose client has left is let go at once. On asyncio it ends when the grace period is over,
   whoever waits for it.
+* Who is idle gives way where descriptors are few (`web/room.py`).
+* Many may wait to be accepted, on either worker, and on asyncio few are accepted in one go.
 * Its log files are written aside (`web/server_log.py`).
 * A header of blanks alone takes h11 no longer than others, whichever side
   sends it: 60 kB of them and a NUL took 20 s.
@@ -40,11 +42,15 @@ import structlog
 import trio
 from h11 import _readers as readers
 from h11._receivebuffer import ReceiveBuffer
+from hypercorn.asyncio.worker_context import AsyncioSingleTask
 from hypercorn.config import Config as HypercornConfig
+from hypercorn.trio.worker_context import TrioSingleTask
 
 from trooper.errors import ConfigError
 from trooper.web.http1 import Http1
+from trooper.web.room import ROOM, Connection
 from trooper.web.server_log import make_logger_aside
+from trooper.web.waiting import let_many_wait
 
 log = structlog.get_logger("trooper.web")
 
@@ -55,12 +61,14 @@ CONTRACT: Final = {
     "hypercorn.trio.tcp_server:TCPServer.run": ("self",),
     "hypercorn.trio.tcp_server:TCPServer._read_data": ("self",),
     "hypercorn.trio.tcp_server:TCPServer._close": ("self",),
+    "hypercorn.trio.worker_context:TrioSingleTask.restart": ("self", "task_group", "action"),
     "hypercorn.trio.worker_context:TrioSingleTask.stop": ("self",),
     "hypercorn.asyncio.tcp_server:TCPServer": (
         *("app", "loop", "config", "context", "state", "reader", "writer"),
     ),
     "hypercorn.asyncio.tcp_server:TCPServer.run": ("self",),
     "hypercorn.asyncio.tcp_server:TCPServer._read_data": ("self",),
+    "hypercorn.asyncio.worker_context:AsyncioSingleTask.restart": ("self", "task_group", "action"),
     "hypercorn.asyncio.worker_context:AsyncioSingleTask.stop": ("self",),
     "hypercorn.protocol:ProtocolWrapper": (*_CONNECTION, "alpn_protocol"),
     "hypercorn.protocol:ProtocolWrapper.initiate": ("self",),
@@ -84,7 +92,10 @@ CONTRACT: Final = {
     "hypercorn.protocol.events:Request": (
         *("stream_id", "headers", "http_version", "method", "raw_path", "state"),
     ),
+    "hypercorn.asyncio.run:worker_serve": ("app", "config", "sockets", "shutdown_trigger"),
+    "hypercorn.trio.run:worker_serve": ("app", "config", "sockets", "shutdown_trigger", "task_status"),
     "hypercorn.config:Config.create_ssl_context": ("self",),
+    "hypercorn.config:Config.create_sockets": ("self",),
     "hypercorn.config:Config.response_headers": ("self", "protocol"),
     "hypercorn.logging:_create_logger": ("name", "target", "level", "sys_default", "propagate"),
     "h11:Connection": ("our_role", "max_incomplete_event_size"),
@@ -111,15 +122,41 @@ ALL_BLANKS: Final = rb":[ \t]*+("
 _FRAMES: Final = 8
 
 
+class _IdleOnTrio(TrioSingleTask):
+    """Counts the time that a connection is idle, and tells the room."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._connection = connection
+
+    async def restart(self, task_group: Any, action: Any) -> None:
+        ROOM.rests(self._connection)
+        await super().restart(task_group, action)
+
+    async def stop(self) -> None:
+        ROOM.asks(self._connection)
+        await super().stop()
+
+
 class _OnTrio(hypercorn.trio.tcp_server.TCPServer):
     """A connection on Trio."""
 
+    def __init__(self, *connection: Any) -> None:
+        super().__init__(*connection)
+        self.idle_task = _IdleOnTrio(self)
+
     async def run(self) -> None:
-        with ends_alone():
+        with ends_alone(), ROOM.holding(self):
             await super().run()
+
+    def give_way(self) -> None:
+        # Whoever reads hears the end.
+        with suppress(OSError):  # Its client was faster.
+            getattr(self.stream, "transport_stream", self.stream).socket.shutdown(socket.SHUT_RDWR)
 
     async def _read_data(self) -> None:
         await super()._read_data()
+        ROOM.leave(self)
         # Its own waits for the next request until the keep-alive time is over, also when the client
         # has closed: 75 s of a socket and two tasks for each probe that connects and leaves.
         await self.idle_task.stop()
@@ -132,15 +169,39 @@ class _OnTrio(hypercorn.trio.tcp_server.TCPServer):
         await self.stream.aclose()
 
 
+class _IdleOnAsyncio(AsyncioSingleTask):
+    """The same."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._connection = connection
+
+    async def restart(self, task_group: Any, action: Any) -> None:
+        ROOM.rests(self._connection)
+        await super().restart(task_group, action)
+
+    async def stop(self) -> None:
+        ROOM.asks(self._connection)
+        await super().stop()
+
+
 class _OnAsyncio(hypercorn.asyncio.tcp_server.TCPServer):
     """A connection on asyncio: the same."""
+
+    def __init__(self, *connection: Any) -> None:
+        super().__init__(*connection)
+        self.idle_task = _IdleOnAsyncio(self)
+
+    def give_way(self) -> None:
+        # Not by an end that is read: that takes some steps, and as many as are accepted in one go come meanwhile.
+        self.writer.transport.abort()
 
     async def run(self) -> None:
         # Cancelled is what is left of it when the grace period is over, and nobody asks for more: up to
         # Python 3.11 asyncio itself fails over a connection that ends so, and prints a traceback for each.
         ending = asyncio.create_task(self._end_with_the_grace())
         try:
-            with ends_alone(), suppress(asyncio.CancelledError):
+            with ends_alone(), suppress(asyncio.CancelledError), ROOM.holding(self):
                 await super().run()
         finally:
             ending.cancel()
@@ -154,6 +215,7 @@ class _OnAsyncio(hypercorn.asyncio.tcp_server.TCPServer):
 
     async def _read_data(self) -> None:
         await super()._read_data()
+        ROOM.leave(self)
         await self.idle_task.stop()
 
 
@@ -220,6 +282,7 @@ def patch_hypercorn() -> None:
         vars(server)["ProtocolWrapper"] = _speak_http1
     for run in (hypercorn.trio.run, hypercorn.asyncio.run):
         vars(run)["UDPServer"] = _refuse_quic
+    let_many_wait()
     vars(hypercorn.logging)["_create_logger"] = make_logger_aside
     _offer_http1_by_tls(HypercornConfig.create_ssl_context)
     vars(readers)["header_field_re"] = re.compile(readers.header_field_re.pattern.replace(BLANKS, ALL_BLANKS))

@@ -16,6 +16,7 @@ from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
+from trooper.core.names import is_sayable
 from trooper.web.answers import ErrorShape
 from trooper.web.protocol import Scope, Serving
 from trooper.wires import Wires
@@ -110,8 +111,13 @@ def _explain(error: HTTPException, method: str, path: str) -> tuple[str, str]:
         case 404:
             # The commonest mistake with an SDK: a base URL without /v1.
             hint = "" if path.startswith("/v1/") else " The base URL of an SDK ends in /v1."
-            return "unknown_url", f"Trooper does not serve {method} {path}.{hint}"
+            return "unknown_url", f"Trooper does not serve {_said(method)} {_said(path)}.{hint}"
         case 405:
-            return "method_not_allowed", f"Trooper does not serve {method} {path}."
+            return "method_not_allowed", f"Trooper does not serve {_said(method)} {_said(path)}."
         case _:
             return "internal_error", "Trooper failed to answer. Its log says why."
+
+
+def _said(text: str) -> str:
+    """A method or a path, as far as it can be said in a sentence."""
+    return text if is_sayable(text) else "…"

@@ -27,6 +27,7 @@ from hypercorn.utils import LifespanFailureError
 from trooper.config import Config
 from trooper.web.patches import patch_hypercorn
 from trooper.web.protocol import Receive, Scope, Send, Serve
+from trooper.web.waiting import MOST_WAITING
 
 #: Longer than any common client keeps an idle connection, so that the client
 #: is the one who closes it and never sends into a closed one (nginx: 75 s).
@@ -34,8 +35,6 @@ KEEP_ALIVE_S = 75.0
 
 #: Request headers; nginx takes 32 KiB, Node 16. Tokens and cookies are long.
 HEADER_BYTES = 64 * 1024
-
-BACKLOG = 1024
 
 _NO_SUCH_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
@@ -85,7 +84,7 @@ def _open_listener(family: socket.AddressFamily, address: tuple[Any, ...], unrea
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(unread_s * 1000))
         listener.bind(address)
         # Two sockets may bind one port with SO_REUSEADDR; only one may listen.
-        listener.listen(BACKLOG)
+        listener.listen(MOST_WAITING)
     except OSError:
         listener.close()
         raise
@@ -175,7 +174,7 @@ class Server:
 def _settings(config: Config, binds: list[str]) -> HypercornConfig:
     settings = HypercornConfig()
     settings.bind = binds
-    settings.backlog = BACKLOG
+    settings.backlog = MOST_WAITING
     settings.graceful_timeout = config.server.grace_s
     settings.keep_alive_timeout = KEEP_ALIVE_S
     settings.h11_max_incomplete_size = HEADER_BYTES

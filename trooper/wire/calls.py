@@ -31,6 +31,7 @@ from typing import Final
 from attrs import define, evolve, field
 
 from trooper.core.events import ToolCallDelta
+from trooper.core.names import ByName
 from trooper.core.tool_calls import MOST_CALLS, MOST_NAME_CHARS, ToolCalls, is_object, is_same
 
 #: What some write where they have no id.
@@ -61,7 +62,7 @@ class CallPieces:
     most: int = MOST_CALLS
     calls: ToolCalls = field(factory=ToolCalls, init=False)
     _all: list[_Known] = field(factory=list, init=False)
-    _by_id: dict[str, _Known] = field(factory=dict, init=False)
+    _by_id: ByName[_Known] = field(factory=ByName, init=False)
     _by_index: dict[int, _Known] = field(factory=dict, init=False)
     _last: _Known | None = field(default=None, init=False)
     # Those that are taken; the one behind the highest of them.

@@ -88,4 +88,5 @@ def _read_routing_leniently(body: bytes) -> Routing | Unreadable:
     model, options = value.get("model"), value.get("stream_options")
     usage = isinstance(options, dict) and bool(options.get("include_usage"))
     choices = _choices_of(value.get("n"))
-    return Routing(model if isinstance(model, str) else "", bool(value.get("stream")), usage, choices)
+    named = model if isinstance(model, str) and len(model) <= _NAME_BYTES else ""
+    return Routing(named, bool(value.get("stream")), usage, choices)

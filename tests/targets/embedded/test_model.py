@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from config_files import BOTH, OLLAMA, OPENAI
 from trooper.commands.settings import settings
 from trooper.config import Config, load
 from trooper.errors import ConfigError
 from trooper.targets.embedded import model
-from trooper.targets.embedded.model import MODEL, VARIABLE, alias_of, cache_folder, cached
+from trooper.targets.embedded.model import MODEL, VARIABLE, Packaged, alias_of, cache_folder, cached
 from trooper.wires import WIRES
 
+CONTENT = b"GGUF" + bytes(1000)
 
-def test_the_model_is_known_by_its_size(tmp_path: Path) -> None:
-    environ = {"TROOPER_CACHE": str(tmp_path)}
+
+@pytest.fixture(name="pinned")
+def _pinned(monkeypatch: pytest.MonkeyPatch) -> Packaged:
+    """The model, as long as a test likes to hash."""
+    small = evolve(MODEL, sha256=hashlib.sha256(CONTENT).hexdigest(), size_bytes=len(CONTENT))
+    monkeypatch.setattr(model, "MODEL", small)
+    return small
+
+
+def test_the_model_is_known_by_its_hash(tmp_path: Path, pinned: Packaged) -> None:
+    environ, path = {"TROOPER_CACHE": str(tmp_path)}, tmp_path / pinned.file
     assert cached(environ) is None
-    (tmp_path / MODEL.file).touch()
+    path.touch()
     assert cached(environ) is None
-    os.truncate(tmp_path / MODEL.file, MODEL.size_bytes)
-    assert cached(environ) == tmp_path / MODEL.file
+    path.write_bytes(CONTENT)
+    assert cached(environ) == path
+    path.write_bytes(CONTENT[:-1] + b"x")
+    assert cached(environ) is None
+    path.write_bytes(CONTENT)
+    assert cached(environ) == path
 
 
 def test_without_a_wish_it_is_in_the_users_cache() -> None:
@@ -31,12 +47,11 @@ def test_without_a_wish_it_is_in_the_users_cache() -> None:
 
 
 @pytest.fixture(name="fetched")
-def _fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def _fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pinned: Packaged) -> dict[str, str]:
     """A machine on which the demo has run: model and software are there."""
     cache = tmp_path / "cache"
     cache.mkdir()
-    (cache / MODEL.file).write_bytes(b"GGUF")
-    os.truncate(cache / MODEL.file, MODEL.size_bytes)
+    (cache / pinned.file).write_bytes(CONTENT)
     # The library itself is not loaded, so anything of its name will do.
     (cache / "xllamacpp.py").touch()
     monkeypatch.syspath_prepend(str(cache))
@@ -91,6 +106,21 @@ def test_what_is_missing_is_said(
     assert "Rename that target" in refusal(fetched)
     monkeypatch.setattr(model, "is_installed", lambda: False)
     assert "pip install -e '.[embedded]'" in refusal(fetched)
+
+
+def test_another_file_in_its_place_is_no_model(fetched: dict[str, str], tmp_path: Path) -> None:
+    path = Path(fetched["TROOPER_CACHE"]) / MODEL.file
+    for content in (CONTENT[:-1] + b"x", CONTENT[:-1]):
+        path.write_bytes(content)
+        with pytest.raises(ConfigError) as caught:
+            settings(fetched, tmp_path, embedded=True)
+        assert (caught.value.key, caught.value.fix) == (
+            "--embedded",
+            "Run: trooper fetch-model, which replaces it",
+        )
+        assert str(path) in caught.value.problem
+        # Nobody has asked for it here.
+        assert settings(fetched, tmp_path) == load({}, tmp_path, WIRES.known)
 
 
 def test_neither_on_nor_off(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ async def measure(asked: Asked, progress: Progress) -> Result | NotRun:
     Raises:
         NotStarted: a program did not start; in an exception group.
     """
-    gguf = cached(os.environ)
+    gguf = await trio.to_thread.run_sync(cached, os.environ)
     if not is_installed() or importlib.util.find_spec("spellchecker") is None:
         return NotRun(NAME, f"it needs two extras: {EXTRA.replace('[embedded]', '[embedded,bench]')}")
     if gguf is None:

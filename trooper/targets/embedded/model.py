@@ -19,6 +19,8 @@ from attrs import evolve, frozen
 from trooper.config import Config, Target
 from trooper.config.environment import switch
 from trooper.errors import ConfigError
+from trooper.targets.embedded import pinned
+from trooper.targets.embedded.pinned import problem_with
 
 TARGET: Final = "embedded"
 #: Asks for it where no file of the configuration names a model.
@@ -60,16 +62,12 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
 
 def cached(environ: Mapping[str, str]) -> Path | None:
     """
-    The fetched model, if it is there.
+    The fetched model, if it is there and the one that was pinned.
 
-    By its size alone, which costs nothing: the fetch has compared the hash
-    before it moved the file here.
+    Where the file has changed since somebody asked, all of it is read; not a thing to wait for beside streams.
     """
     path = cache_folder(environ) / MODEL.file
-    try:
-        return path if path.stat().st_size == MODEL.size_bytes else None
-    except OSError:
-        return None
+    return path if problem_with(path, MODEL.sha256, MODEL.size_bytes) is None else None
 
 
 def is_installed() -> bool:
@@ -89,15 +87,20 @@ def with_embedded(config: Config, environ: Mapping[str, str]) -> Config:
     """
     if not switch(environ, VARIABLE):
         return config
-    path = cached(environ)
-    if path is None:
-        folder = cache_folder(environ)
-        raise ConfigError(VARIABLE, f"the small model is not in {folder}", "Run: trooper fetch-model")
+    path = cache_folder(environ) / MODEL.file
+    match problem_with(path, MODEL.sha256, MODEL.size_bytes):
+        case None:
+            pass
+        case pinned.NOT_THERE:
+            problem = f"the small model is not in {path.parent}"
+            raise ConfigError(VARIABLE, problem, "Run: trooper fetch-model")
+        case problem:
+            raise ConfigError(VARIABLE, f"{path} {problem}", "Run: trooper fetch-model, which replaces it")
     if not is_installed():
         raise ConfigError(VARIABLE, "what runs the small model is not installed", f"Run: {EXTRA}")
     if any(target.name == TARGET for target in config.targets):
-        problem = f"the file has a target of that name, {TARGET}, already"
-        raise ConfigError(VARIABLE, problem, "Rename that target, or do without this one")
+        taken = f"the file has a target of that name, {TARGET}, already"
+        raise ConfigError(VARIABLE, taken, "Rename that target, or do without this one")
     wire = next(wire for wire in config.wires if "gguf" in wire.settings)
     target = Target(TARGET, wire, "", gguf=str(path))
     chains = tuple(evolve(chain, targets=(*chain.targets, TARGET)) for chain in config.chains)

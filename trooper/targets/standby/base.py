@@ -23,6 +23,7 @@ from attrs import define, evolve, field
 
 from trooper.config import Target
 from trooper.core.local_model import LocalModel, raw_alone
+from trooper.core.names import Latest
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.targets.upstream import Call, Headers, Upstream
 from trooper.wire.target_side import LocalSide, Post
@@ -78,14 +79,14 @@ class Standby(abc.ABC):
     chosen_because: str = field(default="", init=False)
     version: str = field(default="", init=False)
     _ready: dict[str, LocalModel] = field(factory=dict, init=False)
-    _failures: dict[str, Failed] = field(factory=dict, init=False)
+    _failures: Latest[str, Failed] = field(factory=Latest, init=False)
     _wanted: set[str] = field(factory=set, init=False)
-    _probed: dict[tuple[str, str], LocalModel] = field(factory=dict, init=False)
+    _probed: Latest[tuple[str, str], LocalModel] = field(factory=Latest, init=False)
     # Probes that the server has refused once.
-    _refused: set[tuple[str, str]] = field(factory=set, init=False)
-    _ratios: dict[str, float] = field(factory=dict, init=False)
+    _refused: Latest[tuple[str, str], None] = field(factory=Latest, init=False)
+    _ratios: Latest[str, float] = field(factory=Latest, init=False)
     # What a refusal has said of a window, by the model and the window that we took it to have.
-    _windows: dict[tuple[str, int], int] = field(factory=dict, init=False)
+    _windows: Latest[tuple[str, int], int] = field(factory=Latest, init=False)
     _poked: trio.Event = field(factory=trio.Event, init=False)
     #: Woken after each look.
     settled: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot, init=False)
@@ -136,7 +137,7 @@ class Standby(abc.ABC):
         Waits as long as the load takes; the caller decides when it has lost
         patience, and the load goes on without it.
         """
-        self._failures.pop(self._full_name(name), None)
+        self._failures.pop(self._full_name(name))
         while (wanted := self._full_name(name)) not in self._ready:
             if wanted in self._failures:
                 return self._failures[wanted]
@@ -237,7 +238,7 @@ class Standby(abc.ABC):
         model = raw_alone(model)
         if key in self._refused:
             self._probed[key] = model
-        self._refused.add(key)
+        self._refused[key] = None
         return model
 
     def _lose(self, failed: Failed) -> None:

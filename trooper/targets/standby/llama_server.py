@@ -62,7 +62,7 @@ class LlamaServerStandby(Standby):
             self._ready.clear()
             return
         self._ready = {model.name: await self._probe(model)}
-        self._failures.pop(model.name, None)
+        self._failures.pop(model.name)
         self._seen = State.READY
 
     async def _probe(self, model: LocalModel) -> LocalModel:

@@ -21,6 +21,7 @@ from attrs import define, evolve, field
 from trooper.config import Target
 from trooper.core import local_model
 from trooper.core.local_model import LocalModel
+from trooper.core.names import Latest
 from trooper.core.outcome import Failed, FailureKind
 from trooper.core.unfit import Unfit
 from trooper.targets.standby.base import PROBE_S, Standby, State
@@ -39,7 +40,9 @@ class OllamaStandby(Standby):
     software = "Ollama"
     to_start = "Start Ollama, or say with OLLAMA_HOST or `base_url` where it is."
     _looks: int = field(default=0, init=False)
-    _details: dict[tuple[str, str], LocalModel] = field(factory=dict, init=False)
+    _details: Latest[tuple[str, str], LocalModel] = field(
+        factory=lambda: Latest(ollama.MOST_MODELS), init=False
+    )
 
     def to_get(self, model: str) -> str:
         """How a model is fetched."""
@@ -121,7 +124,7 @@ class OllamaStandby(Standby):
         self._ready[name] = evolve(
             await self._probe(evolve(model, window_tokens=window)), window_tokens=window
         )
-        self._failures.pop(name, None)
+        self._failures.pop(name)
 
     async def _detailed(self, model: LocalModel) -> LocalModel:
         """What the server says of one model; asked once, since a digest stands for all of it."""

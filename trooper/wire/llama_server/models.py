@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from trooper.core import names
 from trooper.core.local_model import LocalModel
 from trooper.wire.decoding import decoded_object
 
@@ -18,10 +19,12 @@ def read_props(body: bytes) -> LocalModel:
     props = decoded_object(body)
     settings = _object(props.get("default_generation_settings"))
     path = str(props.get("model_path") or "")
+    called = str(props.get("model_alias") or path.replace("\\", "/").rpartition("/")[2])
     return LocalModel(
-        name=str(props.get("model_alias") or path.replace("\\", "/").rpartition("/")[2] or "model"),
+        # It is listed, and shown in terminals.
+        name=called if called and names.is_sayable(called) else "model",
         # The server has no digest: the same file behind the same template is the same model.
-        digest=f"{path} {hash(str(props.get('chat_template')))}",
+        digest=names.kept(f"{path} {hash(str(props.get('chat_template')))}"),
         capabilities=_capabilities(props),
         window_tokens=_size(settings.get("n_ctx")),
         takes_grammar=True,
@@ -42,7 +45,7 @@ def _capabilities(props: Mapping[str, object]) -> frozenset[str]:
 
 def read_version(body: bytes) -> str:
     """Read the build from `/props`."""
-    return str(decoded_object(body).get("build_info") or "")
+    return names.shown(str(decoded_object(body).get("build_info") or ""))
 
 
 def read_trained(body: bytes) -> int:

@@ -7,6 +7,7 @@ The facts behind this file were read off a running server (0.33); see
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -14,9 +15,12 @@ from typing import Final
 import msgspec
 from attrs import evolve
 
+from trooper.core import names
 from trooper.core.local_model import LocalModel
 from trooper.wire.decoding import decoded_object
 
+#: So many are looked at; nobody has as many on one machine.
+MOST_MODELS: Final = 1_024
 _STOP_LINE: Final = re.compile(r'^stop\s+(".*")\s*$', re.MULTILINE)
 
 
@@ -34,22 +38,22 @@ def _size(value: object) -> int:
 
 
 def read_tags(body: bytes) -> tuple[LocalModel, ...]:
-    """Read `/api/tags`: every model the server has."""
+    """Read `/api/tags`: every model the server has, as far as it has a name that can be shown."""
     found = []
-    for entry in _entries(body):
+    for entry in itertools.islice(_entries(body), MOST_MODELS):
         name = str(entry.get("name") or entry.get("model") or "")
         details = entry.get("details")
         found.append(
             LocalModel(
                 name=name,
-                digest=str(entry.get("digest") or ""),
+                digest=names.kept(str(entry.get("digest") or "")),
                 capabilities=_strings(entry.get("capabilities")),
                 trained_tokens=_size(details.get("context_length")) if isinstance(details, dict) else 0,
                 runs_elsewhere=bool(entry.get("remote_host") or entry.get("remote_model"))
                 or is_cloud_name(name),
             )
         )
-    return tuple(m for m in found if m.name)
+    return tuple(m for m in found if m.name and names.is_sayable(m.name))
 
 
 def is_cloud_name(name: str) -> bool:
@@ -65,7 +69,7 @@ def read_loaded(body: bytes) -> Mapping[str, int]:
 
 def read_version(body: bytes) -> str:
     """Read `/api/version`."""
-    return str(decoded_object(body).get("version") or "")
+    return names.shown(str(decoded_object(body).get("version") or ""))
 
 
 def with_details(model: LocalModel, body: bytes) -> LocalModel:

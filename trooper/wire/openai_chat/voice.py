@@ -38,6 +38,7 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.framing import parse_sse
+from trooper.core.names import is_short
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
 from trooper.wire.notes import ID, comment_line, legs_note, with_note
@@ -126,11 +127,12 @@ class ChatVoice:
             self.model, self._has_model = model, True
 
     def _learn(self, begin: Begin) -> None:
-        if not self._named and begin.id:
+        # Both are said in each chunk that follows, so one that is longer than any name is not taken up.
+        if not self._named and begin.id and is_short(begin.id):
             self.id = begin.id
             self.created = begin.created or self.created
             self._named = True
-        if begin.model and not self._has_model:
+        if begin.model and not self._has_model and is_short(begin.model):
             self.model, self._has_model = begin.model, True
         self._role_said = self._role_said or begin.has_role
 

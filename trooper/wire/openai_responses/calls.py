@@ -17,6 +17,7 @@ from attrs import define, field
 
 from trooper.core.events import Event, Other, PartEnd, ToolCallDelta
 from trooper.core.json_text import NOT_JSON
+from trooper.core.names import ByName
 from trooper.core.tool_calls import MOST_CALLS, ToolCalls, as_object, is_same
 from trooper.wire.openai_responses.shapes import Item
 
@@ -46,7 +47,7 @@ class ItemCalls:
     # What they have said.
     _said: ToolCalls = field(factory=ToolCalls, init=False)
     _at: dict[int, _Call] = field(factory=dict, init=False)
-    _by_id: dict[str, int] = field(factory=dict, init=False)
+    _by_id: ByName[int] = field(factory=ByName, init=False)
     # Counted, since some give all items one index.
     _count: int = field(default=0, init=False)
 

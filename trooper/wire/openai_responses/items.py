@@ -13,6 +13,7 @@ from typing import Final
 
 from attrs import define, field
 
+from trooper.core.names import is_short
 from trooper.wire.decoding import arguments_said
 from trooper.wire.openai_responses.shapes import AROUND_PARTS, MOST_ITEMS, thought_part
 from trooper.wire.tolerant import text_of, words_of
@@ -253,7 +254,7 @@ class Items:
             # Said twice.
             self.open, known.name = known, known.name or name
         else:
-            self.begin(OpenItem(kind, told_id or self._new_id(kind), index, name, call_id))
+            self.begin(OpenItem(kind, self._id(told_id, kind), index, name, call_id))
 
     def _learn_end(self, told: int, item: Mapping[str, object]) -> None:
         begun = self._find(told, text_of(item.get("id")))
@@ -298,9 +299,13 @@ class Items:
             return last
         index = _index(value, self._next)
         self._next = max(self._next, index + 1)
-        item = OpenItem(kind, told_id or self._new_id(kind), index)
+        item = OpenItem(kind, self._id(told_id, kind), index)
         self.begin(item)
         return item
+
+    def _id(self, told_id: str, kind: str) -> str:
+        """What the item is called in all that is said of it here; an id that is longer than any is none."""
+        return told_id if told_id and is_short(told_id) else self._new_id(kind)
 
     def _new_id(self, kind: str) -> str:
         prefix = {"message": "msg", "reasoning": "rs"}.get(kind, "fc")

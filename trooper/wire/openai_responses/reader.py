@@ -50,6 +50,7 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.json_text import NOT_JSON
+from trooper.core.names import ByName
 from trooper.core.outcome import Failed, FailureKind
 from trooper.core.tool_calls import MOST_CALLS
 from trooper.wire.decoding import arguments_said
@@ -128,7 +129,7 @@ class ResponsesReader(EventReader):
     _begun: set[int] = field(factory=set, init=False)
     # The place behind all of them.
     _free: int = field(default=0, init=False)
-    _places: dict[str, int] = field(factory=dict, init=False)
+    _places: ByName[int] = field(factory=ByName, init=False)
     # Where several calls have begun: the place of the last of them. Only their ids tell them apart.
     _shared: dict[int, int] = field(factory=dict, init=False)
     # What each item has said, as a sum: it comes again as a whole, sometimes under another place.

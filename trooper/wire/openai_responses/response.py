@@ -30,6 +30,9 @@ _ECHOED: Final[Mapping[str, object]] = {
     "truncation": "disabled",
     "user": None,
 }
+#: They stand in the first two events and in the last one, which are written in one go. An agent's instructions
+#: and tools fit; a field that does not, as a `user` of megabytes, is said as if it had not been.
+_MOST_ECHOED_BYTES: Final = 262_144
 _INCOMPLETE: Final[Mapping[FinishReason, str]] = {
     FinishReason.LENGTH: "max_output_tokens",
     FinishReason.CONTENT_FILTER: "content_filter",
@@ -40,7 +43,12 @@ def begun(naming: Naming, body: bytes) -> dict[str, object]:
     """The response as it begins; `body` is the client's request."""
     # Nobody reads the echo of a large one.
     asked = top_level(body) if is_light(body) else {}
-    echoed = {key: decoded(asked[key]) if key in asked else default for key, default in _ECHOED.items()}
+    echoed, room_bytes = dict(_ECHOED), _MOST_ECHOED_BYTES
+    for key in _ECHOED:
+        raw = bytes(asked.get(key, b""))
+        if 0 < len(raw) <= room_bytes:
+            room_bytes -= len(raw)
+            echoed[key] = decoded(raw)
     return {
         "id": f"resp_trooper_{naming.request_id}",
         "object": "response",

@@ -1,0 +1,21 @@
+"""
+Every attack of the table, through each way to serve, beside eight streams of others.
+
+With `--write` the figures go into results.json, of which the table in docs/security.md is made.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from attack_place import Place
+from attack_results import Results
+from attack_table import ATTACKS
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_attack(name: str, place: Place, results: Results) -> None:
+    attack = ATTACKS[name]
+    with place.attacked() as figures:
+        told = attack.run(place)
+    results.add(attack, place.way, figures, told)

@@ -1,0 +1,110 @@
+"""
+Whose code is run by bytes of somebody who is not let in: as few packages as
+possible, and those that the page on security names.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, cast
+
+import pytest
+import trio
+
+from asgi_server import CHAT
+from front_attacks import BODIES, H2, NOISE, WEBSOCKETS
+from hypercorn_server import Served, served_on_asyncio, served_on_trio, spoken, until_closed
+from opened import STREAMED
+from scenes import configured
+from trooper.config import Config
+from trooper.relay.dispatch import answer
+from trooper.services import Services
+from trooper.web.asgi import Application
+
+PAGE = Path(__file__).parents[2] / "docs" / "security.md"
+TESTS = {path.stem for path in Path(__file__).parents[1].rglob("*.py")} | {"tests", "__main__"}
+
+#: Us, the tests' own tools, and what the standard library and the installer make up.
+HERE = {"trooper", "pytest", "_pytest", "pluggy", "pytest_trio", "typing_extensions"}
+HERE |= {"_distutils_hack"}
+
+CLOSE = "Connection: close"
+REFUSED = {
+    "another host": spoken("POST", CHAT, STREAMED, CLOSE).replace(b"127.0.0.1", b"evil.example"),
+    "a page": spoken("POST", CHAT, STREAMED, CLOSE, "Origin: https://evil.example"),
+    "no key": spoken("POST", CHAT, STREAMED, CLOSE),
+    "a bad key": spoken("POST", CHAT, STREAMED, CLOSE, "Authorization: Bearer nobody"),
+    "zstd": spoken("POST", CHAT, b"\x28\xb5\x2f\xfd" + b"x" * 99, CLOSE, "Content-Encoding: zstd"),
+    "gzip": spoken("POST", CHAT, b"\x1f\x8b" + b"x" * 99, CLOSE, "Content-Encoding: gzip"),
+    "a form": spoken("POST", "/v1/messages", b"a=b", CLOSE, "Content-Type: text/plain"),
+    "a query": spoken("GET", "/v1/models?api_key=sk-nobody&x=%ff", b"", CLOSE),
+    "an odd path": spoken("GET", "/%2e%2e/readyz", b"", CLOSE),
+    "a page of ours": spoken("GET", "/readyz", b"", CLOSE),
+    **NOISE,
+    **H2,
+    **WEBSOCKETS,
+    **BODIES,
+}
+
+
+@pytest.fixture(name="served", params=[served_on_trio, served_on_asyncio], ids=["trio", "asyncio"])
+def _served(request: pytest.FixtureRequest) -> Served:
+    return cast("Served", request.param)
+
+
+@contextmanager
+def watched() -> Iterator[set[str]]:
+    """The top-level packages whose functions are called meanwhile, in any thread; not the standard library's."""
+    seen: set[str] = set()
+
+    def look(frame: FrameType, event: str, called: Any) -> None:
+        if event == "call":
+            name = frame.f_globals.get("__name__")
+        elif event == "c_call":
+            name = getattr(called, "__module__", None)
+        else:
+            return
+        if isinstance(name, str) and not name.startswith("namedtuple_"):
+            seen.add(name.partition(".")[0])
+
+    threading.setprofile(look)
+    sys.setprofile(look)
+    try:
+        yield seen
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+
+
+@asynccontextmanager
+async def open_nothing(config: Config, nursery: trio.Nursery) -> AsyncIterator[Services]:
+    """No services: nobody gets as far as that, and their own work is none of this."""
+    yield cast("Services", None)
+
+
+def documented() -> set[str]:
+    """The packages of the page's list."""
+    section = PAGE.read_text(encoding="utf-8").partition("## Whose code")[2].partition("\n## ")[0]
+    return set(re.findall(r"^\| `([a-z0-9_]+)`", section, re.MULTILINE))
+
+
+async def test_nobody_elses_code_reads_what_is_refused(served: Served) -> None:
+    app = Application(configured(client_keys=("door",)), open_nothing, answer)
+    with watched() as seen:
+        async with served(app) as address:
+            seen.clear()
+            for name, attack in REFUSED.items():
+                async with await trio.open_tcp_stream(*address) as stream:
+                    await stream.send_all(attack[:60_000])
+                    refusal = await until_closed(stream)
+                assert refusal[9:12] not in {b"200", b"500"}, name
+            reached = set(seen)
+
+    strangers = reached - HERE - TESTS - sys.stdlib_module_names
+    assert {"h11", "hypercorn", "trio"} <= strangers <= documented()
