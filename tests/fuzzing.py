@@ -38,6 +38,8 @@ def begun(place: Place) -> int:
 def is_quiet(place: Place, lines: int) -> None:
     """Nothing broke in Trooper since its log had so many lines, and it serves."""
     assert place.ask("/healthz").status == 200
+    # The stand-in has to live as well: else nothing is shown any more.
+    assert place.local.process.process.poll() is None, place.local.process.said
     said = "".join(place.trooper.process.lines[lines:])
     assert "Traceback" not in said, said
     assert "connection_failed" not in said, said
