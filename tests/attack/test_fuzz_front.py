@@ -31,7 +31,7 @@ def test_bytes(place: Place) -> None:
 
     counts = Counter[str]()
 
-    @drawing(110)
+    @drawing(90)
     @given(st.lists(connections(), min_size=1, max_size=6))
     def holds(said: list[Pieces]) -> None:
         lines = begun(place)
@@ -104,7 +104,7 @@ def judge(request: JsonRequest, answer: Answer) -> None:
 def test_json(place: Place) -> None:
     counts = Counter[str]()
 
-    @drawing(300)
+    @drawing(220)
     @given(json_requests(), st.sampled_from(list(FAILURES)))
     def holds(request: JsonRequest, failure: str) -> None:
         lines = begun(place)

@@ -78,7 +78,7 @@ def _judge(said: Said, answer: Answer) -> None:
 def test_the_cloud(place: Place) -> None:
     counts = Counter[str]()
 
-    @drawing(350)
+    @drawing(260)
     @given(answers())
     def holds(said: Said) -> None:
         lines = begun(place)
@@ -115,7 +115,7 @@ def _cut_cloud(said: LocalSaid) -> bytes:
 def test_the_local_model(place: Place) -> None:
     counts = Counter[str]()
 
-    @drawing(250)
+    @drawing(180)
     @given(local_answers())
     def holds(said: LocalSaid) -> None:
         lines = begun(place)
