@@ -196,6 +196,8 @@ class Said(Shown):
     is_whole: bool
     is_begun: bool
     sent: bytes = field(default=b"", repr=short)
+    #: No byte of the body is another one in the end.
+    is_spoken: bool = True
     write_bytes: int = 1 << 20
     resets: bool = False
 
@@ -319,8 +321,9 @@ def _framed(draw: st.DrawFn, said: Said) -> Said:
         # A reset takes with it what has come and was not read.
         is_whole=said.is_whole and plain and not resets,
         # Where the HTTP is cut, what was said before may be as good as ever.
-        is_begun=said.is_begun and (plain or odd <= {"end", "behind"}),
+        is_begun=said.is_begun and (plain or odd <= {"end"}),
         sent=sent,
+        is_spoken=not odd & {"bytes", "behind"},
         write_bytes=draw(st.sampled_from([1 << 20, 1 << 20, 1_460, 200, *small])),
         resets=resets,
     )

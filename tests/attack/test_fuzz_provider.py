@@ -69,8 +69,10 @@ def _judge(said: Said, answer: Answer) -> None:
         if said.kind == "text" and result.error is None:
             assert (result.text, result.finish_reason) == (DEFAULT_ANSWER, "stop")
     elif answer.body != said.body:
-        assert told.terminators + told.errors == 1, told
-        assert not told.behind, told
+        own = ends(said.path, said.body)
+        # What a provider says behind its end is its client's business.
+        most = 1 if own.terminators + own.errors <= 1 and not own.behind and said.is_spoken else 1_000
+        assert 1 <= told.terminators + told.errors <= most, told
     if not (answer.body == said.body and said.is_begun):
         assert not (told.errors and told.terminators), told
 
