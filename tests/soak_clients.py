@@ -161,15 +161,17 @@ class Clients:
 
     async def steadily(self, draw: Callable[[int], Turn], rate: float, length_s: float) -> None:
         """So many requests in a second, for so long; on a busy machine fewer, and none of them later."""
-        began = trio.current_time()
+        due = trio.current_time()
+        end = due + length_s
         async with trio.open_nursery() as nursery:
             number = 0
-            while (now := trio.current_time()) < began + length_s:
+            while due < end:
+                await trio.sleep_until(due)
                 await self._limit.acquire()
                 nursery.start_soon(self._one, draw(number))
                 number += 1
-                # The times that were missed are missed.
-                await trio.sleep(max(0.0, now + 1 / rate - trio.current_time()))
+                # Of what was missed a second's worth is made up for.
+                due = max(due + 1 / rate, trio.current_time() - 1)
 
     async def all_of(self, turns: list[Turn]) -> None:
         """These, as fast as they are answered."""
