@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import frozen
 
-from attack_place import Answer, Place
+from attack_place import MOST_PAUSE_S, Answer, Place
 
 Kind: TypeAlias = Literal["door", "keys", "bombs", "provider", "gone", "load", "faults"]
 KINDS: Final[tuple[Kind, ...]] = ("door", "keys", "bombs", "provider", "gone", "load", "faults")
@@ -27,26 +27,47 @@ KINDS: Final[tuple[Kind, ...]] = ("door", "keys", "bombs", "provider", "gone", "
 
 @frozen
 class Attack:
-    """One row of the table."""
+    """
+    One row of the table.
+
+    Attributes:
+        kind: of which kind it is.
+        name: what it is called.
+        does: what it does, in a sentence.
+        holds: what has to come of it.
+        run: does it to a running Trooper, and returns a figure for the table.
+        crowd: how many are at it at once. A turn of the loop goes round all who are ready, so its length is theirs.
+    """
 
     kind: Kind
     name: str
     does: str
     holds: str
     run: Callable[[Place], str]
+    crowd: int = 0
+
+    @property
+    def most_pause_s(self) -> float:
+        """The longest that others may have to wait."""
+        return MOST_PAUSE_S + EACH_OF_A_CROWD_S * min(self.crowd, MOST_AT_ONCE)
 
 
+#: What one of a crowd may cost the others in a turn of the loop; of a larger crowd no more than so many have their turn at once.
+EACH_OF_A_CROWD_S: Final = 0.001
+MOST_AT_ONCE: Final = 300
 ATTACKS: Final[dict[str, Attack]] = {}
 
 
-def attack(kind: Kind, holds: str) -> Callable[[Callable[[Place], str]], Callable[[Place], str]]:
+def attack(
+    kind: Kind, holds: str, crowd: int = 0
+) -> Callable[[Callable[[Place], str]], Callable[[Place], str]]:
     """Put a function into the table."""
 
     def put(run: Callable[[Place], str]) -> Callable[[Place], str]:
         name = run.__name__.replace("_", " ")
         assert name not in ATTACKS, name
         assert run.__doc__ is not None, name
-        ATTACKS[name] = Attack(kind, name, " ".join(run.__doc__.split()), holds, run)
+        ATTACKS[name] = Attack(kind, name, " ".join(run.__doc__.split()), holds, run, crowd)
         return run
 
     return put

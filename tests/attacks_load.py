@@ -5,23 +5,42 @@ from __future__ import annotations
 import resource
 import select
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Final
+
+from attrs import evolve
 
 from attack_place import MIB, Place
 from attack_provider import Asked, Says, response, saying
 from attacks import PATHS, asks, attack, is_whole, posted
 from attacks_provider import STREAM
-from beside import STREAMS
-from deployed import LONG_S
+from beside import STREAMS, steady_provider
+from deployed import LONG_S, WAYS, Process, running
 from hostile_clients import CHAT_HEAD, HEALTHY, KEPT, connected, said, status_of, until_held
 from trooper.testing import ChatAnswer, tokens
 from trooper.testing.provider import WIRES as SPOKEN
 
 BURST: Final = 2_000
+_PLAIN: Final = """
+[server]
+port = 0
+
+[[targets]]
+name = "openai"
+wire = "openai-chat"
+base_url = "{steady}"
+key = "client"
+
+[[targets]]
+name = "ollama"
+wire = "ollama-chat"
+base_url = "{local}"
+"""
 
 
 @contextmanager
@@ -43,7 +62,7 @@ def _opened(port: int) -> socket.socket:
     return stream
 
 
-@attack("load", "all are answered; nobody has to try again a second later")
+@attack("load", "all are answered; nobody has to try again", crowd=2_000)
 def two_thousand_connections_in_a_burst(place: Place) -> str:
     """Two thousand clients connect in the same moment and ask for something small."""
     with _more_descriptors(BURST + 500), ExitStack() as open_:
@@ -81,22 +100,39 @@ def _rest(stream: socket.socket) -> bytes:
     return heard
 
 
-@attack("load", "new clients are answered: an idle connection is closed for each")
+@contextmanager
+def _with_few_descriptors(place: Place, count: int) -> Iterator[tuple[int, Process]]:
+    """Another Trooper, which may open no more than so many."""
+    with tempfile.TemporaryDirectory() as folder:
+        text = _PLAIN.format(steady=place.steady.url, local=place.local.url)
+        (Path(folder) / "trooper.toml").write_text(text)
+        limited = ("sh", "-c", f'ulimit -n {count}; exec "$@"', "sh", *WAYS[place.way])
+        with running(*limited, cwd=Path(folder)) as process:
+            port = int(process.wait_for(r"on http://127\.0\.0\.1:(\d+)")[1])
+            process.wait_for('"standby_ready"')
+            yield port, process
+
+
+@attack("load", "new clients are answered: who has been idle for the longest is closed")
 def idle_connections_under_a_small_limit(place: Place) -> str:
-    """120 connections that have had an answer and stay, where 60 descriptors are left."""
-    limits = resource.prlimit(place.trooper.pid, resource.RLIMIT_NOFILE)
-    small = place.watched.descriptors + place.watched.kept + 60
-    with ExitStack() as crowd:
-        resource.prlimit(place.trooper.pid, resource.RLIMIT_NOFILE, (small, limits[1]))
-        crowd.callback(resource.prlimit, place.trooper.pid, resource.RLIMIT_NOFILE, limits)
-        for number in range(120):
-            stream = crowd.enter_context(connected(place.port))
+    """150 connections that have had an answer and stay, under a limit of 128 descriptors."""
+    with (
+        steady_provider() as steady,
+        _with_few_descriptors(evolve(place, steady=steady), 128) as (port, process),
+        steady.eight(port),
+        ExitStack() as crowd,
+    ):
+        for number in range(150):
+            stream = crowd.enter_context(connected(port))
             stream.settimeout(10)
             stream.sendall(KEPT)
             assert stream.recv(65_536).startswith(b"HTTP/1.1 200"), number
-        assert status_of(said(place.port, HEALTHY)) == 200
-    until_held(place.port, STREAMS, "idle clients")
-    return "120 clients"
+        # And those that have said nothing yet.
+        for _ in range(150):
+            crowd.enter_context(connected(port))
+        assert status_of(said(port, HEALTHY)) == 200
+    assert "Traceback" not in process.said, process.said
+    return "300 clients"
 
 
 @attack("load", "408 or closed when their time is over, in all and not from byte to byte")
@@ -147,7 +183,7 @@ def _paced(body: bytes, pieces: int = 20) -> Says:
     return says
 
 
-@attack("load", "every one of them is whole")
+@attack("load", "every one of them is whole", crowd=300)
 def three_hundred_streams(place: Place) -> str:
     """Three hundred streams at once on three wires."""
     bodies = {wire: b"".join(SPOKEN[path].events(_LONG)) for wire, (path, _) in PATHS.items()}
@@ -161,7 +197,7 @@ def three_hundred_streams(place: Place) -> str:
     return f"{len(wires)} streams, {sum(map(len, bodies.values())) * 100 / MIB:.0f} MiB"
 
 
-@attack("load", "every one of them is whole; what waits for them is bounded")
+@attack("load", "every one of them is whole; what waits for them is bounded", crowd=40)
 def slow_readers(place: Place) -> str:
     """Forty clients read four kilobytes at a time with pauses."""
     body = b"".join(
@@ -206,7 +242,7 @@ def requests_in_one_connection(place: Place) -> str:
     return f"{answered} answers"
 
 
-@attack("load", "the local model answers all, in its own time")
+@attack("load", "the local model answers all, in its own time", crowd=60)
 def a_crowd_before_the_local_model(place: Place) -> str:
     """Sixty clients whose provider is dead."""
     place.team.otherwise = saying(b"")

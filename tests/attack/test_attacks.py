@@ -8,14 +8,25 @@ from __future__ import annotations
 
 import pytest
 
-from attack_place import Place
+from attack_place import Held, Place
 from attack_results import Results
 from attack_table import ATTACKS
+
+#: What holds the loop by its own nature does so each time. Where a machine is shared, processor time is not all
+#: one's own: other cores' work takes caches away, and a virtual machine's time that was stolen counts as used.
+TRIES = 3
 
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_attack(name: str, place: Place, results: Results) -> None:
     attack = ATTACKS[name]
-    with place.attacked() as figures:
-        told = attack.run(place)
+    for tries_left in reversed(range(TRIES)):
+        try:
+            with place.attacked(attack.most_pause_s) as figures:
+                told = attack.run(place)
+        except Held:
+            if not tries_left:
+                raise
+        else:
+            break
     results.add(attack, place.way, figures, told)

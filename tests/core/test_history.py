@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trooper.core.conversation import Conversation, ImagePart, Message, Role, TextPart, ToolCall
-from trooper.core.history import call_names, plain, split_prefill
+from trooper.core.history import call_names, own_beginning, plain, split_prefill
 
 GOOD = ToolCall("c1", "look", '{"at": "sea"}')
 BROKEN = ToolCall("c2", "shout", '{"words": "ah')
@@ -113,3 +113,18 @@ def test_split_prefill(history: tuple[Message, ...], left: int, prefill: str) ->
 
     assert begun == prefill
     assert split == Conversation(history[:left], tool_choice="none")
+
+
+@pytest.mark.parametrize(
+    ("asked", "begins"),
+    [
+        (Conversation((Q, said(Role.ASSISTANT, "{")), json_mode=True), ""),
+        (Conversation((Q, said(Role.ASSISTANT, "{")), json_schema={}), ""),
+        (Conversation((Q, said(Role.ASSISTANT, "{")), json_mode=True, continues_prefill=True), "{"),
+        (Conversation((Q, said(Role.ASSISTANT, "{"))), "{"),
+        (Conversation((Q, said(Role.ASSISTANT, "Well: "))), "Well: "),
+    ],
+)
+def test_how_an_answer_begins_that_has_said_a_bracket(asked: Conversation, begins: str) -> None:
+    assert own_beginning(asked, '{"a"') == (split_prefill(asked)[0], begins)
+    assert own_beginning(asked, "")[1] == split_prefill(asked)[1]

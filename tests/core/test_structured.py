@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pieces import cuts
-from trooper.core.structured import DocumentEnd, follows
+from trooper.core.structured import DocumentEnd, begins_anew, follows, opening
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -100,3 +100,51 @@ def test_a_schema_may_speak_an_older_dialect_and_refer_to_itself() -> None:
     }
     assert follows(b'{"n": 1}', schema)
     assert not follows(b'{"n": "x"}', schema)
+
+
+LEADS_UP = st.sampled_from(
+    ["", " ", "Here is the JSON:\n", "```json\n", 'A 5" one: ', '[1] and {"a": "}"} ', "a}]b "]
+)
+
+
+@given(LEADS_UP, documents, st.data())
+def test_what_a_prefill_opens_is_what_is_left_open(words: str, document: Any, data: st.DataObject) -> None:
+    text = json.dumps(document, ensure_ascii=data.draw(st.booleans()))
+    at = data.draw(st.integers(0, len(text)))
+    assert opening(words + text[:at]) == ("" if at == len(text) else text[:at])
+
+
+@pytest.mark.parametrize(
+    ("prefill", "said", "anew"),
+    [
+        ("{", '"a": 1}', False),
+        ("{", '{"a": 1}', True),
+        (" {", '\n{"a"', True),
+        ("```json\n{", "{", True),
+        ('{"a": 1,', '{"a": 1, "b"', True),
+        ('{"a": 1,', '{"a', True),
+        ('{"a": 1,', ' "b": {', False),
+        ('{"a":', '{"b": 1}}', False),
+        ('{"a":', '{"a":1}', True),
+        ('{"a":', "{", False),
+        ('{"a": "x', '{"a": "xy"}', True),
+        ('{"a": "x', '{"b"}"}', False),
+        ('{"a": "x"', '{"b": 1}', True),
+        ('{"a"', "{", True),
+        ("[", '{"a": 1}]', False),
+        ("[", "[1]", True),
+        ('[{"a": 1},', '{"a": 2}]', False),
+        ('[{"a": 1}', '{"a": 2}]', True),
+        ("Here:", '{"a": 1}', False),
+        ("", "{", False),
+        ("{", "", False),
+        ("{", "Sure: {", False),
+    ],
+)
+def test_whether_an_answer_begins_anew(prefill: str, said: str, anew: bool) -> None:
+    assert begins_anew(prefill, said) is anew
+
+
+def test_a_prefill_that_it_would_take_too_long_to_look_through_is_taken_as_it_is() -> None:
+    assert opening("{}" * 200_000) == "{}" * 200_000
+    assert not begins_anew("{}" * 200_000, "{")

@@ -187,6 +187,42 @@ def test_arguments_are_parsed_once(arguments: str, monkeypatch: pytest.MonkeyPat
     assert calls.all_whole is is_object(arguments)
 
 
+@given(st.lists(st.text(st.sampled_from("{}[] ,a"), max_size=8), max_size=6), st.integers(0, 3))
+def test_many_brackets_are_counted_as_few_are(pieces: list[str], deep: int) -> None:
+    """At once, where there are a hundred thousand of them, and not one by one."""
+    few, many = ToolCalls(), ToolCalls()
+    # Opened and closed again below what the pieces close: no difference but in number.
+    lists = "[]" * 100
+    for calls, more in ((few, ""), (many, lists)):
+        calls.add(ToolCallDelta(0, "c", "f", "{" * deep))
+        for piece in pieces:
+            calls.add(ToolCallDelta(0, "c", "f", piece + more))
+    (one,), (other,) = few._calls.values(), many._calls.values()
+    assert one.depth == other.depth
+    if deep:
+        assert one.closed <= other.closed
+
+
+@pytest.mark.parametrize(
+    ("text", "closes"),
+    [
+        ("[" * 100 + "]" * 100, True),
+        ("[" * 100 + "]" * 99, False),
+        ("[]" * 100, True),
+        ("]" * 100 + "[" * 100, False),
+        ("]" * 100 + "[" * 100 + "[]", True),
+        ("][" * 100, False),
+        ("灯\ud83d" + "{}" * 100, True),
+    ],
+)
+def test_the_outermost_of_many_brackets_is_found(text: str, closes: bool) -> None:
+    calls = ToolCalls()
+    calls.add(ToolCallDelta(0, "c", "f", text))
+    (call,) = calls._calls.values()
+    assert call.closed is closes
+    assert call.depth == sum({"[": 1, "{": 1, "]": -1, "}": -1}.get(sign, 0) for sign in text)
+
+
 @given(
     st.lists(
         st.tuples(st.integers(0, 2), st.text(st.sampled_from('{}[]" ,:a1'), max_size=6) | st.just('{"a": 1}'))

@@ -28,6 +28,8 @@ async def nobody() -> Any:
         (Document('{"a": "\ud83d"}', SCHEMA), Unfit.SCHEMA),
         (Document("{}", None), None),
         (Document("[]", None), Unfit.SCHEMA),
+        (Document("[]", None, ("no JSON", "{}")), None),
+        (Document("[]", None, ("no JSON", "1")), Unfit.SCHEMA),
     ],
 )
 async def test_what_is_wrong_with_it(question: Document, fault: Unfit | None) -> None:

@@ -17,6 +17,7 @@ from trooper.core.events import (
     Unread,
 )
 from trooper.core.seam import Prefill
+from trooper.core.structured import Document
 from trooper.core.tally import LegTally
 from trooper.core.transcript import Transcript
 from trooper.core.unfit import Unfit
@@ -131,3 +132,40 @@ def test_another_answer_is_of_no_use() -> None:
     retelling.begins_behind(Prefill(HALF, ""), echoes=None, overlaps=True)
     assert new(retelling, Text(HALF[:30] + " is another one that begins anew, as some do")) == []
     assert retelling.unfit is Unfit.STARTS_ANEW
+
+
+@pytest.mark.parametrize(
+    ("prefill", "continues", "text", "others"),
+    [
+        ("{", True, '{"a": 1}', ()),
+        ("{", False, '{"a": 1}', ('"a": 1}',)),
+        ("Here:\n{", True, '{"a": 1}', ('Here:\n{"a": 1}',)),
+        ("Here:", True, '"a": 1}', ('Here:"a": 1}',)),
+        ("", True, '"a": 1}', ()),
+    ],
+)
+def test_a_document_begins_in_the_clients_own_prefill(
+    prefill: str, continues: bool, text: str, others: tuple[str, ...]
+) -> None:
+    asked = Conversation(
+        (Message(Role.USER, (TextPart("Q"),)), Message(Role.ASSISTANT, (TextPart(prefill),))),
+        json_schema={},
+        continues_prefill=continues,
+    )
+    retelling = behind(Text('"a":'), asked=asked)
+    retelling.begins_behind(Prefill(prefill + '"a":', ""), echoes=False, overlaps=False)
+    assert retelling.document('"a": 1}', asked) == Document(text, {}, others)
+    closes = "{" in prefill
+    assert new(retelling, Text(" 1} and more")) == [Text(" 1}" if closes else " 1} and more")]
+    assert retelling.stopped is closes
+
+
+def test_an_answer_that_began_anew_is_the_document() -> None:
+    asked = Conversation(
+        (Message(Role.ASSISTANT, (TextPart("{"),)),),
+        json_schema={},
+    )
+    retelling = behind(Text('{"a":'), asked=asked)
+    retelling.begins_behind(Prefill('{"a":', ""), echoes=False, overlaps=False)
+    assert retelling.document('{"a": 1}', asked) == Document('{"a": 1}', {})
+    assert new(retelling, Text(" 1} and more")) == [Text(" 1}")]

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 import sys
-import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, cast
 
 import pytest
 import trio
+from attrs import define, field
 
 from asgi_server import CHAT
 from front_attacks import BODIES, H2, NOISE, WEBSOCKETS
@@ -26,6 +26,7 @@ from trooper.config import Config
 from trooper.relay.dispatch import answer
 from trooper.services import Services
 from trooper.web.asgi import Application
+from trooper.web.protocol import Serve
 
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
 TESTS = {path.stem for path in Path(__file__).parents[1].rglob("*.py")} | {"tests", "__main__"}
@@ -58,12 +59,18 @@ def _served(request: pytest.FixtureRequest) -> Served:
     return cast("Served", request.param)
 
 
-@contextmanager
-def watched() -> Iterator[set[str]]:
-    """The top-level packages whose functions are called meanwhile, in any thread; not the standard library's."""
-    seen: set[str] = set()
+@define
+class Watch:
+    """The top-level packages whose functions are called in the threads that it is set in."""
 
-    def look(frame: FrameType, event: str, called: Any) -> None:
+    seen: set[str] = field(factory=set)
+    over: bool = False
+
+    def look(self, frame: FrameType, event: str, called: Any) -> None:
+        if self.over:
+            # The thread may be another test's next.
+            sys.setprofile(None)
+            return
         if event == "call":
             name = frame.f_globals.get("__name__")
         elif event == "c_call":
@@ -71,15 +78,16 @@ def watched() -> Iterator[set[str]]:
         else:
             return
         if isinstance(name, str) and not name.startswith("namedtuple_"):
-            seen.add(name.partition(".")[0])
+            self.seen.add(name.partition(".")[0])
 
-    threading.setprofile(look)
-    sys.setprofile(look)
-    try:
-        yield seen
-    finally:
-        sys.setprofile(None)
-        threading.setprofile(None)
+    def watching(self, app: Serve) -> Serve:
+        """`app`, in whose thread this looks from the first call on: the server's own start."""
+
+        async def watched(scope: Any, receive: Any, send: Any) -> None:
+            sys.setprofile(self.look)
+            await app(scope, receive, send)
+
+        return watched
 
 
 @asynccontextmanager
@@ -95,16 +103,16 @@ def documented() -> set[str]:
 
 
 async def test_nobody_elses_code_reads_what_is_refused(served: Served) -> None:
+    watch = Watch()
     app = Application(configured(client_keys=("door",)), open_nothing, answer)
-    with watched() as seen:
-        async with served(app) as address:
-            seen.clear()
-            for name, attack in REFUSED.items():
-                async with await trio.open_tcp_stream(*address) as stream:
-                    await stream.send_all(attack[:60_000])
-                    refusal = await until_closed(stream)
-                assert refusal[9:12] not in {b"200", b"500"}, name
-            reached = set(seen)
+    async with served(watch.watching(app)) as address:
+        watch.seen.clear()
+        for name, attack in REFUSED.items():
+            async with await trio.open_tcp_stream(*address) as stream:
+                await stream.send_all(attack[:60_000])
+                refusal = await until_closed(stream)
+            assert refusal[9:12] not in {b"200", b"500"}, name
+        strangers = watch.seen - HERE - TESTS - sys.stdlib_module_names
+        watch.over = True
 
-    strangers = reached - HERE - TESTS - sys.stdlib_module_names
     assert {"h11", "hypercorn", "trio"} <= strangers <= documented()

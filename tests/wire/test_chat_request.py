@@ -325,3 +325,23 @@ def test_no_json_is_a_crash(value: object) -> None:
 def test_no_bytes_are_a_crash(body: bytes) -> None:
     read_conversation(body)
     read_routing(body)
+
+
+@pytest.mark.parametrize(
+    ("last", "fields", "continues"),
+    [
+        ({}, {}, False),
+        ({"prefix": True}, {}, True),
+        ({"prefix": False}, {}, False),
+        ({"prefix": "true"}, {}, False),
+        ({}, {"continue_final_message": True}, True),
+        ({}, {"continue_final_message": None}, False),
+    ],
+)
+def test_whether_the_last_message_begins_the_answer(
+    last: dict[str, object], fields: dict[str, object], continues: bool
+) -> None:
+    asked = {"model": "m", "messages": [{"role": "assistant", "content": "{", **last}], **fields}
+    read = read_conversation(json.dumps(asked).encode())
+    assert isinstance(read, Conversation)
+    assert read.continues_prefill is continues

@@ -122,6 +122,9 @@ class Conversation:
         choices: how many answers were asked for (`n`).
         unsaid: features of the request that no other wire can say and that
             must not be dropped silently (`LOGPROBS`, `AUDIO`, …).
+        continues_prefill: an assistant message at the end is the beginning of
+            the answer, which the client does not get again. Where it is not
+            known, some providers go on from it and others answer anew.
         left_out: how many messages are missing in the middle: there were more
             than can be read here. Clouds get a conversation whole or not at all.
     """
@@ -136,6 +139,7 @@ class Conversation:
     parallel_tool_calls: bool | None = None
     choices: int = 1
     unsaid: tuple[Unfit, ...] = ()
+    continues_prefill: bool = False
     left_out: int = 0
 
     def without_foreign_tools(self) -> Conversation:

@@ -15,6 +15,7 @@ from typing import Final
 from attrs import define, evolve, field
 
 from trooper.core.conversation import Conversation, Message, Part, Role, TextPart, ToolCall
+from trooper.core.structured import begins_anew
 from trooper.core.tool_calls import is_object
 
 _BETWEEN = TextPart("\n\n")
@@ -30,6 +31,16 @@ def split_prefill(conversation: Conversation) -> tuple[Conversation, str]:
     return evolve(conversation, messages=messages[:end]), "\n\n".join(
         m.text for m in messages[end:] if m.text
     )
+
+
+def own_beginning(conversation: Conversation, said: str) -> tuple[Conversation, str]:
+    """
+    The same, and how an answer begins that goes on with `said`: some providers answer a prefill with a whole
+    document of its own.
+    """
+    without, own_prefill = split_prefill(conversation)
+    is_apart = conversation.is_structured and not conversation.continues_prefill
+    return without, "" if is_apart and begins_anew(own_prefill, said) else own_prefill
 
 
 def plain(messages: Sequence[Message]) -> list[Message]:

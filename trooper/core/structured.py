@@ -20,6 +20,8 @@ from trooper.core.json_text import NOT_JSON, OpenString, is_intricate
 
 #: What lies between signs; a string, with its end or without; a bracket.
 _STEP: Final = re.compile(r'[^"{}\[\]]+|"(?:[^"\\]++|\\.)*+("?)|[{}\[\]]', re.DOTALL)
+_OPENS: Final = re.compile(r"[{\[]")
+_BRACKETS: Final = ("{", "[")
 
 
 @define
@@ -66,10 +68,63 @@ class DocumentEnd:
 
 @frozen
 class Document:
-    """What has to follow `schema`, or, without one, has to be an object."""
+    """
+    What has to follow `schema`, or, without one, has to be an object.
+
+    Attributes:
+        others: other readings of the answer, one of which will do as well.
+    """
 
     text: str
     schema: Mapping[str, object] | None
+    others: tuple[str, ...] = ()
+
+
+def opening(prefill: str) -> str:
+    """
+    The part of a prefill that a document begins with which goes on behind it; empty where it only
+    leads up to one, with words, a fence or another document.
+    """
+    if is_intricate(prefill):
+        return prefill
+    at = 0
+    while (bracket := _OPENS.search(prefill, at)) is not None:
+        at, left_open = _followed(prefill, bracket.start())
+        if left_open:
+            return prefill[bracket.start() :]
+    return ""
+
+
+def begins_anew(prefill: str, said: str) -> bool:
+    """
+    Whether an answer that has begun with `said` is a document of its own, and does not go on from `prefill`.
+
+    Seen where it says the prefill again, or begins with a bracket where none may stand.
+    """
+    begun, said = opening(prefill).rstrip(), said.lstrip()
+    if not begun or said[:1] not in _BRACKETS or is_intricate(prefill):
+        return False
+    if said.startswith(begun) or (len(said) > 1 and begun.startswith(said)):
+        return True
+    innermost = _followed(begun, 0)[1][-1]
+    may_stand = begun[-1] == ":" or (innermost == "[" and begun[-1] in "[,")
+    return innermost != '"' and not may_stand
+
+
+def _followed(text: str, start: int) -> tuple[int, str]:
+    """Where the document closes that begins at `start`, and what is open where it does not, a string's quote too."""
+    is_open: list[str] = []
+    for step in _STEP.finditer(text, start):
+        match step[0][0]:
+            case '"' if not step[1]:
+                is_open.append('"')
+            case "{" | "[":
+                is_open.append(step[0])
+            case "}" | "]":
+                is_open.pop()
+                if not is_open:
+                    return step.end(), ""
+    return len(text), "".join(is_open)
 
 
 def follows(text: bytes | bytearray, schema: Mapping[str, object] | None) -> bool:

@@ -127,7 +127,7 @@ class Asking:
             way = other_cloud_way(way, self._instruction)
         if reason := unfit_to_go_on(conversation, way):
             return NoLeg(reason)
-        plain, own_prefill = history.split_prefill(conversation)
+        plain, own_prefill = history.own_beginning(conversation, given.text)
         side = self.route.target_side(link)
         shown = prefill(own_prefill + given.text, trims=side.trims_prefill)
         half = Half(shown.text, way, self._instruction)

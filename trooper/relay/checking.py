@@ -23,10 +23,12 @@ async def fault_of(services: Services, owner: str, document: Document) -> Unfit 
     What could not be found out counts as wrong: nobody vouches for such an
     answer, and it would be a fake success.
     """
-    # Half a surrogate pair is no JSON, which the other side sees.
-    text = document.text.encode(errors="surrogatepass")
-    match await services.aside.ask(Job(follows, text, (document.schema,), bool, _CHECK_S), owner):
-        case Lost():
-            return Unfit.UNCHECKED
-        case is_valid:
-            return None if is_valid else Unfit.SCHEMA
+    for reading in (document.text, *document.others):
+        # Half a surrogate pair is no JSON, which the other side sees.
+        text = reading.encode(errors="surrogatepass")
+        match await services.aside.ask(Job(follows, text, (document.schema,), bool, _CHECK_S), owner):
+            case Lost():
+                return Unfit.UNCHECKED
+            case is_valid if is_valid:
+                return None
+    return Unfit.SCHEMA

@@ -27,8 +27,9 @@ from trooper.core.events import (
     Text,
     Unread,
 )
+from trooper.core.history import own_beginning
 from trooper.core.seam import NOTHING, Join, Prefill
-from trooper.core.structured import DocumentEnd
+from trooper.core.structured import Document, DocumentEnd, opening
 from trooper.core.tally import LegTally
 from trooper.core.thinking import speaks_of_thinking
 from trooper.core.transcript import Transcript
@@ -60,6 +61,8 @@ class Retelling:
     thinks: bool = field(init=False)
     _join: Join | None = field(init=False)
     _document: DocumentEnd | None = field(default=None, init=False)
+    # How the answer begins in the client's own words, where it goes on from them.
+    _own_prefill: str = field(default="", init=False)
     _skipped: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -72,7 +75,9 @@ class Retelling:
         self._join = self._new_join(prefill, echoes=echoes, overlaps=overlaps)
         conversation = self.conversation()
         if conversation is not None and conversation.is_structured:
-            self._document = DocumentEnd(prefill.text + prefill.withheld)
+            self._own_prefill = own_beginning(conversation, self.given.text)[1]
+            said = (prefill.text + prefill.withheld).removeprefix(self._own_prefill)
+            self._document = DocumentEnd(opening(self._own_prefill) + said)
 
     def _new_join(self, prefill: Prefill, *, echoes: bool | None = None, overlaps: bool = False) -> Join:
         conversation = self.conversation()
@@ -115,6 +120,16 @@ class Retelling:
     def has_document(self) -> bool:
         """Whether it goes on with a document."""
         return self._document is not None
+
+    def document(self, said: str, conversation: Conversation) -> Document:
+        """What the client will have, once it has `said` and puts its own prefill in front of it."""
+        begun = opening(self._own_prefill)
+        readings = [begun + said, self._own_prefill + said]
+        if not conversation.continues_prefill:
+            # Whether it does is not known: some providers say the whole of it.
+            readings.append(said)
+        first, *others = dict.fromkeys(readings)
+        return Document(first, conversation.json_schema, tuple(others))
 
     def _withheld(self, events: Sequence[Event]) -> tuple[Event, ...]:
         """

@@ -234,7 +234,7 @@ class Splice:
             return _arguments(given, conversation)
         finish = self._retelling.finish
         cut_short = finish is not None and finish.reason is FinishReason.LENGTH
-        return None if cut_short else Document(given.text, conversation.json_schema)
+        return None if cut_short else self._retelling.document(given.text, conversation)
 
     def judge(
         self, outcome: Outcome, given: Transcript, fault: Unfit | None = None

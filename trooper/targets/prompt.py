@@ -97,7 +97,7 @@ def shown(
     reason = _unfit(model, conversation, given, half_call, way)
     if reason:
         return Failed(FailureKind.UNFIT, unfit_reason=reason)
-    plain, own_prefill = history.split_prefill(conversation)
+    plain, own_prefill = history.own_beginning(conversation, given)
     said = own_prefill + given
     if half_call is None:
         # A template sees, and strips, only a prefill that its server puts behind it.

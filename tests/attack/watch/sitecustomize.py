@@ -36,7 +36,7 @@ class Watch:
     def __init__(self, numbers: Any) -> None:
         self._numbers = numbers
         self._thread = self._process = self._wall = 0.0
-        #: Where a turn is under way: which thread's, and since when.
+        #: Where a turn is under way: which thread's, and its processor time at the beginning.
         self.busy: tuple[int, float] | None = None
 
     def returned(self) -> None:
@@ -44,7 +44,7 @@ class Watch:
         self._wall = time.perf_counter()
         self._process = time.process_time()
         self._thread = time.thread_time()
-        self.busy = threading.get_ident(), self._wall
+        self.busy = threading.get_ident(), self._thread
 
     def begins(self) -> None:
         """The next poll begins."""
@@ -101,7 +101,10 @@ def _write_stacks(watch: Watch, file: Path) -> None:
         while True:
             time.sleep(0.002)
             busy = watch.busy
-            if busy is None or busy == told or time.perf_counter() - busy[1] < HELD_S:
+            if busy is None or busy == told:
+                continue
+            spent = time.clock_gettime(time.pthread_getcpuclockid(busy[0])) - busy[1]
+            if busy is not watch.busy or spent < HELD_S:
                 continue
             told = busy
             frame = sys._current_frames().get(busy[0])

@@ -48,6 +48,8 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
             json_strict=schema is not None,
             parallel_tool_calls=_parallel(value.get("tool_choice")),
             unsaid=_unsaid(value),
+            # So the API has it.
+            continues_prefill=True,
         )
     except NOT_JSON:
         return Unreadable(Unfit.NOT_JSON)

@@ -60,6 +60,7 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
             parallel_tool_calls=parallel if isinstance(parallel, bool) else None,
             choices=_choices(int(value.get("n") or 1)),
             unsaid=_unsaid(value),
+            continues_prefill=_continues(value),
         )
     except NOT_JSON:
         return Unreadable(Unfit.NOT_JSON)
@@ -188,6 +189,15 @@ def _sampling(value: Mapping[str, object]) -> Sampling:
         frequency_penalty=number(value.get("frequency_penalty")),
         presence_penalty=number(value.get("presence_penalty")),
         stop=(stop,) if isinstance(stop, str) else tuple(str(s) for s in stop),  # type: ignore[attr-defined]
+    )
+
+
+def _continues(value: Mapping[str, object]) -> bool:
+    """Whether the client says that its last message is the beginning of the answer (vLLM, Mistral, DeepSeek)."""
+    messages = value.get("messages")
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    return value.get("continue_final_message") is True or (
+        isinstance(last, dict) and last.get("prefix") is True
     )
 
 
