@@ -8,13 +8,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from attrs import frozen
 
+import messages_validator
+import responses_validator
+import wire_validator
 from messages_validator import validate_messages, validate_whole_message
 from responses_validator import validate_responses, validate_whole_response
-from wire_validator import ChatResult, WireViolation, validate_chat, validate_whole
+from wire_validator import ChatResult, SseEvent, WireViolation, parse_sse, validate_chat, validate_whole
 
 CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
 _WHOLE: Mapping[str, Callable[[bytes], ChatResult]] = {
@@ -109,3 +113,37 @@ def _value(data: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+_READERS: Mapping[str, Callable[[], Any]] = {
+    CHAT: lambda: wire_validator._Reader(include_usage=True),
+    MESSAGES: messages_validator._Reader,
+    RESPONSES: responses_validator._Reader,
+}
+
+
+def own_fault(path: str, body: bytes, said: bytes) -> str:
+    """
+    The first rule that a stream breaks behind where it is no longer the provider's; empty if there is none.
+
+    What a provider has said may break rules before that. Then nothing behind it is looked at.
+    """
+    heard, theirs = _strict_events(body), _strict_events(said)
+    same = next(
+        (at for at, (one, other) in enumerate(zip(heard, theirs, strict=False)) if one != other), len(theirs)
+    )
+    reader = _READERS[path]()
+    for at, event in enumerate(heard):
+        try:
+            reader.take(event)
+        except (WireViolation, KeyError, TypeError, IndexError, AttributeError, AssertionError) as error:
+            return "" if at < same else f"event {at}, {same} are the provider's: {error!r} {event}"
+    return ""
+
+
+def _strict_events(body: bytes) -> list[SseEvent]:
+    """The events without comments, as far as they can be read."""
+    events: list[SseEvent] = []
+    with suppress(WireViolation):
+        events.extend(event for event in parse_sse(body) if event.event != ":")
+    return events

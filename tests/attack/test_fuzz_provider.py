@@ -18,7 +18,7 @@ from attack_provider import Asked, saying
 from fuzz_json import CHAT, MESSAGES, RESPONSES
 from fuzz_local import LocalSaid, local_answers
 from fuzz_streams import Said, answers
-from fuzz_verdict import ends, strictly
+from fuzz_verdict import ends, own_fault, strictly
 from fuzzing import begun, drawing, is_quiet, tell
 from trooper.testing import ANSWERS, DEFAULT_ANSWER, Response
 from trooper.testing.provider import WIRES
@@ -73,6 +73,9 @@ def _judge(said: Said, answer: Answer) -> None:
         # What a provider says behind its end is its client's business.
         most = 1 if own.terminators + own.errors <= 1 and not own.behind and said.is_spoken else 1_000
         assert 1 <= told.terminators + told.errors <= most, told
+        if said.is_spoken:
+            fault = own_fault(said.path, answer.body, said.body)
+            assert not fault, fault
     if not (answer.body == said.body and said.is_begun):
         assert not (told.errors and told.terminators), told
 
