@@ -76,8 +76,6 @@ def _judge(said: Said, answer: Answer) -> None:
         if said.is_spoken:
             fault = own_fault(said.path, answer.body, said.body)
             assert not fault, fault
-    if not (answer.body == said.body and said.is_begun):
-        assert not (told.errors and told.terminators), told
 
 
 def test_the_cloud(place: Place) -> None:
