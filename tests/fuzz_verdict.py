@@ -128,7 +128,7 @@ def own_fault(path: str, body: bytes, said: bytes) -> str:
 
     What a provider has said may break rules before that. Then nothing behind it is looked at.
     """
-    heard, theirs = _strict_events(body), _strict_events(said)
+    heard, theirs = _strict_events(body), _strict_events(said.decode(errors="replace").encode())
     same = next(
         (at for at, (one, other) in enumerate(zip(heard, theirs, strict=False)) if one != other), len(theirs)
     )
@@ -145,5 +145,7 @@ def _strict_events(body: bytes) -> list[SseEvent]:
     """The events without comments, as far as they can be read."""
     events: list[SseEvent] = []
     with suppress(WireViolation):
-        events.extend(event for event in parse_sse(body) if event.event != ":")
+        for event in parse_sse(body):
+            if event.event != ":":
+                events.append(event)  # noqa: PERF401  # those before what cannot be read count
     return events

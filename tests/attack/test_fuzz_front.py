@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from attack_place import Answer, Place
 from attack_provider import Asked, Says, response, saying
+from attack_results import Results
 from fuzz_client import say_all
 from fuzz_http import Pieces, connections
 from fuzz_json import WIRES, JsonRequest, json_requests
 from fuzz_verdict import ends, strictly
-from fuzzing import begun, drawing, is_quiet, tell
+from fuzzing import begun, borne, drawing, is_quiet
 from trooper.testing import ANSWERS
 from trooper.testing.provider import WIRES as TOLD
 
@@ -26,7 +27,7 @@ from trooper.testing.provider import WIRES as TOLD
 OF_PROVIDERS = {502, 503, 504}
 
 
-def test_bytes(place: Place) -> None:
+def test_bytes(place: Place, results: Results) -> None:
     answer = saying(response(b'{"object":"list","data":[]}', "application/json"))
 
     counts = Counter[str]()
@@ -35,6 +36,7 @@ def test_bytes(place: Place) -> None:
     @given(st.lists(connections(), min_size=1, max_size=6))
     def holds(said: list[Pieces]) -> None:
         lines = begun(place)
+        place.hostile.otherwise = place.team.otherwise = answer
         for heard in say_all(place.port, said):
             assert heard.is_over, "it was not closed, and there was nothing more to come"
             assert 500 not in heard.statuses, heard.data[:900]
@@ -44,10 +46,7 @@ def test_bytes(place: Place) -> None:
                 assert status not in OF_PROVIDERS or is_asked, heard.data[:900]
         is_quiet(place, lines)
 
-    with place.attacked():
-        place.hostile.otherwise = place.team.otherwise = answer
-        holds()
-    tell("statuses", counts)
+    borne(place, results, "bytes by chance", "door", holds, counts)
 
 
 def _half(asked: Asked) -> bytes:
@@ -101,7 +100,7 @@ def judge(request: JsonRequest, answer: Answer) -> None:
         assert result.error is None, "an error with a status of success"
 
 
-def test_json(place: Place) -> None:
+def test_json(place: Place, results: Results) -> None:
     counts = Counter[str]()
 
     @drawing(220)
@@ -116,6 +115,4 @@ def test_json(place: Place) -> None:
         judge(request, answer)
         is_quiet(place, lines)
 
-    with place.attacked():
-        holds()
-    tell("answers", counts)
+    borne(place, results, "JSON by chance, and a provider that fails", "door", holds, counts)

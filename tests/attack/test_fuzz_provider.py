@@ -15,11 +15,12 @@ from hypothesis import given
 
 from attack_place import Answer, Place
 from attack_provider import Asked, saying
+from attack_results import Results
 from fuzz_json import CHAT, MESSAGES, RESPONSES
 from fuzz_local import LocalSaid, local_answers
 from fuzz_streams import Said, answers
 from fuzz_verdict import ends, own_fault, strictly
-from fuzzing import begun, drawing, is_quiet, tell
+from fuzzing import begun, borne, drawing, is_quiet
 from trooper.testing import ANSWERS, DEFAULT_ANSWER, Response
 from trooper.testing.provider import WIRES
 
@@ -80,7 +81,7 @@ def _judge(said: Said, answer: Answer) -> None:
             assert not fault, fault
 
 
-def test_the_cloud(place: Place) -> None:
+def test_the_cloud(place: Place, results: Results) -> None:
     counts = Counter[str]()
 
     @drawing(260)
@@ -97,9 +98,7 @@ def test_the_cloud(place: Place) -> None:
         _judge(said, answer)
         is_quiet(place, lines)
 
-    with place.attacked():
-        holds()
-    tell("answers", counts)
+    borne(place, results, "a provider's answer by chance", "provider", holds, counts)
 
 
 def _became(said: Said, answer: Answer) -> str:
@@ -117,7 +116,7 @@ def _cut_cloud(said: LocalSaid) -> bytes:
     return head + (b"%x\r\n%s\r\n" % (len(events), events) if events else b"")
 
 
-def test_the_local_model(place: Place) -> None:
+def test_the_local_model(place: Place, results: Results) -> None:
     counts = Counter[str]()
 
     @drawing(180)
@@ -150,9 +149,7 @@ def test_the_local_model(place: Place) -> None:
         assert (answer.status == 200) is (streamed or result.error is None), answer
         is_quiet(place, lines)
 
-    with place.attacked():
-        try:
-            holds()
-        finally:
-            place.odd.says = None
-    tell("answers", counts)
+    try:
+        borne(place, results, "a local model's answer by chance", "provider", holds, counts)
+    finally:
+        place.odd.says = None
