@@ -11,16 +11,18 @@ import msgspec
 import pytest
 from attrs import evolve
 
-from chat_chunks import chunk
+from chat_chunks import chunk, sse
 from relay_parts import incoming, services_of
-from scenes import configured, stage
+from scenes import configured, stage, with_second
 from trooper.config import Chain
 from trooper.relay import past_answers
 from trooper.testing import FAULTS, FaultAt, Reset, Script, ScriptedProvider, Send, Status
-from trooper.testing.script import Head
+from trooper.testing.script import End, Head
 from trooper.wire.calls import CallPieces
+from trooper.wire.client_side import Routing
 from trooper.wire.llama_server import models as llama
 from trooper.wire.ollama_chat import models as ollama
+from trooper.wire.openai_responses.items import Items
 from trooper.wire.openai_responses.reader import new_reader
 from trooper.wire.routing import read_routing
 from trooper.wires import OPENAI_RESPONSES
@@ -85,12 +87,55 @@ async def test_what_a_provider_calls_its_answer_is_not_said_again_in_each_chunk(
         assert len(x.body) < len(said[0]) + 50_000
 
 
-def test_a_longer_name_of_a_model_is_none() -> None:
+async def test_nor_is_another_wires_name_for_it(autojump_clock: Any) -> None:
+    """Each chunk is said by us, so each had it."""
+    start = {"id": "msg_1", "type": "message", "role": "assistant", "model": HUGE[:200_000], "content": []}
+    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "tower "}}
+    ended = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 30}}
+    events: list[dict[str, Any]] = [
+        {"type": "message_start", "message": {**start, "usage": {"input_tokens": 1, "output_tokens": 1}}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        *[delta] * 30,
+        *({"type": "content_block_stop", "index": 0}, ended, {"type": "message_stop"}),
+    ]
+    said = [sse(event, event["type"]) for event in events]
+    config = with_second(configured(), "messages")
+    config = evolve(config, chains=(Chain("*", ("openai", "second")),))
+    second = ScriptedProvider(script=Script((Head(), *map(Send, said), End())))
+    async with stage(
+        ScriptedProvider(script=FaultAt(FAULTS["status-503"])), config=config, second=second
+    ) as s:
+        x = await s.ask()
+        assert x.legs == [("openai", "overloaded"), ("second", "completed")]
+        assert len(x.body) < 20_000
+
+
+async def test_nor_is_the_name_that_was_asked_for(autojump_clock: Any) -> None:
+    """Where its provider names none, and its answer is said anew."""
+    message = {"role": "assistant", "content": "An old tower."}
+    whole = {"id": "c", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    answered = Script((Status(200, json.dumps(whole).encode()),))
+    async with stage(ScriptedProvider(script=answered)) as s:
+        x = await s.ask(model="m" * 4_000)
+        assert x.legs == [("openai", "completed")]
+        assert b"An old tower." in x.body
+        assert b"m" * 300 not in x.body
+
+
+@pytest.mark.parametrize("body", [b'{"model":"%s"}', b'{"model":"%s","stream":"yes","n":"two"}'])
+@pytest.mark.parametrize("chars", [5_000, 5_000_000])
+def test_a_longer_name_of_a_model_is_none(body: bytes, chars: int) -> None:
     """In whatever body; the lenient reader took any."""
-    for body in (b'{"model":"%s"}', b'\xff{"model":"%s"}', b'{"model":"%s","stream":"yes","n":"two"}'):
-        for name, read in ((b"gpt-4o", "gpt-4o"), (HUGE.encode(), "")):
-            routing = read_routing(body % name)
-            assert getattr(routing, "model", "") in (read, "")
+    assert read_routing(body % b"gpt-4o") == Routing("gpt-4o", stream=b"yes" in body)
+    assert read_routing(body % (b"m" * chars)) == Routing("", stream=b"yes" in body and chars < 1_000_000)
+
+
+def test_an_item_with_a_longer_id_goes_on_under_one_of_ours() -> None:
+    items = Items()
+    for told, ours in (("msg_1", "msg_1"), (HUGE, "msg_trooper_1")):
+        items.learn({"type": "response.output_item.added", "item": {"type": "message", "id": told}})
+        assert items.open is not None
+        assert items.open.id == ours
 
 
 def test_a_server_lists_what_can_be_shown() -> None:

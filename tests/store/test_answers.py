@@ -124,7 +124,7 @@ def test_a_part_that_two_answers_have_stays_while_one_of_them_does() -> None:
     assert answers.find_by_part("part", "1") == second
 
 
-@pytest.mark.parametrize("long", ["a" * 257, "a" * 1_000_000, "\N{CJK UNIFIED IDEOGRAPH-6F22}" * 200])
+@pytest.mark.parametrize("long", ["a" * 257, "a" * 1_000_000])
 def test_an_id_that_is_longer_than_ids_are_is_not_kept(long: str) -> None:
     answers, unknown = Answers(10_000_000), UnknownIds()
     answers.keep(long, kept())

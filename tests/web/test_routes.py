@@ -143,3 +143,12 @@ class TestErrors:
         assert json.loads(answer.body)["error"]["type"] == "server_error"
         assert b"sk-secret" not in answer.body
         assert "sk-secret" in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/" + "a" * 30_000, "/a%1B%5B2J"])
+async def test_a_path_that_is_long_or_no_text_is_not_said_again(path: str) -> None:
+    app = application()
+    async with running(app):
+        answer = await ask(app, "GET", path)
+    assert answer.status == 404
+    assert json.loads(answer.body)["error"]["message"].startswith("Trooper does not serve GET ….")

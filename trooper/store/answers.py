@@ -13,7 +13,6 @@ against many of them that hold little nothing here helps.
 
 from __future__ import annotations
 
-import sys
 from bisect import bisect_left, insort
 from collections import OrderedDict
 from typing import Final
@@ -23,7 +22,7 @@ from attrs import define, field, frozen
 #: What an answer costs beside its bytes, one of an owner who has no other, and what each of its parts does beside its
 #: id: objects and places in tables.
 _ANSWER_BYTES: Final = 1536
-_PART_BYTES: Final = 192
+_PART_BYTES: Final = 256
 #: No provider's ids are that long.
 _LONGEST_ID: Final = 256
 
@@ -53,7 +52,9 @@ class Kept:
 
     @size_bytes.default
     def _size_bytes(self) -> int:
-        parts = sum(map(sys.getsizeof, self.part_ids)) + _PART_BYTES * len(self.part_ids)
+        # All together: a provider may name thousands, and others wait meanwhile.
+        ids = "".join(self.part_ids)
+        parts = len(ids) * (1 if ids.isascii() else 4) + _PART_BYTES * len(self.part_ids)
         return len(self.request) + len(self.response) + parts + _ANSWER_BYTES
 
 
@@ -99,7 +100,7 @@ class Answers:
     def keep(self, answer_id: str, kept: Kept) -> None:
         """Remember an answer; beyond the bound whoever holds the most forgets his oldest."""
         self._drop(kept.owner, answer_id)
-        if not answer_id or not _is_short(answer_id) or kept.size_bytes > self.max_bytes:
+        if not 0 < len(answer_id) <= _LONGEST_ID or kept.size_bytes > self.max_bytes:
             return
         shelf = self._shelves.get(kept.owner)
         if shelf is None:
@@ -109,7 +110,7 @@ class Answers:
         self._moment += 1
         shelf.held[answer_id] = kept, self._moment
         shelf.size_bytes += kept.size_bytes
-        shelf.parts |= dict.fromkeys(filter(_is_short, kept.part_ids), answer_id)
+        shelf.parts |= dict.fromkeys([i for i in kept.part_ids if len(i) <= _LONGEST_ID], answer_id)
         self._bytes += kept.size_bytes
         self._count += 1
         self._rank(kept.owner, shelf)
@@ -174,10 +175,6 @@ def _rank_of(owner: str, shelf: _Shelf) -> _Rank:
     return shelf.size_bytes, -oldest, owner
 
 
-def _is_short(its_id: str) -> bool:
-    return sys.getsizeof(its_id) <= _LONGEST_ID + sys.getsizeof("")
-
-
 @define
 class UnknownIds:
     """
@@ -191,7 +188,7 @@ class UnknownIds:
 
     def add(self, part_id: str) -> None:
         """Remember an id; one that is longer than ids are is not kept."""
-        if not _is_short(part_id):
+        if len(part_id) > _LONGEST_ID:
             return
         self._ids[part_id] = None
         while len(self._ids) > self.max_count:

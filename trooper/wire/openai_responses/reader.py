@@ -226,7 +226,8 @@ class ResponsesReader(EventReader):
         self._content()
         self._is_open = True
         at = self._at(event)
-        place = event.place(at, kind)
+        if (place := event.place(at, kind)) not in self._said and len(self._said) >= MOST_ITEMS:
+            return [said, Other(continuable=False)]
         self._said[place] = sum_of(said, self._said.get(place, (0, 0)))
         self._note_sum(at, kind, sum_of(said, self._sums.get((at, kind), (0, 0))))
         return [said]
@@ -235,6 +236,8 @@ class ResponsesReader(EventReader):
         before = self._sums.get((at, kind))
         if before is not None:
             self._same[before] -= 1
+            if not self._same[before]:
+                del self._same[before]
         self._sums[at, kind] = total
         self._same[total] += 1
 
