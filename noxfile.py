@@ -188,6 +188,13 @@ def attack(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """Half an hour on both event loops, 1 % faults: memory and descriptors; `nox -s soak -- --minutes 30`."""
+    session.install("-e", ".[test]")
+    session.run("pytest", "tests/soak", "-o", "faulthandler_timeout=7200", *session.posargs)
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """Lines and branches that the fast suite reaches."""
     session.install("-e", ".[test]", *group("coverage"))

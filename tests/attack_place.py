@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from attrs import define, fields_dict, frozen
 
+from attack_local import OddLocal, odd_local
 from attack_provider import Provider, hostile_provider
 from attack_watch import Watched, numbers
 from beside import STREAMS, Steady, steady_provider
@@ -89,6 +90,11 @@ alive_timeout_s = 6.0
 whole_timeout_s = 6.0
 
 [[targets]]
+name = "odd"
+wire = "ollama-chat"
+base_url = "{odd}"
+
+[[targets]]
 name = "dying"
 wire = "ollama-chat"
 base_url = "{dying}"
@@ -106,6 +112,7 @@ base_url = "{local}"
 [chains]
 "beside-*" = ["openai", "ollama"]
 "alone-*" = ["team", "anthropic", "responses"]
+"odd-*" = ["team", "anthropic", "responses", "odd"]
 "dying-*" = ["team", "anthropic", "responses", "dying"]
 "document-*" = ["team", "writer"]
 "*" = ["team", "anthropic", "responses", "ollama"]
@@ -157,6 +164,7 @@ class Place:
         hostile: the one of `anthropic` and `responses`, which get the client's own key.
         team: the one of `team`, which gets the operator's key; a client of Chat Completions is sent there.
         local: the stand-in for Ollama.
+        odd: one that says whatever is wanted, of whoever asks for a model that begins with `odd-`.
     """
 
     way: str
@@ -164,6 +172,7 @@ class Place:
     hostile: Provider
     team: Provider
     local: Fake
+    odd: OddLocal
     trooper: Deployed
     watched: Watched
     #: What it held after the warm-up.
@@ -301,6 +310,7 @@ def attack_place(way: str, folder: Path, more: str = "", **env: str) -> Iterator
         hostile_provider() as hostile,
         hostile_provider() as team,
         fake("ollama") as local,
+        odd_local() as odd,
         fake("ollama", "--fault", "reset@5") as dying,
         fake("ollama", "--answer", DOCUMENT) as writer,
         numbers() as told,
@@ -310,6 +320,7 @@ def attack_place(way: str, folder: Path, more: str = "", **env: str) -> Iterator
             "hostile": hostile.url,
             "team": team.url,
             "local": local.url,
+            "odd": odd.url,
             "dying": dying.url,
             "writer": writer.url,
         }
@@ -319,4 +330,4 @@ def attack_place(way: str, folder: Path, more: str = "", **env: str) -> Iterator
         environment = {**told.environment, "TEAM_KEY": TEAM_KEY, **env}
         with deployed(way, steady.url, local.url, folder, **environment) as trooper:
             watched = Watched(trooper.pid, trooper.port, told, lambda: ports)
-            yield Place(way, steady, hostile, team, local, trooper, watched)
+            yield Place(way, steady, hostile, team, local, odd, trooper, watched)

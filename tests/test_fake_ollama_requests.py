@@ -40,6 +40,12 @@ REFUSED: list[tuple[dict[str, Any] | bytes, int, str]] = [
     ({"top_logprobs": 21}, 400, "top_logprobs"),
     (tools(type=["object"]), 400, "cannot unmarshal array"),
     (tools(type="object", properties={"a": True}), 400, "cannot unmarshal bool"),
+    (tools(properties=5), 400, "json: cannot unmarshal"),
+    ({"tools": ["f"]}, 400, "json: cannot unmarshal"),
+    ({"messages": [{"role": "assistant", "tool_calls": [1]}]}, 400, "json: cannot unmarshal"),
+    ({"options": 5}, 400, "json: cannot unmarshal"),
+    ({"top_logprobs": "many"}, 400, "json: cannot unmarshal"),
+    (b"[" * 100_000, 400, "max depth"),
 ]
 
 

@@ -63,6 +63,6 @@ def test_what_state_is_born_with(state: type, expected: dict[str, Any]) -> None:
 def test_no_two_requests_share_their_state() -> None:
     assert Tally().legs is not Tally().legs
     assert Gate()._held is not Gate()._held
-    assert Transcript(1)._pieces is not Transcript(1)._pieces
+    assert Transcript(1)._text is not Transcript(1)._text
     assert ToolCalls()._calls is not ToolCalls()._calls
     assert Cooldowns()._until is not Cooldowns()._until

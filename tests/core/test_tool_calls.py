@@ -237,7 +237,7 @@ def test_who_only_knows_what_is_open_agrees_and_keeps_no_whole_call(pieces: list
         keeps.add(delta)
         assert knows.all_whole == keeps.all_whole
         assert len(knows) == len(keeps)
-        assert all(not call.pieces for call in knows._calls.values() if call.whole and call.closed)
+        assert all(not call.pieces.text for call in knows._calls.values() if call.whole and call.closed)
 
 
 def test_what_waits_counts_until_it_goes_out() -> None:

@@ -292,6 +292,21 @@ async def test_how_a_connection_fails(steps: list[Any], kind: FailureKind) -> No
     assert failed == Failed(kind)
 
 
+_BROKEN_BEHIND = [Head(headers=(("content-encoding", "gzip"),)), Raw(b"5\r\nhello\r\nno chunk\r\n"), Hang()]
+
+
+async def test_what_is_broken_behind_what_is_broken_is_no_matter(autojump_clock: Any) -> None:
+    """The first of them ends the exchange; the second one is in a buffer already."""
+    assert await exchanged(*_BROKEN_BEHIND) == (Failed(FailureKind.BAD_FRAME), Taken(status=200))
+
+
+async def test_what_is_broken_behind_does_not_take_a_cancellations_place(autojump_clock: Any) -> None:
+    broken_behind = [Head(), Raw(b"5\r\nhello\r\nno chunk\r\n"), Hang()]
+    with trio.move_on_after(1) as scope:
+        await exchanged(*broken_behind, slowness_s=LONG_S)
+    assert scope.cancelled_caught
+
+
 async def test_nobody_there_and_nobody_answers(autojump_clock: Any) -> None:
     async with opened(TARGET, None) as (to, network):
         assert await to.fetch(CALL, 9) == Failed(FailureKind.CONNECT)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -351,3 +354,18 @@ def test_no_bytes_are_a_crash(pieces: list[bytes]) -> None:
     # What is forwarded is what came: all of it, or up to what tells of a failure or is torn.
     assert stream.startswith(result.raw)
     assert isinstance(result.outcome, Failed) or result.raw == stream
+
+
+def test_choices_that_nobody_has_asked_for_are_not_remembered() -> None:
+    reader = ChatReader(1 << 20)
+    tracemalloc.start()
+    try:
+        for number in range(1, 30_000):
+            for word in (None, "stop"):
+                choice = {"index": number, "delta": {"content": "a"}, "finish_reason": word}
+                reader.feed(f"data: {json.dumps({'id': 'c', 'choices': [choice]})}\n\n".encode())
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert kept_bytes < 300_000

@@ -310,6 +310,30 @@ WHOLE = {
 }
 
 
+@pytest.mark.parametrize("torn", [b"event: message_stop\ndata:", b"event: message_stop\ndata: "])
+def test_a_last_event_that_is_torn_behind_its_name_is_no_end(torn: bytes) -> None:
+    """Whose finish is known is completed by ours; it must not stand in the line that they began."""
+    said = [START, start(0, type="text", text=""), delta(0, "text_delta", text="x"), stop(0), end("end_turn")]
+    reader = MessagesReader(1 << 20)
+    whole = b"".join(map(sse, said))
+    received = [*reader.feed(whole + torn), *reader.end()]
+
+    assert b"".join(item.raw for item in received) == whole
+    assert [type(event) for item in received for event in item.events][-1] is Finish
+    assert reader.outcome == Completed()
+
+
+@pytest.mark.parametrize("name", ["message_stop", "content_block_stop", "message_delta", "message_start"])
+def test_nothing_is_known_by_the_name_of_a_torn_event(name: str) -> None:
+    said = [START, start(0, type="text", text=""), delta(0, "text_delta", text="x")]
+    reader = MessagesReader(1 << 20)
+    torn = f"event: {name}\ndata: ".encode()
+    received = [*reader.feed(b"".join(map(sse, said)) + torn), *reader.end()]
+
+    assert b"".join(item.raw for item in received) == b"".join(map(sse, said))
+    assert reader.outcome == Failed(FailureKind.EOF_EARLY)
+
+
 def test_a_whole_message() -> None:
     item, outcome = read_whole(json.dumps(WHOLE).encode())
     assert outcome == Completed()

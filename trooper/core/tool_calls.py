@@ -26,6 +26,7 @@ from attrs import define, field
 from trooper.core.conversation import ToolCall
 from trooper.core.events import ToolCallDelta
 from trooper.core.json_text import NOT_JSON, OpenString
+from trooper.core.pieces import Pieces
 
 _BLANKS: Final = " \t\r\n"
 #: All up to a string that is not closed, and a string that is.
@@ -52,7 +53,7 @@ class _Call:
 
     id: str = ""
     name: str = ""
-    pieces: list[str] = field(factory=list)
+    pieces: Pieces = field(factory=Pieces)
     chars: int = 0
     is_blank: bool = True
     depth: int = 0
@@ -62,9 +63,7 @@ class _Call:
 
     @property
     def arguments(self) -> str:
-        if len(self.pieces) > 1:
-            self.pieces = ["".join(self.pieces)]
-        return self.pieces[0] if self.pieces else ""
+        return self.pieces.text
 
     @property
     def is_done(self) -> bool:
@@ -78,7 +77,7 @@ class _Call:
         self.closed = self.whole = False
 
     def add(self, piece: str) -> None:
-        self.pieces.append(piece)
+        self.pieces.add(piece)
         self.chars += len(piece)
         says_something = bool(piece.strip(_BLANKS))
         self.is_blank = self.is_blank and not says_something

@@ -37,6 +37,7 @@ from trooper.core.events import (
 )
 from trooper.core.outcome import Phase
 from trooper.core.overlap import NOTHING_LOST, Lost
+from trooper.core.pieces import Pieces
 from trooper.core.tool_calls import ToolCalls
 
 
@@ -61,7 +62,7 @@ class Transcript:
     part_ended: bool = field(default=False, init=False)
     # A finish that is none yet.
     _doubtful: Finish | None = field(default=None, init=False)
-    _pieces: list[str] = field(factory=list, init=False)
+    _text: Pieces = field(factory=Pieces, init=False)
     _bytes: int = field(default=0, init=False)
     _calls: ToolCalls = field(factory=ToolCalls, init=False)
 
@@ -76,7 +77,7 @@ class Transcript:
                         self.lost = Lost(call=self.lost.call)
                     self.finish = self._doubtful = None
                     if self._counts(text):
-                        self._pieces.append(text)
+                        self._text.add(text)
                 case Reasoning(text):
                     self.reasoning_chars += len(text)
                     self.finish = None
@@ -137,14 +138,14 @@ class Transcript:
         self._bytes += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
         if self._bytes > self.cap_bytes:
             self.capped = True
-            self._pieces = []
+            self._text.clear()
             return False
         return True
 
     @property
     def text(self) -> str:
         """The visible text; empty once `capped`."""
-        return "".join(self._pieces)
+        return self._text.text
 
     @property
     def has_text(self) -> bool:

@@ -19,7 +19,7 @@ import time
 import urllib.request
 import zlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
@@ -281,12 +281,14 @@ async def _raw_chunks(response: httpx.Response) -> AsyncIterator[AsyncIterator[b
     The client's iterator is four generators inside each other. Closing the
     outer one leaves the inner ones to the garbage collector, which closes
     sockets later and elsewhere. A cancellation unwinds them from the inside.
+    So does whatever is broken in what came and was not read, which says nothing
+    any more: how the exchange ends is known.
     """
     chunks = response.aiter_raw()
     try:
         yield chunks
     finally:
-        with trio.CancelScope(shield=True) as scope:
+        with trio.CancelScope(shield=True) as scope, suppress(httpx.TransportError):
             scope.cancel(reason="enough of this body was read")
             while await anext(chunks, None) is not None:
                 pass  # What was in its buffers already; then it needs the network.

@@ -194,6 +194,9 @@ class EventReader(FramedReader):
     def _read_slowly(self, raw: bytes, sse: SSEEvent, *, last: bool) -> Received | None:
         if has_more_lines_than(raw, _MOST_LOOSE_LINES) or is_intricate(raw, slowly=True):
             return self._read_intricate(raw, last=last)
+        if last and sse.name != "error" and not (sse.data or b"").strip():
+            # It is torn: nobody is to have half of it, nor to know it by its name alone.
+            return None
         # First, so that a terminator behind it in the same event is known to be none.
         stray = self._read_stray(sse)
         events: list[Event] = []
@@ -205,7 +208,7 @@ class EventReader(FramedReader):
         if self.outcome is not None and not self._terminated:
             return None
         has_noise = any(isinstance(event, Unread) for event in (*events, *stray))
-        if last and (has_noise or not (sse.data or b"").strip()):
+        if last and has_noise:
             # It is torn: nobody is to have half of it.
             return None
         events += stray

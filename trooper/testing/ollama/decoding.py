@@ -75,6 +75,14 @@ class Ask:
 def decode(body: bytes, *, chat: bool) -> Ask:
     """Read a request or reject it."""
     value = decode_object(body)
+    try:
+        return _decoded(value, chat=chat)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # Go names the field; whoever asks is only told that it was none of his.
+        raise Rejected(400, "json: cannot unmarshal a value into Go struct ChatRequest") from None
+
+
+def _decoded(value: Mapping[str, Any], *, chat: bool) -> Ask:
     _want(value, "stream", bool, "bool")
     for name in ("truncate", "shift", "raw", "_debug_render_only"):
         _want(value, name, bool, "bool")
@@ -108,6 +116,8 @@ def decode_object(body: bytes) -> Mapping[str, Any]:
         raise Rejected(400, "missing request body")
     try:
         value = json.loads(body)
+    except RecursionError:
+        raise Rejected(400, "json: exceeded max depth") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
         first = body[:1].decode("latin-1")
         raise Rejected(400, f"invalid character '{first}' looking for beginning of value") from None

@@ -60,6 +60,9 @@ from trooper.wire.tolerant import (
     words_in,
 )
 
+#: More than anybody may ask for; a provider may make up any number.
+_MOST_CHOICES: Final = 1_024
+
 
 class _Function(msgspec.Struct):
     name: str | None = None
@@ -206,14 +209,15 @@ class ChatReader(EventReader):
                 events += said
         if not word:
             # Some gateways write "" where others write null.
-            if index not in self._ended_choices:
+            if index not in self._ended_choices and len(self._open_choices) < _MOST_CHOICES:
                 self._open_choices.add(index)
             return
         if is_error_finish(word):
             self._fail(Failed(FailureKind.IN_BAND_ERROR), raw)
             return
         self._open_choices.discard(index)
-        self._ended_choices.add(index)
+        if len(self._ended_choices) < _MOST_CHOICES:
+            self._ended_choices.add(index)
         if self._open_choices or len(self._ended_choices) < self.choices or self._ended:
             return
         events.append(self._finish(reason_of(word), word, beside_content=bool(said)))

@@ -15,6 +15,7 @@ the voice waits with it until `terminate`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final, assert_never
 
@@ -48,6 +49,7 @@ from trooper.wire.openai_responses.items import TOLD, Items, OpenItem, Part
 from trooper.wire.openai_responses.response import ended
 from trooper.wire.tolerant import objects_in, text_of
 
+_NUMBER: Final = b'"sequence_number"'
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -72,7 +74,7 @@ class ResponsesVoice:
     _has_model: bool = field(default=False, init=False)
     _in_progress_said: bool = field(default=False, init=False)
     _sequence: int = field(default=0, init=False)
-    # The last forwarded event: its number is read when it is needed.
+    # The last forwarded event with a number, which is read when it is needed. An empty line that comes alone has none.
     _last_raw: bytes = field(default=b"", init=False)
     _call: int = field(default=-1, init=False)
     _reason: FinishReason | None = field(default=None, init=False)
@@ -91,7 +93,8 @@ class ResponsesVoice:
         raw, events = received.raw, received.events
         if raw.startswith(b":") and not events:
             return raw
-        self._last_raw = raw
+        if _NUMBER in raw:
+            self._last_raw = raw
         alone = self._items.sole if len(events) == 1 else None
         if alone is not None and _DELTA in raw[:_NAMED_BYTES]:
             part = alone.sole_part
@@ -269,8 +272,7 @@ class ResponsesVoice:
 
     def _tell(self, kind: str, **fields: object) -> bytes:
         if self._last_raw:
-            number = decoded_object(parse_sse(self._last_raw).data or b"").get("sequence_number")
-            self._sequence = number + 1 if isinstance(number, int) else self._sequence
+            self._sequence = _number_behind(self._last_raw, self._sequence)
             self._last_raw = b""
         value = {"type": kind, "sequence_number": self._sequence, **fields}
         self._sequence += 1
@@ -324,7 +326,8 @@ class ResponsesVoice:
 
     def own_error(self, raw: bytes, trouble: Trouble) -> bytes:
         """Pass on a provider's own in-band error, and ours behind it where SDKs would not raise."""
-        self._last_raw = raw
+        if _NUMBER in raw:
+            self._last_raw = raw
         self._terminated = True
         raised_on = isinstance(decoded_object(parse_sse(raw).data or b"").get("error"), dict)
         return raw if raised_on else raw + self.error(trouble)
@@ -339,6 +342,8 @@ class ResponsesVoice:
 
 
 #: What the name of an event has in it that adds to a part, and how far in front it stands.
+#: In a piece of an event that is too long to be kept.
+_NUMBERED: Final = re.compile(rb'"sequence_number": ?(\d{1,15})')
 _DELTA: Final = b".delta"
 _NAMED_BYTES: Final = 160
 #: What is said in a part, by its kind.
@@ -366,3 +371,9 @@ def _place(item: OpenItem, part: Part) -> dict[str, object]:
 
 def _event(value: Mapping[str, object]) -> bytes:
     return b"event: " + str(value["type"]).encode() + b"\ndata: " + _encode(value) + b"\n\n"
+
+
+def _number_behind(raw: bytes, otherwise: int) -> int:
+    """The number that follows those in `raw`."""
+    told = [value.get("sequence_number") for value in objects_in(raw)] or map(int, _NUMBERED.findall(raw)[:1])
+    return max((number + 1 for number in told if isinstance(number, int)), default=otherwise)

@@ -1,0 +1,261 @@
+"""
+Parts of a request of HTTP/1.1, good ones and bad ones.
+"""
+
+from __future__ import annotations
+
+METHODS = (
+    *(
+        b"GET",
+        b"POST",
+        b"POST",
+        b"POST",
+        b"HEAD",
+        b"OPTIONS",
+        b"PUT",
+        b"DELETE",
+        b"PATCH",
+        b"TRACE",
+        b"CONNECT",
+    ),
+    *(b"PRI", b"get", b"G E T", b"", b"\x00", b"GET\x00", b"GE\xff", b"M" * 20, b"M" * 9_000, b"{", b"GET\t"),
+)
+TARGETS = (
+    *(
+        b"/healthz",
+        b"/readyz",
+        b"/",
+        b"/v1/models",
+        b"/v1/chat/completions",
+        b"/v1/messages",
+        b"/v1/responses",
+    ),
+    *(
+        b"/v1/responses/resp_1",
+        b"/v1/responses/resp_1/input_items",
+        b"/v1/files",
+        b"/api/chat",
+        b"/v1/models/%zz",
+    ),
+    *(
+        b"*",
+        b"",
+        b"//",
+        b"/../v1/models",
+        b"/%2e%2e/x",
+        b"/v1/%00",
+        b"/\xff",
+        b"/\xc3\xa9",
+        b"/#x",
+        b"/v1/models#a",
+    ),
+    *(
+        b"http://127.0.0.1/v1/models",
+        b"http://evil.example/healthz",
+        b"https://[::1",
+        b"http://",
+        b"a:b@c",
+        b"/?",
+        b"/?#",
+    ),
+    *(
+        b"/?" + b"a=b&" * 9,
+        b"/" + b"a" * 3_000,
+        b"/?" + b"q" * 70_000,
+        b"/v1/" + b"/" * 500,
+        b"/ x",
+        b"/\tx",
+        b"/\\..\\x",
+    ),
+)
+VERSIONS = (
+    *[b"HTTP/1.1"] * 8,
+    *(
+        b"HTTP/1.0",
+        b"HTTP/0.9",
+        b"HTTP/2.0",
+        b"HTTP/1.2",
+        b"HTTP/1.10",
+        b"http/1.1",
+        b"HTTP/1",
+        b"HTTP/1.1 ",
+        b"",
+        b"X",
+    ),
+)
+ENDS = (*[b"\r\n"] * 12, b"\n", b"\r", b"\r\r\n", b"\n\r", b" \r\n", b"\x00\r\n", b"\x0b\r\n")
+SEPARATORS = (*[b": "] * 8, b":", b":\t", b" : ", b"\t:", b"", b"=", b":\x00", b": \x0b")
+NAMES = (
+    *(
+        b"x-a",
+        b"accept",
+        b"content-type",
+        b"authorization",
+        b"x-api-key",
+        b"anthropic-version",
+        b"cookie",
+        b"via",
+    ),
+    *(
+        b"connection",
+        b"expect",
+        b"upgrade",
+        b"te",
+        b"trailer",
+        b"host",
+        b"Host",
+        b"content-encoding",
+        b"origin",
+        b"range",
+    ),
+    *(
+        b"sec-fetch-site",
+        b"x-trooper-key",
+        b"proxy-connection",
+        b"keep-alive",
+        b"content-length",
+        b"transfer-encoding",
+    ),
+    *(
+        b"",
+        b" ",
+        b"x a",
+        b"x\x00",
+        b"\xff",
+        b"x" * 5_000,
+        b"(",
+        b":",
+        b"x-\xc3\xa9",
+        b" folded",
+        b"\tfolded",
+        b"http2-settings",
+    ),
+)
+VALUES = (
+    *(
+        b"",
+        b"x",
+        b"application/json",
+        b"text/plain",
+        b"Bearer sk-mine",
+        b"\xff\xfe",
+        b"\x00",
+        b"a\x0bb",
+        b"gzip",
+        b"zstd",
+    ),
+    *(
+        b"close",
+        b"keep-alive",
+        b"upgrade",
+        b"100-continue",
+        b"h2c",
+        b"websocket",
+        b"chunked",
+        b"identity",
+        b"0",
+        b"2",
+    ),
+    *(
+        b"cross-site",
+        b"null",
+        b"localhost",
+        b"evil.example",
+        b"x, y, z",
+        b"x" * 9_000,
+        b'"',
+        b";",
+        b"\r",
+        b"a\nb",
+        b"trailers",
+    ),
+)
+LENGTHS = (
+    *(
+        b"-1",
+        b"+2",
+        b"0x2",
+        b"2, 2",
+        b"2, 3",
+        b"2 2",
+        b" ",
+        b"",
+        b"\xb2",
+        b"1e1",
+        b"2\x00",
+        b"2;",
+        b"1_0",
+        b"02",
+        b"%d" % 10**19,
+    ),
+    *(b"9" * 30, b"99999999", b"67108865", b"0"),
+)
+CODINGS = (
+    *(
+        b"chunked",
+        b"chunked",
+        b"Chunked",
+        b"chunked, chunked",
+        b"gzip, chunked",
+        b"chunked, gzip",
+        b"identity",
+        b"x",
+    ),
+    *(
+        b"\x0bchunked",
+        b"chunked\x00",
+        b"chunked;q=1",
+        b",chunked",
+        b"chunked,",
+        b"",
+        b"chun\tked",
+        b'"chunked"',
+    ),
+)
+SIZES = (
+    b"0x5",
+    b"-5",
+    b"+5",
+    b"5 ",
+    b" 5",
+    b"005",
+    b"",
+    b"g",
+    b"F" * 17,
+    b"7fffffffffffffff",
+    b"ffffffff",
+    b"5\x00",
+    b"5\r",
+)
+EXTENSIONS = (b"", b"", b"", b";a", b";a=b", b';a="\r\n"', b";" + b"x" * 5_000, b" ;", b";\x00", b";" * 50)
+BODIES = (
+    *(b"{}", b"", b"[]", b"x", b"\x00\xff", b'{"model":"m","messages":[{"role":"user","content":"?"}]}'),
+    *(
+        b'{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"?"}]}',
+        b'{"model":"m","input":"?"}',
+    ),
+    *(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n", b"{}" * 9_000),
+)
+GOOD_BODIES = (BODIES[5], BODIES[6], BODIES[7])
+GARBAGE = (
+    *(
+        b"",
+        b"",
+        b"",
+        b"\r\n",
+        b"\r\n\r\n",
+        b"\n",
+        b"\x00",
+        b"x",
+        b"GET",
+        b"0\r\n\r\n",
+        b"\xff" * 100,
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ),
+    *(
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"x" * 70_000,
+        b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    ),
+)
+LIKELY = (b"host: localhost\r\n", b"content-type: application/json\r\n", b"x-api-key: sk-mine\r\n")

@@ -1,0 +1,151 @@
+"""
+Whether what a client got is an answer of its wire: strictly, where all before
+it was one, and by its end alone, where a provider has said odd things.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from attrs import frozen
+
+import messages_validator
+import responses_validator
+import wire_validator
+from messages_validator import validate_messages, validate_whole_message
+from responses_validator import validate_responses, validate_whole_response
+from wire_validator import ChatResult, SseEvent, WireViolation, parse_sse, validate_chat, validate_whole
+
+CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
+_WHOLE: Mapping[str, Callable[[bytes], ChatResult]] = {
+    CHAT: validate_whole,
+    MESSAGES: validate_whole_message,
+    RESPONSES: validate_whole_response,
+}
+_LINE = re.compile(rb"\r\n|\r|\n")
+
+
+def strictly(path: str, body: bytes, *, streamed: bool) -> ChatResult:
+    """
+    The answer, read by the letter.
+
+    Raises:
+        WireViolation: a rule is broken.
+    """
+    try:
+        if not streamed:
+            return _WHOLE[path](body)
+        match path:
+            case "/v1/messages":
+                return validate_messages(body)
+            case "/v1/responses":
+                return validate_responses(body)
+            case _:
+                return _chat(body)
+    except (KeyError, TypeError, IndexError, UnicodeDecodeError) as error:
+        raise WireViolation(f"something is missing or of another type: {error!r}") from error
+
+
+def _chat(body: bytes) -> ChatResult:
+    """Whether usage was asked for may have been said in odd ways."""
+    try:
+        return validate_chat(body)
+    except WireViolation:
+        return validate_chat(body, include_usage=True)
+
+
+@frozen
+class Ends:
+    """How often a stream ends, in which ways, and what follows."""
+
+    terminators: int = 0
+    errors: int = 0
+    finishes: int = 0
+    behind: int = 0
+
+
+def ends(path: str, body: bytes) -> Ends:
+    """Count them, in events as a lenient client reads them."""
+    terminators = errors = finishes = behind = 0
+    for name, data in _events(body):
+        over = bool(terminators or errors)
+        value = _value(data)
+        kind = value.get("type")
+        if path == CHAT:
+            is_end, is_error = data.strip() == b"[DONE]", bool(value.get("error"))
+            choices = value.get("choices")
+            finishes += any(
+                isinstance(choice, dict) and choice.get("finish_reason") and choice.get("index", 0) == 0
+                for choice in (choices if isinstance(choices, list) else ())
+            )
+        elif path == MESSAGES:
+            is_end, is_error = kind == "message_stop", "error" in (kind, name)
+        else:
+            is_end = kind in ("response.completed", "response.incomplete")
+            # It comes with an error event behind it, which is the one that SDKs raise.
+            is_error = kind == "error" or name == "error"
+        terminators, errors = terminators + is_end, errors + is_error
+        behind += over
+    return Ends(terminators, errors, finishes, behind)
+
+
+def _events(body: bytes) -> list[tuple[str, bytes]]:
+    events, name, data = [], "", list[bytes]()
+    for line in [*_LINE.split(body.removeprefix(b"\xef\xbb\xbf")), b""]:
+        if not line:
+            if data:
+                events.append((name, b"\n".join(data)))
+            name, data = "", []
+        elif line.startswith(b"data:"):
+            data.append(line[5:].removeprefix(b" "))
+        elif line.startswith(b"event:"):
+            name = line[6:].strip().decode(errors="replace")
+    return events
+
+
+def _value(data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+_READERS: Mapping[str, Callable[[], Any]] = {
+    CHAT: lambda: wire_validator._Reader(include_usage=True),
+    MESSAGES: messages_validator._Reader,
+    RESPONSES: responses_validator._Reader,
+}
+
+
+def own_fault(path: str, body: bytes, said: bytes) -> str:
+    """
+    The first rule that a stream breaks behind where it is no longer the provider's; empty if there is none.
+
+    What a provider has said may break rules before that. Then nothing behind it is looked at.
+    """
+    heard, theirs = _strict_events(body), _strict_events(said.decode(errors="replace").encode())
+    same = next(
+        (at for at, (one, other) in enumerate(zip(heard, theirs, strict=False)) if one != other), len(theirs)
+    )
+    reader = _READERS[path]()
+    for at, event in enumerate(heard):
+        try:
+            reader.take(event)
+        except (WireViolation, KeyError, TypeError, IndexError, AttributeError, AssertionError) as error:
+            return "" if at < same else f"event {at}, {same} are the provider's: {error!r} {event}"
+    return ""
+
+
+def _strict_events(body: bytes) -> list[SseEvent]:
+    """The events without comments, as far as they can be read."""
+    events: list[SseEvent] = []
+    with suppress(WireViolation):
+        for event in parse_sse(body):
+            if event.event != ":":
+                events.append(event)  # noqa: PERF401  # those before what cannot be read count
+    return events
