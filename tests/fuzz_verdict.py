@@ -74,7 +74,8 @@ def ends(path: str, body: bytes) -> Ends:
     for name, data in _events(body):
         over = bool(terminators or errors)
         value = _value(data)
-        kind = value.get("type")
+        # Some clients know an event by its name where its data do not say it.
+        kind = value.get("type", name)
         if path == CHAT:
             is_end, is_error = data.strip() == b"[DONE]", bool(value.get("error"))
             choices = value.get("choices")

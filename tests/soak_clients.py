@@ -33,7 +33,7 @@ _QUIET_S = 2.0
 #: No answer takes that long, on any machine.
 _LONG_S = 240
 #: How many connections wait for a next request, and how many requests run at once.
-_KEPT, _AT_ONCE = 6, 24
+_KEPT, AT_ONCE = 6, 24
 #: Of answers that go on from each other; each is asked with all that stand before it.
 _DEPTH = 6
 
@@ -155,7 +155,7 @@ class Clients:
     port: int
     heard: Heard = field(factory=Heard)
     _kept: list[Connection] = field(factory=list)
-    _limit: trio.Semaphore = field(factory=lambda: trio.Semaphore(_AT_ONCE))
+    _limit: trio.Semaphore = field(factory=lambda: trio.Semaphore(AT_ONCE))
     #: The last answer of each, to go on from, and how many stand before it.
     _last: dict[str, tuple[str, int]] = field(factory=dict)
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
+from attack_watch import Watched
+
 MIB = 1024 * 1024
 
 
@@ -23,19 +25,25 @@ class Sample:
     requests: int
     resident_bytes: int
     own_bytes: int
+    #: But for the connections of clients and to targets, which come and go with the requests that run.
     descriptors: int
+    #: Connections to targets, of requests that run and for those that come.
+    to_targets: int
     #: Of the processor.
     used_s: float
 
 
-def look(pid: int, at_s: float, requests: int) -> Sample:
+def look(watched: Watched, at_s: float, requests: int) -> Sample:
     """What the process holds now."""
+    pid = watched.pid
     _, resident, shared, *_ = map(int, Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split())
     page = os.sysconf("SC_PAGE_SIZE")
-    descriptors = len(list(Path(f"/proc/{pid}/fd").iterdir()))
     times = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2].split()[11:13]
     used_s = sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
-    return Sample(at_s, requests, resident * page, (resident - shared) * page, descriptors, used_s)
+    to_targets = watched.kept
+    descriptors = watched.descriptors - watched.clients
+    own_bytes = (resident - shared) * page
+    return Sample(at_s, requests, resident * page, own_bytes, descriptors, to_targets, used_s)
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
@@ -49,7 +57,7 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
 
 
 @define
-class Watched:
+class Curve:
     """The samples of one process. The first `warm_up` share of `length_s` does not count."""
 
     length_s: float
@@ -83,8 +91,19 @@ class Watched:
         return 1000 * (last.used_s - first.used_s) / (last.requests - first.requests)
 
     @property
-    def descriptors(self) -> tuple[float, float]:
-        """How many are open in the first third and in the last one."""
+    def thirds(self) -> tuple[list[Sample], list[Sample]]:
+        """The first and the last one."""
         third = len(self.counted) // 3
-        first, last = self.counted[:third], self.counted[-third:]
+        return self.counted[:third], self.counted[-third:]
+
+    @property
+    def descriptors(self) -> tuple[float, float]:
+        """How many of its own are open in the first third and in the last one."""
+        first, last = self.thirds
         return statistics.median(s.descriptors for s in first), statistics.median(s.descriptors for s in last)
+
+    @property
+    def most_to_targets(self) -> tuple[int, int]:
+        """How many connections to targets there are at most in the first third and in the last one."""
+        first, last = self.thirds
+        return max(s.to_targets for s in first), max(s.to_targets for s in last)

@@ -35,8 +35,12 @@ CREDENTIALS, FEW_CREDENTIALS, MODELS = 3_000, 20, 997
 #: Between two words of a fake, so that there is a middle to leave in.
 PACE_S = 0.004
 
-_SLOW = frozenset({"silence", "silence-comments", "silence-empty-deltas", "no-headers", "headers-only"})
-_FAILING = tuple(f.name for f in FAULTS.values() if f.fails and f.where != "after")
+_SLOW = frozenset({"silence", "silence-comments", "no-headers", "headers-only"})
+#: Answers that pass as they are where nobody else can answer, and no strict reader takes.
+_NOT_STRICT = {"finish-no-content", "silence-empty-deltas"}
+_FAILING = tuple(
+    f.name for f in FAULTS.values() if f.fails and f.where != "after" and f.name not in _NOT_STRICT
+)
 _FAULTS = {
     "chat": _FAILING,
     "messages": tuple(name for name in _FAILING if name in ON_EVERY_WIRE),

@@ -6,15 +6,15 @@ import random
 
 import pytest
 
-from soak_memory import MIB, Sample, Watched, slope
+from soak_memory import MIB, Curve, Sample, slope
 
 
 def sample(number: int, mib: float, descriptors: int = 100) -> Sample:
-    return Sample(float(number), number * 100, round(mib * MIB), 0, descriptors, number * 0.1)
+    return Sample(float(number), number * 100, round(mib * MIB), 0, descriptors, number, number * 0.1)
 
 
-def watched(*samples: Sample) -> Watched:
-    return Watched(100.0, 0.2, [*samples])
+def watched(*samples: Sample) -> Curve:
+    return Curve(100.0, 0.2, [*samples])
 
 
 @pytest.mark.parametrize("leak", [0.0, 0.05, 0.2])
@@ -44,6 +44,7 @@ def test_memory_is_told_by_requests() -> None:
 def test_descriptors_are_told_by_thirds() -> None:
     seen = watched(*(sample(number, 50, 100 + number // 20) for number in range(101)))
     assert seen.descriptors == (101, 104)
+    assert seen.most_to_targets == (46, 100)
 
 
 def test_the_curve_in_tenths() -> None:

@@ -70,7 +70,9 @@ def _judge(said: Said, answer: Answer) -> None:
         if said.kind == "text" and result.error is None:
             assert (result.text, result.finish_reason) == (DEFAULT_ANSWER, "stop")
         return
-    assert told.terminators + told.errors, "a stream that has no end is called a success"
+    assert told.terminators + told.errors, (
+        f"a stream without an end is called a success: {answer.body[-900:]!r}"
+    )
     if answer.body != said.body:
         own = ends(said.path, said.body)
         # What a provider says behind its end is its client's business.

@@ -24,10 +24,12 @@ import pytest
 import trio
 from attrs import frozen
 
+from attack_place import MOST_KEPT_CONNECTIONS
+from attack_watch import Watched, numbers
 from deployed import Deployed, deployed
 from figures import Figures
-from soak_clients import Clients
-from soak_memory import Watched, look
+from soak_clients import AT_ONCE, Clients
+from soak_memory import Curve, look
 from soak_mix import FAULTY, Fakes, Mix, first_429s
 from trooper.core.cooldown import Cooldowns
 from trooper.testing import serve_tcp
@@ -40,7 +42,8 @@ FIRST = Cooldowns().max_entries + 1
 LOOKS = 300
 #: The acceptance lines.
 MOST_MIB_PER_THOUSAND = 0.1
-MOST_MORE_DESCRIPTORS = 1.0
+#: So many are kept for each of the five, and so many requests run at once.
+MOST_TO_TARGETS = 5 * MOST_KEPT_CONNECTIONS + AT_ONCE
 
 CONFIG = """
 [server]
@@ -101,6 +104,7 @@ class Soaked:
     fakes: Fakes
     clients: Clients
     watched: Watched
+    curve: Curve
 
     async def soak(self, rate: float) -> None:
         await self.clients.all_of(first_429s(FIRST))
@@ -108,41 +112,41 @@ class Soaked:
         with trio.CancelScope() as over:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._watch)
-                await self.clients.steadily(Mix().draw, rate, self.watched.length_s)
+                await self.clients.steadily(Mix().draw, rate, self.curve.length_s)
                 over.cancel()
         self.clients.leave()
 
     async def _watch(self) -> None:
         began = trio.current_time()
         for number in range(LOOKS + 1):
-            await trio.sleep_until(began + number * self.watched.length_s / LOOKS)
+            await trio.sleep_until(began + number * self.curve.length_s / LOOKS)
             for fake in self.fakes.all:
                 fake.server.forget()
             at_s = trio.current_time() - began
-            self.watched.samples.append(look(self.trooper.pid, at_s, self.clients.heard.requests))
+            self.curve.samples.append(look(self.watched, at_s, self.clients.heard.requests))
 
     def tell(self, figures: Figures) -> None:
-        heard, watched = self.clients.heard, self.watched
+        heard, curve = self.clients.heard, self.curve
         counts = heard.counts
-        first, last = watched.counted[0], watched.counted[-1]
+        first, last = curve.counted[0], curve.counted[-1]
         ends = self._ends()
         saved = {
             target: sum(n for end, n in ends.items() if f"+{target} completed" in end) for target in SECOND
         }
-        begun, ended = watched.descriptors
+        begun, ended = curve.descriptors
         figures.add(
-            f"{watched.length_s / 60:g} minutes on {self.loop}",
-            f"{heard.requests} requests, {heard.requests / watched.length_s:.1f} a second; "
+            f"{curve.length_s / 60:g} minutes on {self.loop}",
+            f"{heard.requests} requests, {heard.requests / curve.length_s:.1f} a second; "
             + ", ".join(f"{name} {count}" for name, count in sorted(counts.items()) if name != "requests"),
             f"finished by the local model {saved['ollama']}, by a second cloud {saved['second']}",
             "the commonest ways: " + ", ".join(f"{name} {count}" for name, count in ends.most_common(12)),
             f"memory {first.resident_bytes / 1e6:.1f} MB after the warm-up, {last.resident_bytes / 1e6:.1f} MB "
-            f"{last.requests - first.requests} requests later: {watched.mib_per_thousand:+.4f} MiB per 1,000 "
-            f"requests ({watched.own_mib_per_thousand:+.4f} without files)",
-            f"in tenths: {', '.join(f'{mib:.1f}' for mib in watched.tenths)} MiB",
-            f"descriptors {begun:g} in the first third, {ended:g} in the last one, "
-            f"{max(s.descriptors for s in watched.counted)} at most; {watched.ms_per_request:.1f} ms of the "
-            "processor for each request",
+            f"{last.requests - first.requests} requests later: {curve.mib_per_thousand:+.4f} MiB per 1,000 "
+            f"requests ({curve.own_mib_per_thousand:+.4f} without files)",
+            f"in tenths: {', '.join(f'{mib:.1f}' for mib in curve.tenths)} MiB",
+            f"descriptors {begun:g} in the first third, {ended:g} in the last one; connections to targets at most "
+            f"{' and '.join(map(str, curve.most_to_targets))}",
+            f"{curve.ms_per_request:.1f} ms of the processor for each request",
         )
 
     def _ends(self) -> Counter[str]:
@@ -162,9 +166,10 @@ class Soaked:
         # They were there at all.
         assert heard.counts["faults"] > heard.requests * FAULTY / 2
         assert heard.counts["honest errors"] < heard.counts["faults"]
-        assert self.watched.mib_per_thousand <= MOST_MIB_PER_THOUSAND
-        begun, ended = self.watched.descriptors
-        assert abs(ended - begun) <= MOST_MORE_DESCRIPTORS
+        assert self.curve.mib_per_thousand <= MOST_MIB_PER_THOUSAND
+        begun, ended = self.curve.descriptors
+        assert begun == ended
+        assert max(self.curve.most_to_targets) <= MOST_TO_TARGETS
 
 
 async def test_memory_and_descriptors_are_flat(
@@ -184,8 +189,15 @@ async def test_memory_and_descriptors_are_flat(
                 context = deployed(way, urls["cloud"], urls["local"], folder, SOAK_KEY="sk-second")
                 trooper = await trio.to_thread.run_sync(context.__enter__)
                 stack.push(context.__exit__)
-                watched = Watched(length_s, WARM_UP)
-                soaked.append(Soaked(loop, trooper, fakes, Clients(trooper.port), watched))
+                to_targets = frozenset(ports.values())
+                watched = Watched(
+                    trooper.pid,
+                    trooper.port,
+                    stack.enter_context(numbers()),
+                    lambda to_targets=to_targets: to_targets,
+                )
+                clients, curve = Clients(trooper.port), Curve(length_s, WARM_UP)
+                soaked.append(Soaked(loop, trooper, fakes, clients, watched, curve))
             async with trio.open_nursery() as all_of_them:
                 for one in soaked:
                     all_of_them.start_soon(one.soak, rate)
