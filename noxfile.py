@@ -179,6 +179,15 @@ def load(session: nox.Session) -> None:
 
 
 @nox.session
+def attack(session: nox.Session) -> None:
+    """Attacks of every kind on each way to serve, beside eight streams; prints figures. `-- --write` keeps them for the docs."""
+    session.install("-e", ".[test]")
+    session.run("pytest", "tests/attack", *session.posargs)
+    if "--write" in session.posargs:
+        session.run("python", "docs/generate_security.py", "--write")
+
+
+@nox.session
 def soak(session: nox.Session) -> None:
     """Half an hour on both event loops, 1 % faults: memory and descriptors; `nox -s soak -- --minutes 30`."""
     session.install("-e", ".[test]")

@@ -6,6 +6,7 @@ import gzip
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import cache
 from typing import Any, Final
 
@@ -13,7 +14,8 @@ from attack_place import Answer, Place
 from attack_provider import response
 from attacks import PATHS, asks, attack, body_of, is_whole, key_of, nobody_asked, refused, told_error
 from attacks_keys import streamed
-from test_dangerous_schemas import DOCUMENT, ODDITIES, WEAPONS
+from hostile_clients import CHAT_HEAD, connected
+from schema_weapons import DOCUMENT, ODDITIES, WEAPONS
 from trooper.testing import ChatAnswer
 from trooper.testing.provider import WIRES as SPOKEN
 
@@ -29,11 +31,11 @@ FAILS: Final = response(b'{"error": {"message": "down"}}', "application/json", "
 @cache
 def _bombs() -> dict[str, tuple[str, bytes]]:
     """Compressed bodies, and how."""
-    nothing = json.dumps(body_of("chat", "m", padding="x" * 40_000_000)).encode()
+    nothing = json.dumps(body_of("chat", "m", padding="x" * 20_000_000)).encode()
     window = zstd.compress(b"x" * 30_000_000, options={zstd.CompressionParameter.window_log: 27})
     return {
         "gzip, a thousand times": ("gzip", gzip.compress(nothing, 9)),
-        "zstd, ten thousand times": ("zstd", zstd.compress(nothing, 19)),
+        "zstd, ten thousand times": ("zstd", zstd.compress(nothing)),
         "gzip, cut off": ("gzip", gzip.compress(nothing, 9)[:-20]),
         "many empty parts": ("gzip", gzip.compress(b"") * 10_000),
         "many empty frames": ("zstd", zstd.compress(b"") * 10_000),
@@ -60,8 +62,8 @@ def compressed_requests(place: Place) -> str:
 @cache
 def _answer_bombs() -> dict[str, bytes]:
     begun = b"".join(SPOKEN["/v1/messages"].events(ChatAnswer(("The lamp. ",)))[:3])
-    lines = gzip.compress(begun + b":\n" * 20_000_000, 9)
-    text = json.dumps({"type": "message", "content": [{"type": "text", "text": "x" * 30_000_000}]}).encode()
+    lines = gzip.compress(begun + b":\n" * 10_000_000, 9)
+    text = json.dumps({"type": "message", "content": [{"type": "text", "text": "x" * 20_000_000}]}).encode()
     head = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-encoding: %b\r\ncontent-type: %b\r\n\r\n"
     return {
         "lines": head % (b"gzip", b"text/event-stream") + lines,
@@ -136,15 +138,15 @@ def _odd_json() -> dict[str, bytes]:
         "a million numbers": "[" + "0," * 1_000_000 + "0]",
         "a million empty lists": "[" + "[]," * 1_000_000 + "[]]",
         "a million texts": "[" + '"",' * 1_000_000 + '""]',
-        "escapes": '"' + "\\u0041" * 1_000_000 + '"',
-        "quotes": '"' + '\\"' * 2_000_000 + '"',
+        "escapes": '"' + "\\u0041" * 500_000 + '"',
+        "quotes": '"' + '\\"' * 1_000_000 + '"',
         "blanks": " " * 5_000_000 + "1",
     }
     places = ("x", "stop", "temperature", "max_tokens", "tools", "response_format")
     bodies = {
         f"{name} as {place}": f'{asked}, "{place}": {value}}}'
         for number, (name, value) in enumerate(values.items())
-        for place in ("x", places[number % len(places)])
+        for place in {"x", places[number % len(places)] if number % 3 == 1 else "x"}
     }
     bodies["the model twice"] = '{"model": "beside-0", ' + asked[1:] + "}"
     bodies["messages twice"] = asked + ', "messages": []}'
@@ -235,9 +237,9 @@ def counts_of_answers(place: Place) -> str:
     place.team.otherwise = lambda stream, _: stream.sendall(FAILS)
     most = 0
     for count in COUNTS:
-        for more in ({}, {"stream": False}):
+        for stream in (True, False):
             place.local.forget()
-            got = asks(place, "chat", "m", n=count, **more)
+            got = asks(place, "chat", "m", n=count, stream=stream)
             assert got.status in (200, 400, 500, 502, 503), (count, got)
             assert b"internal_error" not in got.body, count
             asked = len(place.local.state()["requests"])
@@ -293,11 +295,13 @@ def _schema(place: Place, schema: object) -> Answer:
 def schemas_that_take_for_ever(place: Place) -> str:
     """`^(a+)+$` on forty letters, nested `anyOf`, with a cloud that dies in the middle of the document."""
     place.team.otherwise = lambda stream, _: stream.sendall(_half_document())
-    with ThreadPoolExecutor(len(WEAPONS)) as clients:
-        for got in clients.map(lambda schema: _schema(place, schema), WEAPONS.values()):
+    # Without keys clients are one, and have one checked after the other, each for as long as it may take.
+    weapons = [WEAPONS[name] for name in ("pattern", "patternProperties", "anyOf")]
+    with ThreadPoolExecutor(len(weapons)) as clients:
+        for got in clients.map(lambda schema: _schema(place, schema), weapons):
             assert told_error(got), got
             assert not is_whole("chat", got), got
-    return f"{len(WEAPONS)} schemas"
+    return f"{len(weapons)} schemas"
 
 
 @attack("bombs", "an error: nothing follows them")
@@ -313,14 +317,6 @@ def schemas_that_are_none(place: Place) -> str:
 @attack("bombs", "503 with `Retry-After`, and room again afterwards")
 def more_bodies_than_there_is_room_for(place: Place) -> str:
     """Clients announce 60 MB each and send nothing."""
-    return _crowd(place)
-
-
-def _crowd(place: Place) -> str:
-    from contextlib import ExitStack
-
-    from hostile_clients import CHAT_HEAD, connected
-
     with ExitStack() as open_:
         crowd = [open_.enter_context(connected(place.port)) for _ in range(8)]
         for stream in crowd:

@@ -27,10 +27,10 @@ def _cut(wire: str, at: int) -> bytes:
 
 @attack("faults", "whole, each, and the text is the one that was begun")
 def cuts_at_any_byte(place: Place) -> str:
-    """A hundred and twenty streams on three wires are cut at bytes by chance; the local model is there."""
+    """Ninety streams on three wires are cut at bytes by chance; the local model is there."""
     chance = random.Random(16)
     cuts = []
-    for number in range(120):
+    for number in range(90):
         wire = list(PATHS)[number % 3]
         # Behind the last words nothing is missing but the end, which is the local model's to say.
         at = chance.randrange(len(_WHOLE[wire]))
@@ -106,9 +106,9 @@ def limits_of_one_client(place: Place) -> str:
 
 @attack("faults", "answers go on, and so do the eight")
 def a_log_that_nobody_reads(place: Place) -> str:
-    """Standard output and standard error are full while three hundred answers are told of."""
+    """Standard output and standard error are full while two hundred answers are told of."""
     place.team.says("alone-log", saying(response(_WHOLE["chat"])))
     with place.trooper.process.unread(), ThreadPoolExecutor(8) as clients:
-        answers = list(clients.map(lambda _: asks(place, "chat", "alone-log"), range(300)))
+        answers = list(clients.map(lambda _: asks(place, "chat", "alone-log"), range(200)))
     assert all(got.body == _WHOLE["chat"] for got in answers)
     return f"{len(answers)} answers"

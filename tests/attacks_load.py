@@ -167,18 +167,18 @@ def heads_and_bodies_that_drip(place: Place) -> str:
     return f"40 clients, {took_s:.0f} s at most"
 
 
-_LONG: Final = ChatAnswer(tuple(tokens("The keeper lights the lamp every evening. " * 20, 4)))
+_LONG: Final = ChatAnswer(tuple(tokens("The keeper lights the lamp every evening. " * 15, 4)))
 
 
-def _paced(body: bytes, pieces: int = 20) -> Says:
-    """Says it in so many pieces, over two seconds, as a crowd of real answers would come."""
+def _paced(body: bytes, pieces: int = 10) -> Says:
+    """Says it in so many pieces, over a second, as a crowd of real answers would come."""
     size = len(body) // pieces + 1
 
     def says(stream: socket.socket, _: Asked) -> None:
         stream.sendall(STREAM + b"content-length: %d\r\n\r\n" % len(body))
         for at in range(0, len(body), size):
             stream.sendall(body[at : at + size])
-            time.sleep(2 / pieces)
+            time.sleep(1 / pieces)
 
     return says
 

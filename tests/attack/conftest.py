@@ -11,6 +11,7 @@ from attack_table import ATTACKS
 from attack_warm_up import warm_up
 
 _RESULTS: pytest.StashKey[Results] = pytest.StashKey()
+_REFUSED: pytest.StashKey[str] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,12 +40,15 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.section("attacks that were borne")
     for line in results.lines():
         terminalreporter.write_line(line)
+    if _REFUSED in config.stash:
+        terminalreporter.write_line(config.stash[_REFUSED], red=True)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if session.config.getoption("--write"):
         try:
             session.config.stash[_RESULTS].write(list(ATTACKS))
         except ValueError as error:
+            session.config.stash[_REFUSED] = str(error)
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-            session.config.stash[_RESULTS].refusal = str(error)

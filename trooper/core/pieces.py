@@ -37,6 +37,11 @@ class Pieces:
             self._loose.clear()
         return self._joined[0] if self._joined else ""
 
+    def tell(self, whole: str) -> None:
+        """This is all of it."""
+        self.clear()
+        self.add(whole)
+
     def clear(self) -> None:
         """Begin anew."""
         self._joined.clear()

@@ -14,6 +14,7 @@ from typing import Final
 from attrs import define, field
 
 from trooper.core.names import is_short
+from trooper.core.pieces import Pieces
 from trooper.wire.decoding import arguments_said
 from trooper.wire.openai_responses.shapes import AROUND_PARTS, MOST_ITEMS, thought_part
 from trooper.wire.tolerant import text_of, words_of
@@ -47,18 +48,19 @@ class Part:
 
     kind: str
     index: int
-    pieces: list[str] = field(factory=list)
+    pieces: Pieces = field(factory=Pieces)
     told: bool = False
     ended: Mapping[str, object] | None = None
 
     @property
     def said(self) -> str:
         """What the part has said."""
-        return "".join(self.pieces)
+        return self.pieces.text
 
     def tell(self, whole: str) -> None:
         """It is said as a whole; nothing is no word."""
-        self.pieces, self.told = [whole or self.said], True
+        self.pieces.tell(whole or self.said)
+        self.told = True
 
     def value(self) -> Mapping[str, object]:
         """The part as it ended, or as it stands."""
@@ -90,7 +92,7 @@ class OpenItem:
     number: int = field(default=-1, init=False)
     part: Part | None = field(default=None, init=False)
     parts: list[Part] = field(factory=list, init=False)
-    pieces: list[str] = field(factory=list, init=False)
+    pieces: Pieces = field(factory=Pieces, init=False)
     told: bool = field(default=False, init=False)
     # By their places; the last one, where several have the same.
     _placed: dict[tuple[bool, int], Part] = field(factory=dict, init=False)
@@ -139,7 +141,7 @@ class OpenItem:
     @property
     def said(self) -> str:
         """The arguments so far."""
-        return "".join(self.pieces)
+        return self.pieces.text
 
     def value(self, status: str) -> dict[str, object]:
         """The item as it stands."""
@@ -332,7 +334,7 @@ def _learn_part(item: OpenItem, name: str, value: Mapping[str, object]) -> None:
     if _filled(name):
         if words := words_of(value.get("delta")):
             part = item.part_at(kind, index)
-            part.pieces.append(words)
+            part.pieces.add(words)
             part.told = False
     elif _whole(name):
         # What has ended is only repeated.
@@ -354,12 +356,13 @@ def _learn_part(item: OpenItem, name: str, value: Mapping[str, object]) -> None:
 def _learn_arguments(call: OpenItem, name: str, value: Mapping[str, object]) -> None:
     """Take in one forwarded event about the arguments of a call that is open."""
     if name == _CALL_GROWS:
-        call.pieces.append(arguments_said(value.get("delta")))
+        call.pieces.add(arguments_said(value.get("delta")))
     elif (whole := value.get("arguments")) is not None:
         told = arguments_said(whole)
         # Empty braces behind real arguments are no word.
         told = call.said if told.strip() in ("", "{}") and call.said else told
-        call.pieces, call.told = [told], True
+        call.pieces.tell(told)
+        call.told = True
 
 
 #: The kinds of the parts of a message.

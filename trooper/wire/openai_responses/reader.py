@@ -30,7 +30,6 @@ forwarded, and the answer cannot be continued from then on.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -61,7 +60,6 @@ from trooper.wire.openai_responses.shapes import (
     AROUND_PARTS,
     MOST_ITEMS,
     Item,
-    Place,
     Response,
     StreamEvent,
     finish_of,
@@ -70,7 +68,7 @@ from trooper.wire.openai_responses.shapes import (
     thought_part,
     with_text_arguments,
 )
-from trooper.wire.openai_responses.sums import Sum, rest_of, sum_of
+from trooper.wire.openai_responses.sums import FEW_BYTES, MOST_TOLD_BYTES, Sums, rest_of
 from trooper.wire.tolerant import DONE, fitted, is_nothing, unknown_in, words_of
 
 _decode: Final = msgspec.json.Decoder(StreamEvent).decode
@@ -120,8 +118,8 @@ class ResponsesReader(EventReader):
     # The response has begun as one; a text in it was begun, and nobody has ended it.
     _created: bool = field(default=False, init=False)
     _is_open: bool = field(default=False, init=False)
-    # What each part has said, as a sum.
-    _said: dict[Place, Sum] = field(factory=dict, init=False)
+    # What each part has said.
+    _said: Sums = field(factory=Sums, init=False)
     _calls: ItemCalls = field(default=Factory(lambda self: ItemCalls(self.max_calls), True), init=False)
     # The last item that began, for events that do not say where they belong.
     _last: int = field(default=-1, init=False)
@@ -132,11 +130,8 @@ class ResponsesReader(EventReader):
     _places: ByName[int] = field(factory=ByName, init=False)
     # Where several calls have begun: the place of the last of them. Only their ids tell them apart.
     _shared: dict[int, int] = field(factory=dict, init=False)
-    # What each item has said, as a sum: it comes again as a whole, sometimes under another place.
-    _sums: dict[tuple[int, str], Sum] = field(factory=dict, init=False)
-    # How many items have said the same.
-    _same: Counter[Sum] = field(factory=Counter, init=False)
     _items: int = field(default=0, init=False)
+    _told_bytes: int = field(default=0, init=False)
 
     def _hear(self, data: bytes, name: str, raw: bytes) -> Sequence[Event] | None:
         try:
@@ -146,7 +141,12 @@ class ResponsesReader(EventReader):
         kind = event.type or name
         if name == "error" or kind in ("error", "response.failed"):
             return None
-        return self._read_event(event, kind)
+        heard = self._read_event(event, kind)
+        if len(data) > FEW_BYTES and heard is not None:
+            self._told_bytes += len(data)
+            if self._told_bytes > MOST_TOLD_BYTES:
+                return [Other(continuable=False), *heard]
+        return heard
 
     def _read_event(self, event: StreamEvent, kind: str) -> Sequence[Event] | None:
         """What an event of a known type says; `None` for one of another type, or without what it needs."""
@@ -225,21 +225,8 @@ class ResponsesReader(EventReader):
             return []
         self._content()
         self._is_open = True
-        at = self._at(event)
-        if (place := event.place(at, kind)) not in self._said and len(self._said) >= MOST_ITEMS:
-            return [said, Other(continuable=False)]
-        self._said[place] = sum_of(said, self._said.get(place, (0, 0)))
-        self._note_sum(at, kind, sum_of(said, self._sums.get((at, kind), (0, 0))))
-        return [said]
-
-    def _note_sum(self, at: int, kind: str, total: Sum) -> None:
-        before = self._sums.get((at, kind))
-        if before is not None:
-            self._same[before] -= 1
-            if not self._same[before]:
-                del self._same[before]
-        self._sums[at, kind] = total
-        self._same[total] += 1
+        is_known = self._said.add(event.place(self._at(event), kind), said)
+        return [said] if is_known else [said, Other(continuable=False)]
 
     def _at(self, event: StreamEvent) -> int:
         """The output index of the item that an event belongs to, also where only its id says so."""
@@ -269,9 +256,9 @@ class ResponsesReader(EventReader):
         """What a part says when it is done, where it said nothing before."""
         if said is None:
             return []
-        at = self._at(event)
-        before = self._said.get(event.place(at, kind))
-        if before is None and sum_of(said) == self._sums.get((at, kind)):
+        place = event.place(self._at(event), kind)
+        before = self._said.of_part(place)
+        if before is None and self._said.are_of_item(place, said):
             return []
         rest = said if before is None else rest_of(said, before)
         return [] if rest is None else self._say(event, kind, rest)
@@ -338,13 +325,12 @@ class ResponsesReader(EventReader):
             place, said = (output_index, "text", number), said_by(part)
             if said is None:
                 continue
-            before = self._said.get(place)
-            if before is None and self._same[sum_of(said)] > 0:
+            before = self._said.of_part(place)
+            if before is None and self._said.are_of_any(said):
                 continue
             rest = said if before is None else rest_of(said, before)
             if rest is not None:
-                self._said[place] = total = sum_of(said)
-                self._note_sum(output_index, "text", total)
+                self._said.tell(place, said)
                 self._has_content = True
                 events.append(rest)
         return events

@@ -47,6 +47,7 @@ from trooper.wire.notes import ID, comment_line, legs_note, with_note
 from trooper.wire.openai_error import error_value
 from trooper.wire.openai_responses.items import TOLD, Items, OpenItem, Part
 from trooper.wire.openai_responses.response import ended
+from trooper.wire.openai_responses.sums import FEW_BYTES, MOST_TOLD_BYTES
 from trooper.wire.tolerant import objects_in, text_of
 
 _NUMBER: Final = b'"sequence_number"'
@@ -74,6 +75,7 @@ class ResponsesVoice:
     _has_model: bool = field(default=False, init=False)
     _in_progress_said: bool = field(default=False, init=False)
     _sequence: int = field(default=0, init=False)
+    _told_bytes: int = field(default=0, init=False)
     # The last forwarded event with a number, which is read when it is needed. An empty line that comes alone has none.
     _last_raw: bytes = field(default=b"", init=False)
     _call: int = field(default=-1, init=False)
@@ -103,10 +105,10 @@ class ResponsesVoice:
                     events[0], _SAID_IN.get(part.kind, ())
                 ):
                     # Nearly every event; what it says about the items is known.
-                    part.pieces.append(text)
+                    part.pieces.add(text)
                     return raw
                 case ToolCallDelta() if not events[0].name and alone.kind == "function_call":
-                    alone.pieces.append(events[0].arguments)
+                    alone.pieces.add(events[0].arguments)
                     return raw
                 case (
                     Text()
@@ -126,13 +128,21 @@ class ResponsesVoice:
                 case _ as never:
                     assert_never(never)
         self._call += sum(isinstance(e, ToolCallDelta) and bool(e.name) and not e.replaces for e in events)
-        for value in objects_in(raw):
-            self._learn(value)
+        if not self._is_too_much(raw, events):
+            for value in objects_in(raw):
+                self._learn(value)
         # However much of the last event could be read: it was that.
         self._terminated = self._terminated or Done() in events
         if legs and any(isinstance(e, Finish) for e in events):
             return with_note(raw, legs)
         return raw
+
+    def _is_too_much(self, raw: bytes, events: Sequence[Event]) -> bool:
+        """Whether an event says more than is kept. Its reader has said before that nobody goes on from there."""
+        if len(raw) > FEW_BYTES:
+            self._told_bytes += len(raw)
+        no_net = Other(continuable=False) in events and _DELTA in raw[:_NAMED_BYTES]
+        return no_net or self._told_bytes > 2 * MOST_TOLD_BYTES
 
     @property
     def named(self) -> str:
@@ -182,7 +192,7 @@ class ResponsesVoice:
         item = self._items.open
         if item is None or item.part is None:
             return out
-        item.part.pieces.append(text)
+        item.part.pieces.add(text)
         more: dict[str, object] = {"logprobs": []} if part == "output_text" else {}
         return out + self._tell(
             f"{TOLD[item.part.kind]}.delta", **_place(item, item.part), delta=text, **more
@@ -220,7 +230,7 @@ class ResponsesVoice:
             self._call, item = delta.index, self._items.open
         if item is None or not delta.arguments:
             return out
-        item.pieces.append(delta.arguments)
+        item.pieces.add(delta.arguments)
         place = {"item_id": item.id, "output_index": item.output_index}
         return out + self._tell("response.function_call_arguments.delta", **place, delta=delta.arguments)
 
