@@ -95,11 +95,13 @@ def ends(path: str, body: bytes) -> Ends:
 
 
 def _events(body: bytes) -> list[tuple[str, bytes]]:
-    events, name, data = [], "", list[bytes]()
+    events: list[tuple[str, bytes]] = []
+    name, data = "", list[bytes]()
     for line in [*_LINE.split(body.removeprefix(b"\xef\xbb\xbf")), b""]:
         if not line:
-            if data:
-                events.append((name, b"\n".join(data)))
+            joined = b"\n".join(data)
+            # Where the empty line between two events is missing, their data stand in lines of one.
+            events += [(name, joined)] if len(data) == 1 or _value(joined) else [(name, one) for one in data]
             name, data = "", []
         elif line.startswith(b"data:"):
             data.append(line[5:].removeprefix(b" "))
