@@ -139,7 +139,7 @@ def own_fault(path: str, body: bytes, said: bytes) -> str:
     for at, event in enumerate(heard):
         try:
             reader.take(event)
-        except (WireViolation, KeyError, TypeError, IndexError, AttributeError, AssertionError) as error:
+        except (WireViolation, LookupError, TypeError, AttributeError, RecursionError) as error:
             return "" if at < same else f"event {at}, {same} are the provider's: {error!r} {event}"
     return ""
 
