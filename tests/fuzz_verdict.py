@@ -75,7 +75,7 @@ def ends(path: str, body: bytes) -> Ends:
         over = bool(terminators or errors)
         value = _value(data)
         # Some clients know an event by its name where its data do not say it.
-        kind = value.get("type", name)
+        kind = value.get("type", name if data.lstrip().startswith(b"{") else None)
         if path == CHAT:
             is_end, is_error = data.strip() == b"[DONE]", bool(value.get("error"))
             choices = value.get("choices")
@@ -95,11 +95,13 @@ def ends(path: str, body: bytes) -> Ends:
 
 
 def _events(body: bytes) -> list[tuple[str, bytes]]:
-    events, name, data = [], "", list[bytes]()
+    events: list[tuple[str, bytes]] = []
+    name, data = "", list[bytes]()
     for line in [*_LINE.split(body.removeprefix(b"\xef\xbb\xbf")), b""]:
         if not line:
-            if data:
-                events.append((name, b"\n".join(data)))
+            joined = b"\n".join(data)
+            # Where the empty line between two events is missing, their data stand in lines of one.
+            events += [(name, joined)] if len(data) == 1 or _value(joined) else [(name, one) for one in data]
             name, data = "", []
         elif line.startswith(b"data:"):
             data.append(line[5:].removeprefix(b" "))
@@ -137,7 +139,7 @@ def own_fault(path: str, body: bytes, said: bytes) -> str:
     for at, event in enumerate(heard):
         try:
             reader.take(event)
-        except (WireViolation, KeyError, TypeError, IndexError, AttributeError, AssertionError) as error:
+        except (WireViolation, LookupError, TypeError, AttributeError, RecursionError) as error:
             return "" if at < same else f"event {at}, {same} are the provider's: {error!r} {event}"
     return ""
 
