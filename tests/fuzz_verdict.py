@@ -75,7 +75,9 @@ def ends(path: str, body: bytes) -> Ends:
         over = bool(terminators or errors)
         value = _value(data)
         # Some clients know an event by its name where its data do not say it.
-        kind = value.get("type") or (name if value or data.strip() == b"{}" else None)
+        said_kind = value.get("type")
+        named = name if value or data.strip() == b"{}" else ""
+        kind = said_kind if said_kind and isinstance(said_kind, str) else named
         if path == CHAT:
             is_end, is_error = data.strip() == b"[DONE]", bool(value.get("error"))
             choices = value.get("choices")
