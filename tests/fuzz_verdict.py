@@ -46,7 +46,7 @@ def strictly(path: str, body: bytes, *, streamed: bool) -> ChatResult:
                 return validate_responses(body)
             case _:
                 return _chat(body)
-    except (KeyError, TypeError, IndexError, UnicodeDecodeError) as error:
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
         raise WireViolation(f"something is missing or of another type: {error!r}") from error
 
 
@@ -141,7 +141,7 @@ def own_fault(path: str, body: bytes, said: bytes) -> str:
     for at, event in enumerate(heard):
         try:
             reader.take(event)
-        except (WireViolation, LookupError, TypeError, AttributeError, RecursionError) as error:
+        except (WireViolation, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
             return "" if at < same else f"event {at}, {same} are the provider's: {error!r} {event}"
     return ""
 
