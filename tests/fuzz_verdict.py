@@ -46,7 +46,7 @@ def strictly(path: str, body: bytes, *, streamed: bool) -> ChatResult:
                 return validate_responses(body)
             case _:
                 return _chat(body)
-    except (KeyError, TypeError, IndexError, UnicodeDecodeError) as error:
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
         raise WireViolation(f"something is missing or of another type: {error!r}") from error
 
 
@@ -75,7 +75,9 @@ def ends(path: str, body: bytes) -> Ends:
         over = bool(terminators or errors)
         value = _value(data)
         # Some clients know an event by its name where its data do not say it.
-        kind = value.get("type", name if data.lstrip().startswith(b"{") else None)
+        said_kind = value.get("type")
+        named = name if value or data.strip() == b"{}" else ""
+        kind = said_kind if said_kind and isinstance(said_kind, str) else named
         if path == CHAT:
             is_end, is_error = data.strip() == b"[DONE]", bool(value.get("error"))
             choices = value.get("choices")
@@ -139,7 +141,7 @@ def own_fault(path: str, body: bytes, said: bytes) -> str:
     for at, event in enumerate(heard):
         try:
             reader.take(event)
-        except (WireViolation, LookupError, TypeError, AttributeError, RecursionError) as error:
+        except (WireViolation, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
             return "" if at < same else f"event {at}, {same} are the provider's: {error!r} {event}"
     return ""
 
