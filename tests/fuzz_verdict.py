@@ -101,7 +101,9 @@ def ends(path: str, body: bytes, *, by_name: bool = False) -> Ends:
 def _events(body: bytes) -> list[tuple[str, bytes]]:
     events: list[tuple[str, bytes]] = []
     name, data = "", list[bytes]()
-    for line in [*_LINE.split(body.removeprefix(b"\xef\xbb\xbf")), b""]:
+    for one in [*_LINE.split(body), b""]:
+        # A byte order mark in the middle belongs to no one's name; some take it out.
+        line = one.removeprefix(b"\xef\xbb\xbf")
         if not line:
             joined = b"\n".join(data)
             # Where the empty line between two events is missing, their data stand in lines of one.
