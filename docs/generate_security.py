@@ -63,15 +63,23 @@ def section(attacks: Mapping[str, Any], results: Mapping[str, Any], facts: Mappi
     lines = ["| | attack | what it does | what comes of it | ms | MiB | |", "|---|---|---|---|---:|---:|---|"]
     kind = ""
     for name, attack in attacks.items():
-        ways = told[name]["ways"].values()
-        pauses = " / ".join(f"{way['pause_ms']:.0f}" for way in ways)
-        kept = max(way["kept_mib"] for way in ways)
         first = f"**{attack.kind}**" if attack.kind != kind else ""
         kind = attack.kind
         does, holds = (text.replace("|", "\\|") for text in (attack.does, attack.holds))
-        cells = (first, name, does, holds, pauses, f"{max(kept, 0):.0f}", list(ways)[-1]["told"])
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append(_row(first, name, does, holds, told[name]["ways"]))
+    for number, (name, row) in enumerate(results["drawn"].items()):
+        first = "**by chance**" if not number else ""
+        lines.append(
+            _row(first, name, "Drawn by hypothesis.", "an answer in its form, or an error", row["ways"])
+        )
     return words + "\n".join(lines) + "\n\n"
+
+
+def _row(kind: str, name: str, does: str, holds: str, ways: Mapping[str, Any]) -> str:
+    pauses = " / ".join(f"{way['pause_ms']:.0f}" for way in ways.values())
+    kept = max(way["kept_mib"] for way in ways.values())
+    cells = (kind, name, does, holds, pauses, f"{max(kept, 0):.0f}", list(ways.values())[-1]["told"])
+    return "| " + " | ".join(cells) + " |"
 
 
 def page(text: str, new: str) -> str:

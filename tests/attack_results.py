@@ -56,5 +56,6 @@ class Results:
             "python": platform.python_version(),
             "versions": {name: version(name) for name in ("hypercorn", "trio", "h11", "httpx")},
             "attacks": {name: self.rows[name] for name in names},
+            "drawn": {name: row for name, row in self.rows.items() if name not in names},
         }
         FILE.write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -10,13 +10,12 @@ from collections.abc import Callable
 
 from hypothesis import HealthCheck, Phase, settings
 
-from attack_place import Held, Place
+from attack_place import Place
 from attack_results import Results
 from attacks import Attack, Kind
 
 #: How many times more is drawn in `deep`.
 DEEPER = 40
-TRIES = 3
 
 
 def drawing(count: int) -> settings:
@@ -35,25 +34,16 @@ def drawing(count: int) -> settings:
 def borne(
     place: Place, results: Results, name: str, kind: Kind, holds: Callable[[], None], counts: Counter[str]
 ) -> None:
-    """
-    Run what draws, with eight streams beside it, and keep its figures.
+    """Run what draws, with eight streams beside it, and keep its figures."""
 
-    As with the table's attacks a machine that is shared may have held the loop: what holds it by its own
-    nature does so each time.
-    """
-    for tries_left in reversed(range(TRIES)):
+    def drawn() -> None:
         counts.clear()
-        try:
-            with place.attacked() as figures:
-                holds()
-        except Held:
-            if not tries_left:
-                raise
-        else:
-            row = Attack(kind, name, does=name, holds="", run=lambda _: "")
-            results.add(row, place.way, figures, f"{sum(counts.values())} drawn")
-            tell(name, counts)
-            return
+        holds()
+
+    _, figures = place.bears(drawn)
+    row = Attack(kind, name, does=name, holds="", run=lambda _: "")
+    results.add(row, place.way, figures, f"{sum(counts.values())} drawn")
+    tell(name, counts)
 
 
 def begun(place: Place) -> int:

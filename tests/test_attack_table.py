@@ -29,6 +29,7 @@ def results(*names: str) -> dict[str, Any]:
         "python": "3.11",
         "versions": versions,
         "attacks": {name: {"kind": "door", "ways": ways} for name in names},
+        "drawn": {"bytes": {"kind": "door", "ways": ways}},
     }
 
 
@@ -55,9 +56,10 @@ def test_each_attack_says_in_a_sentence_what_it_does() -> None:
 def test_the_page_has_a_row_for_each() -> None:
     told = section({"one": attack(), "two": attack()}, results("one", "two"), FACTS)
     assert "2 attacks, 3 ways" in told
-    assert told.splitlines()[-3:-1] == [
+    assert told.splitlines()[-4:-1] == [
         r"| **door** | one | Says `a\|b`. | 400 | 1 / 1 / 1 | 0 | 2 × 400 |",
         r"|  | two | Says `a\|b`. | 400 | 1 / 1 / 1 | 0 | 2 × 400 |",
+        "| **by chance** | bytes | Drawn by hypothesis. | an answer in its form, or an error | 1 / 1 / 1 | 0 | 2 × 400 |",
     ]
 
 

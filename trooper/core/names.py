@@ -48,7 +48,11 @@ def shown(name: str) -> str:
 
 @define
 class ByName(Generic[V]):
-    """Things by the names that somebody else gives them; beyond `most` of them no more are known."""
+    """
+    Things by the names that somebody else gives them; beyond `most` of them no more are known.
+
+    Nearly every name is short, and one answer may have thousands: each of them asks for its length alone.
+    """
 
     most: int = 4_096
     _known: dict[str, V] = field(factory=dict, init=False)
@@ -59,11 +63,11 @@ class ByName(Generic[V]):
     def get(self, name: str, otherwise: D) -> V | D: ...
     def get(self, name: str, otherwise: D | None = None) -> V | D | None:
         """What is known by that name."""
-        return self._known.get(kept(name), otherwise)
+        return self._known.get(name if len(name) <= MOST_CHARS else kept(name), otherwise)
 
     def setdefault(self, name: str, value: V) -> V:
         """What is known by that name; `value`, from now on, if nothing is."""
-        name = kept(name)
+        name = name if len(name) <= MOST_CHARS else kept(name)
         if name not in self._known and len(self._known) < self.most:
             self._known[name] = value
         return self._known.get(name, value)
@@ -73,12 +77,12 @@ class ByName(Generic[V]):
         return self._known.values()
 
     def __setitem__(self, name: str, value: V) -> None:
-        name = kept(name)
+        name = name if len(name) <= MOST_CHARS else kept(name)
         if name in self._known or len(self._known) < self.most:
             self._known[name] = value
 
     def __contains__(self, name: str) -> bool:
-        return kept(name) in self._known
+        return (name if len(name) <= MOST_CHARS else kept(name)) in self._known
 
     def __len__(self) -> int:
         return len(self._known)

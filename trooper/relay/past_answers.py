@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from trooper.core.names import is_short
+from trooper.core.names import MOST_CHARS, is_short
 from trooper.relay.turns import others_turn
 from trooper.services import Services
 from trooper.store import Kept
@@ -55,7 +55,7 @@ def _part(
 
 def note_parts(services: Services, past: PastAnswers, answer: Mapping[str, object]) -> None:
     """Note that the provider will not know the parts of `answer`: another target had a part in it."""
-    for part_id in filter(is_short, past.part_ids(answer)):
+    for part_id in past.part_ids(answer):
         services.unknown_ids.add(part_id)
 
 
@@ -75,8 +75,10 @@ def keep(
         request: what it answers, with everything that it goes on from written out.
         provider_knows: a provider made the whole of it.
     """
-    answer_id, part_ids = str(answer.get("id") or ""), filter(is_short, past.part_ids(answer))
-    kept = Kept(owner, request, msgspec.json.encode(answer), provider_knows, tuple(part_ids))
+    answer_id = str(answer.get("id") or "")
+    # There may be thousands, so nothing is called for each.
+    part_ids = tuple([part_id for part_id in past.part_ids(answer) if len(part_id) <= MOST_CHARS])
+    kept = Kept(owner, request, msgspec.json.encode(answer), provider_knows, part_ids)
     services.answers.keep(answer_id if is_short(answer_id) else "", kept)
 
 

@@ -11,6 +11,10 @@ process. Here the other parsers are never made:
   it, like Java's HTTP client on its first request, has to take either answer.
 * An offer of a websocket stays a request, which the application answers.
 * HTTP/2 without an offer, and any version that is not 1.x, is refused with 505.
+
+What comes behind a request, before it is answered, waits: the next request, as
+far as there is room for it, and empty lines are not heard (RFC 9112, 2.2).
+Hypercorn stops reading over either, and does not see its client leave.
 """
 
 from __future__ import annotations
@@ -46,6 +50,12 @@ _LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 #: A method is shorter; what is longer has no URL in it that could be too long.
 _METHOD_BYTES: Final = 64
+#: Of what comes behind a request that is being answered. Over more than that reading stops, as hypercorn's does
+#: over anything.
+_MOST_WAITING_BYTES: Final = 262_144
+_EMPTY_LINES: Final = b"\r\n"
+#: `http://host/path` is a target, too; no scheme that anybody has is longer.
+_SCHEME_BYTES: Final = 32
 _TOO_LARGE: Final = 431
 _NOT_SUPPORTED: Final = 505
 _FULL: Final = 503
@@ -93,6 +103,11 @@ class _Lines(ReceiveBuffer):
             raise h11.LocalProtocolError("lines that two readers divide in two ways", error_status_hint=400)
         return lines
 
+    def skip_empty_lines(self) -> None:
+        """Drop those that it begins with."""
+        if self._data[:1] in _EMPTY_LINES:
+            self._extract(len(self._data) - len(self._data.lstrip(_EMPTY_LINES)))
+
     def is_long_by_its_target(self) -> bool:
         """Whether a head that is too large has too long a URL in its line, as far as that came."""
         line = self._first_line or bytes(self._data).partition(b"\n")[0]
@@ -120,14 +135,26 @@ class _Reader(h11.Connection):
         # told of them by h11, spoke a 400 into the answer.
         return self.over or self.their_state is h11.MUST_CLOSE
 
+    @property
+    def asks_for_head(self) -> bool:
+        """Whether the request that is being answered, or was refused, is a HEAD."""
+        return self._request_method == b"HEAD"
+
     def receive_data(self, data: bytes) -> None:
         if not self._deaf:
             super().receive_data(data)
+
+    @property
+    def has_begun_anew(self) -> bool:
+        """Whether something has come of a next request, and nobody has read it."""
+        return self.their_state is h11.IDLE and len(self._lines) > 0
 
     def next_event(self) -> Any:
         if self._deaf:
             return h11.NEED_DATA
         begins = self.their_state is h11.IDLE
+        if begins:
+            self._lines.skip_empty_lines()
         try:
             event = super().next_event()
         except h11.RemoteProtocolError as error:
@@ -135,7 +162,14 @@ class _Reader(h11.Connection):
             if not is_long:
                 raise
             raise h11.RemoteProtocolError("too long a URL", error_status_hint=414) from None
+        if event is h11.PAUSED and self.our_state is not h11.DONE:
+            # Not even its end would be read. Where our own answer is said, that is a moment.
+            self._lines.skip_empty_lines()
+            if len(self._lines) <= _MOST_WAITING_BYTES:
+                return h11.NEED_DATA
         if isinstance(event, h11.Request):
+            if not _is_target(event):
+                raise h11.RemoteProtocolError("no target")
             if {name for name, _ in event.headers} >= _LENGTHS:
                 raise h11.RemoteProtocolError("two lengths")
             # Hear no offer: nothing more would be read before it is answered, the client's leaving included.
@@ -204,6 +238,7 @@ class Http1(H11Protocol):
     def __init__(self, *connection: Any) -> None:
         super().__init__(*connection)
         self._reader = _Reader(self.config.h11_max_incomplete_size)
+        self._is_reading, self._was_read = False, self.context.event_class()
         self.connection = self._reader
 
     async def handle(self, event: Event) -> None:
@@ -254,10 +289,24 @@ class Http1(H11Protocol):
 
     async def _send_error_response(self, status_code: int) -> None:
         """What h11 could not read; hypercorn's own answer has no body."""
-        stream = self.stream
-        await self._refuse(
-            status_code, bodyless=isinstance(stream, HTTPStream) and stream.scope["method"] == "HEAD"
-        )
+        # h11 knows of a head whose request nobody was shown.
+        await self._refuse(status_code, bodyless=self._reader.asks_for_head)
+
+    async def _maybe_recycle(self) -> None:
+        await super()._maybe_recycle()
+        if self._reader.has_begun_anew:
+            self.task_group.spawn(self._handle_events)
+
+    async def _handle_events(self) -> None:
+        # Two may have something to read: who receives, and who has ended the answer that it waited behind.
+        while self._is_reading:
+            await _wait(self._was_read)
+        self._is_reading = True
+        try:
+            await super()._handle_events()
+        finally:
+            self._is_reading = False
+            await self._was_read.set()  # noqa: ASYNC102  # it sets an event, and waits for nothing
 
     async def _refuse(self, status: int, *, bodyless: bool) -> None:
         code, message = _REFUSALS.get(status, _REFUSALS[400])
@@ -290,6 +339,16 @@ def _refusal_of(request: h11.Request) -> int | None:
         return _NOT_SUPPORTED
     # Who asks whether this process is alive needs no provider, and would have it started anew.
     return _FULL if ROOM.is_full and request.target != b"/healthz" else None
+
+
+def _is_target(request: h11.Request) -> bool:
+    """Whether it asks for something that HTTP/1.1 knows (RFC 9112, 3.2). Hypercorn puts a slash before what is none."""
+    target = request.target
+    if not request.http_version.startswith(b"1."):
+        return True  # That is refused for itself.
+    if request.method == b"CONNECT" or (request.method, target) == (b"OPTIONS", b"*"):
+        return True
+    return target.startswith(b"/") or b"://" in target[:_SCHEME_BYTES]
 
 
 async def _to_nobody(_: object) -> None:

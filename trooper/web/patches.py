@@ -79,6 +79,8 @@ CONTRACT: Final = {
     "hypercorn.protocol.h11:H11Protocol.initiate": ("self",),
     "hypercorn.protocol.h11:H11Protocol.handle": ("self", "event"),
     "hypercorn.protocol.h11:H11Protocol.stream_send": ("self", "event"),
+    "hypercorn.protocol.h11:H11Protocol._handle_events": ("self",),
+    "hypercorn.protocol.h11:H11Protocol._maybe_recycle": ("self",),
     "hypercorn.protocol.h11:H11Protocol._check_protocol": ("self", "event"),
     "hypercorn.protocol.h11:H11Protocol._create_stream": ("self", "request"),
     "hypercorn.protocol.h11:H11Protocol._send_error_response": ("self", "status_code"),
@@ -94,6 +96,8 @@ CONTRACT: Final = {
     ),
     "hypercorn.asyncio.run:worker_serve": ("app", "config", "sockets", "shutdown_trigger"),
     "hypercorn.trio.run:worker_serve": ("app", "config", "sockets", "shutdown_trigger", "task_status"),
+    "hypercorn.trio.task_group:TaskGroup.spawn": ("self", "func", "args"),
+    "hypercorn.asyncio.task_group:TaskGroup.spawn": ("self", "func", "args"),
     "hypercorn.config:Config.create_ssl_context": ("self",),
     "hypercorn.config:Config.create_sockets": ("self",),
     "hypercorn.config:Config.response_headers": ("self", "protocol"),
@@ -101,6 +105,7 @@ CONTRACT: Final = {
     "h11:Connection": ("our_role", "max_incomplete_event_size"),
     "h11:Connection.next_event": ("self",),
     "h11:Connection.receive_data": ("self", "data"),
+    "h11._receivebuffer:ReceiveBuffer._extract": ("self", "count"),
     "h11._receivebuffer:ReceiveBuffer.maybe_extract_lines": ("self",),
 }
 #: Where hypercorn looks for what is replaced, and what it finds there by itself.
@@ -128,8 +133,11 @@ class _IdleOnTrio(TrioSingleTask):
     def __init__(self, connection: Connection) -> None:
         super().__init__()
         self._connection = connection
+        self.is_over = False
 
     async def restart(self, task_group: Any, action: Any) -> None:
+        if self.is_over:
+            return  # An answer has ended behind its client's end: nobody asks for anything more.
         ROOM.rests(self._connection)
         await super().restart(task_group, action)
 
@@ -143,7 +151,7 @@ class _OnTrio(hypercorn.trio.tcp_server.TCPServer):
 
     def __init__(self, *connection: Any) -> None:
         super().__init__(*connection)
-        self.idle_task = _IdleOnTrio(self)
+        self.idle_task = self._idle = _IdleOnTrio(self)
 
     async def run(self) -> None:
         with ends_alone(), ROOM.holding(self):
@@ -159,6 +167,7 @@ class _OnTrio(hypercorn.trio.tcp_server.TCPServer):
         ROOM.leave(self)
         # Its own waits for the next request until the keep-alive time is over, also when the client
         # has closed: 75 s of a socket and two tasks for each probe that connects and leaves.
+        self._idle.is_over = True
         await self.idle_task.stop()
 
     async def _close(self) -> None:
@@ -175,8 +184,11 @@ class _IdleOnAsyncio(AsyncioSingleTask):
     def __init__(self, connection: Connection) -> None:
         super().__init__()
         self._connection = connection
+        self.is_over = False
 
     async def restart(self, task_group: Any, action: Any) -> None:
+        if self.is_over:
+            return  # An answer has ended behind its client's end: nobody asks for anything more.
         ROOM.rests(self._connection)
         await super().restart(task_group, action)
 
@@ -190,7 +202,7 @@ class _OnAsyncio(hypercorn.asyncio.tcp_server.TCPServer):
 
     def __init__(self, *connection: Any) -> None:
         super().__init__(*connection)
-        self.idle_task = _IdleOnAsyncio(self)
+        self.idle_task = self._idle = _IdleOnAsyncio(self)
 
     def give_way(self) -> None:
         # Not by an end that is read: that takes some steps, and as many as are accepted in one go come meanwhile.
@@ -216,6 +228,7 @@ class _OnAsyncio(hypercorn.asyncio.tcp_server.TCPServer):
     async def _read_data(self) -> None:
         await super()._read_data()
         ROOM.leave(self)
+        self._idle.is_over = True
         await self.idle_task.stop()
 
 
@@ -310,6 +323,8 @@ def what_is_missing(contract: Mapping[str, tuple[str, ...]], replaced: Mapping[s
     connection: Any = h11.Connection(h11.SERVER)
     if type(getattr(connection, "_receive_buffer", None)) is not ReceiveBuffer:
         yield "h11:Connection._receive_buffer"
+    if not hasattr(connection, "_request_method"):
+        yield "h11:Connection._request_method"
     state = getattr(connection, "_cstate", None)
     if not isinstance(getattr(state, "pending_switch_proposals", None), set):
         yield "h11:Connection._cstate.pending_switch_proposals"
