@@ -64,27 +64,29 @@ class Ends:
 
     terminators: int = 0
     errors: int = 0
-    finishes: int = 0
     behind: int = 0
 
+    @property
+    def ends(self) -> int:
+        """Of any kind."""
+        return self.terminators + self.errors
 
-def ends(path: str, body: bytes) -> Ends:
-    """Count them, in events as a lenient client reads them."""
-    terminators = errors = finishes = behind = 0
+
+def ends(path: str, body: bytes, *, by_name: bool = False) -> Ends:
+    """
+    Count them, in events as a lenient client reads them.
+
+    `by_name`: one that knows an event by its name where its data do not say it; there are both.
+    """
+    terminators = errors = behind = 0
     for name, data in _events(body):
         over = bool(terminators or errors)
         value = _value(data)
-        # Some clients know an event by its name where its data do not say it.
-        said_kind = value.get("type")
-        named = name if value or data.strip() == b"{}" else ""
-        kind = said_kind if said_kind and isinstance(said_kind, str) else named
+        kind = value.get("type")
+        if by_name and not (kind and isinstance(kind, str)) and (value or data.strip() == b"{}"):
+            kind = name
         if path == CHAT:
             is_end, is_error = data.strip() == b"[DONE]", bool(value.get("error"))
-            choices = value.get("choices")
-            finishes += any(
-                isinstance(choice, dict) and choice.get("finish_reason") and choice.get("index", 0) == 0
-                for choice in (choices if isinstance(choices, list) else ())
-            )
         elif path == MESSAGES:
             is_end, is_error = kind == "message_stop", "error" in (kind, name)
         else:
@@ -93,13 +95,15 @@ def ends(path: str, body: bytes) -> Ends:
             is_error = kind == "error" or name == "error"
         terminators, errors = terminators + is_end, errors + is_error
         behind += over
-    return Ends(terminators, errors, finishes, behind)
+    return Ends(terminators, errors, behind)
 
 
 def _events(body: bytes) -> list[tuple[str, bytes]]:
     events: list[tuple[str, bytes]] = []
     name, data = "", list[bytes]()
-    for line in [*_LINE.split(body.removeprefix(b"\xef\xbb\xbf")), b""]:
+    for one in [*_LINE.split(body), b""]:
+        # A byte order mark in the middle belongs to no one's name; some take it out.
+        line = one.removeprefix(b"\xef\xbb\xbf")
         if not line:
             joined = b"\n".join(data)
             # Where the empty line between two events is missing, their data stand in lines of one.
@@ -137,13 +141,23 @@ def own_fault(path: str, body: bytes, said: bytes) -> str:
     same = next(
         (at for at, (one, other) in enumerate(zip(heard, theirs, strict=False)) if one != other), len(theirs)
     )
+    broken, why = _broken_at(path, heard)
+    # A word of theirs may come in two pieces, so that it is not the same; what it breaks is theirs all the same.
+    of_theirs = max(same - 1, _broken_at(path, theirs[: same + 1])[0])
+    if broken < 0 or broken <= of_theirs:
+        return ""
+    return f"event {broken}, {same} are the provider's: {why} {heard[broken]}"
+
+
+def _broken_at(path: str, events: list[SseEvent]) -> tuple[int, str]:
+    """The first of the events that breaks a rule, and which; -1 if none does."""
     reader = _READERS[path]()
-    for at, event in enumerate(heard):
+    for at, event in enumerate(events):
         try:
             reader.take(event)
         except (WireViolation, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            return "" if at < same else f"event {at}, {same} are the provider's: {error!r} {event}"
-    return ""
+            return at, repr(error)
+    return -1, ""
 
 
 def _strict_events(body: bytes) -> list[SseEvent]:
