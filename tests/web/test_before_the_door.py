@@ -33,7 +33,7 @@ TESTS = {path.stem for path in Path(__file__).parents[1].rglob("*.py")} | {"test
 
 #: Us, the tests' own tools, and what the standard library and the installer make up.
 HERE = {"trooper", "pytest", "_pytest", "pluggy", "pytest_trio", "typing_extensions"}
-HERE |= {"_distutils_hack"}
+HERE |= {"_distutils_hack", "hypothesis", "xdist", "execnet", "coverage"}
 
 CLOSE = "Connection: close"
 REFUSED = {
