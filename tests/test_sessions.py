@@ -24,6 +24,6 @@ def test_every_session_is_run_once() -> None:
 def test_what_measures_time_runs_when_the_lanes_have_ended() -> None:
     beside, alone = RUN.split("\nall_lanes ")
 
-    for session in ("load", "bench"):
+    for session in ("attack", "load", "bench"):
         assert not re.search(rf'"\$\{{nox\[@\]\}}".* {session}\b', beside)
         assert re.search(rf'"\$\{{nox\[@\]\}}".* {session}\b', alone)
