@@ -15,7 +15,7 @@ from attack_results import Results
 from attacks import Attack, Kind
 
 #: How many times more is drawn in `deep`.
-DEEPER = 40
+DEEPER = 80
 
 
 def drawing(count: int) -> settings:

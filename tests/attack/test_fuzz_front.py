@@ -32,7 +32,7 @@ def test_bytes(place: Place, results: Results) -> None:
 
     counts = Counter[str]()
 
-    @drawing(90)
+    @drawing(45)
     @given(st.lists(connections(), min_size=1, max_size=6))
     def holds(said: list[Pieces]) -> None:
         lines = begun(place)
@@ -103,7 +103,7 @@ def judge(request: JsonRequest, answer: Answer) -> None:
 def test_json(place: Place, results: Results) -> None:
     counts = Counter[str]()
 
-    @drawing(220)
+    @drawing(110)
     @given(json_requests(), st.sampled_from(list(FAILURES)))
     def holds(request: JsonRequest, failure: str) -> None:
         lines = begun(place)

@@ -84,7 +84,7 @@ def _judge(said: Said, answer: Answer) -> None:
 def test_the_cloud(place: Place, results: Results) -> None:
     counts = Counter[str]()
 
-    @drawing(260)
+    @drawing(130)
     @given(answers())
     def holds(said: Said) -> None:
         lines = begun(place)
@@ -119,7 +119,7 @@ def _cut_cloud(said: LocalSaid) -> bytes:
 def test_the_local_model(place: Place, results: Results) -> None:
     counts = Counter[str]()
 
-    @drawing(180)
+    @drawing(90)
     @given(local_answers())
     def holds(said: LocalSaid) -> None:
         lines = begun(place)
