@@ -55,7 +55,7 @@ def test_who_asks_stays_and_who_has_his_answer_waits_behind_the_others() -> None
     first, second = house.enters("a"), house.enters("b")
     house.room.asks(first)
     house.room.asks(second)
-    house.room.rests(second)
+    assert house.room.rests(second)
     for name in "cde":
         house.enters(name)
     assert house.gave_way == ["b"]
@@ -109,7 +109,7 @@ def test_who_has_left_or_given_way_is_not_counted() -> None:
     gone, *others = (house.enters(name) for name in "abcde")
     assert house.gave_way == ["a"]
     house.room.asks(gone)
-    house.room.rests(gone)
+    assert not house.room.rests(gone)
     for guest in others:
         house.room.asks(guest)
         house.room.leave(guest)

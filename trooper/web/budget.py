@@ -17,9 +17,9 @@ from attrs import define, field
 
 from trooper.errors import RequestRejected
 
-#: Requests of that size take seconds; sooner there is hardly more room.
+#: What takes up room takes seconds; sooner there is hardly more.
 _RETRY_AFTER_S: Final = 5
-_IN_A_WHILE: Final = ((b"retry-after", str(_RETRY_AFTER_S).encode()),)
+IN_A_WHILE: Final = ((b"retry-after", str(_RETRY_AFTER_S).encode()),)
 
 
 def no_memory() -> RequestRejected:
@@ -28,7 +28,7 @@ def no_memory() -> RequestRejected:
         503,
         "no_memory",
         "There is no memory left for this request's body. Give Trooper more, or lower [server] max_total_bytes.",
-        headers=_IN_A_WHILE,
+        headers=IN_A_WHILE,
     )
 
 
@@ -47,7 +47,7 @@ class Budget:
                 "requests_too_large",
                 f"The bodies of all requests together are larger than {self.limit_bytes} bytes."
                 " [server] max_total_bytes sets the limit.",
-                headers=_IN_A_WHILE,
+                headers=IN_A_WHILE,
             )
 
     @contextmanager

@@ -33,6 +33,7 @@ from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.typing import AppWrapper, WorkerContext
 
 from trooper.web.answers import ErrorShape, start_message
+from trooper.web.budget import IN_A_WHILE
 from trooper.web.paths import LONGEST, TOO_LONG
 from trooper.web.room import ROOM
 from trooper.wires import WIRES
@@ -59,7 +60,6 @@ _SCHEME_BYTES: Final = 32
 _TOO_LARGE: Final = 431
 _NOT_SUPPORTED: Final = 505
 _FULL: Final = 503
-_IN_A_WHILE: Final = (b"retry-after", b"5")
 #: What is said of a request that cannot be read, by its status.
 _REFUSALS: Final = {
     400: ("malformed_request", "This is not a request of HTTP/1.1 as RFC 9112 has it."),
@@ -168,10 +168,6 @@ class _Reader(h11.Connection):
             if len(self._lines) <= _MOST_WAITING_BYTES:
                 return h11.NEED_DATA
         if isinstance(event, h11.Request):
-            if not _is_target(event):
-                raise h11.RemoteProtocolError("no target")
-            if {name for name, _ in event.headers} >= _LENGTHS:
-                raise h11.RemoteProtocolError("two lengths")
             # Hear no offer: nothing more would be read before it is answered, the client's leaving included.
             self._cstate.pending_switch_proposals.clear()
         return event
@@ -313,8 +309,8 @@ class Http1(H11Protocol):
         # Whose client it is nobody knows, where not even the path can be read.
         shape = ErrorShape(WIRES.asking_side("", ()))
         body = shape.body(status, code, message)
-        whether = _IN_A_WHILE if status == _FULL else (b"x-should-retry", b"false")
-        fields = [*shape.headers(), whether, (b"connection", b"close")]
+        whether = IN_A_WHILE if status == _FULL else ((b"x-should-retry", b"false"),)
+        fields = [*shape.headers(), *whether, (b"connection", b"close")]
         events: list[Any] = [
             h11.Response(
                 status_code=status,
@@ -337,6 +333,8 @@ def _refusal_of(request: h11.Request) -> int | None:
     """The status for a request that is not even shown to the application."""
     if not request.http_version.startswith(b"1."):
         return _NOT_SUPPORTED
+    if not _is_target(request) or {name for name, _ in request.headers} >= _LENGTHS:
+        return 400
     # Who asks whether this process is alive needs no provider, and would have it started anew.
     return _FULL if ROOM.is_full and request.target != b"/healthz" else None
 
@@ -344,8 +342,6 @@ def _refusal_of(request: h11.Request) -> int | None:
 def _is_target(request: h11.Request) -> bool:
     """Whether it asks for something that HTTP/1.1 knows (RFC 9112, 3.2). Hypercorn puts a slash before what is none."""
     target = request.target
-    if not request.http_version.startswith(b"1."):
-        return True  # That is refused for itself.
     if request.method == b"CONNECT" or (request.method, target) == (b"OPTIONS", b"*"):
         return True
     return target.startswith(b"/") or b"://" in target[:_SCHEME_BYTES]

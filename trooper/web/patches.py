@@ -127,23 +127,29 @@ ALL_BLANKS: Final = rb":[ \t]*+("
 _FRAMES: Final = 8
 
 
-class _IdleOnTrio(TrioSingleTask):
-    """Counts the time that a connection is idle, and tells the room."""
+class _TellsTheRoom:
+    """The timer of an idle connection, on either worker: it runs while there is no request."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__()
         self._connection = connection
-        self.is_over = False
 
     async def restart(self, task_group: Any, action: Any) -> None:
-        if self.is_over:
-            return  # An answer has ended behind its client's end: nobody asks for anything more.
-        ROOM.rests(self._connection)
-        await super().restart(task_group, action)
+        # Where an answer has ended behind its client's end, nobody asks for anything more.
+        if ROOM.rests(self._connection):
+            await super().restart(task_group, action)  # type: ignore[misc]
 
     async def stop(self) -> None:
         ROOM.asks(self._connection)
-        await super().stop()
+        await super().stop()  # type: ignore[misc]
+
+
+class _IdleOnTrio(_TellsTheRoom, TrioSingleTask):
+    """On Trio."""
+
+
+class _IdleOnAsyncio(_TellsTheRoom, AsyncioSingleTask):
+    """On asyncio."""
 
 
 class _OnTrio(hypercorn.trio.tcp_server.TCPServer):
@@ -151,7 +157,7 @@ class _OnTrio(hypercorn.trio.tcp_server.TCPServer):
 
     def __init__(self, *connection: Any) -> None:
         super().__init__(*connection)
-        self.idle_task = self._idle = _IdleOnTrio(self)
+        self.idle_task = _IdleOnTrio(self)
 
     async def run(self) -> None:
         with ends_alone(), ROOM.holding(self):
@@ -167,7 +173,6 @@ class _OnTrio(hypercorn.trio.tcp_server.TCPServer):
         ROOM.leave(self)
         # Its own waits for the next request until the keep-alive time is over, also when the client
         # has closed: 75 s of a socket and two tasks for each probe that connects and leaves.
-        self._idle.is_over = True
         await self.idle_task.stop()
 
     async def _close(self) -> None:
@@ -178,31 +183,12 @@ class _OnTrio(hypercorn.trio.tcp_server.TCPServer):
         await self.stream.aclose()
 
 
-class _IdleOnAsyncio(AsyncioSingleTask):
-    """The same."""
-
-    def __init__(self, connection: Connection) -> None:
-        super().__init__()
-        self._connection = connection
-        self.is_over = False
-
-    async def restart(self, task_group: Any, action: Any) -> None:
-        if self.is_over:
-            return  # An answer has ended behind its client's end: nobody asks for anything more.
-        ROOM.rests(self._connection)
-        await super().restart(task_group, action)
-
-    async def stop(self) -> None:
-        ROOM.asks(self._connection)
-        await super().stop()
-
-
 class _OnAsyncio(hypercorn.asyncio.tcp_server.TCPServer):
     """A connection on asyncio: the same."""
 
     def __init__(self, *connection: Any) -> None:
         super().__init__(*connection)
-        self.idle_task = self._idle = _IdleOnAsyncio(self)
+        self.idle_task = _IdleOnAsyncio(self)
 
     def give_way(self) -> None:
         # Not by an end that is read: that takes some steps, and as many as are accepted in one go come meanwhile.
@@ -228,7 +214,6 @@ class _OnAsyncio(hypercorn.asyncio.tcp_server.TCPServer):
     async def _read_data(self) -> None:
         await super()._read_data()
         ROOM.leave(self)
-        self._idle.is_over = True
         await self.idle_task.stop()
 
 

@@ -88,11 +88,12 @@ class Room:
             del self._idle[connection]
             self._busy.add(connection)
 
-    def rests(self, connection: Connection) -> None:
-        """Its answer is over, and it waits for the next request."""
+    def rests(self, connection: Connection) -> bool:
+        """Its answer is over, and it waits for the next request; false where none can come on it."""
         if connection in self._busy:
             self._busy.remove(connection)
             self._idle[connection] = self.clock()
+        return connection in self._idle
 
     def leave(self, connection: Connection) -> None:
         """It is closed, or about to be: nobody is answered on it any more."""
