@@ -13,7 +13,6 @@ from collections.abc import Mapping
 
 import msgspec
 
-from trooper.core.names import MOST_CHARS, is_short
 from trooper.relay.turns import others_turn
 from trooper.services import Services
 from trooper.store import Kept
@@ -75,11 +74,8 @@ def keep(
         request: what it answers, with everything that it goes on from written out.
         provider_knows: a provider made the whole of it.
     """
-    answer_id = str(answer.get("id") or "")
-    # There may be thousands, so nothing is called for each.
-    part_ids = tuple([part_id for part_id in past.part_ids(answer) if len(part_id) <= MOST_CHARS])
-    kept = Kept(owner, request, msgspec.json.encode(answer), provider_knows, part_ids)
-    services.answers.keep(answer_id if is_short(answer_id) else "", kept)
+    kept = Kept(owner, request, msgspec.json.encode(answer), provider_knows, past.part_ids(answer))
+    services.answers.keep(str(answer.get("id") or ""), kept)
 
 
 def reply(services: Services, method: str, path: str, owner: str) -> bytes | None:

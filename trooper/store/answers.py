@@ -15,16 +15,22 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Final
 
 from attrs import define, field, frozen
+
+from trooper.core.names import MOST_CHARS, is_short
 
 #: What an answer costs beside its bytes, one of an owner who has no other, and what each of its parts does beside its
 #: id: objects and places in tables.
 _ANSWER_BYTES: Final = 1536
 _PART_BYTES: Final = 256
-#: No provider's ids are that long.
-_LONGEST_ID: Final = 256
+
+
+def _names(part_ids: Iterable[str]) -> tuple[str, ...]:
+    """Those that are as long as a name; a provider may say thousands, so nothing is called for each."""
+    return tuple([part_id for part_id in part_ids if len(part_id) <= MOST_CHARS])
 
 
 @frozen
@@ -39,7 +45,7 @@ class Kept:
         provider_knows: a provider made the whole of it under this id, so it
             can be asked to go on from it.
         part_ids: the ids of the answer's parts, which a client may name
-            instead of sending them back.
+            instead of sending them back; one that is longer than any name is left out.
         size_bytes: what it costs to keep.
     """
 
@@ -47,7 +53,7 @@ class Kept:
     request: bytes = field(repr=False)
     response: bytes = field(repr=False)
     provider_knows: bool
-    part_ids: tuple[str, ...] = ()
+    part_ids: tuple[str, ...] = field(default=(), converter=_names)
     size_bytes: int = field(init=False, eq=False)
 
     @size_bytes.default
@@ -100,7 +106,7 @@ class Answers:
     def keep(self, answer_id: str, kept: Kept) -> None:
         """Remember an answer; beyond the bound whoever holds the most forgets his oldest."""
         self._drop(kept.owner, answer_id)
-        if not 0 < len(answer_id) <= _LONGEST_ID or kept.size_bytes > self.max_bytes:
+        if not answer_id or not is_short(answer_id) or kept.size_bytes > self.max_bytes:
             return
         shelf = self._shelves.get(kept.owner)
         if shelf is None:
@@ -110,7 +116,7 @@ class Answers:
         self._moment += 1
         shelf.held[answer_id] = kept, self._moment
         shelf.size_bytes += kept.size_bytes
-        shelf.parts |= dict.fromkeys([i for i in kept.part_ids if len(i) <= _LONGEST_ID], answer_id)
+        shelf.parts |= dict.fromkeys(kept.part_ids, answer_id)
         self._bytes += kept.size_bytes
         self._count += 1
         self._rank(kept.owner, shelf)
@@ -188,7 +194,7 @@ class UnknownIds:
 
     def add(self, part_id: str) -> None:
         """Remember an id; one that is longer than ids are is not kept."""
-        if len(part_id) > _LONGEST_ID:
+        if not is_short(part_id):
             return
         self._ids[part_id] = None
         while len(self._ids) > self.max_count:
