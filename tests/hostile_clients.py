@@ -9,6 +9,7 @@ import io
 import json
 import random
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -44,15 +45,21 @@ def connected(port: int) -> Iterator[socket.socket]:
         yield stream
 
 
-def said(port: int, payload: bytes) -> bytes:
-    """What comes back until the server closes."""
+def said_on(stream: socket.socket, payload: bytes) -> bytes:
+    """What comes back on a connection, by TLS or not, until the server closes."""
     heard = bytearray()
-    with connected(port) as stream, suppress(ConnectionError):
-        with suppress(ConnectionError):
+    with stream, suppress(ConnectionError, ssl.SSLError):
+        with suppress(ConnectionError, ssl.SSLError):
             stream.sendall(payload)
         while part := stream.recv(65536):
             heard += part
     return bytes(heard)
+
+
+def said(port: int, payload: bytes) -> bytes:
+    """The same on a new one."""
+    with connected(port) as stream:
+        return said_on(stream, payload)
 
 
 def status_of(heard: bytes) -> int:

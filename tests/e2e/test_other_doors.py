@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,11 +18,11 @@ from attrs import frozen
 
 from beside import LONG_S, Steady, steady_provider
 from deployed import WAYS, Process, fake, running
-from front_attacks import H2, NOISE, SETTINGS, UNHEARD, WEBSOCKETS, request
+from front_attacks import H2, NOISE, SETTINGS, UNHEARD, WEBSOCKETS
+from hostile_clients import HEALTHY, said_on, status_of
 
 SERVED = [way for way in WAYS if way.startswith("hypercorn") and "--workers" not in way]
 PEM = str(Path(__file__).with_name("localhost.pem"))
-HEALTHY = request(b"GET /healthz HTTP/1.1")
 GARBAGE = {
     "plain HTTP": HEALTHY,
     "noise": b"\xff" * 3000,
@@ -95,41 +95,26 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             yield Place(steady, process, plain, tls, path)
 
 
-def said(stream: socket.socket, payload: bytes) -> bytes:
-    """What comes back until the server closes."""
-    heard = bytearray()
-    with stream, suppress(ConnectionError, ssl.SSLError):
-        with suppress(ConnectionError, ssl.SSLError):
-            stream.sendall(payload)
-        while part := stream.recv(65536):
-            heard += part
-    return bytes(heard)
-
-
-def status_of(heard: bytes) -> int:
-    return int(heard.split(b" ", 2)[1]) if heard.startswith(b"HTTP/1.1 ") else 0
-
-
 class TestTls:
     @pytest.mark.parametrize("protocols", [("h2", "http/1.1"), ("h2",), ("http/1.1",), ("h3", "spdy/1"), ()])
     def test_another_protocol_is_not_agreed_on(self, place: Place, protocols: tuple[str, ...]) -> None:
         stream = place.over_tls(*protocols)
 
         assert stream.selected_alpn_protocol() == ("http/1.1" if "http/1.1" in protocols else None)
-        assert status_of(said(stream, HEALTHY)) == 200
+        assert status_of(said_on(stream, HEALTHY)) == 200
 
     @pytest.mark.parametrize("protocols", [("h2", "http/1.1"), ("h2",)])
     def test_nor_spoken(self, place: Place, protocols: tuple[str, ...]) -> None:
         with place.eight():
-            heard = {name: said(place.over_tls(*protocols), payload) for name, payload in H2.items()}
+            heard = {name: said_on(place.over_tls(*protocols), payload) for name, payload in H2.items()}
 
         assert {name: status_of(answer) for name, answer in heard.items()} == dict.fromkeys(H2, 505)
 
     def test_the_rest_is_as_without_it(self, place: Place) -> None:
         with place.eight():
-            heard = [said(place.over_tls(), payload) for payload in UNHEARD.values()]
-            refused = [said(place.over_tls(), payload) for payload in WEBSOCKETS.values()]
-            noise = [said(place.over_tls(), payload) for payload in NOISE.values()]
+            heard = [said_on(place.over_tls(), payload) for payload in UNHEARD.values()]
+            refused = [said_on(place.over_tls(), payload) for payload in WEBSOCKETS.values()]
+            noise = [said_on(place.over_tls(), payload) for payload in NOISE.values()]
 
         assert {status_of(answer) for answer in heard} == {200}
         assert {status_of(answer) for answer in refused} == {426}
@@ -142,8 +127,8 @@ class TestTls:
                 stream = place.tcp()
                 stream.sendall(GARBAGE[name])
                 stream.shutdown(socket.SHUT_WR)
-                said(stream, b"")
-            assert status_of(said(place.over_tls(), HEALTHY)) == 200
+                said_on(stream, b"")
+            assert status_of(said_on(place.over_tls(), HEALTHY)) == 200
 
     def test_a_client_that_leaves_without_a_goodbye(self, place: Place) -> None:
         with place.eight():
@@ -151,7 +136,7 @@ class TestTls:
                 stream = place.over_tls()
                 stream.sendall(payload)
                 socket.socket(fileno=stream.detach()).close()
-            assert status_of(said(place.over_tls(), HEALTHY)) == 200
+            assert status_of(said_on(place.over_tls(), HEALTHY)) == 200
 
 
 class TestUnixSocket:
@@ -163,7 +148,7 @@ class TestUnixSocket:
                 (WEBSOCKETS, {426}),
                 (NOISE, {400, 414, 431, 501}),
             ):
-                heard = {status_of(said(place.unix(), payload)) for payload in attacks.values()}
+                heard = {status_of(said_on(place.unix(), payload)) for payload in attacks.values()}
                 assert heard <= expected
 
     def test_a_client_that_leaves(self, place: Place) -> None:
@@ -171,4 +156,4 @@ class TestUnixSocket:
             for payload in (b"", HEALTHY[:9], HEALTHY, HEALTHY * 9):
                 with place.unix() as stream:
                     stream.sendall(payload)
-            assert status_of(said(place.unix(), HEALTHY)) == 200
+            assert status_of(said_on(place.unix(), HEALTHY)) == 200

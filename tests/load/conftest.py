@@ -1,24 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
+from printed_figures import figures, pytest_configure, pytest_terminal_summary
 
-import pytest
-
-from figures import Figures
-
-_FIGURES: pytest.StashKey[Figures] = pytest.StashKey()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_FIGURES] = Figures()
-
-
-@pytest.fixture
-def figures(pytestconfig: pytest.Config) -> Figures:
-    return pytestconfig.stash[_FIGURES]
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    terminalreporter.section("figures")
-    for line in config.stash[_FIGURES].lines:
-        terminalreporter.write_line(line)
+__all__ = ["figures", "pytest_configure", "pytest_terminal_summary"]

@@ -1,29 +1,12 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from figures import Figures
+from printed_figures import figures, pytest_configure, pytest_terminal_summary
 
-_FIGURES: pytest.StashKey[Figures] = pytest.StashKey()
+__all__ = ["figures", "pytest_addoption", "pytest_configure", "pytest_terminal_summary"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--minutes", type=float, default=30.0, help="how long it runs, warm-up included")
     parser.addoption("--rate", type=float, default=20.0, help="requests in a second, for each way of serving")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_FIGURES] = Figures()
-
-
-@pytest.fixture
-def figures(pytestconfig: pytest.Config) -> Figures:
-    return pytestconfig.stash[_FIGURES]
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    terminalreporter.section("figures")
-    for line in config.stash[_FIGURES].lines:
-        terminalreporter.write_line(line)

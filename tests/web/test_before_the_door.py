@@ -13,13 +13,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, cast
 
-import pytest
 import trio
 from attrs import define, field
 
 from asgi_server import CHAT
 from front_attacks import BODIES, H2, NOISE, WEBSOCKETS
-from hypercorn_server import Served, served_on_asyncio, served_on_trio, spoken, until_closed
+from hypercorn_server import Served, spoken, until_closed
 from opened import STREAMED
 from scenes import configured
 from trooper.config import Config
@@ -52,11 +51,6 @@ REFUSED = {
     **WEBSOCKETS,
     **BODIES,
 }
-
-
-@pytest.fixture(name="served", params=[served_on_trio, served_on_asyncio], ids=["trio", "asyncio"])
-def _served(request: pytest.FixtureRequest) -> Served:
-    return cast("Served", request.param)
 
 
 @define

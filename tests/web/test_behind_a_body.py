@@ -6,7 +6,6 @@ nobody's leaving, and a further request has its answer when its turn comes.
 from __future__ import annotations
 
 import threading
-from typing import cast
 
 import pytest
 import trio
@@ -16,8 +15,6 @@ from asgi_server import CHAT
 from hypercorn_server import (
     Served,
     said_to,
-    served_on_asyncio,
-    served_on_trio,
     spoken,
     until_closed,
     until_said,
@@ -37,11 +34,6 @@ BEHIND = {
     "requests": PROBE * 20,
     "a large request": spoken("POST", CHAT, b"x" * 100_000),
 }
-
-
-@pytest.fixture(name="served", params=[served_on_trio, served_on_asyncio], ids=["trio", "asyncio"])
-def _served(request: pytest.FixtureRequest) -> Served:
-    return cast("Served", request.param)
 
 
 @pytest.mark.parametrize("behind", BEHIND.values(), ids=BEHIND)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, suppress
-from typing import cast
 
 import pytest
 import trio
@@ -12,8 +11,6 @@ from asgi_server import CHAT
 from hypercorn_server import (
     Served,
     said_to,
-    served_on_asyncio,
-    served_on_trio,
     spoken,
     until_closed,
     until_said,
@@ -25,11 +22,6 @@ from trooper.web.room import ROOM
 PROBE = spoken("GET", "/healthz", b"", "Connection: close")
 #: What somebody may have said who is idle: nothing, half a head, or a request whose answer he has.
 SAID = {"nothing": b"", "half a head": b"GET /healthz HT", "kept": spoken("GET", "/healthz")}
-
-
-@pytest.fixture(name="served", params=[served_on_trio, served_on_asyncio], ids=["trio", "asyncio"])
-def _served(request: pytest.FixtureRequest) -> Served:
-    return cast("Served", request.param)
 
 
 @pytest.fixture(autouse=True)

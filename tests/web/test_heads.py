@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import cast
 
 import pytest
 import trio
 
 from front_attacks import TARGETS, request
-from hypercorn_server import Served, said_to, served_on_asyncio, served_on_trio, spoken
+from hypercorn_server import Served, said_to, spoken
 from opened import application
 from trooper.web.http1 import MAX_LINES
-
-
-@pytest.fixture(name="served", params=[served_on_trio, served_on_asyncio], ids=["trio", "asyncio"])
-def _served(request: pytest.FixtureRequest) -> Served:
-    return cast("Served", request.param)
 
 
 async def test_a_target_of_two_meanings_or_too_long_a_one_is_refused(served: Served) -> None:

@@ -9,7 +9,6 @@ import socket
 import sys
 import threading
 from functools import partial
-from typing import cast
 
 import pytest
 import trio
@@ -74,11 +73,6 @@ STUCK = [
 ]
 if sys.version_info < (3, 12, 1):
     STUCK.append(pytest.param(served_on_asyncio, 30.0, id="asyncio, cancelled"))
-
-
-@pytest.fixture(name="served", params=[served_on_trio, served_on_asyncio], ids=["trio", "asyncio"])
-def _served(request: pytest.FixtureRequest) -> Served:
-    return cast("Served", request.param)
 
 
 class TestOnHypercorn:

@@ -6,7 +6,7 @@ import asyncio
 import re
 import subprocess
 import sys
-from typing import Any, cast
+from typing import Any
 
 import h11
 import hypercorn.asyncio.run
@@ -26,8 +26,6 @@ from front_attacks import BODIES, H2, NOISE, UNHEARD, WEBSOCKETS
 from hypercorn_server import (
     Served,
     said_to,
-    served_on_asyncio,
-    served_on_trio,
     spoken,
     until_closed,
     until_said,
@@ -38,11 +36,6 @@ from trooper.errors import ConfigError
 from trooper.web.patches import ALL_BLANKS, BLANKS, CONTRACT, ends_alone, patch_hypercorn, what_is_missing
 
 SECRET = "sk-not-for-the-log"
-
-
-@pytest.fixture(name="served", params=[served_on_trio, served_on_asyncio], ids=["trio", "asyncio"])
-def _served(request: pytest.FixtureRequest) -> Served:
-    return cast("Served", request.param)
 
 
 class TestContract:
