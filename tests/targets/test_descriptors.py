@@ -5,10 +5,13 @@ from __future__ import annotations
 import resource
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from attrs import define
 
+from scenes import configured
+from trooper.targets import upstream
 from trooper.targets.descriptors import MOST_DESCRIPTORS, descriptor_limit
 
 INFINITE = resource.RLIM_INFINITY
@@ -70,3 +73,14 @@ def test_where_there_is_no_limit_ours_counts(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "resource", None)
 
     assert descriptor_limit() == MOST_DESCRIPTORS
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(100, 3), (1024, 32), (65_536, 64)])
+async def test_few_connections_are_kept_where_there_are_few(
+    monkeypatch: pytest.MonkeyPatch, limit: int, kept: int
+) -> None:
+    monkeypatch.setattr(upstream, "descriptor_limit", lambda: limit)
+    async with upstream.open_upstream(configured().target("openai")) as opened:
+        pool: Any = opened._client._transport
+
+        assert pool._pool._max_keepalive_connections == kept

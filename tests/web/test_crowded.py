@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack, suppress
 
+import hypercorn.asyncio.task_group
+import hypercorn.trio.task_group
 import pytest
 import trio
+from attrs import define
 
 from asgi_server import CHAT
 from hypercorn_server import (
@@ -17,6 +21,7 @@ from hypercorn_server import (
 )
 from opened import BEGUN, ENDED, STREAMED, HeldProvider, Opening, application
 from scenes import configured
+from trooper.web.patches import _IdleOnAsyncio, _IdleOnTrio
 from trooper.web.room import ROOM
 
 PROBE = spoken("GET", "/healthz", b"", "Connection: close")
@@ -90,3 +95,40 @@ async def test_one_request_too_many_is_refused_and_the_probe_is_not(served: Serv
     assert b"ulimit -n" in body
     assert probe.startswith(b"HTTP/1.1 200 ")
     assert answered.startswith(b"HTTP/1.1 200 ")
+
+
+@define(eq=False)
+class Guest:
+    def give_way(self) -> None:
+        raise AssertionError
+
+
+class TestIdleTimers:
+    """They run for connections that are here: an answer may end behind its client's end."""
+
+    async def test_on_trio(self) -> None:
+        guest = Guest()
+        timer = _IdleOnTrio(guest)
+        with trio.fail_after(5):
+            async with hypercorn.trio.task_group.TaskGroup() as tasks:
+                await timer.restart(tasks, trio.sleep_forever)
+            with ROOM.holding(guest):
+                async with hypercorn.trio.task_group.TaskGroup() as tasks:
+                    await timer.restart(tasks, trio.sleep_forever)
+                    assert timer._handle is not None
+                    await timer.stop()
+
+    def test_on_asyncio(self) -> None:
+        async def main() -> None:
+            guest, loop = Guest(), asyncio.get_running_loop()
+            timer = _IdleOnAsyncio(guest)
+            async with asyncio.timeout(5):
+                async with hypercorn.asyncio.task_group.TaskGroup(loop) as tasks:
+                    await timer.restart(tasks, asyncio.Event().wait)
+                with ROOM.holding(guest):
+                    async with hypercorn.asyncio.task_group.TaskGroup(loop) as tasks:
+                        await timer.restart(tasks, asyncio.Event().wait)
+                        assert timer._handle is not None
+                        await timer.stop()
+
+        asyncio.run(main())

@@ -356,12 +356,13 @@ def test_no_bytes_are_a_crash(pieces: list[bytes]) -> None:
     assert isinstance(result.outcome, Failed) or result.raw == stream
 
 
-def test_choices_that_nobody_has_asked_for_are_not_remembered() -> None:
+@pytest.mark.parametrize("words", [(None,), (None, "stop")], ids=["open", "ended"])
+def test_choices_that_nobody_has_asked_for_are_not_remembered(words: tuple[str | None, ...]) -> None:
     reader = ChatReader(1 << 20)
     tracemalloc.start()
     try:
         for number in range(1, 30_000):
-            for word in (None, "stop"):
+            for word in words:
                 choice = {"index": number, "delta": {"content": "a"}, "finish_reason": word}
                 reader.feed(f"data: {json.dumps({'id': 'c', 'choices': [choice]})}\n\n".encode())
         kept_bytes, _ = tracemalloc.get_traced_memory()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from functools import partial
 from typing import Any
 
 import pytest
@@ -74,13 +75,13 @@ def told(number: int) -> bytes:
     return f"data: {json.dumps(value)}\n\n".encode()
 
 
-def thought(number: int) -> bytes:
+def thought(number: int, times: int = 80) -> bytes:
     value = {
         "type": "response.reasoning_summary_text.delta",
         "item_id": "rs",
         "output_index": 0,
         "summary_index": 0,
-        "delta": f"{number:06}" * 80,
+        "delta": f"{number:06}" * times,
     }
     return f"data: {json.dumps(value)}\n\n".encode()
 
@@ -90,9 +91,10 @@ def thought(number: int) -> bytes:
     [
         (STREAMS["one long text"], EVENTS, 600_000),
         (thought, 8_000, 1_500_000),
+        (partial(thought, times=20), 5_000, 600_000),
         (told, 60, 3_500_000),
     ],
-    ids=["one long text", "thoughts without end", "items that are told"],
+    ids=["one long text", "thoughts without end", "short thoughts without end", "items that are told"],
 )
 def test_who_speaks_keeps_no_more_than_could_be_gone_on_from(
     stream: Any, events: int, most_kept_bytes: int, monkeypatch: pytest.MonkeyPatch
