@@ -28,6 +28,7 @@ TYPES = {
     "key": "text or a table",
     "client_keys": "the name of a variable",
     "keep_alive": "text or a number",
+    "num_ctx": 'a whole number, or `"auto"`',
 }
 NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
 UNITS = {1024**2: "MiB", 1024: "KiB"}

@@ -329,7 +329,7 @@ OLLAMA_CHAT: Final = Row(
         "ollama-chat",
         is_local=True,
         default_url="http://127.0.0.1:11434",
-        settings=LOCAL_SETTINGS | {"keep_alive", "allow_remote"},
+        settings=LOCAL_SETTINGS | {"window_max_tokens", "keep_alive", "allow_remote"},
         default_target=DefaultTarget("ollama", "TROOPER_OLLAMA_URL", model_variable="TROOPER_LOCAL_MODEL"),
         host_variable="OLLAMA_HOST",
         software="Ollama",

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trooper.core.local_model import LocalModel, Way, rank
+from trooper.core.window import Running
 from trooper.wire.ollama_chat.models import (
     find,
     is_cloud_name,
@@ -89,12 +90,12 @@ def test_cloud_names(name: str, expected: bool) -> None:
 def test_a_window_that_is_no_number(context: object) -> None:
     (model,) = read_tags(dumps({"models": [TAG | {"details": {"context_length": context}}]}))
     assert model.trained_tokens == 0
-    assert read_loaded(dumps({"models": [{"name": "m", "context_length": context}]})) == {"m": 0}
+    assert read_loaded(dumps({"models": [{"name": "m", "context_length": context}]})) == {"m": Running(0)}
 
 
 def test_loaded() -> None:
     models = [{"name": "a:1", "context_length": 4096}, {"model": "b:1"}]
-    assert read_loaded(dumps({"models": models})) == {"a:1": 4096, "b:1": 0}
+    assert read_loaded(dumps({"models": models})) == {"a:1": Running(4096), "b:1": Running(0)}
     assert read_loaded(dumps({"models": None})) == {}
 
 

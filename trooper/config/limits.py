@@ -271,3 +271,23 @@ def duration(_instance: object, attribute: Field, value: str) -> None:
             f"{shown(value)} is not a duration",
             'Write the unit, for example "30m" or "1h30m", or a plain number of seconds without quotes',
         )
+
+
+_UNITS_S: Mapping[str, float] = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "μs": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+}
+_GO_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+
+
+def seconds_of(duration_text: str) -> float | None:
+    """The seconds of a duration; `None` where it is for ever."""
+    if duration_text.startswith("-"):
+        return None
+    return sum(float(number) * _UNITS_S[unit] for number, unit in _GO_PART.findall(duration_text))

@@ -226,10 +226,12 @@ class Server:
         ),
     )
     omission_note: str = field(
-        default="[{count} earlier messages of this conversation are left out here.]",
+        default="[Earlier messages of this conversation are left out here.]",
         metadata=documented(
-            "What a local model is told where a long history had to be shortened; may be empty.",
-            "A model that is told about the gap does not take it for a change of subject.",
+            "What a local model is told where a long history had to be shortened; may be empty. `{count}` in it"
+            " is how many messages are missing.",
+            "A model that is told about the gap does not take it for a change of subject. The number would be another"
+            " one in each turn, and a server reads a prompt anew from where it has changed.",
         ),
     )
     continue_instruction: str = field(

@@ -195,9 +195,21 @@ class Target:
         default=None,
         validator=limits.optional_whole(1, 16 * MIB),
         metadata=documented(
-            "The context window to load the model with. Somebody else's `llama-server` keeps its own.",
-            "One value for load, priming and failover: any other reloads the model.",
-            default="the loaded model's own, else the server's; `4096` with `gguf`",
+            'The context window to load the model with: a number of tokens, or `"auto"`. Somebody else\'s'
+            " `llama-server` keeps its own.",
+            "A stock server's window holds no coding agent's prompt. `auto` begins with the server's own, and loads the"
+            " model anew with a larger one when a conversation needs it, where the server is on this machine and"
+            " has the memory. A number stays as it is.",
+            default='`"auto"`; `4096` with `gguf`',
+            is_selective=True,
+        ),
+    )
+    window_max_tokens: int = field(
+        default=65_536,
+        validator=limits.whole(2048, 16 * MIB),
+        metadata=documented(
+            'How large the window may grow with `num_ctx = "auto"`.',
+            "Beyond it a prompt takes minutes on most machines; memory and the model's training bound it as well.",
             is_selective=True,
         ),
     )

@@ -103,6 +103,9 @@ def structured(cls: type[Server | Target], table: Mapping[str, Any], wires: Sequ
         if name == "keep_alive" and type(value) in (int, float):
             values[name] = value
             continue
+        if name == "num_ctx" and value == "auto":
+            # What it is where nobody has chosen a number.
+            continue
         try:
             if attribute.type is Wire:
                 values[name] = _wire(value, wires)

@@ -13,10 +13,11 @@ import re
 from collections.abc import Container, Sequence
 from typing import Final, assert_never
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from trooper.core.conversation import Conversation, ImagePart, TextPart, UnknownPart
 from trooper.core.unfit import Unfit
+from trooper.core.window import Shape
 
 #: What the probe asks a model to go on from. Nothing a template would strip or change.
 PROBE_TEXT: Final = "TROOPERPROBE x"
@@ -49,6 +50,7 @@ class LocalModel:
         window_tokens: the window it is loaded with; 0 while not known.
         trained_tokens: the window it was trained for; 0 if not said.
         stop: stop sequences of its own, which a request's would replace.
+        is_probed: how it continues was found out.
         way: how it continues; `NONE` until probed.
         way_with_tools: how it continues where a raw prompt cannot be: with tools
             or images; `None` where no other way than `way` is known.
@@ -56,6 +58,8 @@ class LocalModel:
         trims: whether its template strips white space at a prefill's end.
         adds: white space that its template puts behind a prefill, so that the
             model goes on from something else than the client has.
+        shape: what a token takes in its cache; `None` while not known.
+        file: what names the file behind it: its server runs models of one file as one.
         takes_grammar: whether its server binds an answer by a grammar from the
             first character on, also behind a prompt that we rendered.
     """
@@ -67,20 +71,40 @@ class LocalModel:
     trained_tokens: int = 0
     stop: tuple[str, ...] = ()
     runs_elsewhere: bool = False
+    # It is the same model.
+    is_probed: bool = field(default=False, eq=False)
     way: Way = Way.NONE
     way_with_tools: Way | None = None
     echoes: bool | None = None
     trims: bool = False
     adds: str = ""
+    shape: Shape | None = None
+    file: str = ""
     takes_grammar: bool = False
 
 
 #: What speaks for a model when nobody named one, the weightiest first.
-_MERITS: Final = ("loaded already", "can use tools", "largest window", "first by name")
+_MERITS: Final = (
+    "can go on with tools",
+    "can go on",
+    "loaded already",
+    "can use tools",
+    "largest window",
+    "first by name",
+)
 
 
-def _merits(model: LocalModel, loaded: Container[str]) -> tuple[bool, bool, int, str]:
-    return (model.name not in loaded, "tools" not in model.capabilities, -model.trained_tokens, model.name)
+def _merits(model: LocalModel, loaded: Container[str]) -> tuple[bool, bool, bool, bool, int, str]:
+    # One that was not probed yet may.
+    with_tools = (model.way_with_tools or model.way) is Way.PREFILL
+    return (
+        model.is_probed and not (with_tools and "tools" in model.capabilities),
+        model.is_probed and model.way is Way.NONE,
+        model.name not in loaded,
+        "tools" not in model.capabilities,
+        -model.trained_tokens,
+        model.name,
+    )
 
 
 def rank(
@@ -89,9 +113,10 @@ def rank(
     """
     The models that can chat, the standby's choice first when nobody named one.
 
-    Loaded first, since it is warm; then able to use tools; then the larger
-    window; then the name, so that the choice is the same every time. Never a
-    model that runs elsewhere: local means local.
+    Those last that were found to be unable to go on with an agent's answer, or
+    at all. Loaded first, since it is warm; then able to use tools; then the
+    larger window; then the name, so that the choice is the same every time.
+    Never a model that runs elsewhere: local means local.
     """
     fit = [
         m
@@ -156,6 +181,7 @@ def with_probed(model: LocalModel, probed: LocalModel) -> LocalModel:
     """`model` with what was found out about the same one before."""
     return evolve(
         model,
+        is_probed=True,
         way=probed.way,
         way_with_tools=probed.way_with_tools,
         echoes=probed.echoes,

@@ -1,16 +1,18 @@
 """
 A request to a local model, from the beginning or from a half answer on.
 
-It waits for the model and for a slot, and asks; what is asked is made in
+It waits for the model, for its window and for a slot, and asks; what is asked is made in
 `prompt`.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from attrs import evolve, frozen
 
+from trooper.core import fitting, window
 from trooper.core.conversation import Conversation, ToolCall
 from trooper.core.events import NextChoice, Received
 from trooper.core.local_model import LocalModel, Way
@@ -81,19 +83,30 @@ class LocalLeg:
         )
 
 
+    def wanted_tokens(self, model: LocalModel) -> int:
+        """The window that holds the whole of it."""
+        prompt_tokens = math.ceil(fitting.count(self.conversation, self.given) * self.standby.ratio(model))
+        return window.holding(prompt_tokens, self.max_tokens)
+
+
 async def run_local(leg: LocalLeg, inbox: Inbox) -> None:
     """Run a leg at a local model to its end; its last item is its outcome."""
     model = await leg.standby.ready(leg.model)
     if isinstance(model, Failed):
         inbox.put_nowait(Ended(without_answer(model)))
         return
-    known, prompt = _learned(leg, model), leg.prompt(model)
+    prompt = leg.prompt(model)
+    if not isinstance(prompt, Failed) or prompt.kind is FailureKind.CONTEXT_LENGTH:
+        model = await leg.standby.grow(model, leg.wanted_tokens(model))
+        prompt = leg.prompt(model)
     if isinstance(prompt, Failed):
         inbox.put_nowait(Ended(prompt))
         return
-    async with leg.standby.slots:
+    known = _learned(leg, model)
+    async with leg.standby.slot(model):
+        model = leg.standby.latest(model)
         if _learned(leg, model) != known:
-            # The server has counted for somebody else, while this leg waited for its slot.
+            # The server has counted for somebody else, or was given another window, while this leg waited.
             prompt = leg.prompt(model)
             if isinstance(prompt, Failed):
                 inbox.put_nowait(Ended(prompt))

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import abc
 import enum
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final, TypeAlias
 
 import structlog
@@ -109,8 +111,10 @@ class Standby(abc.ABC):
         told = (self.state, self.chosen)
         while True:
             self._poked = trio.Event()
+            due_s = math.inf
             try:
                 await self._look()
+                due_s = await self._grow_as_wished()
             except Exception:
                 # Whatever a strange server makes us trip over, requests must
                 # go on; without this the standby would vanish in silence.
@@ -123,8 +127,8 @@ class Standby(abc.ABC):
             if self.state is State.LOADING:
                 # A leg that waits pokes at once; the server has work to do.
                 await trio.sleep(_LOADING_S)
-            pause = _LOOK_EVERY_S if self.state is State.READY else _LOOK_AGAIN_S
-            with trio.move_on_after(pause):
+            pause_s = _LOOK_EVERY_S if self.state is State.READY else _LOOK_AGAIN_S
+            with trio.move_on_after(min(pause_s, due_s)):
                 await self._poked.wait()
 
     async def ready(self, name: str | None) -> LocalModel | Failed:
@@ -141,7 +145,7 @@ class Standby(abc.ABC):
         while (wanted := self._full_name(name)) not in self._ready:
             if wanted in self._failures:
                 return self._failures[wanted]
-            if name:
+            if name := name or self.chosen:
                 self._wanted.add(name)
             self._poked.set()
             await self.settled.park()
@@ -184,6 +188,46 @@ class Standby(abc.ABC):
         since any other value would load it anew.
         """
         self._windows[model.name, model.window_tokens] = window_tokens
+
+    def latest(self, model: LocalModel) -> LocalModel:
+        """The same model as it is now: its window may be another one since it was looked at."""
+        return self._ready.get(model.name, model)
+
+    def most_tokens(self, model: LocalModel) -> int:
+        """About how large the window could become; 0 if nobody knows."""
+        return model.window_tokens
+
+    def may_outgrow(self, name: str | None, size_bytes: int) -> bool:
+        """
+        Whether a request of so many bytes may need a larger window than there is, and could get it.
+
+        Asked of each request, so it costs nothing: whether it does need one,
+        its conversation says.
+        """
+        return False
+
+    @contextmanager
+    def wished(self, _model: LocalModel, _window_tokens: int) -> Iterator[None]:
+        """While this lasts a request is there that may need so large a window soon."""
+        yield
+
+    async def grow(self, model: LocalModel, _window_tokens: int) -> LocalModel:
+        """
+        Wait until `model` has so large a window, if it can have it now; returns it as it is then.
+
+        Not in a slot: a load waits until nobody is in one.
+        """
+        return model
+
+    async def _grow_as_wished(self) -> float:
+        """Load models anew whose window is wished larger; returns in how many seconds to look again."""
+        return math.inf
+
+    @asynccontextmanager
+    async def slot(self, _model: LocalModel) -> AsyncIterator[None]:
+        """The right to send a request to the server."""
+        async with self.slots:
+            yield
 
     def forget(self, name: str) -> None:
         """A request found the model or its server gone: look again before the next one."""

@@ -5,10 +5,19 @@ Each look:
 
     look   which models are there, which are loaded, and with what window
     load   the chosen model and those that requests asked for
-    probe  how each continues a half answer, once per digest and version
+    probe  how each continues a half answer, once per digest, version and runner
+    grow   the window of a model that a request needs larger (`core.window`)
 
-The window is the server's own: whatever `/api/ps` says is what every request
-repeats as `num_ctx`. Any other value would make the server load anew.
+The window is the server's own until it grows: whatever `/api/ps` says is what
+every request repeats as `num_ctx`. Any other value would make the server load
+anew.
+
+A server runs models of one file once, under the name that it was loaded by. So
+a model is looked for under the names of its file, too.
+
+Where the server has no room for our model beside another application's, that
+one goes first: to load ours again at each look would push the other one out for
+ever. It is loaded when a request needs it, or when nobody else is there.
 """
 
 from __future__ import annotations
@@ -16,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import trio
 from attrs import define, evolve, field
 
 from trooper.config import Target
@@ -24,22 +34,32 @@ from trooper.core.local_model import LocalModel
 from trooper.core.names import Latest
 from trooper.core.outcome import Failed, FailureKind
 from trooper.core.unfit import Unfit
+from trooper.core.window import Running
 from trooper.targets.standby.base import PROBE_S, Standby, State
+from trooper.targets.standby.growing import GrowingStandby
 from trooper.targets.upstream import Upstream
 from trooper.wire.ollama_chat import ask
 from trooper.wire.ollama_chat import models as ollama
 
 #: A load of a loaded model renews its time to live and costs 20 ms.
 _RENEW_EVERY_LOOKS: Final = 10
+#: So many models are loaded to find one that can go on.
+_MOST_TRIED: Final = 3
+#: So long what was seen of a server is believed, and so long a leg waits to hear that its model is still there.
+_SURE_S: Final = 1.0
 
 
 @define
-class OllamaStandby(Standby):
+class OllamaStandby(GrowingStandby):
     """The local models of one Ollama."""
 
     software = "Ollama"
     to_start = "Start Ollama, or say with OLLAMA_HOST or `base_url` where it is."
     _looks: int = field(default=0, init=False)
+    #: Models that we have loaded, and that were there at the last look.
+    _held: set[str] = field(factory=set, init=False)
+    #: Our model had to go for somebody else's.
+    _gives_way: bool = field(default=False, init=False)
     _details: Latest[tuple[str, str], LocalModel] = field(
         factory=lambda: Latest(ollama.MOST_MODELS), init=False
     )
@@ -54,11 +74,48 @@ class OllamaStandby(Standby):
 
     def asking(self, model: LocalModel) -> ask.OllamaAsking:
         """How `model` is asked: always with the load-time options it is loaded with."""
-        known = evolve(model, window_tokens=self.window(model))
-        return ask.OllamaAsking(known, self._loading(model))
+        now = self.latest(model)
+        known = evolve(model, window_tokens=self.window(now))
+        return ask.OllamaAsking(known, self._loading(now))
 
     def _loading(self, model: LocalModel) -> ask.Loading:
         return ask.Loading(model.window_tokens or self.target.num_ctx, self.target.keep_alive)
+
+    async def ready(self, name: str | None) -> LocalModel | Failed:
+        """The same, for a model that is there now: one that went since the last look is loaded by the standby."""
+        is_stale = trio.current_time() - self.windows.seen_at >= _SURE_S
+        if is_stale and self._full_name(name) in self._ready:
+            with trio.move_on_after(_SURE_S):
+                loaded = await self._loaded()
+                for known in list(self._ready.values()):
+                    self._adopt(known, loaded)
+        return await super().ready(name)
+
+    def _adopt(self, model: LocalModel, loaded: Mapping[str, Running] | None) -> None:
+        """Take a model as it is loaded now; one that is not is not ready."""
+        running = None if loaded is None else self._as_running(model, loaded)
+        if running is not None and running.window_tokens not in (0, model.window_tokens):
+            self._ready[model.name] = evolve(model, window_tokens=running.window_tokens)
+        elif running is None and loaded is not None and self._is_listed(model):
+            self._ready.pop(model.name)
+
+    def _is_listed(self, model: LocalModel) -> bool:
+        """Whether the server lists the model while it has it, under this name or another one of its file."""
+        return self._as_running(model, self.windows.running) is not None
+
+    async def _ask_loaded(self) -> Mapping[str, Running] | None:
+        answer = await self._fetch("GET", "/api/ps")
+        return None if isinstance(answer, Failed) else ollama.read_loaded(answer)
+
+    def _runs_as(self, model: LocalModel, loaded: Mapping[str, Running]) -> str | None:
+        if model.name in loaded:
+            return model.name
+        others = ((name, self._known_details(name)) for name in loaded if model.file)
+        return next((name for name, other in others if other and other.file == model.file), None)
+
+    def _known_details(self, name: str) -> LocalModel | None:
+        found = self.find(name)
+        return None if found is None else self._details.get((found.name, found.digest))
 
     async def _look(self) -> None:
         renew = self._looks % _RENEW_EVERY_LOOKS == 0
@@ -67,40 +124,91 @@ class OllamaStandby(Standby):
         if isinstance(tags, Failed):
             self._lose(tags)
             return
-        loaded = await self._fetch("GET", "/api/ps")
-        windows = {} if isinstance(loaded, Failed) else ollama.read_loaded(loaded)
-        version = await self._fetch("GET", "/api/version")
-        self.version = "" if isinstance(version, Failed) else ollama.read_version(version)
         self.models = tuple(
             m for m in ollama.read_tags(tags) if self.target.allow_remote or not m.runs_elsewhere
         )
-        chosen = await self._choose(windows)
+        loaded = await self._loaded() or {}
+        for name in loaded:
+            if (other := self.find(name)) is not None:
+                await self._detailed(other)
+        version = await self._fetch("GET", "/api/version")
+        self.version = "" if isinstance(version, Failed) else ollama.read_version(version)
+        wanted = {self._full_name(name): name for name in self._wanted}
+        chosen = await self._prepare_chosen(loaded, wanted, renew=renew)
         if chosen is None:
             self._seen, self.chosen = State.NO_MODEL, ""
             self._ready.clear()
             return
-        self.chosen = chosen.name
-        for name in [n for n in self._ready if n != chosen.name and n not in windows]:
+        for name in [n for n in self._ready if n != chosen and not self._is_there(n, loaded)]:
             del self._ready[name]  # Its time to live was over: the next request loads it anew.
-        wanted = {self._full_name(name): name for name in self._wanted}
-        for name in [chosen.name, *sorted(wanted.keys() - {chosen.name})]:
-            await self._prepare(name, windows, renew=renew)
+        for name in sorted(wanted.keys() - {chosen}):
+            await self._prepare(name, loaded, renew=renew)
         # Only these: a request may have asked for more while we were busy.
         self._wanted -= set(wanted.values())
-        self._seen = State.READY if self.chosen in self._ready else State.LOADING
+        if self.chosen in self._ready:
+            self._seen = State.READY
+        else:
+            self._seen = State.RESTING if self._gives_way else State.LOADING
 
-    async def _choose(self, windows: Mapping[str, int]) -> LocalModel | None:
+    def _is_there(self, name: str, loaded: Mapping[str, Running]) -> bool:
+        model = self._ready.get(name) or self.find(name)
+        return model is not None and self._as_running(model, loaded) is not None
+
+    async def _prepare_chosen(
+        self, loaded: Mapping[str, Running], wanted: Mapping[str, str], *, renew: bool
+    ) -> str | None:
+        """Choose and prepare; one that turns out to be unable to go on with an agent makes way for another."""
+        tried: list[str] = []
+        while (chosen := await self._choose(loaded)) is not None and chosen.name not in tried:
+            if chosen.name != self.chosen:
+                self.chosen, self._gives_way = chosen.name, False
+            tried.append(chosen.name)
+            was_there = self._is_there(chosen.name, loaded)
+            self._gives_way = self._has_to_give_way(chosen.name, loaded) and chosen.name not in wanted
+            if self._gives_way:
+                self._ready.pop(chosen.name, None)
+                break
+            await self._prepare(chosen.name, loaded, renew=renew)
+            if chosen.name not in self._ready or len(tried) == _MOST_TRIED:
+                break
+            loaded = self.windows.running
+            best = await self._choose(loaded)
+            if best is not None and best.name not in tried and not was_there:
+                # Loaded to be looked at alone.
+                await self._post(ask.unload(chosen))
+                self._ready.pop(chosen.name, None)
+        return None if chosen is None else chosen.name
+
+    def _has_to_give_way(self, name: str, loaded: Mapping[str, Running]) -> bool:
+        """Whether our model is gone and another application's is there, now or since that happened."""
+        if self._is_there(name, loaded):
+            return False
+        others = loaded.keys() - self._held
+        return bool(others) and (self._gives_way or name in self._held)
+
+    async def _choose(self, loaded: Mapping[str, Running]) -> LocalModel | None:
         if self.target.model:
             self.chosen_because = "configured"
             return self.find(self.target.model)
         known = [await self._detailed(m) for m in self.models]
-        ranked = local_model.rank(known, windows, allow_remote=self.target.allow_remote)
+        known = [local_model.with_probed(m, p) if (p := self._probed_of(m)) else m for m in known]
+        there = {m.name for m in known if self._as_running(m, loaded) is not None}
+        ranked = local_model.rank(known, there, allow_remote=self.target.allow_remote)
         if not ranked:
             return None
-        self.chosen_because = local_model.why_first(ranked, windows)
+        if ranked[0].name != self.chosen:
+            self.chosen_because = local_model.why_first(ranked, there)
         return ranked[0]
 
-    async def _prepare(self, name: str, windows: Mapping[str, int], *, renew: bool) -> None:
+    def _probed_of(self, model: LocalModel) -> LocalModel | None:
+        return self._probed.get(self._probe_key(model, model.name))
+
+    def _probe_key(self, model: LocalModel, runs_as: str) -> tuple[str, str]:
+        # Who loaded the file decides how its prompts are made.
+        as_itself = runs_as == model.name
+        return (model.digest or model.name, self.version if as_itself else f"{self.version} {runs_as}")
+
+    async def _prepare(self, name: str, loaded: Mapping[str, Running], *, renew: bool) -> None:
         model = self.find(name)
         if model is None:
             self._failures[name] = Failed(FailureKind.NOT_FOUND)
@@ -109,22 +217,37 @@ class OllamaStandby(Standby):
         if model.runs_elsewhere and not self.target.allow_remote:
             self._failures[name] = Failed(FailureKind.UNFIT, unfit_reason=Unfit.RUNS_ELSEWHERE)
             return
-        window = windows.get(model.name, 0)
-        if not window or renew:
-            if not window:
+        running = self._as_running(model, loaded)
+        if running is None or renew:
+            if running is None:
                 self._ready.pop(name, None)
-            failed = await self._load(evolve(model, window_tokens=window))
+            failed = await self._load_as_before(model, running)
             if failed is not None:
                 self._ready.pop(name, None)
                 self._failures[name] = failed
                 return
-            loaded = await self._fetch("GET", "/api/ps")
-            windows = {} if isinstance(loaded, Failed) else ollama.read_loaded(loaded)
-            window = windows.get(model.name, 0) or self.target.num_ctx or 0
-        self._ready[name] = evolve(
-            await self._probe(evolve(model, window_tokens=window)), window_tokens=window
+            loaded = await self._loaded() or {}
+            running = self._as_running(model, loaded)
+            self._held.add(name)
+        self._held &= {n for n in self._held if self._is_there(n, loaded)}
+        self.windows.note_use(name, running)
+        window = (running.window_tokens if running else 0) or self.target.num_ctx or 0
+        probed = await self._probe(
+            evolve(model, window_tokens=window), self._runs_as(model, loaded) or model.name
         )
+        self._ready[name] = evolve(probed, window_tokens=window)
         self._failures.pop(name)
+
+    async def _load_as_before(self, model: LocalModel, running: Running | None) -> Failed | None:
+        """Load a model with the window that it has, or had: it never shrinks, unless that cannot be loaded any more."""
+        if running is not None:
+            return await self._load(evolve(model, window_tokens=running.window_tokens))
+        growth = self.windows.growth(model.name)
+        failed = await self._load(evolve(model, window_tokens=growth.largest))
+        if failed is not None and growth.largest:
+            growth.refused, growth.largest = growth.largest, 0
+            failed = await self._load(evolve(model, window_tokens=0))
+        return failed
 
     async def _detailed(self, model: LocalModel) -> LocalModel:
         """What the server says of one model; asked once, since a digest stands for all of it."""
@@ -139,20 +262,23 @@ class OllamaStandby(Standby):
     async def _load(self, model: LocalModel) -> Failed | None:
         if self._seen is not State.READY:
             self._seen = State.LOADING
-        answer = await self._post(ask.load(model, self._loading(model)), within_s=self.target.load_timeout_s)
+        with self._using(model):
+            answer = await self._post(
+                ask.load(model, self._loading(model)), within_s=self.target.load_timeout_s
+            )
         return answer if isinstance(answer, Failed) else None
 
-    async def _probe(self, model: LocalModel) -> LocalModel:
-        key = (model.digest or model.name, self.version)
+    async def _probe(self, model: LocalModel, runs_as: str) -> LocalModel:
+        key = self._probe_key(model, runs_as)
         if key in self._probed:
             return local_model.with_probed(model, self._probed[key])
         loading = self._loading(model)
-        rendered = await self._post(ask.render_probe(model, loading), within_s=PROBE_S)
-        if isinstance(rendered, Failed):
-            return model
-        prompt = ollama.read_render(rendered)
-        model = local_model.with_render_probe(model, prompt)
-        async with self.slots:
+        async with self.slot(model):
+            rendered = await self._post(ask.render_probe(model, loading), within_s=PROBE_S)
+            if isinstance(rendered, Failed):
+                return model
+            prompt = ollama.read_render(rendered)
+            model = local_model.with_render_probe(model, prompt)
             if prompt is None:
                 said = await self._post(ask.generation_probe(model, loading), within_s=PROBE_S)
                 if isinstance(said, Failed):
@@ -163,6 +289,7 @@ class OllamaStandby(Standby):
                 if isinstance(said, Failed):
                     return self._unproved(model, key, said)
                 model = local_model.with_echo_probe(model, ollama.read_said(said))
+        model = evolve(model, is_probed=True)
         self._probed[key] = model
         return model
 

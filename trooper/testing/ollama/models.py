@@ -47,6 +47,9 @@ class Model:
         always_thinks: the template opens a think block whatever is asked.
         prefill_as_thinking: with thinking on, a continuation arrives as
             `thinking`, as some parsers do.
+        file: the file it is made from. Models of one file are one to the
+            server: it runs it once, under the name that it was loaded by.
+        layers, heads, kv_heads, embedding: what its window takes in memory.
     """
 
     name: str = "qwen2.5:3b"
@@ -67,15 +70,26 @@ class Model:
     always_thinks: bool = False
     prefill_as_thinking: bool = False
     digest: str = field(factory=str)
+    file: str = field(factory=str)
+    layers: int = 36
+    heads: int = 16
+    kv_heads: int = 2
+    embedding: int = 2048
 
     def __attrs_post_init__(self) -> None:
         if not self.digest:
             object.__setattr__(self, "digest", _digest(self))
+        if not self.file:
+            object.__setattr__(self, "file", f"/models/blobs/sha256-{self.digest}")
 
     @property
     def full_name(self) -> str:
         """The name with its tag."""
         return self.name if ":" in self.name else f"{self.name}:latest"
+
+    def cache_bytes(self, tokens: int) -> int:
+        """What a window of so many tokens takes in memory, two bytes for each number."""
+        return tokens * self.layers * self.kv_heads * 2 * (self.embedding // self.heads) * 2
 
     @property
     def echo(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import trio
-from attrs import Factory, define, field
+from attrs import Factory, define, field, frozen
 from trio.lowlevel import ParkingLot
 
 from trooper.testing.ollama.decoding import Ask, Rejected
@@ -35,7 +35,10 @@ class Loaded:
     num_ctx: int
     slots: trio.Semaphore
     keep_alive_s: float
+    size_bytes: int = 0
+    vram_bytes: int = 0
     users: int = 0
+    was_used: bool = False
     expires_at: float = math.inf
     prompts: deque[tuple[str, ...]] = Factory(lambda: deque(maxlen=8))
 
@@ -49,13 +52,31 @@ def _common(one: tuple[str, ...], other: tuple[str, ...]) -> int:
     return next((at for at, (a, b) in enumerate(both) if a != b), min(len(one), len(other)))
 
 
+@frozen
+class Load:
+    """A load that was begun: when, of what, in whose place, and for how long its client wanted it kept."""
+
+    at: float
+    name: str
+    num_ctx: int
+    replaced: int | None
+    keep_alive_s: float | None
+
+
 @define(eq=False)
 class Loader:
     """
     Loads models, one at a time, and knows which are there.
 
     A load lives as long as the request that started it: when that client
-    leaves, the load is lost, and the next one begins from zero.
+    leaves, the load is lost, and the next one begins from zero. A load that
+    replaces one waits until nobody uses that any more, and holds up all others.
+
+    Attributes:
+        history: the loads that were begun, in order.
+        max_loaded: how many models there is room for.
+        memory_bytes: what all of them may take; one that does not fit cannot be loaded.
+        vram_bytes: how much of that is video memory, which is taken first.
     """
 
     default_num_ctx: int
@@ -63,10 +84,13 @@ class Loader:
     parallel: int
     max_queue: int
     max_loaded: int = 3
+    memory_bytes: float = math.inf
+    vram_bytes: int = 0
     loads: int = 0
     finished_loads: int = 0
     aborted_loads: int = 0
     reloads: int = 0
+    history: list[Load] = field(factory=list)
     _loaded: dict[str, Loaded] = field(init=False, factory=dict)
     _lock: trio.Lock = field(init=False, factory=trio.Lock)
     _waiting: int = field(init=False, default=0)
@@ -79,9 +103,9 @@ class Loader:
     def present(self) -> list[Loaded]:
         """The finished loads that have not expired."""
         now = trio.current_time()
-        for name, loaded in list(self._loaded.items()):
+        for file, loaded in list(self._loaded.items()):
             if loaded.users == 0 and loaded.expires_at <= now:
-                del self._loaded[name]
+                del self._loaded[file]
         return list(self._loaded.values())
 
     def window(self, model: Model, ask: Ask) -> int:
@@ -91,7 +115,7 @@ class Loader:
 
     def unload(self, model: Model) -> None:
         """Forget a model that nobody uses; a used one goes when its users do."""
-        loaded = self._loaded.get(model.name)
+        loaded = self._loaded.get(model.file)
         if loaded is not None:
             loaded.keep_alive_s = 0.0
             loaded.expires_at = trio.current_time()
@@ -102,7 +126,7 @@ class Loader:
         loaded = self._matching(model, key)
         if loaded is None:
             async with self._turn():
-                loaded = self._matching(model, key) or await self._load(model, key, load_s)
+                loaded = self._matching(model, key) or await self._load(model, key, load_s, ask)
                 loaded.users += 1
         else:
             loaded.users += 1
@@ -113,12 +137,14 @@ class Loader:
         if keep_alive_s is not None:
             loaded.keep_alive_s = keep_alive_s
         loaded.users -= 1
+        loaded.was_used = True
+        if loaded.users:
+            return
         loaded.expires_at = trio.current_time() + loaded.keep_alive_s
-        if loaded.users == 0:
-            self._idle.unpark_all()
+        self._idle.unpark_all()
 
     def _matching(self, model: Model, key: tuple[object, ...]) -> Loaded | None:
-        return next((x for x in self.present() if x.model == model and x.key == key), None)
+        return next((x for x in self.present() if x.model.file == model.file and x.key == key), None)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -141,13 +167,17 @@ class Loader:
         finally:
             self._waiting -= 1
 
-    async def _load(self, model: Model, key: tuple[object, ...], load_s: float) -> Loaded:
-        old = self._loaded.get(model.name)
-        while old is not None and old.users:
+    async def _load(self, model: Model, key: tuple[object, ...], load_s: float, ask: Ask) -> Loaded:
+        while (old := self._loaded.get(model.file)) is not None and old.users:
             await self._idle.park()
-        if self._loaded.pop(model.name, None) is not None:
+        num_ctx = key[0]
+        assert isinstance(num_ctx, int)
+        replaced = None if old is None else old.num_ctx
+        self.history.append(Load(trio.current_time(), model.full_name, num_ctx, replaced, ask.keep_alive_s))
+        if self._loaded.pop(model.file, None) is not None:
             self.reloads += 1
-        self._make_room()
+        size = model.size + model.cache_bytes(num_ctx * self.parallel)
+        self._make_room(size)
         self.loads += 1
         finished = False
         try:
@@ -155,17 +185,30 @@ class Loader:
             finished = True
         finally:
             self.aborted_loads += not finished
+        taken = self._taken_bytes()
+        if taken + size > self.memory_bytes:
+            needed, left = _gibibytes(size), _gibibytes(max(0, self.memory_bytes - taken))
+            raise Rejected(500, f"model requires more system memory ({needed}) than is available ({left})")
         self.finished_loads += 1
-        num_ctx = key[0]
-        assert isinstance(num_ctx, int)
-        loaded = Loaded(model, key, num_ctx, trio.Semaphore(self.parallel), self.keep_alive_s)
-        self._loaded[model.name] = loaded
+        vram = min(size, max(0, self.vram_bytes - sum(x.vram_bytes for x in self._loaded.values())))
+        slots = trio.Semaphore(self.parallel)
+        loaded = Loaded(model, key, num_ctx, slots, self.keep_alive_s, size, vram)
+        self._loaded[model.file] = loaded
         return loaded
 
-    def _make_room(self) -> None:
-        idle = sorted((x for x in self.present() if not x.users), key=lambda x: x.keep_alive_s)
-        for loaded in idle[: max(0, len(self._loaded) - self.max_loaded + 1)]:
-            del self._loaded[loaded.model.name]
+    def _taken_bytes(self) -> int:
+        return sum(loaded.size_bytes for loaded in self._loaded.values())
+
+    def _make_room(self, size_bytes: int) -> None:
+        """Those that nobody uses go, the ones that would have gone first of all first."""
+        for loaded in sorted((x for x in self.present() if not x.users), key=lambda x: x.keep_alive_s):
+            if len(self._loaded) < self.max_loaded and self._taken_bytes() + size_bytes <= self.memory_bytes:
+                return
+            del self._loaded[loaded.model.file]
+
+
+def _gibibytes(size_bytes: float) -> str:
+    return f"{size_bytes / 1024**3:.1f} GiB"
 
 
 async def evaluate(

@@ -5,6 +5,7 @@ The fake server: routes, records, and the pace of an answer.
 from __future__ import annotations
 
 import json
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -50,6 +51,7 @@ class FakeOllama(Served):
         fault: what goes wrong in every answer.
         load_fault: what goes wrong in every request that only loads.
         cut_bytes: cut every line into writes of so many bytes.
+        max_loaded, memory_bytes, vram_bytes: what there is room for.
     """
 
     answer: str | Callable[[str], str] = DEFAULT_ANSWER
@@ -71,6 +73,9 @@ class FakeOllama(Served):
     keep_alive_s: float = 300.0
     parallel: int = 1
     max_queue: int = 512
+    max_loaded: int = 3
+    memory_bytes: float = math.inf
+    vram_bytes: int = 0
     server: Server = field(init=False)
     loader: Loader = field(init=False)
     generations: list[Generation] = field(init=False, factory=list)
@@ -82,7 +87,15 @@ class FakeOllama(Served):
 
     def __attrs_post_init__(self) -> None:
         self.server = Server(self._answer, state=self._state, reset=self._reset)
-        self.loader = Loader(self.default_num_ctx, self.keep_alive_s, self.parallel, self.max_queue)
+        self.loader = Loader(
+            self.default_num_ctx,
+            self.keep_alive_s,
+            self.parallel,
+            self.max_queue,
+            self.max_loaded,
+            self.memory_bytes,
+            self.vram_bytes,
+        )
 
     def fail_next(self, *faults: OllamaFault | None) -> None:
         """Use these for the next answers, one each; `None` is a healthy one."""

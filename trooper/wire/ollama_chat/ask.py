@@ -62,6 +62,11 @@ def load(model: LocalModel, loading: Loading) -> Post:
     return _post("/api/chat", model, loading, messages=[], options=_options(loading))
 
 
+def unload(model: LocalModel) -> Post:
+    """Give the model's memory back."""
+    return Post("/api/chat", msgspec.json.encode({"model": model.name, "messages": [], "keep_alive": 0}))
+
+
 def show(name: str) -> Post:
     """Ask what a model is."""
     return Post("/api/show", msgspec.json.encode({"model": name}))

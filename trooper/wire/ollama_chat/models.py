@@ -8,8 +8,10 @@ The facts behind this file were read off a running server (0.33); see
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -17,10 +19,17 @@ from attrs import evolve
 
 from trooper.core import names
 from trooper.core.local_model import LocalModel
+from trooper.core.window import Running, Shape
 from trooper.wire.decoding import decoded_object
 
 #: So many are looked at; nobody has as many on one machine.
 MOST_MODELS: Final = 1_024
+#: The first of a Modelfile: what the model is made from.
+_FROM_LINE: Final = re.compile(r"^FROM\s+(\S.*)$", re.MULTILINE | re.IGNORECASE)
+#: A list of more than five numbers comes empty. So many heads have most models that group them, at most.
+_MOST_GROUPED_HEADS: Final = 8
+#: Of so many layers one sees the whole window, and the others a short piece of it: as llama.cpp has it for these.
+_ONE_SEES_ALL_IN: Final = {"gemma2": 2, "gemma3": 6, "gemma3n": 5, "gptoss": 2, "gpt-oss": 2, "cohere2": 4}
 _STOP_LINE: Final = re.compile(r'^stop\s+(".*")\s*$', re.MULTILINE)
 
 
@@ -62,9 +71,24 @@ def is_cloud_name(name: str) -> bool:
     return tag == "cloud" or tag.endswith("-cloud")
 
 
-def read_loaded(body: bytes) -> Mapping[str, int]:
-    """Read `/api/ps`: the loaded models, each with the window it was loaded with."""
-    return {str(e.get("name") or e.get("model")): _size(e.get("context_length")) for e in _entries(body)}
+def read_loaded(body: bytes) -> Mapping[str, Running]:
+    """Read `/api/ps`: the loaded models. When each will be forgotten is in seconds since 1970."""
+    return {
+        str(e.get("name") or e.get("model")): Running(
+            window_tokens=_size(e.get("context_length")),
+            size_bytes=_size(e.get("size")),
+            vram_bytes=_size(e.get("size_vram")),
+            expires_at=_time(e.get("expires_at")),
+        )
+        for e in itertools.islice(_entries(body), MOST_MODELS)
+    }
+
+
+def _time(value: object) -> float:
+    try:
+        return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else math.inf
+    except (ValueError, OverflowError):
+        return math.inf
 
 
 def read_version(body: bytes) -> str:
@@ -83,8 +107,43 @@ def with_details(model: LocalModel, body: bytes) -> LocalModel:
         capabilities=_strings(shown.get("capabilities")) or model.capabilities,
         trained_tokens=_size(trained) or model.trained_tokens,
         stop=_read_stops(shown.get("parameters")),
+        shape=_read_shape(info),
+        file=_read_file(shown.get("modelfile")),
         runs_elsewhere=model.runs_elsewhere or bool(shown.get("remote_host") or shown.get("remote_model")),
     )
+
+
+def _read_shape(info: Mapping[str, object]) -> Shape | None:
+    """
+    What a token takes in the cache, by the model's own facts; too much rather than too little.
+
+    Where heads are not counted per group, there is one for each.
+    """
+    family = str(info.get("general.architecture"))
+    layers, heads = (
+        _size(info.get(f"{family}.block_count")),
+        _heads(info.get(f"{family}.attention.head_count")),
+    )
+    grouped = info.get(f"{family}.attention.head_count_kv")
+    kv_heads = _heads(grouped) or min(heads, _MOST_GROUPED_HEADS if isinstance(grouped, list) else heads)
+    each = _size(info.get(f"{family}.embedding_length")) // heads if heads else 0
+    sizes = [_size(info.get(f"{family}.attention.{kind}_length")) or each for kind in ("key", "value")]
+    if not layers or not kv_heads or not all(sizes):
+        return None
+    whole = 1.0
+    if _size(info.get(f"{family}.attention.sliding_window")) and family in _ONE_SEES_ALL_IN:
+        whole = 1 / _ONE_SEES_ALL_IN[family]
+    return Shape(layers * whole, kv_heads, sum(sizes))
+
+
+def _heads(value: object) -> int:
+    """A number of heads; of several, one for each layer, the largest."""
+    return max(map(_size, value), default=0) if isinstance(value, list) else _size(value)
+
+
+def _read_file(modelfile: object) -> str:
+    found = _FROM_LINE.search(modelfile) if isinstance(modelfile, str) else None
+    return names.kept(found[1].strip()) if found else ""
 
 
 def _read_stops(parameters: object) -> tuple[str, ...]:

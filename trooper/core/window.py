@@ -1,0 +1,289 @@
+"""
+Which window a local model should have: what holds a conversation, what fits
+this machine's memory, and whether the model may be loaded anew for it now.
+
+Theory of operation
+-------------------
+A stock server loads a window that no coding agent's prompt fits into. A load
+with a larger one takes seconds, throws away what the server has evaluated and
+takes memory from others. So a window grows
+
+* only for a request that is there (`holding` says how far),
+* no further than model, memory and the user's bound allow (`most_tokens`),
+* and not while anybody needs the model as it is (`decide`).
+
+It never shrinks: two conversations of different length would make it go to and
+fro. A window that the machine could not carry after all is given back once,
+and remembered (`Growth.refused`).
+
+The memory of a window is that of its keys and values. What is asked for beside
+them grows with it, less and differently, so a part more is reckoned with. That
+is an estimate, and its proof is the load itself: the server says how much of
+the model lies in video memory, and whether it could be loaded at all.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from typing import Final, TypeAlias
+
+from attrs import define, field, frozen
+
+#: What a server needs for a token beside keys and values: parts of its compute buffers.
+_MORE: Final = 1.15
+#: Memory that is left to everybody else.
+_SPARED_BYTES: Final = 1 << 30
+#: So long nobody else may have used the model before it is loaded anew.
+OTHERS_S: Final = 60.0
+#: A share of video memory that fell by less is a matter of rounding.
+_SAME_SHARE: Final = 0.01
+#: The smallest step: a window that a server takes without a word.
+_LEAST_TOKENS: Final = 2048
+
+
+@frozen
+class Shape:
+    """
+    What a token takes in a model's cache, as far as its server says.
+
+    Attributes:
+        layers: how many of them keep keys and values of the whole window.
+        kv_heads: in each of them.
+        head_size: of a key and a value together, in numbers.
+    """
+
+    layers: float
+    kv_heads: float
+    head_size: int
+
+    @property
+    def token_bytes(self) -> int:
+        """Bytes of cache for each token, two for each number: a server that packs them needs less."""
+        return math.ceil(self.layers * self.kv_heads * self.head_size * 2)
+
+
+@frozen
+class Running:
+    """
+    A model in memory.
+
+    Attributes:
+        window_tokens: the window it was loaded with; 0 if the server does not say.
+        size_bytes: what it takes in all.
+        vram_bytes: how much of that lies in video memory.
+        expires_at: when the server will forget it, on the caller's clock; infinite where it does not say.
+    """
+
+    window_tokens: int
+    size_bytes: int = 0
+    vram_bytes: int = 0
+    expires_at: float = math.inf
+
+    @property
+    def share(self) -> float:
+        """Which part of it lies in video memory, 0 to 1."""
+        return min(1.0, self.vram_bytes / self.size_bytes) if self.size_bytes > 0 else 0.0
+
+
+def answer_reserve(window_tokens: int, max_tokens: int | None) -> int:
+    """Room for an answer: what was asked for, but no more than a quarter."""
+    most = math.ceil(window_tokens / 4)
+    return most if max_tokens is None else min(max_tokens, most)
+
+
+def holds(window_tokens: int, prompt_tokens: int, max_tokens: int | None) -> bool:
+    """Whether a window has room for a prompt and its answer."""
+    return prompt_tokens + answer_reserve(window_tokens, max_tokens) <= window_tokens
+
+
+def holding(prompt_tokens: int, max_tokens: int | None) -> int:
+    """The smallest power of two that holds it."""
+    window_tokens = _LEAST_TOKENS
+    while not holds(window_tokens, prompt_tokens, max_tokens):
+        window_tokens *= 2
+    return window_tokens
+
+
+def most_tokens(
+    running: Running | None,
+    shape: Shape | None,
+    *,
+    free_bytes: int | None,
+    trained_tokens: int,
+    bound_tokens: int,
+    slots: int,
+) -> int:
+    """
+    About how large a window fits; that of `running` at least.
+
+    Without a model in memory, or without its shape, nobody knows what a window
+    takes: then it stays as it is. A model that lies in video memory as a whole
+    takes no other memory; how much there is of it the server knows alone, so
+    there the load itself is the proof.
+
+    Args:
+        free_bytes: what this machine has left; `None` if it does not say.
+        trained_tokens: the window that the model was trained for; 0 if not said.
+        bound_tokens: the user's bound.
+        slots: how many requests at once the server has a window for.
+    """
+    if running is None or running.window_tokens <= 0:
+        return 0
+    now = running.window_tokens
+    cap = max(now, min(bound_tokens, trained_tokens or bound_tokens))
+    if shape is None or shape.token_bytes <= 0:
+        return now
+    here = 1.0 - running.share
+    if here < _SAME_SHARE:
+        return cap
+    if free_bytes is None:
+        return now
+    spare = max(0, free_bytes - _SPARED_BYTES)
+    more = spare / (shape.token_bytes * slots * here * _MORE)
+    return min(cap, now + int(more))
+
+
+class Kept(enum.Enum):
+    """Why a window stays as it is."""
+
+    HOLDS = "holds"
+    FIXED = "fixed"
+    NOT_HERE = "not_here"
+    UNKNOWN = "unknown"
+    LARGEST = "largest"
+    REFUSED = "refused"
+
+
+@frozen
+class Grow:
+    """Load the model anew, with this window."""
+
+    window_tokens: int
+
+
+@frozen
+class Wait:
+    """Another application may still want the model as it is; look again after so many seconds."""
+
+    seconds: float
+
+
+@frozen
+class Keep:
+    """The window stays as it is."""
+
+    why: Kept
+
+
+Decision: TypeAlias = Grow | Wait | Keep
+
+
+def goal(now_tokens: int, wanted_tokens: int, most: int) -> int:
+    """
+    The window to load for `wanted_tokens`, a power of two, or the most there can be.
+
+    What does not hold all of it is still worth a load where it holds much more
+    than now: the less has to be left out. Steps of less than half are not.
+    """
+    if wanted_tokens <= now_tokens:
+        return now_tokens
+    if wanted_tokens <= most:
+        return wanted_tokens
+    return most if most >= now_tokens * 3 // 2 else now_tokens
+
+
+@define
+class Growth:
+    """
+    What is known of one model's window on one server.
+
+    Attributes:
+        largest: the largest window it was ever loaded with by us; what it is loaded with again.
+        refused: a window that turned out to be too much, and with it all larger ones.
+        used_by_others: when another application used the model last, as far as was seen.
+    """
+
+    largest: int = 0
+    refused: float = math.inf
+    used_by_others: float = -math.inf
+    _expires_at: float | None = field(default=None, init=False)
+    _own_use_ended: float | None = field(default=None, init=False)
+    _in_use: int = field(default=0, init=False)
+
+    def begin_use(self) -> None:
+        """A request of ours is about to be sent."""
+        self._in_use += 1
+
+    def end_use(self, now: float) -> None:
+        """One has ended."""
+        self._in_use -= 1
+        self._own_use_ended = now
+
+    def seen(self, running: Running | None, now: float, keep_alive_s: float | None) -> None:
+        """
+        Tell who has used the model, by when the server will forget it.
+
+        That time is set anew when a use ends and nobody else is left. Where it
+        is not what a use of ours has made it, somebody else was there, or still
+        is, no longer ago than now. A use that ended right before one of ours
+        cannot be seen.
+
+        Args:
+            running: the model as it is loaded; `None` if it is not.
+            now: on the clock that `running` has its times on.
+            keep_alive_s: what our own requests ask for; `None` if that is no number of seconds.
+        """
+        if running is None:
+            self._expires_at = None
+            return
+        if self._in_use:
+            # Its time will be set anew when that ends.
+            return
+        own, self._own_use_ended = self._own_use_ended, None
+        before, self._expires_at = self._expires_at, running.expires_at
+        if own is None:
+            is_ours = before is not None and _is_same(before, running.expires_at)
+        else:
+            is_ours = keep_alive_s is None or _is_same(running.expires_at, own + keep_alive_s)
+        if not is_ours:
+            self.used_by_others = now
+
+    def decide(self, running: Running | None, wanted_tokens: int, most: int, now: float) -> Decision:
+        """Whether the model is loaded anew now, for a request that needs `wanted_tokens`."""
+        if running is None or running.window_tokens <= 0:
+            return Keep(Kept.UNKNOWN)
+        if running.window_tokens >= wanted_tokens:
+            return Keep(Kept.HOLDS)
+        window = goal(running.window_tokens, wanted_tokens, most)
+        if window <= running.window_tokens:
+            return Keep(Kept.LARGEST)
+        if window >= self.refused:
+            return Keep(Kept.REFUSED)
+        left_s = self.used_by_others + OTHERS_S - now
+        return Wait(left_s) if left_s > 0 else Grow(window)
+
+    def went_well(self, before: Running, after: Running | None, asked_tokens: int) -> bool:
+        """
+        Whether a load with a larger window was worth it; if not it is remembered, and the model goes back.
+
+        It was not where the model is not there, has not the window, or less of it lies in video memory.
+        """
+        good = (
+            after is not None
+            and after.window_tokens > before.window_tokens
+            and after.share >= before.share - _SAME_SHARE
+        )
+        if good and after is not None:
+            self.largest = max(self.largest, after.window_tokens)
+            if after.window_tokens < asked_tokens:
+                # The server has a bound of its own.
+                self.refused = min(self.refused, asked_tokens)
+        else:
+            self.refused = min(self.refused, asked_tokens)
+        return good
+
+
+def _is_same(one: float, other: float) -> bool:
+    """Whether two times are one: they are read off two clocks, with an answer's way between."""
+    return one == other or abs(one - other) < 1.0

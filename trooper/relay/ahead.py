@@ -1,0 +1,69 @@
+"""
+Looks ahead: while a cloud answers, whether the local model's window would hold the conversation.
+
+Whoever finds that out at the failure has to load the model anew while the
+client waits. So it is found out beside the answer, and the standby is told.
+
+Off the way of a healthy request: whether it could be too long is told by the
+length of its body alone. Nearly all are short, or fit a window that has grown.
+For the others a task reads and counts, once the answer has had its beginning,
+and lets others have their turn.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import trio
+from attrs import evolve
+
+from trooper.core import fitting, local_model, window
+from trooper.core.conversation import Conversation
+from trooper.relay.request import Incoming
+from trooper.relay.route import Route
+
+#: Answers that are whole by then have cost nothing.
+_BEGUN_S: Final = 0.25
+#: So many characters are counted before others have their turn.
+_MOST_CHARS: Final = 32_768
+
+
+def may_outgrow(route: Route, incoming: Incoming) -> bool:
+    """Whether it is worth a look: somebody local could take over, and might have too small a window."""
+    size_bytes, standbys = len(incoming.written_out), route.services.standbys
+    return any(
+        standbys[link.target.name].may_outgrow(link.model, size_bytes)
+        for link in route.links[1:]
+        if link.target.name in standbys
+    )
+
+
+async def look_ahead(route: Route, incoming: Incoming) -> None:
+    """Have the first local model that could take over given the window that it would need; ends with the request."""
+    await trio.sleep(_BEGUN_S)
+    await incoming.read_conversation(route.services)
+    conversation = incoming.readable
+    if conversation is None:
+        return
+    for link in route.links[1:]:
+        standby = route.services.standbys.get(link.target.name)
+        model = standby.known(link.model) if standby is not None else None
+        if standby is None or model is None or local_model.unfit(model, conversation):
+            continue
+        tokens = math.ceil(await _counted(conversation) * standby.ratio(model))
+        wanted = window.holding(tokens, conversation.sampling.max_tokens)
+        with standby.wished(model, wanted):
+            await trio.sleep_forever()
+
+
+async def _counted(conversation: Conversation) -> int:
+    tokens = fitting.count(evolve(conversation, messages=()))
+    chars = 0
+    for message in conversation.messages:
+        tokens += fitting.count(Conversation((message,)))
+        chars += len(message.text)
+        if chars > _MOST_CHARS:
+            chars = 0
+            await trio.lowlevel.checkpoint()
+    return tokens

@@ -1,0 +1,140 @@
+"""
+The windows of one server's models: how large each is, could be, and is wished to be.
+
+What may be done is decided in `core.window`; here stands what that needs to
+know of this server and this machine. Loading is the standby's.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+from urllib.parse import urlsplit
+
+import trio
+from attrs import define, evolve, field
+
+from trooper.config import Target
+from trooper.config.addresses import leads_here
+from trooper.config.limits import seconds_of
+from trooper.core import window
+from trooper.core.local_model import LocalModel
+from trooper.core.names import Latest
+from trooper.core.window import Decision, Growth, Keep, Kept, Running
+from trooper.targets import memory
+
+#: A token is seldom less than so many bytes of a request.
+_TOKEN_BYTES: Final = 2
+
+
+@define(eq=False)
+class Wish:
+    """A request that needs a larger window: soon, or `now`, and then it waits for what becomes of it."""
+
+    name: str
+    window_tokens: int
+    now: bool
+    is_answered: bool = False
+
+
+@define
+class Windows:
+    """
+    The windows of the models of one server.
+
+    Attributes:
+        running, seen_at: the models in memory as they were seen last, and when, on Trio's clock.
+        free_bytes: how much memory this machine has left; another way for tests.
+    """
+
+    target: Target
+    free_bytes: Callable[[], int | None] = memory.free_bytes
+    running: Mapping[str, Running] = field(factory=dict, init=False)
+    seen_at: float = field(default=-math.inf, init=False)
+    _growths: Latest[str, Growth] = field(factory=Latest, init=False)
+    _wishes: list[Wish] = field(factory=list, init=False)
+    _told: Latest[str, object] = field(factory=Latest, init=False)
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the user has chosen a number."""
+        return self.target.num_ctx is not None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the server is on this machine: nobody knows the memory of another one."""
+        return leads_here(urlsplit(self.target.base_url).hostname or "")
+
+    def growth(self, name: str) -> Growth:
+        """What is known of one model's window."""
+        known = self._growths.get(name)
+        if known is None:
+            known = self._growths[name] = Growth()
+        return known
+
+    def see(self, loaded: Mapping[str, Running]) -> Mapping[str, Running]:
+        """Note which models are in memory; their times become Trio's."""
+        now = trio.current_time()
+        ahead_s = now - time.time()
+        self.seen_at = now
+        self.running = {n: evolve(r, expires_at=r.expires_at + ahead_s) for n, r in loaded.items()}
+        return self.running
+
+    def note_use(self, name: str, running: Running | None) -> None:
+        """Note who has used a model since it was seen last."""
+        self.growth(name).seen(running, trio.current_time(), seconds_of(self.target.keep_alive))
+
+    def most(self, model: LocalModel, running: Running | None) -> int:
+        """About how large the window of `model` could become; 0 if nobody knows."""
+        if self.is_fixed or not self.is_here:
+            return model.window_tokens
+        return window.most_tokens(
+            running,
+            model.shape,
+            free_bytes=self.free_bytes(),
+            trained_tokens=model.trained_tokens,
+            bound_tokens=self.target.window_max_tokens,
+            slots=self.target.slots,
+        )
+
+    def may_outgrow(self, model: LocalModel | None, size_bytes: int) -> bool:
+        """Whether a request of so many bytes may need a larger window, and it could still grow at all."""
+        return (
+            model is not None
+            and 0 < model.window_tokens < self.target.window_max_tokens
+            and size_bytes > model.window_tokens * _TOKEN_BYTES
+            and not self.is_fixed
+            and self.is_here
+        )
+
+    @contextmanager
+    def wished(self, wish: Wish) -> Iterator[Wish]:
+        """While this lasts the wish is one."""
+        self._wishes.append(wish)
+        try:
+            yield wish
+        finally:
+            self._wishes.remove(wish)
+
+    def wishes(self, name: str | None = None) -> list[Wish]:
+        """Those of one model, or all."""
+        return [wish for wish in self._wishes if name in (None, wish.name)]
+
+    def decide(self, model: LocalModel, running: Running | None) -> Decision:
+        """Whether `model` is loaded anew now, for whoever wishes it."""
+        if self.is_fixed:
+            return Keep(Kept.FIXED)
+        if not self.is_here:
+            return Keep(Kept.NOT_HERE)
+        wanted = max((wish.window_tokens for wish in self.wishes(model.name)), default=0)
+        growth, most = self.growth(model.name), self.most(model, running)
+        return growth.decide(running, wanted, most, trio.current_time())
+
+    def is_news(self, name: str, decision: Decision) -> bool:
+        """Whether this is another decision than the last one that was told of the model."""
+        said = decision if isinstance(decision, Keep) else type(decision)
+        before, self._told[name] = self._told.get(name), said
+        return before != said
