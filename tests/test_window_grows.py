@@ -64,7 +64,9 @@ async def somebody_else(s: Stage, **options: Any) -> None:
 
 @pytest.mark.parametrize("tools", [[], TOOLS])
 @pytest.mark.parametrize("wire", WIRES)
-@pytest.mark.parametrize("fault", ["status-429", "status-529", "closed-before-headers", "reset", "clean-eof", "silence"])
+@pytest.mark.parametrize(
+    "fault", ["status-429", "status-529", "closed-before-headers", "reset", "clean-eof", "silence"]
+)
 async def test_a_stock_ollama_holds_the_whole_prompt(
     wire: str, fault: str, tools: list[Any], autojump_clock: Any
 ) -> None:
@@ -245,7 +247,9 @@ async def test_what_the_machine_cannot_carry_is_given_back_once(
         assert windows(s.ollama)[:3] == [4096, 32768, 4096]
         assert windows(s.ollama).count(32768) == 1
         assert standby(s).state is State.READY
-        assert [line["event"] for line in s.log if "goes_back" in line["event"]] == ["standby_window_goes_back"]
+        assert [line["event"] for line in s.log if "goes_back" in line["event"]] == [
+            "standby_window_goes_back"
+        ]
 
 
 async def test_several_slots_are_all_waited_for(autojump_clock: Any) -> None:
@@ -266,7 +270,6 @@ async def test_several_slots_are_all_waited_for(autojump_clock: Any) -> None:
                 nursery.start_soon(ask, text, n * 0.3)
         assert [exchange.chat().text for exchange in done] == [DEFAULT_ANSWER] * 5
         assert windows(s.ollama) == [4096, 32768]
-
 
 
 async def test_the_facts_are_told(autojump_clock: Any) -> None:

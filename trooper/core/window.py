@@ -220,7 +220,7 @@ class Growth:
         self._in_use -= 1
         self._own_use_ended = now
 
-    def seen(self, running: Running | None, now: float, keep_alive_s: float | None) -> None:
+    def seen(self, running: Running | None, now: float, keep_alive_s: float | None, asked_at: float) -> None:
         """
         Tell who has used the model, by when the server will forget it.
 
@@ -233,12 +233,13 @@ class Growth:
             running: the model as it is loaded; `None` if it is not.
             now: on the clock that `running` has its times on.
             keep_alive_s: what our own requests ask for; `None` if that is no number of seconds.
+            asked_at: when the server was asked. What has ended since then it did not know of.
         """
         if running is None:
             self._expires_at = None
             return
-        if self._in_use:
-            # Its time will be set anew when that ends.
+        if self._in_use or (self._own_use_ended is not None and self._own_use_ended >= asked_at):
+            # Its time is set anew when that ends.
             return
         own, self._own_use_ended = self._own_use_ended, None
         before, self._expires_at = self._expires_at, running.expires_at

@@ -82,7 +82,6 @@ class LocalLeg:
             note=self.note,
         )
 
-
     def wanted_tokens(self, model: LocalModel) -> int:
         """The window that holds the whole of it."""
         prompt_tokens = math.ceil(fitting.count(self.conversation, self.given) * self.standby.ratio(model))

@@ -4,15 +4,18 @@ Ollama as the local server: which model is chosen, loaded, and how each is found
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 import trio
 from attrs import evolve
 
+from asking_ollama import Asking
 from legs import Serve, opened
-from scenes import configured, dies, stage, with_target
+from raw_http import Client
+from scenes import Exchange, configured, dies, stage, with_target
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Failed, FailureKind
 from trooper.targets.standby import State
@@ -193,3 +196,176 @@ async def test_who_asks_loads_nothing_anew(autojump_clock: Any) -> None:
         found.window_tokens,
         standby.target.keep_alive,
     )
+
+
+# What other applications do
+
+
+@asynccontextmanager
+async def serving(
+    ollama: FakeOllama, *, used: str = "", **changes: Any
+) -> AsyncIterator[tuple[OllamaStandby, Asking]]:
+    """A standby at work, and another application, that has `used` a model before."""
+    target = evolve(configured().target("ollama"), **changes)
+    async with opened(target, ollama.serve) as (upstream, network):
+        other = Asking(ollama, Client(network, base="http://127.0.0.1:11434"))
+        if used:
+            await other.chat(model=used)
+        standby = OllamaStandby(target, upstream)
+        standby.windows.free_bytes = lambda: 1 << 36
+        network.nursery.start_soon(standby.run)
+        yield standby, other
+
+
+OURS, THEIRS = Model(name="ours:1b"), Model(name="theirs:1b")
+
+
+def loads(ollama: FakeOllama) -> list[str]:
+    return [load.name for load in ollama.loader.history]
+
+
+async def test_where_there_is_room_for_one_the_other_application_goes_first(autojump_clock: Any) -> None:
+    """To load ours at each look would push theirs out for ever."""
+    ollama = FakeOllama(models=(OURS, THEIRS), max_loaded=1, load_s=1.0)
+    async with serving(ollama, model="ours:1b") as (standby, other):
+        await standby.ready(None)
+        for _ in range(20):
+            await other.chat(model="theirs:1b")
+            await trio.sleep(7)
+        assert loads(ollama) == ["ours:1b", "theirs:1b"]
+        assert standby.state is State.RESTING
+        # A request that needs it gets it; and then it is theirs again.
+        assert isinstance(await standby.ready(None), LocalModel)
+        assert loads(ollama) == ["ours:1b", "theirs:1b", "ours:1b"]
+        await other.chat(model="theirs:1b", keep_alive=60)
+        await trio.sleep(45)
+        assert loads(ollama)[3:] == ["theirs:1b"]
+        # Nobody is there any more.
+        await trio.sleep(60)
+        assert loads(ollama)[4:] == ["ours:1b"]
+        assert standby.state is State.READY
+
+
+async def test_where_there_is_room_for_both_both_stay(autojump_clock: Any) -> None:
+    ollama = FakeOllama(models=(OURS, THEIRS))
+    async with serving(ollama, model="ours:1b") as (standby, other):
+        await standby.ready(None)
+        await other.chat(model="theirs:1b")
+        await trio.sleep(100)
+        assert loads(ollama) == ["ours:1b", "theirs:1b"]
+        assert standby.state is State.READY
+
+
+async def test_a_server_that_was_started_anew_is_filled_again(autojump_clock: Any) -> None:
+    """That nothing is loaded is nobody else's doing."""
+    ollama = FakeOllama(models=(OURS, THEIRS))
+    async with serving(ollama, model="ours:1b") as (standby, _):
+        await standby.ready(None)
+        ollama.loader.unload(OURS)
+        await trio.sleep(60)
+        assert loads(ollama) == ["ours:1b", "ours:1b"]
+
+
+@pytest.mark.parametrize("asked_for", ["one:1b", "two:1b"])
+async def test_two_names_of_one_file_are_one_model(asked_for: str, autojump_clock: Any) -> None:
+    """The server runs it by the name that it was loaded by, and lists no other."""
+    models = (Model(name="one:1b", file="/blobs/1"), Model(name="two:1b", file="/blobs/1"))
+    ollama = FakeOllama(models=models, default_num_ctx=8192)
+    async with serving(ollama, model=asked_for) as (standby, other):
+        await other.chat(model="one:1b")
+        found = await standby.ready(None)
+        assert isinstance(found, LocalModel)
+        assert (found.name, found.window_tokens, found.way) == (asked_for, 8192, Way.PREFILL)
+        assert standby.asking(found).loading.num_ctx == 8192
+        await trio.sleep(200)
+        assert loads(ollama) == ["one:1b"]
+        assert standby.state is State.READY
+        # Its window grows by any name.
+        await trio.sleep(100)
+        assert await standby.grow(found, 16_384) == evolve(found, window_tokens=16_384)
+        assert loads(ollama) == ["one:1b", asked_for]
+
+
+async def test_how_it_goes_on_is_found_out_by_who_runs_it(autojump_clock: Any) -> None:
+    """Who loaded the file decides how its prompts are made."""
+    models = (Model(name="one:1b", file="/blobs/1"), Model(name="two:1b", file="/blobs/1"))
+    ollama = FakeOllama(models=models)
+    async with serving(ollama, model="two:1b") as (standby, other):
+        await other.chat(model="one:1b", keep_alive=40)
+        await standby.ready(None)
+        probes = len([r for r in ollama.requests if b"TROOPERPROBE" in r.body])
+        ollama.loader.unload(models[0])
+        await trio.sleep(100)
+        assert len([r for r in ollama.requests if b"TROOPERPROBE" in r.body]) == 2 * probes
+
+
+async def test_a_load_that_a_request_needs_does_not_die_with_it(autojump_clock: Any) -> None:
+    """Unloaded since the last look: the standby loads it, whoever leaves."""
+    ollama = FakeOllama(load_s=10.0)
+    async with stage(dies("status-503"), ollama) as s:
+        await trio.sleep(3)
+        ollama.loader.unload(ollama.models[0])
+        gone, stays = Exchange(), Exchange()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(s.play, gone)
+            await trio.sleep(4)
+            gone.leave()
+            nursery.start_soon(s.play, stays)
+        assert stays.chat().finish_reason == "stop"
+        assert (ollama.loads, ollama.aborted_loads) == (2, 0)
+
+
+async def test_another_window_is_taken_over_at_once(autojump_clock: Any) -> None:
+    """Another application has loaded it with its own: a request repeats that, and loads nothing."""
+    ollama = FakeOllama()
+    async with serving(ollama) as (standby, other):
+        await standby.ready(None)
+        await trio.sleep(5)
+        await other.chat(options={"num_ctx": 8192})
+        found = await standby.ready(None)
+        assert isinstance(found, LocalModel)
+        assert found.window_tokens == 8192 == standby.asking(found).loading.num_ctx
+        assert ollama.loads == 2
+
+
+async def test_a_server_that_says_nothing_is_believed_to_be_as_it_was(autojump_clock: Any) -> None:
+    """`/api/ps` may take seconds while another model is unloaded."""
+    ollama = FakeOllama()
+    async with serving(ollama) as (standby, _):
+        found = await standby.ready(None)
+        await trio.sleep(5)
+        ollama.listing_s = 5.0
+        assert await standby.ready(None) == found
+
+
+# The choice among models
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+async def test_who_can_go_on_with_an_agent_comes_first(loaded: bool, autojump_clock: Any) -> None:
+    """Whether a model can is found out by loading it; one that cannot gives its memory back."""
+    models = (
+        Model(name="a-closes:1b", turn="closes"),
+        Model(name="b-open:1b", context_length=8192),
+        Model(name="c-plain:1b", capabilities=("completion",)),
+    )
+    ollama = FakeOllama(models=models, load_s=1.0)
+    async with serving(ollama, used="a-closes:1b" if loaded else "") as (standby, _):
+        while standby.state is not State.READY:  # noqa: ASYNC110  # virtual time
+            await trio.sleep(1)
+        assert standby.chosen == "b-open:1b"
+        # What was there before stays as long as its own application wants.
+        held = {x.model.name for x in ollama.loader.present()}
+        assert held == ({"a-closes:1b", "b-open:1b"} if loaded else {"b-open:1b"})
+        await trio.sleep(300)
+        assert loads(ollama) == ["a-closes:1b", "b-open:1b"]
+
+
+async def test_where_none_can_not_all_are_loaded_to_find_out(autojump_clock: Any) -> None:
+    models = tuple(Model(name=f"{name}:1b", turn="closes") for name in "abcdefgh")
+    ollama = FakeOllama(models=models)
+    async with serving(ollama) as (standby, _):
+        await trio.sleep(200)
+        assert standby.state is State.READY
+        assert loads(ollama) == ["a:1b", "b:1b", "c:1b"]
+        assert standby.chosen == "c:1b"

@@ -55,10 +55,10 @@ class GrowingStandby(Standby):
 
     async def _loaded(self) -> Mapping[str, Running] | None:
         """What is loaded now; `None` if the server does not say."""
-        answer = await self._ask_loaded()
+        asked_at, answer = trio.current_time(), await self._ask_loaded()
         if answer is None:
             return None
-        loaded = self.windows.see(answer)
+        loaded = self.windows.see(answer, asked_at)
         for model in self._ready.values():
             self.windows.note_use(model.name, self._as_running(model, loaded))
         return loaded

@@ -58,6 +58,8 @@ class OllamaStandby(GrowingStandby):
     _looks: int = field(default=0, init=False)
     #: Models that we have loaded, and that were there at the last look.
     _held: set[str] = field(factory=set, init=False)
+    #: Models that were chosen, to see how they go on.
+    _tried: set[str] = field(factory=set, init=False)
     #: Our model had to go for somebody else's.
     _gives_way: bool = field(default=False, init=False)
     _details: Latest[tuple[str, str], LocalModel] = field(
@@ -86,22 +88,19 @@ class OllamaStandby(GrowingStandby):
         is_stale = trio.current_time() - self.windows.seen_at >= _SURE_S
         if is_stale and self._full_name(name) in self._ready:
             with trio.move_on_after(_SURE_S):
-                loaded = await self._loaded()
-                for known in list(self._ready.values()):
-                    self._adopt(known, loaded)
+                before, loaded = self.windows.running, await self._loaded()
+                for known in list(self._ready.values()) if loaded is not None else ():
+                    self._adopt(known, before, loaded)
         return await super().ready(name)
 
-    def _adopt(self, model: LocalModel, loaded: Mapping[str, Running] | None) -> None:
-        """Take a model as it is loaded now; one that is not is not ready."""
-        running = None if loaded is None else self._as_running(model, loaded)
-        if running is not None and running.window_tokens not in (0, model.window_tokens):
+    def _adopt(self, model: LocalModel, before: Mapping[str, Running], loaded: Mapping[str, Running]) -> None:
+        """Take a model as it is loaded now; one that was, and is not, is not ready."""
+        running = self._as_running(model, loaded)
+        if running is None:
+            if self._as_running(model, before) is not None:
+                self._ready.pop(model.name)
+        elif running.window_tokens not in (0, model.window_tokens):
             self._ready[model.name] = evolve(model, window_tokens=running.window_tokens)
-        elif running is None and loaded is not None and self._is_listed(model):
-            self._ready.pop(model.name)
-
-    def _is_listed(self, model: LocalModel) -> bool:
-        """Whether the server lists the model while it has it, under this name or another one of its file."""
-        return self._as_running(model, self.windows.running) is not None
 
     async def _ask_loaded(self) -> Mapping[str, Running] | None:
         answer = await self._fetch("GET", "/api/ps")
@@ -163,13 +162,14 @@ class OllamaStandby(GrowingStandby):
             if chosen.name != self.chosen:
                 self.chosen, self._gives_way = chosen.name, False
             tried.append(chosen.name)
+            self._tried.add(chosen.name)
             was_there = self._is_there(chosen.name, loaded)
             self._gives_way = self._has_to_give_way(chosen.name, loaded) and chosen.name not in wanted
             if self._gives_way:
                 self._ready.pop(chosen.name, None)
                 break
             await self._prepare(chosen.name, loaded, renew=renew)
-            if chosen.name not in self._ready or len(tried) == _MOST_TRIED:
+            if chosen.name not in self._ready:
                 break
             loaded = self.windows.running
             best = await self._choose(loaded)
@@ -193,6 +193,8 @@ class OllamaStandby(GrowingStandby):
         known = [await self._detailed(m) for m in self.models]
         known = [local_model.with_probed(m, p) if (p := self._probed_of(m)) else m for m in known]
         there = {m.name for m in known if self._as_running(m, loaded) is not None}
+        if len(self._tried) >= _MOST_TRIED:
+            known = [m for m in known if m.is_probed or m.name in there] or known
         ranked = local_model.rank(known, there, allow_remote=self.target.allow_remote)
         if not ranked:
             return None

@@ -75,17 +75,16 @@ class Windows:
             known = self._growths[name] = Growth()
         return known
 
-    def see(self, loaded: Mapping[str, Running]) -> Mapping[str, Running]:
-        """Note which models are in memory; their times become Trio's."""
-        now = trio.current_time()
-        ahead_s = now - time.time()
-        self.seen_at = now
+    def see(self, loaded: Mapping[str, Running], asked_at: float) -> Mapping[str, Running]:
+        """Note which models are in memory, as the server has said when it was `asked_at`; their times become Trio's."""
+        ahead_s = trio.current_time() - time.time()
+        self.seen_at = asked_at
         self.running = {n: evolve(r, expires_at=r.expires_at + ahead_s) for n, r in loaded.items()}
         return self.running
 
     def note_use(self, name: str, running: Running | None) -> None:
         """Note who has used a model since it was seen last."""
-        self.growth(name).seen(running, trio.current_time(), seconds_of(self.target.keep_alive))
+        self.growth(name).seen(running, trio.current_time(), seconds_of(self.target.keep_alive), self.seen_at)
 
     def most(self, model: LocalModel, running: Running | None) -> int:
         """About how large the window of `model` could become; 0 if nobody knows."""

@@ -43,8 +43,8 @@ class FakeOllama(Served):
     message) decides.
 
     Attributes:
-        load_s, prefill_s, token_s: how long a load, a prompt token and an
-            output token take.
+        load_s, prefill_s, token_s, listing_s: how long a load, a prompt token, an
+            output token and the list of what is loaded take: that waits for unloads.
         tool_calls, before_calls: what it does when a request offers tools.
         thinking: what a thinking model thinks first.
         json_answer: what it says under `format`.
@@ -59,6 +59,7 @@ class FakeOllama(Served):
     load_s: float = 0.0
     prefill_s: float = 0.0
     token_s: float = 0.0
+    listing_s: float = 0.0
     tool_calls: tuple[ToolUse, ...] = ()
     before_calls: str = ""
     thinking: str = ""
@@ -161,6 +162,7 @@ class FakeOllama(Served):
                 case (("GET" | "HEAD"), "/api/tags"):
                     await answer_json(response, 200, {"models": [listing.tag(m) for m in self.models]})
                 case "GET", "/api/ps":
+                    await trio.sleep(self.listing_s)
                     await answer_json(
                         response, 200, {"models": [listing.running(x) for x in self.loader.present()]}
                     )

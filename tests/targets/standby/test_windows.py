@@ -1,0 +1,99 @@
+"""What is known of the windows of one server's models."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+import trio
+from attrs import evolve
+
+from scenes import configured
+from trooper.config import Target
+from trooper.core.local_model import LocalModel
+from trooper.core.window import Grow, Keep, Kept, Running, Shape, Wait
+from trooper.targets.standby.windows import Windows, Wish
+
+GIB = 1 << 30
+MODEL = LocalModel("m:1", window_tokens=4096, trained_tokens=32_768, shape=Shape(36, 2, 256))
+LOADED = Running(4096, 2 * GIB, 0)
+
+
+def windows(free_bytes: int = 64 * GIB, **changes: Any) -> Windows:
+    target: Target = evolve(configured().target("ollama"), **changes)
+    return Windows(target, lambda: free_bytes)
+
+
+async def test_times_become_trios_own(autojump_clock: Any) -> None:
+    seen = windows()
+    running = seen.see({"m:1": evolve(LOADED, expires_at=time.time() + 100)}, trio.current_time())
+    assert running["m:1"].expires_at == pytest.approx(trio.current_time() + 100, abs=1)
+    assert (seen.running, seen.seen_at) == (running, trio.current_time())
+
+
+@pytest.mark.parametrize(
+    ("changes", "decision"),
+    [
+        ({}, Grow(16_384)),
+        ({"num_ctx": 4096}, Keep(Kept.FIXED)),
+        ({"base_url": "http://gpu.example:11434"}, Keep(Kept.NOT_HERE)),
+        ({"base_url": "http://192.168.1.7:11434"}, Keep(Kept.NOT_HERE)),
+        ({"base_url": "http://[::1]:11434"}, Grow(16_384)),
+        ({"base_url": "http://localhost:11434"}, Grow(16_384)),
+        ({"window_max_tokens": 4096}, Keep(Kept.LARGEST)),
+    ],
+)
+async def test_who_may_grow(changes: dict[str, Any], decision: object, autojump_clock: Any) -> None:
+    known = windows(**changes)
+    with known.wished(Wish("m:1", 16_384, now=True)):
+        assert known.decide(MODEL, LOADED) == decision
+    may = isinstance(decision, Grow)
+    assert known.may_outgrow(MODEL, 100_000) is may
+    assert (known.most(MODEL, LOADED) > 4096) is may
+
+
+async def test_the_largest_wish_counts_while_it_is_one(autojump_clock: Any) -> None:
+    known = windows()
+    assert known.decide(MODEL, LOADED) == Keep(Kept.HOLDS)
+    with known.wished(Wish("m:1", 8192, now=False)), known.wished(Wish("other:1", 32_768, now=False)):
+        assert known.decide(MODEL, LOADED) == Grow(8192)
+        with known.wished(Wish("m:1", 16_384, now=True)):
+            assert known.decide(MODEL, LOADED) == Grow(16_384)
+        assert [wish.name for wish in known.wishes()] == ["m:1", "other:1"]
+        assert [wish.name for wish in known.wishes("m:1")] == ["m:1"]
+    assert known.decide(MODEL, LOADED) == Keep(Kept.HOLDS)
+
+
+async def test_others_are_waited_for(autojump_clock: Any) -> None:
+    known = windows()
+    known.note_use("m:1", known.see({"m:1": evolve(LOADED, expires_at=time.time() + 300)}, 0.0)["m:1"])
+    with known.wished(Wish("m:1", 8192, now=False)):
+        decision = known.decide(MODEL, LOADED)
+    assert isinstance(decision, Wait)
+    assert decision.seconds == 60
+
+
+@pytest.mark.parametrize(
+    ("model", "size_bytes", "may"),
+    [
+        (MODEL, 8192, False),
+        (MODEL, 8193, True),
+        (evolve(MODEL, window_tokens=0), 10**6, False),
+        (evolve(MODEL, window_tokens=65_536), 10**6, False),
+        (None, 10**6, False),
+    ],
+)
+def test_the_length_of_a_body_says_whether_to_look(
+    model: LocalModel | None, size_bytes: int, may: bool
+) -> None:
+    assert windows().may_outgrow(model, size_bytes) is may
+
+
+def test_what_was_told_is_no_news() -> None:
+    known = windows()
+    assert known.is_news("m:1", Wait(60.0))
+    assert not known.is_news("m:1", Wait(59.0))
+    assert known.is_news("m:1", Keep(Kept.LARGEST))
+    assert known.is_news("other:1", Keep(Kept.LARGEST))
+    assert not known.is_news("m:1", Keep(Kept.LARGEST))
