@@ -61,6 +61,7 @@ BANNED_IN_SANS_IO = {
 HOMES = {
     "httpx": ("trooper/targets/upstream.py",),
     # In services.py it is the type of the network that tests pass in.
+    "psutil": ("trooper/targets/memory.py",),
     "httpcore": (
         "trooper/targets/upstream.py",
         "trooper/targets/network.py",

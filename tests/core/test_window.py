@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trooper.core.window import (
+    RENEW_AFTER_S,
     OTHERS_S,
     Grow,
     Growth,
@@ -221,3 +222,28 @@ def test_what_has_ended_since_the_server_was_asked_it_did_not_know_of() -> None:
     assert growth.used_by_others == -math.inf
     growth.seen(kept_until(1820.0), 22.0, 1800, 22.0)
     assert growth.used_by_others == -math.inf
+
+
+def test_who_is_at_it_keeps_its_time_from_being_set_anew() -> None:
+    for moved_s, others in ((RENEW_AFTER_S, -math.inf), (0.0, 50.0)):
+        growth = Growth()
+        growth.renewed(kept_until(1800.0), kept_until(1800.0 + moved_s), 50.0)
+        assert growth.used_by_others == others
+    growth = Growth()
+    growth.renewed(kept_until(1800.0), None, 50.0)
+    assert growth.used_by_others == 50.0
+
+
+def test_who_was_at_it_is_waited_for_from_his_end_on() -> None:
+    growth = Growth()
+    use(growth, 0.0, 5.0)
+    growth.seen(kept_until(1805.0), 5.5, 1800, 5.5)
+    growth.renewed(kept_until(1805.0), kept_until(1805.0), 6.0)
+    growth.seen(kept_until(1805.0), 30.0, 1800, 30.0)
+    assert growth.used_by_others == 30.0
+    # His end and one of ours at once: what can be seen is that his was no later.
+    use(growth, 40.0, 50.0)
+    growth.seen(kept_until(1850.0), 55.0, 1800, 55.0)
+    assert growth.used_by_others == 55.0
+    growth.seen(kept_until(1850.0), 85.0, 1800, 85.0)
+    assert growth.used_by_others == 55.0

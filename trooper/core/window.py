@@ -36,6 +36,8 @@ _MORE: Final = 1.15
 _SPARED_BYTES: Final = 1 << 30
 #: So long nobody else may have used the model before it is loaded anew.
 OTHERS_S: Final = 60.0
+#: So long after a use of ours another one sets the model's time anew by an amount that can be seen.
+RENEW_AFTER_S: Final = 0.3
 #: A share of video memory that fell by less is a matter of rounding.
 _SAME_SHARE: Final = 0.01
 #: The smallest step: a window that a server takes without a word.
@@ -202,14 +204,18 @@ class Growth:
         largest: the largest window it was ever loaded with by us; what it is loaded with again.
         refused: a window that turned out to be too much, and with it all larger ones.
         used_by_others: when another application used the model last, as far as was seen.
+        own_use_ended_at: when the last request of ours had ended.
     """
 
     largest: int = 0
     refused: float = math.inf
     used_by_others: float = -math.inf
+    own_use_ended_at: float = field(default=-math.inf, init=False)
     _expires_at: float | None = field(default=None, init=False)
     _own_use_ended: float | None = field(default=None, init=False)
     _in_use: int = field(default=0, init=False)
+    # Somebody was at it when we looked, and has not ended since as far as was seen.
+    _others_at_it: bool = field(default=False, init=False)
 
     def begin_use(self) -> None:
         """A request of ours is about to be sent."""
@@ -218,7 +224,7 @@ class Growth:
     def end_use(self, now: float) -> None:
         """One has ended."""
         self._in_use -= 1
-        self._own_use_ended = now
+        self._own_use_ended = self.own_use_ended_at = now
 
     def seen(self, running: Running | None, now: float, keep_alive_s: float | None, asked_at: float) -> None:
         """
@@ -247,8 +253,19 @@ class Growth:
             is_ours = before is not None and _is_same(before, running.expires_at)
         else:
             is_ours = keep_alive_s is None or _is_same(running.expires_at, own + keep_alive_s)
-        if not is_ours:
+        if not is_ours or self._others_at_it:
             self.used_by_others = now
+            self._others_at_it = before is not None and _is_same(before, running.expires_at)
+
+    def renewed(self, before: Running, after: Running | None, now: float) -> None:
+        """
+        Tell, by a use of ours that did nothing, whether somebody else is at it: then its time was not set anew.
+
+        Args:
+            before: as it was seen before that use, `RENEW_AFTER_S` or more behind any other of ours.
+        """
+        if after is None or after.expires_at - before.expires_at < RENEW_AFTER_S / 2:
+            self.used_by_others, self._others_at_it = now, True
 
     def decide(self, running: Running | None, wanted_tokens: int, most: int, now: float) -> Decision:
         """Whether the model is loaded anew now, for a request that needs `wanted_tokens`."""

@@ -26,7 +26,7 @@ from trooper.relay.route import Route
 #: Answers that are whole by then have cost nothing.
 _BEGUN_S: Final = 0.25
 #: So many characters are counted before others have their turn.
-_MOST_CHARS: Final = 32_768
+_MOST_CHARS: Final = 8_192
 
 
 def may_outgrow(route: Route, incoming: Incoming) -> bool:

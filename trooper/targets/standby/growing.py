@@ -27,7 +27,7 @@ from attrs import Factory, define, evolve, field
 
 from trooper.core.local_model import LocalModel
 from trooper.core.outcome import Failed
-from trooper.core.window import Grow, Keep, Kept, Running, Wait
+from trooper.core.window import RENEW_AFTER_S, Grow, Keep, Kept, Running, Wait
 from trooper.targets.standby.base import Standby, log
 from trooper.targets.standby.windows import Windows, Wish
 
@@ -134,11 +134,8 @@ class GrowingStandby(Standby):
             return _BUSY_S
         if isinstance(decision, Grow):
             async with self._alone():
-                # Somebody may have been here while we waited for the slots, or still be: what is loaded is
-                # renewed at once, and by when it will be forgotten then others show themselves.
-                await self._load(evolve(model, window_tokens=running.window_tokens if running else 0))
-                loaded = await self._loaded() or {}
-                running = self._as_running(model, loaded)
+                # Somebody may have been here while we waited for the slots, or still be.
+                running = await self._renewed(model)
                 decision = self.windows.decide(model, running)
                 if isinstance(decision, Grow) and running is not None:
                     await self._grow_to(model, running, decision.window_tokens)
@@ -153,6 +150,17 @@ class GrowingStandby(Standby):
                 return math.inf
             case _ as never:
                 assert_never(never)
+
+    async def _renewed(self, model: LocalModel) -> Running | None:
+        """The model as it is loaded now, renewed: so others show themselves that the server answers just now."""
+        growth = self.windows.growth(model.name)
+        await trio.sleep_until(growth.own_use_ended_at + RENEW_AFTER_S)
+        before = self._as_running(model, await self._loaded() or {})
+        if before is None or await self._load(evolve(model, window_tokens=before.window_tokens)):
+            return None
+        after = self._as_running(model, await self._loaded() or {})
+        growth.renewed(before, after, trio.current_time())
+        return after
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:

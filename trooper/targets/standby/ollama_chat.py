@@ -45,8 +45,9 @@ from trooper.wire.ollama_chat import models as ollama
 _RENEW_EVERY_LOOKS: Final = 10
 #: So many models are loaded to find one that can go on.
 _MOST_TRIED: Final = 3
-#: So long what was seen of a server is believed, and so long a leg waits to hear that its model is still there.
-_SURE_S: Final = 1.0
+#: So long a leg believes what was seen of a server, and so long it waits to hear that its model is still there.
+_SURE_S: Final = 0.1
+_ANSWER_S: Final = 1.0
 
 
 @define
@@ -87,10 +88,11 @@ class OllamaStandby(GrowingStandby):
         """The same, for a model that is there now: one that went since the last look is loaded by the standby."""
         is_stale = trio.current_time() - self.windows.seen_at >= _SURE_S
         if is_stale and self._full_name(name) in self._ready:
-            with trio.move_on_after(_SURE_S):
+            with trio.move_on_after(_ANSWER_S):
                 before, loaded = self.windows.running, await self._loaded()
-                for known in list(self._ready.values()) if loaded is not None else ():
-                    self._adopt(known, before, loaded)
+                if loaded is not None:
+                    for known in list(self._ready.values()):
+                        self._adopt(known, before, loaded)
         return await super().ready(name)
 
     def _adopt(self, model: LocalModel, before: Mapping[str, Running], loaded: Mapping[str, Running]) -> None:
