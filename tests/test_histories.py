@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scenes import TOOLS, asked, dies, stage
+from scenes import TOOLS, asked, configured, dies, stage, with_target
 from trooper.testing import (
     DEFAULT_ANSWER,
     FakeOllama,
@@ -76,12 +76,12 @@ async def test_a_history_too_long_for_the_window(autojump_clock: Any) -> None:
             {"role": "assistant", "content": f"answer {n}"},
         ]
     history += [{"role": "user", "content": "the last question"}]
-    async with stage(dies(), FakeOllama(default_num_ctx=2048)) as s:
+    async with stage(dies(), config=with_target(configured(), "ollama", num_ctx=2048)) as s:
         x = await s.ask(messages=history)
         assert x.chat().text == DEFAULT_ANSWER
         sent = asked(s)["messages"]
         assert sent[0]["content"].startswith("S")
-        assert "earlier messages" in sent[0]["content"]
+        assert "Earlier messages" in sent[0]["content"]
         assert sent[-2]["content"] == "the last question"
         assert sent[-1]["role"] == "assistant"
         assert s.ollama.truncations == []
@@ -90,7 +90,7 @@ async def test_a_history_too_long_for_the_window(autojump_clock: Any) -> None:
 
 async def test_a_question_too_long_for_the_window(autojump_clock: Any) -> None:
     """What cannot be fitted is told with both numbers, and nothing is cut out of it."""
-    async with stage(dies(), FakeOllama(default_num_ctx=512)) as s:
+    async with stage(dies(), config=with_target(configured(), "ollama", num_ctx=512)) as s:
         result = (await s.ask(messages=[{"role": "user", "content": "word " * 2000}])).chat()
         assert result.error is not None
         assert not any(r.path == "/api/chat" and b"word word" in r.body for r in s.ollama.requests)

@@ -197,7 +197,11 @@ async def test_an_empty_continuation_is_tried_another_way(autojump_clock: Any) -
     cloud = dies("clean-eof", "end", ChatAnswer(tokens=tuple(tokens(text + " x"))))
     async with stage(cloud, FakeOllama(answer=text)) as s:
         await s.ask()
-        assert [r.path for r in s.ollama.requests] == ["/api/chat", "/api/chat", "/api/generate"]
+        assert [r.path for r in s.ollama.requests if r.method == "POST"] == [
+            "/api/chat",
+            "/api/chat",
+            "/api/generate",
+        ]
         assert s.ollama.requests[-1].json()["raw"] is True
 
 

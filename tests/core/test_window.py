@@ -41,19 +41,22 @@ def most(running: Running | None = COLD, shape: Shape | None = SHAPE, **changes:
     return most_tokens(running, shape, **facts)  # type: ignore[arg-type]
 
 
-@given(TOKENS, st.none() | TOKENS)
-def test_what_holds_a_prompt_is_the_smallest_power_of_two(prompt: int, limit: int | None) -> None:
-    window = holding(prompt, limit)
+@given(TOKENS, TOKENS, st.none() | TOKENS)
+def test_what_holds_a_prompt_is_the_smallest_power_of_two(now: int, prompt: int, limit: int | None) -> None:
+    window = holding(now, prompt, limit)
+    if holds(now, prompt, limit):
+        assert window == now
+        return
     assert window & (window - 1) == 0
     assert holds(window, prompt, limit)
     assert window == 2048 or not holds(window // 2, prompt, limit)
 
 
 def test_a_quarter_is_left_for_the_answer_or_what_was_asked_for() -> None:
-    assert holding(3072, None) == 4096
-    assert holding(3073, None) == 8192
-    assert holding(3996, 100) == 4096
-    assert holding(3997, 100) == 8192
+    assert holding(0, 3072, None) == 4096
+    assert holding(0, 3073, None) == 8192
+    assert holding(0, 3996, 100) == 4096
+    assert holding(0, 3997, 100) == 8192
 
 
 def test_what_a_token_takes() -> None:

@@ -99,8 +99,10 @@ def holds(window_tokens: int, prompt_tokens: int, max_tokens: int | None) -> boo
     return prompt_tokens + answer_reserve(window_tokens, max_tokens) <= window_tokens
 
 
-def holding(prompt_tokens: int, max_tokens: int | None) -> int:
-    """The smallest power of two that holds it."""
+def holding(now_tokens: int, prompt_tokens: int, max_tokens: int | None) -> int:
+    """The window that holds it: the one that there is, or the smallest power of two that does."""
+    if holds(now_tokens, prompt_tokens, max_tokens):
+        return now_tokens
     window_tokens = _LEAST_TOKENS
     while not holds(window_tokens, prompt_tokens, max_tokens):
         window_tokens *= 2

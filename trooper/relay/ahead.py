@@ -52,7 +52,7 @@ async def look_ahead(route: Route, incoming: Incoming) -> None:
         if standby is None or model is None or local_model.unfit(model, conversation):
             continue
         tokens = math.ceil(await _counted(conversation) * standby.ratio(model))
-        wanted = window.holding(tokens, conversation.sampling.max_tokens)
+        wanted = window.holding(model.window_tokens, tokens, conversation.sampling.max_tokens)
         with standby.wished(model, wanted):
             await trio.sleep_forever()
 

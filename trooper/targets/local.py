@@ -85,7 +85,7 @@ class LocalLeg:
     def wanted_tokens(self, model: LocalModel) -> int:
         """The window that holds the whole of it."""
         prompt_tokens = math.ceil(fitting.count(self.conversation, self.given) * self.standby.ratio(model))
-        return window.holding(prompt_tokens, self.max_tokens)
+        return window.holding(model.window_tokens, prompt_tokens, self.max_tokens)
 
 
 async def run_local(leg: LocalLeg, inbox: Inbox) -> None:
