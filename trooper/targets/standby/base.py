@@ -25,6 +25,8 @@ from trooper.config import Target
 from trooper.core.local_model import LocalModel, raw_alone
 from trooper.core.names import Latest
 from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.core.plan import BROKE_OFF
+from trooper.core.refused_ways import REFUSALS, RefusedWays
 from trooper.targets.upstream import Call, Headers, Upstream
 from trooper.wire.target_side import LocalSide, Post
 from trooper.wire.weight import is_heavy
@@ -38,8 +40,6 @@ _LOADING_S: Final = 0.2
 LOOK_S: Final = 10.0
 PROBE_S: Final = 60.0
 _MAX_BODY_BYTES: Final = 8_388_608
-#: A request of this form is not taken, now or later. Others say that somebody is busy, or gone.
-_REFUSALS: Final = frozenset({400, 422, 500, 501})
 _JSON: Final = ((b"content-type", b"application/json"),)
 
 
@@ -84,6 +84,8 @@ class Standby(abc.ABC):
     _probed: Latest[tuple[str, str], LocalModel] = field(factory=Latest, init=False)
     # Probes that the server has refused once.
     _refused: Latest[tuple[str, str], None] = field(factory=Latest, init=False)
+    #: What real requests have found out of ways that the probes believed in.
+    refused_ways: RefusedWays = field(factory=RefusedWays, init=False)
     _ratios: Latest[str, float] = field(factory=Latest, init=False)
     # What a refusal has said of a window, by the model and the window that we took it to have.
     _windows: Latest[tuple[str, int], int] = field(factory=Latest, init=False)
@@ -147,7 +149,7 @@ class Standby(abc.ABC):
             await self.settled.park()
             if self.state is State.NO_MODEL:
                 return Failed(FailureKind.NOT_FOUND)
-        return self._ready[wanted]
+        return self._with_ways_left(self._ready[wanted])
 
     def _full_name(self, name: str | None) -> str:
         """The server's own name for a model: with its tag."""
@@ -157,7 +159,12 @@ class Standby(abc.ABC):
     def known(self, name: str | None) -> LocalModel | None:
         """What is known of a model now, without waiting."""
         wanted = self._full_name(name)
-        return self._ready.get(wanted) or self.find(wanted)
+        model = self._ready.get(wanted)
+        return self.find(wanted) if model is None else self._with_ways_left(model)
+
+    def _with_ways_left(self, model: LocalModel) -> LocalModel:
+        ways = self.refused_ways
+        return model if ways.is_empty else ways.known(model, trio.current_time())
 
     def is_probed(self, name: str | None) -> bool:
         """Whether the model's way to continue has been found out."""
@@ -189,6 +196,21 @@ class Standby(abc.ABC):
         """A request found the model or its server gone: look again before the next one."""
         self._ready.pop(name, None)
         self._poked.set()
+
+    def broke_off(self, name: str | None, failed: Failed) -> bool:
+        """
+        A leg has failed: where its server broke off under it, look again before the next one.
+
+        Returns whether it may be back in a moment.
+        """
+        if failed.kind not in BROKE_OFF or not self._comes_back(failed):
+            return False
+        self.forget(self._full_name(name))
+        return True
+
+    def _comes_back(self, failed: Failed) -> bool:
+        """Nobody starts a server again that is not there at all."""
+        return failed.kind is not FailureKind.CONNECT
 
     @property
     def absent_because(self) -> str:
@@ -233,7 +255,7 @@ class Standby(abc.ABC):
         does), so the model is asked by the raw way; for good, once it has
         refused twice, since a probe costs the slot its cached prompt.
         """
-        if failed.answer is None or failed.answer.status not in _REFUSALS:
+        if failed.answer is None or failed.answer.status not in REFUSALS:
             return model
         model = raw_alone(model)
         if key in self._refused:
