@@ -214,11 +214,11 @@ def next_step(
     if not transcript.has_content:
         if retry:
             return Restart(tried, again=True)
-        fit, again = _next_fit(candidates, back, _cannot_restart)
-        return GiveUp(told) if fit is None else Restart(fit, again=again)
+        fit = _next_fit(candidates, back, _cannot_restart)
+        return GiveUp(told) if fit is None else Restart(fit, again=fit == tried)
     if transcript.has_a_net and transcript.open_call() is not None:
-        fit, again = _next_fit(candidates, back, _cannot_finish_call)
-        return GiveUp(told) if fit is None else FinishCall(fit, again=again)
+        fit = _next_fit(candidates, back, _cannot_finish_call)
+        return GiveUp(told) if fit is None else FinishCall(fit, again=fit == tried)
     if not _can_go_on(transcript):
         return GiveUp(told)
     if tokens_left is not None and tokens_left <= 0:
@@ -227,8 +227,8 @@ def next_step(
         # Who knows that its way is refused takes the other one by itself.
         knows = outcome.not_this_way
         return Continue(tried, other_way=not knows, again=knows)
-    fit, again = _next_fit(candidates, back, _cannot_go_on)
-    return GiveUp(told) if fit is None else Continue(fit, again=again)
+    fit = _next_fit(candidates, back, _cannot_go_on)
+    return GiveUp(told) if fit is None else Continue(fit, again=fit == tried)
 
 
 def _did_not_go_on(failed: Failed, transcript: Transcript) -> bool:
@@ -273,13 +273,10 @@ def _next_fit(
     candidates: Sequence[Candidate[L]],
     back: Candidate[L] | None,
     why_not: Callable[[Candidate[L]], Unfit | None],
-) -> tuple[L | None, bool]:
-    """Who is fit, and whether that is the one who was asked already, since nobody else is."""
+) -> L | None:
+    """Who is asked next: who is left and fit, and where nobody is, the one who may be `back` in a moment."""
     fit = _first_fit(candidates, why_not)
-    if fit is not None or back is None:
-        return fit, False
-    fit = _first_fit((back,), why_not)
-    return fit, fit is not None
+    return fit if fit is not None or back is None else _first_fit((back,), why_not)
 
 
 def passed_by(

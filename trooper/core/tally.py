@@ -32,7 +32,7 @@ class LegTally:
     #: Some of it was too much to be looked at.
     unread: bool = False
     #: The client was given something of what it has said.
-    spoke: bool = False
+    spoke: bool = field(default=False, init=False)
     reported: Usage | None = None
     _estimate: float = field(default=0.0, init=False)
     #: Nobody gets what it has said: the answer began anew behind it.

@@ -33,7 +33,6 @@ from trooper.relay.failure_answers import to_mend, why_failed, why_unfit
 from trooper.relay.request import Incoming
 from trooper.services import Services
 from trooper.targets.chain import Link
-from trooper.targets.standby import State
 from trooper.targets.ways import cloud_way
 from trooper.wire.client_side import Unreadable
 from trooper.wire.target_side import TargetSide
@@ -237,7 +236,7 @@ class Route:
         conversation, standby = self.incoming.conversation, self.services.standbys.get(name)
         if self.incoming.is_unread:
             # Whoever is there could take it, for all that is known before somebody needs to know.
-            absent = standby is not None and standby.state in (State.ABSENT, State.NO_MODEL)
+            absent = standby is not None and standby.is_gone
             return Candidate(link, name, cooling_s=cooling_s, is_absent=absent)
         if isinstance(conversation, Unreadable):
             # In its own wire a provider can say for itself what is wrong.
@@ -263,7 +262,7 @@ class Route:
             cannot_go_on=local_model.unfit_to_go_on(model, conversation),
             cannot_finish_call=local_model.unfit_to_finish_call(model, conversation),
             cooling_s=cooling_s,
-            is_absent=standby.state in (State.ABSENT, State.NO_MODEL),
+            is_absent=standby.is_gone,
         )
 
     def _is_cooling(self, link: Link, now: float) -> bool:

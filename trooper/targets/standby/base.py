@@ -106,6 +106,11 @@ class Standby(abc.ABC):
         """What the standby can do now."""
         return self._seen
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether nobody is there for a leg, as far as is known."""
+        return self.state in (State.ABSENT, State.NO_MODEL)
+
     async def run(self) -> None:
         """Look after the server, for ever."""
         told = (self.state, self.chosen)
@@ -300,7 +305,7 @@ class Standby(abc.ABC):
                     way=model.way.value,
                     echoes=model.echoes,
                 )
-            case State.ABSENT:
+            case State.ABSENT if self.is_gone:
                 log.warning(
                     "standby_absent", target=name, place=self.target.place, effect="no failover to it"
                 )
