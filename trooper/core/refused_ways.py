@@ -14,12 +14,14 @@ change under the same name.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Container
 from typing import Final
 
 from attrs import define, evolve, field
 
 from trooper.core.conversation import Conversation
-from trooper.core.local_model import LocalModel, Way, has_no_raw_form
+from trooper.core.local_model import LocalModel, Way, has_no_raw_form, unfit_to_go_on
 from trooper.core.names import Latest
 from trooper.core.outcome import Failed, FailureKind
 
@@ -57,8 +59,8 @@ class RefusedWays:
         Returns whether there is another way, which is its way from here on.
         """
         formless = has_no_raw_form(conversation)
-        other = _way_of(without(model, way, formless=formless), formless=formless)
-        there_is_one = other is Way.PREFILL or (other is Way.RAW and not formless)
+        other = left(model, {*self._refused(model, now), (formless, way)})
+        there_is_one = unfit_to_go_on(other, conversation) is None
         key = (model.name, model.digest, formless, way)
         is_doubtful = failed.answer is None or failed.answer.status == _DOUBTFUL
         if there_is_one or not is_doubtful or self._doubted_until.get(key, 0.0) > now:
@@ -74,27 +76,20 @@ class RefusedWays:
 
     def known(self, model: LocalModel, now: float) -> LocalModel:
         """`model` with the ways that are left."""
-        for way in (Way.PREFILL, Way.RAW):
-            for formless in (False, True):
-                if self._until.get((model.name, model.digest, formless, way), 0.0) > now:
-                    model = without(model, way, formless=formless)
-        return model
+        return left(model, self._refused(model, now))
+
+    def _refused(self, model: LocalModel, now: float) -> set[tuple[bool, Way]]:
+        kinds = itertools.product((False, True), (Way.PREFILL, Way.RAW))
+        return {kind for kind in kinds if self._until.get((model.name, model.digest, *kind), 0.0) > now}
 
 
-def without(model: LocalModel, way: Way, *, formless: bool) -> LocalModel:
-    """`model`, which does not go on by `way` where a request has a raw form, or where it has none."""
+def left(model: LocalModel, refused: Container[tuple[bool, Way]]) -> LocalModel:
+    """`model` without what it has `refused`: with tools or images (true) or without, and which way."""
     with_tools = model.way_with_tools or model.way
-    if formless:
-        return (
-            evolve(model, way_with_tools=Way.RAW if way is Way.PREFILL else Way.NONE)
-            if with_tools is way
-            else model
-        )
-    if model.way is not way:
+    others = [Way.RAW] if model.way is Way.PREFILL else [with_tools] if with_tools is Way.PREFILL else []
+    plain = next((way for way in (model.way, *others) if (False, way) not in refused), Way.NONE)
+    if (True, with_tools) in refused:
+        with_tools = Way.RAW if with_tools is Way.PREFILL else Way.NONE
+    if (plain, with_tools) == (model.way, model.way_with_tools or model.way):
         return model
-    other = Way.RAW if way is Way.PREFILL else Way.PREFILL if with_tools is Way.PREFILL else Way.NONE
-    return evolve(model, way=other, way_with_tools=with_tools)
-
-
-def _way_of(model: LocalModel, *, formless: bool) -> Way:
-    return (model.way_with_tools or model.way) if formless else model.way
+    return evolve(model, way=plain, way_with_tools=with_tools)

@@ -22,6 +22,7 @@ import trio
 from attrs import define, evolve, field
 
 from trooper.config import Target
+from trooper.core.agents import AGENTS, Agent, who_fits, window_for
 from trooper.core.local_model import LocalModel, raw_alone
 from trooper.core.names import Latest
 from trooper.core.outcome import Answer, Failed, FailureKind
@@ -89,6 +90,8 @@ class Standby(abc.ABC):
     _ratios: Latest[str, float] = field(factory=Latest, init=False)
     # What a refusal has said of a window, by the model and the window that we took it to have.
     _windows: Latest[tuple[str, int], int] = field(factory=Latest, init=False)
+    # Of which model and window it was looked whether an agent's turn fits.
+    _told_tight: tuple[str, int] | None = field(default=None, init=False)
     _poked: trio.Event = field(factory=trio.Event, init=False)
     #: Woken after each look.
     settled: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot, init=False)
@@ -126,6 +129,7 @@ class Standby(abc.ABC):
             if (self.state, self.chosen) != told:
                 told = (self.state, self.chosen)
                 self._tell()
+            self._tell_who_fits()
             self.settled.unpark_all()
             if self.state is State.LOADING:
                 # A leg that waits pokes at once; the server has work to do.
@@ -196,6 +200,15 @@ class Standby(abc.ABC):
         since any other value would load it anew.
         """
         self._windows[model.name, model.window_tokens] = window_tokens
+
+    def most_tokens(self, model: LocalModel) -> int:
+        """How many tokens the model's window could have on its server; 0 if nothing is known of that."""
+        return self.window(model)
+
+    def agents(self, model: LocalModel) -> tuple[Agent, ...]:
+        """The agents whose first turn its window holds, or can be made to hold."""
+        is_fixed = isinstance(self.target.num_ctx, int)
+        return who_fits(max(self.window(model), 0 if is_fixed else self.most_tokens(model)))
 
     def forget(self, name: str) -> None:
         """A request found the model or its server gone: look again before the next one."""
@@ -313,6 +326,23 @@ class Standby(abc.ABC):
                 log.warning("standby_has_no_model", target=name, wanted=self.target.model or "any local one")
             case _:
                 log.info("standby_not_ready", target=name, state=self.state.value, model=self.chosen)
+
+    def _tell_who_fits(self) -> None:
+        """Warn, once for each model and window, where no agent's turn fits: then nothing of theirs is saved."""
+        model = self.known(None) if self.state is State.READY else None
+        if model is None or (found := (model.name, self.window(model))) == self._told_tight:
+            return
+        self._told_tight = found
+        if model.window_tokens and not self.agents(model):
+            smallest = min(AGENTS, key=lambda agent: agent.turn_tokens)
+            log.warning(
+                "standby_fits_no_agent",
+                target=self.target.name,
+                model=model.name,
+                window_tokens=self.window(model),
+                smallest=f"{smallest.name}: about {smallest.turn_tokens} tokens",
+                mend=f"trooper check says what to do; where memory allows, num_ctx = {window_for(smallest)}",
+            )
 
 
 #: Makes who looks after a target. The standbys are those that were made before it, of
