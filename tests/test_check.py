@@ -228,6 +228,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
         "key": "value",
         "status": None,
         "failure": "connect",
+        "unreached": "refused",
         "continues": "instruction",
         "because": "nothing better is known of it",
     }

@@ -187,15 +187,13 @@ def next_step(
         transcript: what the client has been given.
         candidates: the links that are left, in the chain's order.
         tried: the link whose leg has ended.
-        first: how the request's first leg failed, when an earlier one did; or that
-            the one it was meant for is to be left alone.
+        first: how the first leg failed, when an earlier one did; or that the one
+            it was meant for is to be left alone.
         may_retry: whether this request still has its one retry.
         failover: whether the client wants another target to take over.
         tokens_left: what remains of the client's limit after what it has.
-        can_heal: the target refused what came from another one, and would
-            get the request without it.
-        once_more: `tried` again, with what it can, where its server may be back in
-            a moment: it is asked where nobody else can be.
+        can_heal: it refused what came from another one, and would be asked without that.
+        once_more: `tried` again, where its server may be back in a moment.
     """
     if isinstance(outcome, Completed) or transcript.finish is not None:
         return Terminate()
@@ -209,7 +207,7 @@ def next_step(
     understood = transcript.continuable and not transcript.has_unread
     if transcript.tool_calls() and transcript.calls_are_whole and understood:
         return FinishTurn(FinishReason.TOOL_CALLS)
-    retry = may_retry and (outcome.kind is FailureKind.EMPTY_200 or _did_not_go_on(outcome, transcript))
+    retry = may_retry and _is_worth_another_try(outcome, transcript)
     back = once_more if may_retry and outcome.kind in BROKE_OFF else None
     if not transcript.has_content:
         if retry:
@@ -225,16 +223,16 @@ def next_step(
         return FinishTurn(FinishReason.LENGTH)
     if retry:
         # Who knows that its way is refused takes the other one by itself.
-        knows = outcome.not_this_way
-        return Continue(tried, other_way=not knows, again=knows)
+        return Continue(tried, other_way=not outcome.not_this_way, again=outcome.not_this_way)
     fit = _next_fit(candidates, back, _cannot_go_on)
     return GiveUp(told) if fit is None else Continue(fit, again=fit == tried)
 
 
-def _did_not_go_on(failed: Failed, transcript: Transcript) -> bool:
-    """Whether it was the way to go on that did not do, and not the target."""
+def _is_worth_another_try(failed: Failed, transcript: Transcript) -> bool:
+    """Whether nothing came, or it was the way to go on that did not do, and not the target."""
     refused = transcript.has_text and failed.kind is FailureKind.INVALID_REQUEST
-    return refused or failed.not_this_way or failed.unfit_reason is Unfit.STARTS_ANEW
+    did_not_go_on = refused or failed.not_this_way or failed.unfit_reason is Unfit.STARTS_ANEW
+    return did_not_go_on or failed.kind is FailureKind.EMPTY_200
 
 
 def first_step(candidates: Sequence[Candidate[L]], otherwise: L) -> Restart[L] | GiveUp:

@@ -363,7 +363,7 @@ class Conductor:
         delivery = self._delivery
         self._ending = Ending.PASSED_ON if own else Ending.FAILED
         target = self.route.whose(failed, leg.link)
-        others = () if own else self.route.others(failed)
+        others = () if own and failed.answer is not None else self.route.others(failed)
         if not self.client.started and not delivery.shown and not (own and failed.raw):
             await self._response.answer(delivery.fail(failed, target, own=own, others=others), target)
             return

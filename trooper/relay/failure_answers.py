@@ -68,10 +68,8 @@ _MEANING: Final[Mapping[FailureKind, str]] = {
     K.CONTENT_FILTER: "stopped the answer by a filter",
     K.UNFIT: "cannot take this request",
 }
-#: Of so many others it is told why they could not; a name is as long as somebody wrote it.
+#: Of so many others it is told why they could not.
 _MOST_OTHERS: Final = 8
-_MOST_NAME_CHARS: Final = 64
-_MOST_HEADER_BYTES: Final = 2_048
 
 
 def trouble(failed: Failed, target: str, *, midway: bool, others: Sequence[str] = ()) -> Trouble:
@@ -93,7 +91,7 @@ def trouble(failed: Failed, target: str, *, midway: bool, others: Sequence[str] 
 
 def why_failed(failed: Failed, target: Target) -> str:
     """Why the answer was not `target`'s in the end, who was asked for it: words of ours and numbers."""
-    name = target.name[:_MOST_NAME_CHARS]
+    name = target.name
     if failed.kind is K.UNFIT and failed.unfit_reason is not None and failed.retry_after_s is None:
         return why_unfit(name, failed.unfit_reason)
     if failed.kind is K.CONTEXT_LENGTH and failed.window_tokens:
@@ -105,13 +103,13 @@ def why_failed(failed: Failed, target: Target) -> str:
 def to_mend(failed: Failed, target: Target) -> tuple[str, ...]:
     """What would have helped `target`, whose failure is told first."""
     grow = _to_grow(target) if failed.kind is K.CONTEXT_LENGTH else ""
-    return (f"For {target.name[:_MOST_NAME_CHARS]}{grow.replace(';', ':')}",) if grow else ()
+    return (f"For {target.name}{grow.replace(';', ':')}",) if grow else ()
 
 
 def why_unfit(name: str, reason: Unfit) -> str:
     """Why the target called `name` was not asked."""
     meaning = reason.meaning.rstrip(".")
-    return f"{name[:_MOST_NAME_CHARS]}: {meaning[0].lower()}{meaning[1:]} ({reason.value})"
+    return f"{name}: {meaning[0].lower()}{meaning[1:]} ({reason.value})"
 
 
 def _to_grow(target: Target) -> str:
@@ -168,9 +166,7 @@ def http_answer(failed: Failed, our_body: bytes, *, own: bool, others: Sequence[
 
 
 def _why_not_others(others: Sequence[str]) -> Headers:
-    said = ". ".join(others[:_MOST_OTHERS]).encode("ascii", "replace")
-    printable = bytes(byte if 0x20 <= byte < 0x7F else ord("?") for byte in said[:_MOST_HEADER_BYTES])
-    return ((b"x-trooper-others", printable),) if others else ()
+    return ((b"x-trooper-others", ". ".join(others[:_MOST_OTHERS]).encode("ascii")),) if others else ()
 
 
 def _retry_headers(failed: Failed) -> Headers:
