@@ -16,7 +16,7 @@ from scenes import configured
 from trooper.config import Target
 from trooper.core.conversation import Conversation, Message, Role, Sampling, TextPart, Tool, ToolCall
 from trooper.core.events import NextChoice, ToolCallDelta
-from trooper.core.local_model import LocalModel
+from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Completed, Failed, FailureKind
 from trooper.core.seam import Prefill
 from trooper.core.unfit import Unfit
@@ -35,6 +35,8 @@ from trooper.testing import (
     Model,
     OllamaFault,
 )
+from trooper.testing.http import Response
+from trooper.testing.ollama.decoding import Ask, Rejected
 from trooper.wires import LLAMA_SERVER
 
 HALF, REST = DEFAULT_ANSWER[:100], DEFAULT_ANSWER[100:]
@@ -204,9 +206,9 @@ async def test_unfit_is_told_without_a_slot(autojump_clock: Any) -> None:
     """It would only wait to say no."""
     async with at_ollama(FakeOllama()) as local, local.standby.slots:
         assert await local.hear(chat(tool_choice="required")) == unfit(Unfit.TOOL_CHOICE)
-        assert await local.hear(chat(user("word " * 9000))) == [
-            Ended(Failed(FailureKind.CONTEXT_LENGTH, window_tokens=4096))
-        ]
+        too_long = outcome(await local.hear(chat(user("word " * 9000))))
+        assert isinstance(too_long, Failed)
+        assert (too_long.kind, too_long.window_tokens) == (FailureKind.CONTEXT_LENGTH, 4096)
 
 
 async def test_a_server_that_renders_nothing_has_no_raw_way(autojump_clock: Any) -> None:
@@ -305,7 +307,9 @@ async def test_without_a_count_it_is_taken_for_twice_as_much(autojump_clock: Any
         )
         items = await local.hear(chat(user("word " * 2000)))
         # Nothing may be left out of it.
-        assert outcome(items) == Failed(FailureKind.CONTEXT_LENGTH, window_tokens=4096)
+        too_long = outcome(items)
+        assert isinstance(too_long, Failed)
+        assert (too_long.kind, too_long.window_tokens) == (FailureKind.CONTEXT_LENGTH, 4096)
         assert local.standby.ratio(await local.model()) == 2.0
     assert len(ollama.requests) == 1
 
@@ -336,3 +340,76 @@ async def test_what_the_server_taught_while_a_leg_waited_counts(autojump_clock: 
         await local.hear(long_chat())
     assert len(asked) == 1
     assert asked[0] < len(ollama.requests[-1].body) / 2
+
+
+# A way that is refused
+
+
+@define(eq=False)
+class Refuses(FakeOllama):
+    """Refuses every real request of one kind with `status`."""
+
+    status: int = 501
+    what: str = "half"
+
+    async def _generate(self, ask: Ask, response: Response) -> None:
+        last = ask.messages[-1] if ask.messages else {}
+        half = last.get("role") == "assistant" and last.get("content") == HALF
+        found = "half" if half else "raw" if ask.raw else "whole"
+        found = "load" if ask.loads_only else "render" if ask.debug else found
+        if found == self.what:
+            raise Rejected(self.status, "not of this form")
+        await super()._generate(ask, response)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_refused"), [(400, True), (422, True), (500, True), (501, True), (503, False)]
+)
+async def test_a_refused_way_is_said_and_remembered(
+    status: int, is_refused: bool, autojump_clock: Any
+) -> None:
+    async with at_ollama(Refuses(status=status)) as local:
+        failed = outcome(await local.hear(given=HALF))
+        assert isinstance(failed, Failed)
+        assert (failed.not_this_way, failed.answer) == (is_refused, None)
+        if is_refused:
+            assert (await local.model()).way is Way.RAW
+            assert text(await local.hear(given=HALF)) == REST
+
+
+async def test_beside_tools_there_is_no_other_way(autojump_clock: Any) -> None:
+    async with at_ollama(Refuses()) as local:
+        failed = outcome(await local.hear(chat(tools=(Tool("f"),)), given=HALF))
+        assert isinstance(failed, Failed)
+        assert not failed.not_this_way
+        assert ((await local.model()).way, (await local.model()).way_with_tools) == (Way.PREFILL, Way.RAW)
+
+
+async def test_what_is_refused_from_the_beginning_is_no_way(autojump_clock: Any) -> None:
+    async with at_ollama(Refuses(what="whole")) as local:
+        before = await local.model()
+        failed = outcome(await local.hear())
+        assert isinstance(failed, Failed)
+        assert not failed.not_this_way
+        assert await local.model() == before
+
+
+async def test_a_raw_way_whose_rendering_is_refused(autojump_clock: Any) -> None:
+    """Where the prefill adds a newline it is the second way, and better than none."""
+    ollama = Refuses(what="", models=(Model(adds="\n"),))
+    async with at_ollama(ollama) as local:
+        assert (await local.model()).way is Way.RAW
+        ollama.what = "render"
+        failed = outcome(await local.hear(given=HALF))
+        assert isinstance(failed, Failed)
+        assert failed.not_this_way
+        assert (await local.model()).way is Way.PREFILL
+
+
+async def test_what_does_not_fit_is_told_with_both_numbers(autojump_clock: Any) -> None:
+    async with at_ollama(FakeOllama()) as local:
+        failed = outcome(await local.hear(chat(user("word " * 9_000))))
+    assert isinstance(failed, Failed)
+    assert (failed.kind, failed.window_tokens) == (FailureKind.CONTEXT_LENGTH, 4_096)
+    assert failed.prompt_tokens is not None
+    assert failed.prompt_tokens > 4_096
