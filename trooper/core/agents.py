@@ -43,6 +43,10 @@ def who_fits(tokens: int) -> tuple[Agent, ...]:
     return tuple(agent for agent in AGENTS if agent.turn_tokens <= tokens)
 
 
+#: What an answer needs beside the turn that it answers: a call that writes a file, at least.
+_ANSWER_TOKENS: Final = 2_048
+
+
 def window_for(agent: Agent) -> int:
-    """The window to ask for so that its turns fit: the next power of two."""
-    return 1 << (agent.turn_tokens - 1).bit_length()
+    """The window to ask for so that its turns fit, and answers to them: the next power of two."""
+    return 1 << (agent.turn_tokens + _ANSWER_TOKENS - 1).bit_length()
