@@ -20,6 +20,7 @@ from trooper.core.events import (
 from trooper.core.outcome import PASSING, Completed, Failed, FailureKind
 from trooper.core.plan import (
     BROKE_OFF,
+    Ask,
     Candidate,
     Continue,
     FinishCall,
@@ -162,8 +163,11 @@ BACK = Candidate("cloud", "cloud", cannot_finish_call=None)
 def test_a_local_model_whose_server_broke_off_is_asked_once_more(kind: FailureKind) -> None:
     """Where nobody else is left: a runner is started again within a second. Never one that cannot take it."""
     failed, first = Failed(kind), Failed(FailureKind.STALL)
-    again = {(): Restart("cloud", again=True), (Text("a"),): Continue("cloud", again=True)}
-    again[OPEN_CALL,] = FinishCall("cloud", again=True)
+    again: dict[tuple[Event, ...], Ask[str]] = {
+        (): Restart("cloud", again=True),
+        (Text("a"),): Continue("cloud", again=True),
+        (OPEN_CALL,): FinishCall("cloud", again=True),
+    }
     for events, expected in again.items():
         found = step(failed, *events, candidates=(UNFIT,), first=first, once_more=BACK)
         if kind in BROKE_OFF:

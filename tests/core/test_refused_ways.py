@@ -41,10 +41,9 @@ def test_what_is_too_long_is_not_refused_for_its_form() -> None:
 @pytest.mark.parametrize("status", sorted(REFUSALS))
 def test_where_there_is_another_way_it_is_taken_from_then_on(status: int) -> None:
     found = RefusedWays()
-    assert found.is_empty
-    assert found.known(OPEN, 0) == OPEN
+    assert (found.is_empty, found.known(OPEN, 0)) == (True, OPEN)
     assert found.note(OPEN, PLAIN, Way.PREFILL, refused(status), 0)
-    assert not found.is_empty
+    assert (found.is_empty,) == (False,)
     # With tools nobody has refused it.
     assert ways(found.known(OPEN, 1)) == (Way.RAW, Way.PREFILL)
     assert RefusedWays().note(NEWLINE, PLAIN, Way.RAW, refused(status), 0)

@@ -357,7 +357,10 @@ def test_words_are_held_for_one_that_may_be_asked_again() -> None:
     openai, ollama = route.links
     for link in (openai, ollama):
         route.take(link, now=0.0)
-    assert (route.could_go_on(), route.could_go_on(openai), route.could_go_on(ollama)) == (False, False, True)
+    for could in (route.could_go_on, route.could_start_over):
+        assert (could(), could(openai), could(ollama)) == (False, False, True)
+    route.services.standbys["ollama"]._seen = State.ABSENT
+    assert not route.could_go_on(ollama)
 
 
 def test_why_each_of_the_others_could_not() -> None:

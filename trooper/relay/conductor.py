@@ -220,6 +220,7 @@ class Conductor:
     def _new_splice(self, link: Link, *, goes_on: bool) -> Splice:
         tally = LegTally(link.target.name, link.model or "")
         self._tally.legs.append(tally)
+        again = link if self._may_retry else None
         return Splice(
             tally,
             self._delivery.transcript,
@@ -228,8 +229,8 @@ class Conductor:
             is_first=not self._legs,
             streams=self.incoming.routing.stream,
             conversation=lambda: self.incoming.readable,
-            could_go_on=partial(self.route.could_go_on, link if self._may_retry else None),
-            could_start_over=self.route.could_start_over,
+            could_go_on=partial(self.route.could_go_on, again),
+            could_start_over=partial(self.route.could_start_over, again),
         )
 
     async def _hear_out(self, leg: RunningLeg) -> Outcome:

@@ -137,14 +137,11 @@ class Route:
 
     def could_go_on(self, speaks: Link | None = None) -> bool:
         """Whether somebody is left who is there and could continue a half answer; `speaks` may be asked again."""
-        present = self._present()
-        if speaks is not None and speaks.target.is_local:
-            present.append(self._candidate(speaks))
-        return could_go_on(present)
+        return could_go_on(self._present(speaks))
 
-    def could_start_over(self) -> bool:
-        """Whether somebody is left who is there and could give the whole answer."""
-        return could_start_over(self._present())
+    def could_start_over(self, speaks: Link | None = None) -> bool:
+        """Whether somebody is left who is there and could give the whole answer; `speaks` may be asked again."""
+        return could_start_over(self._present(speaks))
 
     def whose(self, failed: Failed, otherwise: Link) -> str:
         """By its name, the target whose failure is told; that of `otherwise` where no other is known."""
@@ -228,8 +225,10 @@ class Route:
     def _candidates(self, now: float) -> tuple[Candidate[Link], ...]:
         return tuple(self._candidate(link, cooling_s=self._cooling_s(link, now)) for link in self._left)
 
-    def _present(self) -> list[Candidate[Link]]:
-        return [candidate for candidate in map(self._candidate, self._left) if not candidate.is_absent]
+    def _present(self, speaks: Link | None) -> list[Candidate[Link]]:
+        """Who is there of those that are left, and the local model that speaks, if it may be asked again."""
+        again = [speaks] if speaks is not None and speaks.target.is_local else []
+        return [c for c in map(self._candidate, [*self._left, *again]) if not c.is_absent]
 
     def _candidate(self, link: Link, *, cooling_s: float = 0.0) -> Candidate[Link]:
         name = link.target.name
