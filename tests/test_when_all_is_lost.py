@@ -172,6 +172,13 @@ async def test_who_was_asked_and_said_nothing_is_no_predecessor(autojump_clock: 
     assert b": trooper seam from=openai to=ollama reason=stall phase=text\n" in bytes(x.body)
 
 
+async def test_the_one_that_spoke_need_not_be_the_first(autojump_clock: Any) -> None:
+    async with stage(dies("status-503"), config=in_a_row(), second=dies()) as s:
+        x = await s.ask()
+        assert x.chat().text == s.ollama.answer
+    assert b": trooper seam from=second to=ollama reason=conn_reset phase=text\n" in bytes(x.body)
+
+
 async def test_where_nobody_has_spoken_it_is_who_was_to(autojump_clock: Any) -> None:
     async with stage(dies("status-503"), config=in_a_row()) as s:
         s.network.close("second.example", 80)
