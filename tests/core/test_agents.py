@@ -9,8 +9,8 @@ from trooper.wires import WIRES
 
 
 def test_each_speaks_a_wire_of_clients() -> None:
-    known = {wire.name for wire in WIRES.known if not wire.is_local}
-    assert {agent.wire for agent in AGENTS} == known
+    assert {wire.agent for wire in WIRES.known if not wire.is_local} == set(AGENTS)
+    assert {wire.agent for wire in WIRES.known if wire.is_local} == {None}
 
 
 @pytest.mark.parametrize("agent", AGENTS)

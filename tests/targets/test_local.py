@@ -16,7 +16,7 @@ from scenes import configured
 from trooper.config import Target
 from trooper.core.conversation import Conversation, Message, Role, Sampling, TextPart, Tool, ToolCall
 from trooper.core.events import NextChoice, ToolCallDelta
-from trooper.core.local_model import LocalModel, Way
+from trooper.core.local_model import LocalModel
 from trooper.core.outcome import Completed, Failed, FailureKind
 from trooper.core.seam import Prefill
 from trooper.core.unfit import Unfit
@@ -35,8 +35,6 @@ from trooper.testing import (
     Model,
     OllamaFault,
 )
-from trooper.testing.http import Response
-from trooper.testing.ollama.decoding import Ask, Rejected
 from trooper.wires import LLAMA_SERVER
 
 HALF, REST = DEFAULT_ANSWER[:100], DEFAULT_ANSWER[100:]
@@ -340,76 +338,3 @@ async def test_what_the_server_taught_while_a_leg_waited_counts(autojump_clock: 
         await local.hear(long_chat())
     assert len(asked) == 1
     assert asked[0] < len(ollama.requests[-1].body) / 2
-
-
-# A way that is refused
-
-
-@define(eq=False)
-class Refuses(FakeOllama):
-    """Refuses every real request of one kind with `status`."""
-
-    status: int = 501
-    what: str = "half"
-
-    async def _generate(self, ask: Ask, response: Response) -> None:
-        last = ask.messages[-1] if ask.messages else {}
-        half = last.get("role") == "assistant" and last.get("content") == HALF
-        found = "half" if half else "raw" if ask.raw else "whole"
-        found = "load" if ask.loads_only else "render" if ask.debug else found
-        if found == self.what:
-            raise Rejected(self.status, "not of this form")
-        await super()._generate(ask, response)
-
-
-@pytest.mark.parametrize(
-    ("status", "is_refused"), [(400, True), (422, True), (500, True), (501, True), (503, False)]
-)
-async def test_a_refused_way_is_said_and_remembered(
-    status: int, is_refused: bool, autojump_clock: Any
-) -> None:
-    async with at_ollama(Refuses(status=status)) as local:
-        failed = outcome(await local.hear(given=HALF))
-        assert isinstance(failed, Failed)
-        assert (failed.not_this_way, failed.answer) == (is_refused, None)
-        if is_refused:
-            assert (await local.model()).way is Way.RAW
-            assert text(await local.hear(given=HALF)) == REST
-
-
-async def test_beside_tools_there_is_no_other_way(autojump_clock: Any) -> None:
-    async with at_ollama(Refuses()) as local:
-        failed = outcome(await local.hear(chat(tools=(Tool("f"),)), given=HALF))
-        assert isinstance(failed, Failed)
-        assert not failed.not_this_way
-        assert ((await local.model()).way, (await local.model()).way_with_tools) == (Way.PREFILL, Way.RAW)
-
-
-async def test_what_is_refused_from_the_beginning_is_no_way(autojump_clock: Any) -> None:
-    async with at_ollama(Refuses(what="whole")) as local:
-        before = await local.model()
-        failed = outcome(await local.hear())
-        assert isinstance(failed, Failed)
-        assert not failed.not_this_way
-        assert await local.model() == before
-
-
-async def test_a_raw_way_whose_rendering_is_refused(autojump_clock: Any) -> None:
-    """Where the prefill adds a newline it is the second way, and better than none."""
-    ollama = Refuses(what="", models=(Model(adds="\n"),))
-    async with at_ollama(ollama) as local:
-        assert (await local.model()).way is Way.RAW
-        ollama.what = "render"
-        failed = outcome(await local.hear(given=HALF))
-        assert isinstance(failed, Failed)
-        assert failed.not_this_way
-        assert (await local.model()).way is Way.PREFILL
-
-
-async def test_what_does_not_fit_is_told_with_both_numbers(autojump_clock: Any) -> None:
-    async with at_ollama(FakeOllama()) as local:
-        failed = outcome(await local.hear(chat(user("word " * 9_000))))
-    assert isinstance(failed, Failed)
-    assert (failed.kind, failed.window_tokens) == (FailureKind.CONTEXT_LENGTH, 4_096)
-    assert failed.prompt_tokens is not None
-    assert failed.prompt_tokens > 4_096

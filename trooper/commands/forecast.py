@@ -12,7 +12,7 @@ from attrs import field, frozen
 
 from trooper.commands.verdict import Finding
 from trooper.config import Config, Target, Wire
-from trooper.core.agents import AGENTS, Agent, window_for
+from trooper.core.agents import Agent, window_for
 
 
 @frozen
@@ -144,8 +144,7 @@ def _forecast(wire: Wire, hops: _Hops, chains: tuple[str, ...], found: Mapping[s
     local = next((finding for finding in hops.goes_on if targets[finding.name].is_local), None)
     fits: tuple[Fit, ...] = ()
     if local is not None and "model" in local.facts:
-        agents = (agent for agent in AGENTS if agent.wire == wire.name)
-        fits = tuple(_fit(agent, local, targets[local.name]) for agent in agents)
+        fits = () if wire.agent is None else (_fit(wire.agent, local, targets[local.name]),)
     return Forecast(wire, chains, hops.fails.name, names, fits)
 
 

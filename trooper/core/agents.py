@@ -15,15 +15,12 @@ from attrs import frozen
 @frozen
 class Agent:
     """
-    One agent.
+    One agent; which wire it speaks is in the table of wires.
 
-    Attributes:
-        wire: the name of the wire that it speaks.
-        turn_tokens: about how many tokens its first turn has, tools and all.
+    `turn_tokens`: about how many tokens its first turn has, tools and all.
     """
 
     name: str
-    wire: str
     turn_tokens: int
 
 
@@ -31,11 +28,10 @@ class Agent:
 #: on the large side of what was recorded of their releases of autumn 2026: whole prompts of 15,000
 #: to 25,000 tokens in the words of the recordings, system prompt and tools together. Smaller ones
 #: (aider sends a third of opencode's) fit wherever these do.
-AGENTS: Final = (
-    Agent("Claude Code", "anthropic-messages", 18_000),
-    Agent("Codex", "openai-responses", 15_000),
-    Agent("opencode", "openai-chat", 12_000),
-)
+CLAUDE_CODE: Final = Agent("Claude Code", 18_000)
+CODEX: Final = Agent("Codex", 15_000)
+OPENCODE: Final = Agent("opencode", 12_000)
+AGENTS: Final = (CLAUDE_CODE, CODEX, OPENCODE)
 
 
 def who_fits(tokens: int) -> tuple[Agent, ...]:
