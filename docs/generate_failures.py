@@ -13,7 +13,7 @@ from pathlib import Path
 
 from generated import write_or_check
 
-from trooper.core.outcome import FailureKind
+from trooper.core.outcome import FailureKind, Unreached
 from trooper.core.unfit import Unfit
 from trooper.testing import Fault
 from trooper.testing.faults.calls import CALLS
@@ -31,7 +31,7 @@ KINDS: Mapping[FailureKind, str] = {
     K.QUOTA: "The money or the credit is used up. Waiting does not help.",
     K.OVERLOADED: "The provider has no capacity now.",
     K.SERVER_ERROR: "The provider failed, by a status or inside the stream.",
-    K.CONNECT: "No connection: refused, no route, DNS, TLS.",
+    K.CONNECT: "No connection; the log and the error say [why](#no-connection).",
     K.TIMEOUT_CONNECT: "No connection within `connect_timeout_s`.",
     K.TIMEOUT_TTFT: "No first content within `ttft_timeout_s`, or `alive_timeout_s` where signs of life come.",
     K.TIMEOUT_WHOLE: "An answer in one piece did not come within `whole_timeout_s`.",
@@ -84,12 +84,16 @@ What is still possible depends on how far the client's stream has got. Trooper c
 The same failure can therefore have two outcomes, one before the first content and one after it. Trooper never
 closes a broken answer as if it were whole. If nobody can go on, the client gets the provider's own status and
 body before the first content, and after it an error that its SDK raises: see
-[what the client sees at a seam](seam.md).
+[what the client sees at a seam](seam.md). Both say, beside the first failure, why each of the other targets could not.
 """
 
 REASONS = """\
 Why a target is `unfit`: in the log as `unfit_reason` of its leg, or in `passed_by` when it was not even asked. "It" is the
 request. What each field of a request comes to is in [wires](wires.md#what-becomes-of-each-field)."""
+
+UNREACHED = """\
+Why there is no connection, where that is known: in the log as `unreached` of the leg, in what the client is told, and in
+`trooper check` with what to do about it."""
 
 GROUPS: Sequence[tuple[str, str, Sequence[Fault]]] = (
     (
@@ -124,8 +128,14 @@ TAIL = """\
 
 A local answer is complete when its server says `done`, and only then. An error line, an end of the body
 without `done`, an empty 200, a line that cannot be read, silence, a reset: all are failures of that leg. It is
-the last one in most chains, so the client gets an error. A local server's own error text is never shown: it is
-in another wire.
+the last one in most chains. So where its server broke off (a reset, an early end, an error inside the answer, a
+500), it is asked once more if nobody else is left: a runner is started again within a second, and the client hears
+keep-alives meanwhile. A second time there is not; then the client gets an error. A local server's own error text
+is never shown: it is in another wire.
+
+A server that refuses the way in which a model is to go on (400, 422, 500, 501), although the probes went well, is
+asked by the next way at once, and from then on. Where none is left, as beside tools, it is known not to go on. That is
+believed for ten minutes.
 
 ## What was never tried
 
@@ -155,6 +165,8 @@ def page() -> str:
     """The whole page."""
     parts = [HEAD, "## Kinds\n", "| kind | meaning |", "|---|---|"]
     parts += [f"| `{kind.value}` | {KINDS[kind]} |" for kind in FailureKind]
+    parts += ["\n## No connection\n", f"{UNREACHED}\n", "| word | meaning |", "|---|---|"]
+    parts += [f"| `{reason.value}` | {reason.meaning} |" for reason in Unreached]
     parts += ["\n## Reasons\n", f"{REASONS}\n", "| reason | meaning |", "|---|---|"]
     parts += [f"| `{reason.value}` | {reason.meaning} |" for reason in Unfit]
     for title, words, faults in GROUPS:

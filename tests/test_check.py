@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 import structlog
 import trio
+from attrs import evolve
 
 from trooper.commands.check import _print_table, ask_all, check, judge_cloud
+from trooper.commands.reaching import TO_REACH
 from trooper.commands.verdict import Finding
 from trooper.config import Config, Key, Target, load
 from trooper.core.continuing import CloudWay
-from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.core.outcome import Answer, Failed, FailureKind, Unreached
 from trooper.testing import FakeOllama, Model, OllamaFault, ScriptedProvider, serve_tcp
 from trooper.wire.target_side import KnownWay
 from trooper.wires import OPENAI_CHAT, WIRES
@@ -179,6 +181,36 @@ def test_what_a_clouds_answer_means(key: str, answer: Any, usable: bool, words: 
     assert "upstream text" not in str(finding)
 
 
+@pytest.mark.parametrize("why", Unreached)
+def test_why_a_cloud_cannot_be_reached_and_what_to_do(why: Unreached) -> None:
+    gone = Failed(FailureKind.CONNECT, unreached=why)
+    finding = judge_cloud(cloud("none"), gone, KnownWay(CloudWay.PREFIX, "as configured"))
+    assert finding.words == (f"cannot be reached: {why.meaning} ({why.value})",)
+    assert finding.mend == TO_REACH[why]
+    assert finding.facts["unreached"] == why.value
+
+
+async def test_what_is_loaded_is_compared_with_what_was_asked(tmp_path: Path) -> None:
+    ollama = FakeOllama(keep_alive_s=3600)
+    first = (await findings(ollama=ollama))["ollama"]
+    assert (first.facts["window_tokens"], first.facts["asked_tokens"], first.mend) == (4096, None, "")
+
+    (tmp_path / "trooper.toml").write_text(
+        '[[targets]]\nname = "ollama"\nwire = "ollama-chat"\nnum_ctx = 8192\n'
+    )
+    async with trio.open_nursery() as nursery:
+        port = await serve_tcp(ollama, nursery)
+        environ = {"TROOPER_OLLAMA_URL": f"http://127.0.0.1:{port}"}
+        config = load(environ, tmp_path, WIRES.known)
+        config = evolve(config, targets=(evolve(config.targets[0], base_url=environ["TROOPER_OLLAMA_URL"]),))
+        (found,) = await ask_all(config)
+        nursery.cancel_scope.cancel()
+    assert found.usable
+    assert "num_ctx asks for 8,192 tokens, and it is loaded with 4,096" in found.words
+    assert "Unload it" in found.mend
+    assert (found.facts["window_tokens"], found.facts["asked_tokens"]) == (4096, 8192)
+
+
 async def test_only_a_configured_key_is_sent() -> None:
     for key, sent in ("", None), (SECRET, f"Bearer {SECRET}"):
         provider = ScriptedProvider()
@@ -228,6 +260,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
         "key": "value",
         "status": None,
         "failure": "connect",
+        "unreached": "refused",
         "continues": "instruction",
         "because": "nothing better is known of it",
     }
@@ -236,6 +269,11 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
         "* (openai-responses)": ["openai-responses", "ollama"],
         "* (anthropic-messages)": ["anthropic", "ollama"],
     }
+    assert [(f["wire"], f["if_fails"], f["goes_on"]) for f in told["forecasts"]] == [
+        ("openai-chat", "openai", []),
+        ("openai-responses", "openai-responses", []),
+        ("anthropic-messages", "anthropic", []),
+    ]
     assert told["no_provider"] == told["only_local_targets"] == {}
     assert told["small_model"] == {"is_fetched": False, "is_asked_for": False}
     assert SECRET not in json.dumps(told)

@@ -37,12 +37,13 @@ async def test_headers_tell_what_is_known_at_the_start(autojump_clock: Any) -> N
         s.cloud.play_next(FaultAt(FAULTS["status-503"]))
         s.ollama.fault = OllamaFault("status", status=500)
         x = await s.ask()
-        # Both were asked; the words are the first one's.
+        # Both were asked, the local one twice; the words are the first one's.
         assert (x.status, x.headers[b"x-trooper-target"], x.headers[b"x-trooper-fallbacks"]) == (
             503,
             b"openai",
-            b"1",
+            b"2",
         )
+        assert x.headers[b"x-trooper-others"] == b"ollama had a server error (server_error)"
 
 
 async def test_the_seam_is_marked_once(autojump_clock: Any) -> None:

@@ -165,6 +165,10 @@ def hold(played: Played, changes: dict[str, Any]) -> None:
     bound = min(MODEL.context_length, changes.get("window_max_tokens", 65_536))
     before: Load | None = None
     for load in ours:
+        if "num_ctx" in changes:
+            # The user's number, or what another application has made of it.
+            assert load.num_ctx in (changes["num_ctx"], 4096), "a number of the user's was changed"
+            continue
         if load.replaced is None or load.replaced == load.num_ctx:
             before = load
             continue
@@ -172,9 +176,6 @@ def hold(played: Played, changes: dict[str, Any]) -> None:
             assert before is not None, "it shrank"
             assert (before.replaced, before.num_ctx) == (load.num_ctx, load.replaced), "it shrank"
         else:
-            if "num_ctx" in changes:
-                assert load.num_ctx == changes["num_ctx"], "a number of the user's was changed"
-                continue
             assert load.num_ctx <= bound, "beyond the bound"
             assert not _others_near(played, load.at), "somebody else was there"
             assert any(b <= load.at <= e and turns > 1 for b, e, turns in played.asked), "for nobody"

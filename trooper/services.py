@@ -106,7 +106,11 @@ class Services:
             return {}
         words: dict[str, object] = {"standby": standby.state.value, "model": standby.chosen or None}
         if standby.state is State.READY and (model := standby.known(None)) is not None:
-            words |= {"window_tokens": model.window_tokens, "continues": model.way.value}
+            words |= {
+                "window_tokens": model.window_tokens,
+                "continues": model.way.value,
+                "agents_that_fit": [agent.name for agent in standby.agents(model)],
+            }
         return {**words, **standby.more_facts()}
 
 

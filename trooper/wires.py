@@ -19,6 +19,7 @@ from attrs import Factory, field, frozen
 from trooper.config import Config, DefaultTarget, Target, Wire
 from trooper.config.wires import LOCAL_SETTINGS
 from trooper.core import secret
+from trooper.core.agents import CLAUDE_CODE, CODEX, OPENCODE
 from trooper.core.headers import Headers, to_target
 from trooper.errors import RequestRejected
 from trooper.targets.credentials import BEARER, Credential
@@ -239,6 +240,7 @@ OPENAI_CHAT: Final = Row(
         default_url=_OPENAI_URL,
         default_target=DefaultTarget("openai", "TROOPER_OPENAI_BASE_URL", "TROOPER_OPENAI_API_KEY"),
         clients="OpenAI chat",
+        agent=OPENCODE,
     ),
     client=ClientSide(
         path="/v1/chat/completions",
@@ -267,6 +269,7 @@ OPENAI_RESPONSES: Final = Row(
         default_url=_OPENAI_URL,
         default_target=DefaultTarget("openai-responses", "TROOPER_OPENAI_BASE_URL", "TROOPER_OPENAI_API_KEY"),
         clients="OpenAI Responses",
+        agent=CODEX,
     ),
     client=ClientSide(
         path="/v1/responses",
@@ -297,6 +300,7 @@ ANTHROPIC_MESSAGES: Final = Row(
         default_url="https://api.anthropic.com/v1",
         default_target=DefaultTarget("anthropic", "TROOPER_ANTHROPIC_BASE_URL", "TROOPER_ANTHROPIC_API_KEY"),
         clients="Claude",
+        agent=CLAUDE_CODE,
     ),
     client=ClientSide(
         path="/v1/messages",

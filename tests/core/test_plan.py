@@ -19,6 +19,8 @@ from trooper.core.events import (
 )
 from trooper.core.outcome import PASSING, Completed, Failed, FailureKind
 from trooper.core.plan import (
+    BROKE_OFF,
+    Ask,
     Candidate,
     Continue,
     FinishCall,
@@ -64,6 +66,7 @@ def step(
     failover: bool = True,
     tokens_left: int | None = None,
     can_heal: bool = False,
+    once_more: Candidate[str] | None = None,
     cap_bytes: int = 10_000,
 ) -> Step[str]:
     return next_step(
@@ -76,6 +79,7 @@ def step(
         failover=failover,
         tokens_left=tokens_left,
         can_heal=can_heal,
+        once_more=once_more,
     )
 
 
@@ -150,6 +154,64 @@ def test_an_empty_answer_is_asked_for_once_more() -> None:
     assert step(EMPTY, may_retry=False) == Restart("local")
     assert step(EMPTY, Text("a"), may_retry=False) == Continue("local")
     assert step(RESET) == Restart("local")
+
+
+BACK = Candidate("cloud", "cloud", cannot_finish_call=None)
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+def test_a_local_model_whose_server_broke_off_is_asked_once_more(kind: FailureKind) -> None:
+    """Where nobody else is left: a runner is started again within a second. Never one that cannot take it."""
+    failed, first = Failed(kind), Failed(FailureKind.STALL)
+    again: dict[tuple[Event, ...], Ask[str]] = {
+        (): Restart("cloud", again=True),
+        (Text("a"),): Continue("cloud", again=True),
+        (OPEN_CALL,): FinishCall("cloud", again=True),
+    }
+    for events, expected in again.items():
+        found = step(failed, *events, candidates=(UNFIT,), first=first, once_more=BACK)
+        if kind in BROKE_OFF:
+            assert found == expected
+            assert is_retry(expected)
+            assert step(failed, *events, candidates=(), once_more=BACK, may_retry=False) == GiveUp(failed)
+            assert step(failed, *events, candidates=(), first=first) == GiveUp(first)
+        else:
+            assert found in (GiveUp(first), *_by_its_own_rule(kind, events))
+    assert (FailureKind.UNFIT in BROKE_OFF, FailureKind.CONTEXT_LENGTH in BROKE_OFF) == (False, False)
+
+
+def _by_its_own_rule(kind: FailureKind, events: tuple[Event, ...]) -> tuple[Step[str], ...]:
+    """What an empty answer, and a refused half answer, come to whoever is left."""
+    if kind is FailureKind.EMPTY_200 and not events:
+        return (Restart("cloud", again=True),)
+    if kind in (FailureKind.EMPTY_200, FailureKind.INVALID_REQUEST) and events == (Text("a"),):
+        return (Continue("cloud", other_way=True),)
+    return ()
+
+
+def test_whoever_else_is_left_comes_before_one_that_broke_off() -> None:
+    bound = Candidate("llama", "llama", cannot_finish_call=None)
+    assert step(RESET, candidates=(UNFIT, FIT), once_more=BACK) == Restart("local")
+    assert step(RESET, Text("a"), candidates=(ONLY_RESTARTS, FIT), once_more=BACK) == Continue("local")
+    assert step(RESET, OPEN_CALL, candidates=(bound,), once_more=BACK) == FinishCall("llama")
+
+
+def test_one_that_broke_off_and_cannot_is_not_asked_again() -> None:
+    closes = evolve(BACK, cannot_go_on=Unfit.CLOSES_TURN, cannot_finish_call=Unfit.NO_GRAMMAR)
+    assert step(RESET, Text("a"), candidates=(), once_more=closes) == GiveUp(RESET)
+    assert step(RESET, OPEN_CALL, candidates=(), once_more=closes) == GiveUp(RESET)
+    assert step(RESET, candidates=(), once_more=closes) == Restart("cloud", again=True)
+    assert step(RESET, Refusal("no"), candidates=(), once_more=BACK) == GiveUp(RESET)
+    assert step(RESET, Text("a"), candidates=(), once_more=BACK, failover=False) == PassOn(RESET)
+
+
+def test_a_way_that_is_refused_is_left_at_once() -> None:
+    """Who refused it knows by then, and takes the other one; others come after that."""
+    refused = Failed(FailureKind.SERVER_ERROR, not_this_way=True)
+    stall = Failed(FailureKind.STALL)
+    assert step(refused, Text("a"), first=stall) == Continue("cloud", again=True)
+    assert step(refused, Text("a"), first=stall, may_retry=False) == Continue("local")
+    assert step(evolve(refused, not_this_way=False), Text("a"), first=stall) == Continue("local")
 
 
 def test_at_the_token_limit_nobody_is_asked() -> None:
@@ -229,6 +291,8 @@ def test_a_refusal_that_can_be_healed_is_asked_once_more() -> None:
 def test_each_step_knows_whether_it_is_the_retry() -> None:
     assert is_retry(Restart("cloud", again=True))
     assert is_retry(Continue("cloud", other_way=True))
+    assert is_retry(Continue("cloud", again=True))
+    assert is_retry(FinishCall("cloud", again=True))
     assert not is_retry(Restart("cloud"))
     assert not is_retry(Continue("cloud"))
     assert not is_retry(FinishCall("cloud"))
@@ -245,6 +309,8 @@ def test_who_was_passed_by_and_why() -> None:
     for step_ in (
         Restart("cloud", again=True),
         Continue("cloud", other_way=True),
+        Continue("cloud", again=True),
+        FinishCall("cloud", again=True),
         Terminate(),
         PassOn(RESET),
     ):

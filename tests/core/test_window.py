@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trooper.core.window import (
-    RENEW_AFTER_S,
     OTHERS_S,
+    RENEW_AFTER_S,
     Grow,
     Growth,
     Keep,

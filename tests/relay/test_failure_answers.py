@@ -5,9 +5,22 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from trooper.core.outcome import Answer, Failed, FailureKind, Phase
+from scenes import configured
+from trooper.config import Target
+from trooper.core.outcome import Answer, Failed, FailureKind, Phase, Unreached
+from trooper.core.tally import LegTally, Tally
 from trooper.core.unfit import Unfit
-from trooper.relay.failure_answers import http_answer, seam_words, trouble
+from trooper.relay.failure_answers import (
+    http_answer,
+    seam_after,
+    seam_words,
+    to_mend,
+    trouble,
+    why_failed,
+    why_unfit,
+)
+from trooper.telemetry.report import How, LegReport
+from trooper.wires import LLAMA_SERVER
 
 OURS = b'{"ours": true}'
 JSON = (b"content-type", b"application/json")
@@ -128,3 +141,135 @@ def test_the_seam_in_enumerated_words() -> None:
         seam_words("a", "b", FailureKind.STALL, Phase.TEXT)
         == "trooper seam from=a to=b reason=stall phase=text"
     )
+
+
+# Why the others could not
+
+OLLAMA, CLOUD = configured().target("ollama"), configured().target("openai")
+LLAMA = Target("llama", LLAMA_SERVER.wire, "http://127.0.0.1:8080")
+OWN = Target("own", LLAMA_SERVER.wire, "", gguf="m.gguf")
+TOO_LONG = Failed(FailureKind.CONTEXT_LENGTH, prompt_tokens=23_512, window_tokens=4_096)
+
+
+@pytest.mark.parametrize(
+    ("failed", "target", "said"),
+    [
+        (TOO_LONG, OLLAMA, "ollama: 23,512 tokens do not fit its window of 4,096; set num_ctx"),
+        (
+            evolve(TOO_LONG, prompt_tokens=None),
+            OWN,
+            "own: the conversation does not fit its window of 4,096; set num_ctx",
+        ),
+        (
+            TOO_LONG,
+            LLAMA,
+            "llama: 23,512 tokens do not fit its window of 4,096; start it with a larger window",
+        ),
+        (TOO_LONG, CLOUD, "openai: 23,512 tokens do not fit its window of 4,096"),
+        (
+            Failed(FailureKind.CONTEXT_LENGTH),
+            CLOUD,
+            "openai says that the conversation does not fit its window (context_length)",
+        ),
+        (
+            Failed(FailureKind.UNFIT, unfit_reason=Unfit.TOOLS_RAW),
+            OLLAMA,
+            "ollama: the model goes on only from a raw prompt, and that takes no tools (tools_raw)",
+        ),
+        (Failed(FailureKind.STALL), CLOUD, "openai fell silent (stall)"),
+        (
+            Failed(FailureKind.CONNECT, unreached=Unreached.NAME_NOT_FOUND),
+            CLOUD,
+            "openai could not be reached: its name is not known (DNS) (connect)",
+        ),
+    ],
+)
+def test_each_says_why_in_words_of_ours(failed: Failed, target: Target, said: str) -> None:
+    assert why_failed(failed, target) == said
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+def test_every_kind_can_be_anothers(kind: FailureKind) -> None:
+    assert why_failed(Failed(kind), CLOUD).startswith("openai ")
+
+
+@pytest.mark.parametrize("reason", [*Unfit, *Unreached])
+def test_words_for_a_header_are_ascii(reason: Unfit | Unreached) -> None:
+    assert reason.meaning.isascii()
+
+
+@pytest.mark.parametrize("reason", Unfit)
+def test_every_reason_can_be_told_of_one_who_was_not_asked(reason: Unfit) -> None:
+    said = why_unfit("second", reason)
+    assert said.startswith("second: ")
+    assert said.endswith(f" ({reason.value})")
+
+
+def test_the_others_stand_behind_the_first_and_are_bounded() -> None:
+    reset = Failed(FailureKind.CONN_RESET)
+    first = "a reset the connection, and no other target could answer"
+    assert trouble(reset, "a", midway=False, others=("b c", "d e")).message == f"{first}. b c. d e."
+    many = trouble(reset, "a", midway=False, others=[f"{number} is none" for number in range(11)])
+    assert many.message.startswith(f"{first}. 0 is none. 1 is none. ")
+    assert many.message.endswith("7 is none. So it was with 3 more.")
+
+
+def test_why_there_was_no_connection() -> None:
+    refused = Failed(FailureKind.CONNECT, unreached=Unreached.REFUSED)
+    assert trouble(refused, "a", midway=False).message == (
+        "a could not be reached: the connection was refused, and no other target could answer."
+    )
+
+
+def test_what_would_have_helped_the_one_that_is_told_first() -> None:
+    assert to_mend(TOO_LONG, OLLAMA) == ("For ollama: set num_ctx",)
+    assert to_mend(TOO_LONG, LLAMA) == ("For llama: start it with a larger window",)
+    assert to_mend(TOO_LONG, CLOUD) == to_mend(Failed(FailureKind.STALL), OLLAMA) == ()
+
+
+def test_a_header_says_it_beside_a_providers_own_words() -> None:
+    others = [f"{number} is none" for number in range(11)]
+    answer = http_answer(Failed(FailureKind.RATE_LIMIT, GIVEN), OURS, own=False, others=others)
+    (said,) = (value for header, value in answer.headers if header == b"x-trooper-others")
+    assert (said[:22], said[-9:], answer.body) == (b"0 is none. 1 is none. ", b"7 is none", b"their words")
+    ours = http_answer(Failed(FailureKind.STALL), OURS, own=False, others=("a",))
+    assert ours.headers == (JSON,)
+
+
+# Who spoke last
+
+
+def leg(target: str, outcome: FailureKind, phase: Phase = Phase.TEXT) -> LegReport:
+    return LegReport(target, "m", How.CONTINUE, outcome, phase, 0, None, 0, 0, estimated=True)
+
+
+def tally(*spoke: bool | None) -> Tally:
+    """Who has spoken; `None`: it has, and what it said was dropped."""
+    legs = [LegTally(str(number), "m") for number in range(len(spoke))]
+    for told, said in zip(legs, spoke, strict=True):
+        told.spoke, told.dropped = said is not False, said is None
+    return Tally(legs)
+
+
+RESET = leg("a", FailureKind.CONN_RESET)
+GONE = leg("b", FailureKind.CONNECT)
+
+
+@pytest.mark.parametrize(
+    ("legs", "spoke", "expected"),
+    [
+        ((), (), ""),
+        ((RESET,), (True,), "from=a to=z reason=conn_reset"),
+        ((RESET, GONE), (True, False), "from=a to=z reason=conn_reset"),
+        ((RESET, GONE), (True, True), "from=b to=z reason=connect"),
+        ((RESET, GONE), (False, False), "from=a to=z reason=conn_reset"),
+        ((RESET, GONE), (None, False), "from=a to=z reason=conn_reset"),
+        ((GONE, RESET, GONE), (None, True, False), "from=a to=z reason=conn_reset"),
+    ],
+)
+def test_a_seam_is_between_those_who_speak(
+    legs: tuple[LegReport, ...], spoke: tuple[bool | None, ...], expected: str
+) -> None:
+    # The one that is about to speak has its line in the tally.
+    found = seam_after(legs, tally(*spoke, False), "z")
+    assert found == (f"trooper seam {expected} phase=text" if expected else "")

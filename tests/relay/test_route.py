@@ -330,3 +330,65 @@ def test_where_no_cloud_can_be_asked_the_clients_wire_is_passed_by() -> None:
     # A local model that was asked for by its own name is what was meant.
     config = chained("chat", "second", "ollama", model=None)
     assert route_of(services_of(config), "messages", model=MODEL.name).passed_by == {}
+
+
+# One that broke off, and why the others could not
+
+
+def test_a_local_model_that_broke_off_may_be_asked_once_more() -> None:
+    route = route_of(services_of())
+    openai, ollama = route.links
+    for link in (openai, ollama):
+        route.take(link, now=0.0)
+        route.observe(link, RESET, now=0.0)
+    assert after(route, RESET, given(Text("a")), tried=ollama) == Continue(ollama, again=True)
+    assert after(route, RESET, given(Text("a")), tried=ollama, may_retry=False) == GiveUp(RESET)
+    # A cloud is not: there the next one is.
+    route.observe(openai, RESET, now=0.0)
+    assert after(route, RESET, given(Text("a")), tried=openai) == GiveUp(RESET)
+    # Nor is one that nobody is at.
+    gone = Failed(FailureKind.CONNECT)
+    route.observe(ollama, gone, now=0.0)
+    assert after(route, gone, given(Text("a")), tried=ollama) == GiveUp(RESET)
+
+
+def test_words_are_held_for_one_that_may_be_asked_again() -> None:
+    route = route_of(services_of())
+    openai, ollama = route.links
+    for link in (openai, ollama):
+        route.take(link, now=0.0)
+    for could in (route.could_go_on, route.could_start_over):
+        assert (could(), could(openai), could(ollama)) == (False, False, True)
+    route.services.standbys["ollama"]._seen = State.ABSENT
+    assert not route.could_go_on(ollama)
+
+
+def test_why_each_of_the_others_could_not() -> None:
+    route = route_of(services_of(chained()))
+    openai, second, ollama = route.links
+    route.take(openai, now=0.0)
+    route.observe(openai, RESET, now=0.0)
+    assert route.others(RESET) == ()
+    route.passed_by["second"] = Unfit.JSON
+    route.take(ollama, now=0.0)
+    for failed in (RESET, Failed(FailureKind.STALL)):
+        route.observe(ollama, failed, now=0.0)
+    # Of one that was asked twice the last failure.
+    assert route.others(RESET) == (
+        "ollama fell silent (stall)",
+        "second: told to go on with a JSON document, models begin another one (json)",
+    )
+    route.take(second, now=0.0)
+    route.observe(second, RESET, now=0.0)
+    assert route.others(RESET) == ("ollama fell silent (stall)", "second reset the connection (conn_reset)")
+    route.passed_by.clear()
+    route.forgive()
+    assert route.others(RESET) == ()
+
+
+def test_who_is_told_first_is_told_with_what_would_help() -> None:
+    route = route_of(services_of())
+    long = Failed(FailureKind.CONTEXT_LENGTH, window_tokens=4_096)
+    route.take(route.links[1], now=0.0)
+    route.observe(route.links[1], long, now=0.0)
+    assert route.others(long) == ("For ollama: set num_ctx",)

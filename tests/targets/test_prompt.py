@@ -185,7 +185,11 @@ def test_whether_the_model_can_use_tools_does_not_matter_for_the_rest_of_a_call(
 def test_a_window_too_small(how: dict[str, Any]) -> None:
     """What is never left out does not fit: the last turn, the half answer."""
     made = shown(evolve(MODEL, window_tokens=40), chat(user("word " * 50)), **how)
-    assert made == Failed(FailureKind.CONTEXT_LENGTH, window_tokens=40)
+    assert isinstance(made, Failed)
+    assert (made.kind, made.window_tokens) == (FailureKind.CONTEXT_LENGTH, 40)
+    # Who reads it learns by how much.
+    assert made.prompt_tokens is not None
+    assert made.prompt_tokens > 40
 
 
 @pytest.mark.parametrize("how", [{}, {"given": "Half"}, {"half_call": HALF}])

@@ -25,6 +25,8 @@ from rich.text import Text
 
 from trooper import __version__
 from trooper.commands.cli import FAILED, MISUSED
+from trooper.commands.forecast import forecast_lines, forecasts
+from trooper.commands.reaching import TO_REACH
 from trooper.commands.settings import settings
 from trooper.commands.terminal import open_console
 from trooper.commands.verdict import Finding, verdicts
@@ -32,7 +34,7 @@ from trooper.config import Config, Target
 from trooper.config.cloudless import cloudless, local_by_wish
 from trooper.core.continuing import CloudWay
 from trooper.core.local_model import LocalModel, Way
-from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.core.outcome import Answer, Failed, FailureKind, Unreached
 from trooper.errors import ConfigError
 from trooper.services import Services, open_services
 from trooper.targets.embedded.model import TARGET as SMALL_MODEL
@@ -151,6 +153,9 @@ def judge_cloud(target: Target, answer: Answer | Failed | None, known: KnownWay)
             usable, words = True, "can be reached, but has no list of models: is its base_url right?"
         case Failed(kind=kind, answer=Answer(status=status)):
             words, mend = f"can be reached, but answers with status {status} ({kind.value})", _WAIT
+        case Failed(unreached=Unreached() as why):
+            words, mend = f"cannot be reached: {why.meaning} ({why.value})", TO_REACH[why]
+            facts["unreached"] = why.value
         case Failed(kind=kind):
             words, mend = f"cannot be reached ({kind.value})", _PLACE
     continues = f"{_CLOUD_WAYS[known.way]} ({known.because})"
@@ -186,9 +191,14 @@ def judge_local(standby: Standby, model: LocalModel | Failed | None) -> Finding:
             facts |= _facts(standby, model)
             usable, words = way is not Way.NONE, _describe(standby, model)
             mend = "" if usable else "Choose another model with `model` or TROOPER_LOCAL_MODEL."
+            if usable and (other := _asked_otherwise(standby, model)):
+                words, mend = (*words, other), "Unload it and look again: somebody else has loaded it so."
         case _ if standby.state is State.ABSENT:
             words = (standby.absent_because or f"no {standby.software} answers here",)
             mend = standby.to_start
+            if isinstance(model, Failed) and model.unreached is not None:
+                words = (f"no {standby.software} answers here: {model.unreached.meaning}",)
+                facts["unreached"] = model.unreached.value
         case _ if standby.state is State.NO_MODEL and target.model:
             words = (f"{standby.software} {standby.version} does not have the model {target.model}",)
             mend = standby.to_get(target.model)
@@ -211,7 +221,9 @@ def _facts(standby: Standby, model: LocalModel) -> dict[str, Any]:
     return {
         "model": model.name,
         "because": standby.chosen_because,
-        "window_tokens": model.window_tokens or None,
+        "window_tokens": standby.window(model) or None,
+        "asked_tokens": _asked_tokens(standby),
+        "most_tokens": standby.most_tokens(model) or None,
         "trained_tokens": model.trained_tokens or None,
         "continues": model.way.value,
         "continues_with_tools": (model.way_with_tools or model.way).value,
@@ -219,6 +231,19 @@ def _facts(standby: Standby, model: LocalModel) -> dict[str, Any]:
         "tools": "tools" in model.capabilities,
         "images": "vision" in model.capabilities,
     }
+
+
+def _asked_tokens(standby: Standby) -> int | None:
+    asked = standby.target.num_ctx
+    return asked if isinstance(asked, int) else None
+
+
+def _asked_otherwise(standby: Standby, model: LocalModel) -> str:
+    """That the window is not the one that was asked for."""
+    asked, loaded = _asked_tokens(standby), standby.window(model)
+    if asked is None or loaded in (0, asked):
+        return ""
+    return f"num_ctx asks for {asked:,} tokens, and it is loaded with {loaded:,}"
 
 
 def _describe(standby: Standby, model: LocalModel) -> tuple[str, ...]:
@@ -263,6 +288,8 @@ def _print_table(config: Config, findings: Sequence[Finding]) -> None:
         console.print(f"chain {name}: {_row(targets)}")
     for line in verdicts(config, findings, has_small_model=cached(os.environ) is not None):
         console.print(line)
+    for line in forecast_lines(forecasts(config, findings)):
+        console.print(line)
     bad = [finding.name for finding in findings if not finding.usable]
     console.print(f"Not usable: {', '.join(bad)}." if bad else "Everything is usable.")
 
@@ -279,6 +306,7 @@ def _print_json(config: Config, findings: Sequence[Finding]) -> None:
             "is_fetched": cached(os.environ) is not None,
             "is_asked_for": any(target.name == SMALL_MODEL for target in config.targets),
         },
+        "forecasts": [forecast.facts for forecast in forecasts(config, findings)],
         "chains": {n: [t.name for t in targets] for n, targets in config.listed_chains().items()},
     }
     sys.stdout.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")

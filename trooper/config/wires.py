@@ -10,6 +10,8 @@ from typing import Final
 
 from attrs import field, frozen
 
+from trooper.core.agents import Agent
+
 #: The selective settings that targets of a provider's wire have.
 CLOUD_SETTINGS: Final = frozenset({"key", "proxy", "continues"})
 #: The ones that targets of every local wire have.
@@ -56,6 +58,7 @@ class Wire:
             as `OLLAMA_HOST` does: scheme, host and port may each be missing.
         software: what people call the server of a local wire.
         clients: what people call the clients that speak it.
+        agent: the coding agent that most people use on it.
         remote_domain: where the makers of a local server run its models
             themselves, under tags that end in `cloud`; only with `allow_remote`.
     """
@@ -63,6 +66,7 @@ class Wire:
     name: str
     is_local: bool = field(default=False, repr=False, eq=False)
     default_url: str = field(default="", repr=False, eq=False)
+    agent: Agent | None = field(default=None, repr=False, eq=False)
     settings: frozenset[str] = field(default=CLOUD_SETTINGS, repr=False, eq=False)
     default_target: DefaultTarget | None = field(default=None, repr=False, eq=False)
     host_variable: str = field(default="", repr=False, eq=False)

@@ -258,9 +258,14 @@ def unfit_to_go_on(model: LocalModel, conversation: Conversation) -> Unfit | Non
 
 def way_on(model: LocalModel, conversation: Conversation) -> Way:
     """How `model` is made to continue a half answer to `conversation`."""
-    if _uses_tools(conversation) or _has_images(conversation):
+    if has_no_raw_form(conversation):
         return model.way_with_tools or model.way
     return model.way
+
+
+def has_no_raw_form(conversation: Conversation) -> bool:
+    """Whether a raw prompt cannot be made of it: tools and images need the server's own reading."""
+    return _uses_tools(conversation) or _has_images(conversation)
 
 
 def _uses_tools(conversation: Conversation) -> bool:

@@ -10,7 +10,7 @@ they are an enumeration and never carry upstream text.
 from __future__ import annotations
 
 import enum
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from attrs import field, frozen
 
@@ -43,6 +43,36 @@ class FailureKind(enum.Enum):
     INVALID_REQUEST = "invalid_request"
     CONTENT_FILTER = "content_filter"
     UNFIT = "unfit"
+
+
+class Unreached(enum.Enum):
+    """
+    Why there is no connection, as the word that is logged; `meaning` is for people, behind "could not be reached:".
+    """
+
+    _value_: str
+    meaning: str
+
+    def __new__(cls, word: str, meaning: str) -> Self:
+        """A member whose value is its word."""
+        member = object.__new__(cls)
+        member._value_ = word
+        member.meaning = meaning
+        return member
+
+    NAME_NOT_FOUND = "name_not_found", "its name is not known (DNS)"
+    NAME_UNSURE = "name_unsure", "nobody answers for its name (DNS)"
+    REFUSED = "refused", "the connection was refused"
+    UNREACHABLE = "unreachable", "the network does not lead there"
+    HUNG_UP = "hung_up", "it hung up before the connection stood"
+    NOT_TLS = "not_tls", "what answers there does not speak TLS"
+    TLS_UNTRUSTED = "tls_untrusted", "its certificate is of nobody who is trusted here"
+    TLS_EXPIRED = "tls_expired", "its certificate is not valid today"
+    TLS_WRONG_NAME = "tls_wrong_name", "its certificate is for another name"
+    TLS_FAILED = "tls_failed", "no TLS could be agreed on"
+    PROXY_UNREACHABLE = "proxy_unreachable", "the proxy in front of it could not be reached"
+    PROXY_REFUSED = "proxy_refused", "the proxy in front of it refused"
+    NO_SOCKETS = "no_sockets", "this machine has no socket left"
 
 
 #: Another target would answer the same, or must not answer at all: the client
@@ -98,6 +128,9 @@ class Failed:
         unfit_reason: for `UNFIT`, what ruled the target out.
         prompt_tokens, window_tokens: for `CONTEXT_LENGTH`, the two numbers
             when the target names them.
+        unreached: for `CONNECT`, why, where that is known.
+        not_this_way: the target does not take a request to go on that is put in
+            this form, and there is another one, in which it is asked next.
         has_ended: for `EMPTY_200`, the target said that this was the end: to
             an answer that is whole it had nothing to add.
     """
@@ -109,7 +142,9 @@ class Failed:
     unfit_reason: Unfit | None = None
     prompt_tokens: int | None = field(default=None, kw_only=True)
     window_tokens: int | None = field(default=None, kw_only=True)
-    # It is still the same failure.
+    # With these, too, it is still the same failure.
+    unreached: Unreached | None = field(default=None, kw_only=True, eq=False)
+    not_this_way: bool = field(default=False, kw_only=True, eq=False)
     has_ended: bool = field(default=False, kw_only=True, eq=False)
 
     @property

@@ -24,7 +24,13 @@ The rules, in the order in which they are tried:
 8. Text has been given: the next target that is fit to continue does. A part of
    a tool call has been given: the next target that a grammar can bind to the
    rest of it.
-9. Nobody is left: give up, and say so.
+9. Nobody is left, and the last one is a local model whose server broke off:
+   it is asked once more, since a runner is started again within a second.
+10. Give up, and say so.
+
+Rule 7 and rule 8 ask the same target once more, before anybody else, where its
+answer was empty, or was none to the half answer that it had: then by another
+way. That, rule 3 and rule 9 are the one retry that a request has.
 
 A target that asked to be left alone is not asked before its time is over, by
 no step. Where a request begins and nobody else is fit, the client is told when
@@ -94,17 +100,24 @@ class Continue(Generic[L]):
     Ask `link` for the rest of the answer.
 
     `other_way`: its first way to go on did not do, and this is the request's one retry.
+    `again`: it was asked before, and this is that retry; it knows its way.
     """
 
     link: L
     other_way: bool = False
+    again: bool = False
 
 
 @frozen
 class FinishCall(Generic[L]):
-    """Ask `link` for the rest of the tool call that the client has a part of."""
+    """
+    Ask `link` for the rest of the tool call that the client has a part of.
+
+    `again`: it was asked before, and this is the request's one retry.
+    """
 
     link: L
+    again: bool = False
 
 
 @frozen
@@ -136,6 +149,18 @@ class GiveUp:
 #: The client has a part of what nobody can make right.
 _BEYOND_MENDING: Final = (Unfit.SCHEMA, Unfit.THINKS_ALOUD)
 
+#: How a leg ends whose server died or was started again under it. No word of ours about the request.
+BROKE_OFF: Final = frozenset(
+    {
+        FailureKind.CONNECT,
+        FailureKind.CONN_RESET,
+        FailureKind.CONN_TRUNCATED,
+        FailureKind.EOF_EARLY,
+        FailureKind.IN_BAND_ERROR,
+        FailureKind.SERVER_ERROR,
+    }
+)
+
 #: Somebody is asked.
 Ask: TypeAlias = Restart[L] | Continue[L] | FinishCall[L]
 Step: TypeAlias = Ask[L] | Terminate | FinishTurn | PassOn | GiveUp
@@ -152,6 +177,7 @@ def next_step(
     failover: bool,
     tokens_left: int | None = None,
     can_heal: bool = False,
+    once_more: Candidate[L] | None = None,
 ) -> Step[L]:
     """
     Decide what happens after a leg.
@@ -161,13 +187,13 @@ def next_step(
         transcript: what the client has been given.
         candidates: the links that are left, in the chain's order.
         tried: the link whose leg has ended.
-        first: how the request's first leg failed, when an earlier one did; or that
-            the one it was meant for is to be left alone.
+        first: how the first leg failed, when an earlier one did; or that the one
+            it was meant for is to be left alone.
         may_retry: whether this request still has its one retry.
         failover: whether the client wants another target to take over.
         tokens_left: what remains of the client's limit after what it has.
-        can_heal: the target refused what came from another one, and would
-            get the request without it.
+        can_heal: it refused what came from another one, and would be asked without that.
+        once_more: `tried` again, where its server may be back in a moment.
     """
     if isinstance(outcome, Completed) or transcript.finish is not None:
         return Terminate()
@@ -181,26 +207,32 @@ def next_step(
     understood = transcript.continuable and not transcript.has_unread
     if transcript.tool_calls() and transcript.calls_are_whole and understood:
         return FinishTurn(FinishReason.TOOL_CALLS)
-    did_not_go_on = outcome.unfit_reason is Unfit.STARTS_ANEW or (
-        transcript.has_text and outcome.kind is FailureKind.INVALID_REQUEST
-    )
-    retry = may_retry and (outcome.kind is FailureKind.EMPTY_200 or did_not_go_on)
+    retry = may_retry and _is_worth_another_try(outcome, transcript)
+    back = once_more if may_retry and outcome.kind in BROKE_OFF else None
     if not transcript.has_content:
         if retry:
             return Restart(tried, again=True)
-        fit = _first_fit(candidates, _cannot_restart)
-        return GiveUp(told) if fit is None else Restart(fit)
+        fit = _next_fit(candidates, back, _cannot_restart)
+        return GiveUp(told) if fit is None else Restart(fit, again=fit == tried)
     if transcript.has_a_net and transcript.open_call() is not None:
-        fit = _first_fit(candidates, _cannot_finish_call)
-        return GiveUp(told) if fit is None else FinishCall(fit)
+        fit = _next_fit(candidates, back, _cannot_finish_call)
+        return GiveUp(told) if fit is None else FinishCall(fit, again=fit == tried)
     if not _can_go_on(transcript):
         return GiveUp(told)
     if tokens_left is not None and tokens_left <= 0:
         return FinishTurn(FinishReason.LENGTH)
     if retry:
-        return Continue(tried, other_way=True)
-    fit = _first_fit(candidates, _cannot_go_on)
-    return GiveUp(told) if fit is None else Continue(fit)
+        # Who knows that its way is refused takes the other one by itself.
+        return Continue(tried, other_way=not outcome.not_this_way, again=outcome.not_this_way)
+    fit = _next_fit(candidates, back, _cannot_go_on)
+    return GiveUp(told) if fit is None else Continue(fit, again=fit == tried)
+
+
+def _is_worth_another_try(failed: Failed, transcript: Transcript) -> bool:
+    """Whether nothing came, or it was the way to go on that did not do, and not the target."""
+    refused = transcript.has_text and failed.kind is FailureKind.INVALID_REQUEST
+    did_not_go_on = refused or failed.not_this_way or failed.unfit_reason is Unfit.STARTS_ANEW
+    return did_not_go_on or failed.kind is FailureKind.EMPTY_200
 
 
 def first_step(candidates: Sequence[Candidate[L]], otherwise: L) -> Restart[L] | GiveUp:
@@ -235,6 +267,16 @@ def _first_fit(
     return next(fit, None)
 
 
+def _next_fit(
+    candidates: Sequence[Candidate[L]],
+    back: Candidate[L] | None,
+    why_not: Callable[[Candidate[L]], Unfit | None],
+) -> L | None:
+    """Who is asked next: who is left and fit, and where nobody is, the one who may be `back` in a moment."""
+    fit = _first_fit(candidates, why_not)
+    return fit if fit is not None or back is None else _first_fit((back,), why_not)
+
+
 def passed_by(
     step: Step[L], candidates: Sequence[Candidate[L]], transcript: Transcript
 ) -> Mapping[str, Unfit]:
@@ -242,16 +284,16 @@ def passed_by(
     match step:
         case Restart(link, again=False):
             return _left_out(candidates, link, _cannot_restart)
-        case Continue(link, other_way=False):
+        case Continue(link, other_way=False, again=False):
             return _left_out(candidates, link, _cannot_go_on)
-        case FinishCall(link):
+        case FinishCall(link, again=False):
             return _left_out(candidates, link, _cannot_finish_call)
         case GiveUp() if transcript.open_call() is not None:
             return _left_out(candidates, None, _cannot_finish_call)
         case GiveUp():
             why_not = _cannot_go_on if transcript.has_content else _cannot_restart
             return _left_out(candidates, None, why_not)
-        case Restart() | Continue() | Terminate() | FinishTurn() | PassOn():
+        case Restart() | Continue() | FinishCall() | Terminate() | FinishTurn() | PassOn():
             return {}
         case _ as never:
             assert_never(never)
@@ -284,10 +326,10 @@ def _can_go_on(transcript: Transcript) -> bool:
 def is_retry(step: Ask[L]) -> bool:
     """Whether the step is the one retry that a request has."""
     match step:
-        case Restart(again=retry) | Continue(other_way=retry):
+        case Restart(again=retry) | FinishCall(again=retry):
             return retry
-        case FinishCall():
-            return False
+        case Continue(other_way=other_way, again=again):
+            return other_way or again
         case _ as never:
             assert_never(never)
 

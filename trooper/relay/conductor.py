@@ -57,7 +57,7 @@ from trooper.relay.asking import Asking
 from trooper.relay.checking import fault_of
 from trooper.relay.client import Client, Receive, Send
 from trooper.relay.delivery import Delivery
-from trooper.relay.failure_answers import seam_words
+from trooper.relay.failure_answers import seam_after
 from trooper.relay.request import ClientRequest, Incoming, read
 from trooper.relay.response import Response
 from trooper.relay.route import Route
@@ -193,7 +193,8 @@ class Conductor:
     async def refuse(self, failed: Failed, whose: str, speaker: str = "") -> None:
         """Nobody is asked: say why, of whom, and in a header who is meant."""
         self._ending = Ending.FAILED
-        await self._response.answer(self._delivery.fail(failed, whose, own=False), speaker or whose)
+        told = self._delivery.fail(failed, whose, own=False, others=self.route.others(failed))
+        await self._response.answer(told, speaker or whose)
 
     # -- a leg -------------------------------------------------------------------
 
@@ -214,7 +215,7 @@ class Conductor:
             patience_with(link.target, streams=not isinstance(asked, CloudLeg) or asked.stream),
             Inbox(self._bell, self.services.config.server.channel_bytes),
         )
-        self._delivery.switch(self._seam_words(link))
+        self._delivery.switch(seam_after(self._legs, self._tally, link.target.name))
         self._response.gap.leg_begins()
         nursery.start_soon(leg.run, asked)
         return leg
@@ -222,6 +223,7 @@ class Conductor:
     def _new_splice(self, link: Link, *, goes_on: bool) -> Splice:
         tally = LegTally(link.target.name, link.model or "")
         self._tally.legs.append(tally)
+        again = link if self._may_retry else None
         return Splice(
             tally,
             self._delivery.transcript,
@@ -230,15 +232,9 @@ class Conductor:
             is_first=not self._legs,
             streams=self.incoming.routing.stream,
             conversation=lambda: self.incoming.readable,
-            could_go_on=self.route.could_go_on,
-            could_start_over=self.route.could_start_over,
+            could_go_on=partial(self.route.could_go_on, again),
+            could_start_over=partial(self.route.could_start_over, again),
         )
-
-    def _seam_words(self, link: Link) -> str:
-        if not self._legs:
-            return ""
-        last = self._legs[-1]
-        return seam_words(last.target, link.target.name, last.outcome, last.phase)
 
     async def _hear_out(self, leg: RunningLeg) -> Outcome:
         """Hear one leg to its end; returns how it ended."""
@@ -320,7 +316,7 @@ class Conductor:
         if failed is not None:
             leg.scope.cancel(reason="the leg has failed")
             self.route.observe(leg.link, failed, trio.current_time())
-        leg.splice.tally.outcome = outcome
+        splice.tally.outcome, splice.tally.spoke = outcome, splice.said
         self._legs.append(leg.report(self._began, self._delivery.transcript.phase, outcome))
         self._leg = None
         if failed is not None and not self.incoming.routing.stream:
@@ -371,10 +367,11 @@ class Conductor:
         delivery = self._delivery
         self._ending = Ending.PASSED_ON if own else Ending.FAILED
         target = self.route.whose(failed, leg.link)
+        others = () if own and failed.answer is not None else self.route.others(failed)
         if not self.client.started and not delivery.shown and not (own and failed.raw):
-            await self._response.answer(delivery.fail(failed, target, own=own), target)
+            await self._response.answer(delivery.fail(failed, target, own=own, others=others), target)
             return
-        delivery.fail_in_band(failed, target, own=own)
+        delivery.fail_in_band(failed, target, own=own, others=others)
         await self._response.end(delivery, leg)
 
     def report(self) -> RequestReport:

@@ -22,7 +22,7 @@ and reads no clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from attrs import define, field
@@ -213,20 +213,27 @@ class Delivery:
         self.out += self.voice.terminate()
         self.shown = True
 
-    def fail_in_band(self, failed: Failed, target: str, *, own: bool) -> None:
-        """The status is gone: tell the failure in the stream. `own`: in the provider's words, if it had any."""
+    def fail_in_band(
+        self, failed: Failed, target: str, *, own: bool = False, others: Sequence[str] = ()
+    ) -> None:
+        """
+        The status is gone: tell the failure in the stream, and why none of the `others` could.
+
+        `own`: in the provider's words, if it had any.
+        """
         self._end_event()
-        trouble = failure_answers.trouble(failed, target, midway=self.transcript.has_content)
+        midway = self.transcript.has_content
+        trouble = failure_answers.trouble(failed, target, midway=midway, others=others)
         if own and failed.raw:
             self.out += self.voice.own_error(failed.raw, trouble)
         else:
             self.out += self.voice.error(trouble)
 
-    def fail(self, failed: Failed, target: str, *, own: bool) -> Answer:
-        """Nothing was sent: the failure as an HTTP answer."""
-        trouble = failure_answers.trouble(failed, target, midway=False)
+    def fail(self, failed: Failed, target: str, *, own: bool, others: Sequence[str] = ()) -> Answer:
+        """Nothing was sent: the failure as an HTTP answer, with why none of the `others` could."""
+        trouble = failure_answers.trouble(failed, target, midway=False, others=others)
         body = msgspec.json.encode(self.incoming.client_side.error_body(trouble))
-        return failure_answers.http_answer(failed, body, own=own)
+        return failure_answers.http_answer(failed, body, own=own, others=others)
 
 
 def _missing_end(raw: bytes) -> bytes:

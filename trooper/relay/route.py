@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from attrs import define, field
 
+from trooper.config import Target
 from trooper.core import local_model
 from trooper.core.continuing import CloudWay, unfit_to_go_on
 from trooper.core.conversation import Conversation
@@ -28,10 +29,10 @@ from trooper.core.plan import (
 )
 from trooper.core.transcript import Transcript
 from trooper.core.unfit import Unfit
+from trooper.relay.failure_answers import to_mend, why_failed, why_unfit
 from trooper.relay.request import Incoming
 from trooper.services import Services
 from trooper.targets.chain import Link
-from trooper.targets.standby import State
 from trooper.targets.ways import cloud_way
 from trooper.wire.client_side import Unreadable
 from trooper.wire.target_side import TargetSide
@@ -51,6 +52,10 @@ class Route:
     # Who was asked first, and how that failed.
     _began: Link | None = field(default=None, init=False)
     _first: tuple[Failed, str] | None = field(default=None, init=False)
+    # How every leg has failed, and whose it was, in order.
+    _failed: list[tuple[Failed, Target]] = field(factory=list, init=False)
+    # The leg that failed last was a local model's whose server may be back in a moment.
+    _comes_back: bool = field(default=False, init=False)
     # What was said of one that is to be left alone, and who that is.
     _cooled: tuple[Failed, str] | None = field(default=None, init=False)
 
@@ -125,26 +130,40 @@ class Route:
             failover=self.incoming.wants_failover,
             tokens_left=tokens_left,
             can_heal=can_heal,
+            once_more=self._candidate(tried) if self._comes_back else None,
         )
         self.passed_by |= passed_by(step, candidates, transcript)
         return step
 
-    def could_go_on(self) -> bool:
-        """Whether somebody is left who is there and could continue a half answer."""
-        return could_go_on(self._present())
+    def could_go_on(self, speaks: Link | None = None) -> bool:
+        """Whether somebody is left who is there and could continue a half answer; `speaks` may be asked again."""
+        return could_go_on(self._present(speaks))
 
-    def could_start_over(self) -> bool:
-        """Whether somebody is left who is there and could give the whole answer."""
-        return could_start_over(self._present())
+    def could_start_over(self, speaks: Link | None = None) -> bool:
+        """Whether somebody is left who is there and could give the whole answer; `speaks` may be asked again."""
+        return could_start_over(self._present(speaks))
 
     def whose(self, failed: Failed, otherwise: Link) -> str:
         """By its name, the target whose failure is told; that of `otherwise` where no other is known."""
         known = (told for told in (self._cooled, self._first) if told is not None and told[0] is failed)
         return next(known, (failed, otherwise.target.name))[1]
 
+    def others(self, told: Failed) -> tuple[str, ...]:
+        """Why each of the others could not, who failed or was not even asked; `told` is said already, of its own."""
+        whose = self.whose(told, self.links[0]) if self.links else ""
+        mend = next((to_mend(told, target) for other, target in self._failed if other is told), ())
+        failed = {target.name: (other, target) for other, target in self._failed if target.name != whose}
+        said = (whose, self.incoming.wire.name, *failed)
+        return (
+            *mend,
+            *(why_failed(other, target) for other, target in failed.values()),
+            *(why_unfit(name, why) for name, why in self.passed_by.items() if name not in said),
+        )
+
     def forgive(self) -> None:
         """The first failure was none to be told: the same target is asked once more."""
         self._first = None
+        self._failed.clear()
 
     def _first_failure(
         self, outcome: Outcome, transcript: Transcript, candidates: Sequence[Candidate[Link]]
@@ -165,6 +184,9 @@ class Route:
 
     def observe(self, link: Link, failed: Failed, now: float) -> None:
         """Remember how a leg has failed, and that a target asked to be left alone."""
+        self._failed.append((failed, link.target))
+        standby = self.services.standbys.get(link.target.name)
+        self._comes_back = standby is not None and standby.broke_off(link.model, failed)
         if self._first is None:
             self._first = (failed, link.target.name)
         if failed.kind is FailureKind.RATE_LIMIT:
@@ -203,15 +225,17 @@ class Route:
     def _candidates(self, now: float) -> tuple[Candidate[Link], ...]:
         return tuple(self._candidate(link, cooling_s=self._cooling_s(link, now)) for link in self._left)
 
-    def _present(self) -> list[Candidate[Link]]:
-        return [candidate for candidate in map(self._candidate, self._left) if not candidate.is_absent]
+    def _present(self, speaks: Link | None) -> list[Candidate[Link]]:
+        """Who is there of those that are left, and the local model that speaks, if it may be asked again."""
+        again = [speaks] if speaks is not None and speaks.target.is_local else []
+        return [c for c in map(self._candidate, [*self._left, *again]) if not c.is_absent]
 
     def _candidate(self, link: Link, *, cooling_s: float = 0.0) -> Candidate[Link]:
         name = link.target.name
         conversation, standby = self.incoming.conversation, self.services.standbys.get(name)
         if self.incoming.is_unread:
             # Whoever is there could take it, for all that is known before somebody needs to know.
-            absent = standby is not None and standby.state in (State.ABSENT, State.NO_MODEL)
+            absent = standby is not None and standby.is_gone
             return Candidate(link, name, cooling_s=cooling_s, is_absent=absent)
         if isinstance(conversation, Unreadable):
             # In its own wire a provider can say for itself what is wrong.
@@ -237,7 +261,7 @@ class Route:
             cannot_go_on=local_model.unfit_to_go_on(model, conversation),
             cannot_finish_call=local_model.unfit_to_finish_call(model, conversation),
             cooling_s=cooling_s,
-            is_absent=standby.state in (State.ABSENT, State.NO_MODEL),
+            is_absent=standby.is_gone,
         )
 
     def _is_cooling(self, link: Link, now: float) -> bool:

@@ -78,6 +78,7 @@ class RunningLeg:
             estimated=tally.estimated,
             status=failed.answer.status if failed and failed.answer else None,
             unfit_reason=failed.unfit_reason if failed else None,
+            unreached=failed.unreached if failed else None,
             unread=tally.unread or None,
         )
 

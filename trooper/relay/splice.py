@@ -127,6 +127,11 @@ class Splice:
             self._retelling.begins_behind(prefill, echoes=echoes, overlaps=overlaps)
 
     @property
+    def said(self) -> bool:
+        """Whether the client was given something of what the leg has said."""
+        return self._said
+
+    @property
     def stopped(self) -> bool:
         """Whether the leg has said all it may: something was completed across the join."""
         return self._retelling.stopped

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
+import trio
 from attrs import evolve, frozen
 
 from trooper.core import fitting, window
@@ -17,6 +18,7 @@ from trooper.core.conversation import Conversation, ToolCall
 from trooper.core.events import NextChoice, Received
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Failed, FailureKind
+from trooper.core.refused_ways import is_refusal
 from trooper.core.tool_calls import MOST_CALLS
 from trooper.core.unfit import Unfit
 from trooper.targets.inbox import Ended, Granted, Inbox
@@ -86,6 +88,13 @@ class LocalLeg:
         """The window that holds the whole of it."""
         prompt_tokens = math.ceil(fitting.count(self.conversation, self.given) * self.standby.ratio(model))
         return window.holding(model.window_tokens, prompt_tokens, self.max_tokens)
+
+    def noted(self, model: LocalModel, prompt: Prompt, failed: Failed) -> Failed:
+        """`failed`; where it refuses the way in which the leg was to go on, that is remembered, and said."""
+        if not self.given or self.half_call is not None or not is_refusal(failed):
+            return failed
+        now, ways = trio.current_time(), self.standby.refused_ways
+        return evolve(failed, not_this_way=ways.note(model, self.conversation, prompt.way, failed, now))
 
 
 async def run_local(leg: LocalLeg, inbox: Inbox) -> None:
@@ -160,6 +169,7 @@ async def _ask(
                 return failed
             if failed.kind in _GONE:
                 leg.standby.forget(model.name)
+            failed = leg.noted(model, prompt, failed)
         if isinstance(await reading.finish(failed and without_answer(failed)), Failed):
             return None
     return None
@@ -174,7 +184,7 @@ async def _post(leg: LocalLeg, model: LocalModel, prompt: Prompt, index: int) ->
     rendering = leg.call(asking.render(conversation))
     answer = await leg.standby.upstream.fetch(rendering, leg.max_line_bytes)
     if isinstance(answer, Failed):
-        return without_answer(answer)
+        return without_answer(leg.noted(model, prompt, answer))
     rendered = None if is_heavy(answer.body) else asking.read_render(answer.body)
     if rendered is None:
         return Failed(FailureKind.UNFIT, unfit_reason=Unfit.NO_RENDER)

@@ -9,6 +9,7 @@ it again. Nothing here waits, and nothing knows which server will be asked.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from attrs import evolve, frozen
@@ -110,7 +111,8 @@ def shown(
         prompt = Prompt(Way.RAW, evolve(plain, messages=told), NOTHING, None, half_call)
     fitted = fitting.fit(prompt.conversation, prompt.half, model.window_tokens, ratio=ratio, note=note)
     if fitted is None:
-        return Failed(FailureKind.CONTEXT_LENGTH, window_tokens=model.window_tokens)
+        counted = math.ceil(fitting.count(prompt.conversation, prompt.half) * ratio)
+        return Failed(FailureKind.CONTEXT_LENGTH, prompt_tokens=counted, window_tokens=model.window_tokens)
     room = fitting.room(fitted, prompt.half, model.window_tokens, ratio=ratio)
     return evolve(prompt, conversation=fitted, room_tokens=room)
 

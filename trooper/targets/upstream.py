@@ -31,11 +31,12 @@ from attrs import define, field, frozen
 from trooper.config import Target
 from trooper.config.addresses import leads_here
 from trooper.core import secret
-from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.core.outcome import Answer, Failed, FailureKind, Unreached
 from trooper.targets.descriptors import descriptor_limit
 from trooper.targets.inflating import Inflate, inflater_of
 from trooper.targets.network import UntimedNetwork
 from trooper.targets.one_answer import asks_with
+from trooper.targets.unreached import unreached
 from trooper.wire.faults import read_answer
 
 if TYPE_CHECKING:
@@ -154,6 +155,7 @@ class Upstream:
     _fresh: httpx.AsyncClient
     #: How many times larger than it came a compressed answer may be.
     max_answer_ratio: int = 100
+    is_proxied: bool = False
 
     async def exchange(self, call: Call, sink: Sink) -> Failed | None:
         """
@@ -214,8 +216,10 @@ class Upstream:
             return await client.send(request, stream=True)
         except httpx.ConnectTimeout:
             return Failed(FailureKind.TIMEOUT_CONNECT)
-        except (httpx.ConnectError, httpx.ProxyError):
-            return Failed(FailureKind.CONNECT)
+        except httpx.ProxyError:
+            return Failed(FailureKind.CONNECT, unreached=Unreached.PROXY_REFUSED)
+        except httpx.ConnectError as error:
+            return Failed(FailureKind.CONNECT, unreached=unreached(error, is_proxied=self.is_proxied))
         except httpx.TransportError as error:
             return _Stale() if not fresh else _transport_failure(error)
 
@@ -338,7 +342,7 @@ async def open_upstream(
     """
     kept = min(_MOST_KEPT, descriptor_limit() // _KEPT_OF_ALL)
     async with _client(target, network, kept=kept) as client, _client(target, network, kept=0) as fresh:
-        yield Upstream(target, client, fresh, max_answer_ratio)
+        yield Upstream(target, client, fresh, max_answer_ratio, is_proxied=_proxy_of(target) is not None)
 
 
 def _client(target: Target, network: httpcore.AsyncNetworkBackend | None, *, kept: int) -> httpx.AsyncClient:
@@ -354,7 +358,7 @@ def _transport(
 ) -> httpx.AsyncHTTPTransport:
     transport = httpx.AsyncHTTPTransport(
         verify=_tls(target.ca_file) if target.base_url.startswith("https") else False,
-        proxy=target.proxy or _environment_proxy(target),
+        proxy=_proxy_of(target),
         # A bounded pool loses its slots for good when requests are cancelled
         # under contention (httpcore#1093). Concurrency is limited in front.
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=kept, keepalive_expiry=30),
@@ -373,6 +377,10 @@ def _tls(ca_file: str | None) -> ssl.SSLContext:
     if ca_file is None:
         return httpx.create_ssl_context()
     return ssl.create_default_context(cafile=ca_file)
+
+
+def _proxy_of(target: Target) -> str | None:
+    return target.proxy or _environment_proxy(target)
 
 
 def _environment_proxy(target: Target) -> str | None:

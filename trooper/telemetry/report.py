@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from trooper.core.outcome import FailureKind, Phase
+from trooper.core.outcome import FailureKind, Phase, Unreached
 from trooper.core.unfit import Unfit
 
 
@@ -61,6 +61,7 @@ class LegReport:
     estimated: bool
     status: int | None = None
     unfit_reason: Unfit | None = None
+    unreached: Unreached | None = None
     unread: bool | None = None
 
 

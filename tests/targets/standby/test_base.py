@@ -16,8 +16,11 @@ from structlog.testing import capture_logs
 from legs import opened
 from scenes import Exchange, configured, dies, stage
 from trooper.config import Key
+from trooper.core.conversation import Conversation
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.core.plan import BROKE_OFF
+from trooper.core.refused_ways import BELIEVED_S
 from trooper.targets.standby import Standby, State
 from trooper.targets.standby.base import LOOK_S
 from trooper.targets.standby.ollama_chat import OllamaStandby
@@ -78,6 +81,7 @@ class Looking(Standby):
     found: State | Failed | None = State.READY
     look_s: float = 0.0
     looks: int = 0
+    one: LocalModel = ONE
 
     def find(self, name: str) -> LocalModel | None:
         return next((model for model in self.models if model.name == name), None)
@@ -94,7 +98,8 @@ class Looking(Standby):
             case Failed() as failed:
                 self._lose(failed)
             case State.READY:
-                self.models, self.chosen, self._ready = (ONE,), ONE.name, {ONE.name: ONE}
+                one = self.one
+                self.models, self.chosen, self._ready = (one,), one.name, {one.name: one}
                 self._seen = State.READY
             case state:
                 self._seen = state
@@ -251,3 +256,76 @@ async def test_a_probe_that_is_refused_leaves_the_raw_way(
             found = standby._unproved(ONE, key, failed)
             assert found.way is (Way.RAW if is_refusal else Way.PREFILL)
             assert (key in standby._probed) is (is_refusal and refusals == 2)
+
+
+# A server that broke off under a leg
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+async def test_one_that_broke_off_is_looked_at_before_it_is_asked_again(
+    kind: FailureKind, autojump_clock: Any
+) -> None:
+    async with looking() as standby:
+        await standby.ready(None)
+        looks = standby.looks
+        comes_back = kind in BROKE_OFF and kind is not FailureKind.CONNECT
+        assert standby.broke_off(None, Failed(kind)) is comes_back
+        assert standby.is_probed(None) is not comes_back
+        assert await standby.ready(None) == ONE
+        assert standby.looks == looks + comes_back
+
+
+async def test_a_way_that_a_request_was_refused_is_left_out_of_what_is_known(autojump_clock: Any) -> None:
+    async with looking() as standby:
+        assert await standby.ready(None) == ONE
+        refused = Failed(FailureKind.SERVER_ERROR, Answer(501))
+        standby.refused_ways.note(ONE, Conversation(()), Way.PREFILL, refused, trio.current_time())
+        for found in (await standby.ready(None), standby.known(None)):
+            assert isinstance(found, LocalModel)
+            assert (found.way, found.way_with_tools) == (Way.RAW, Way.PREFILL)
+        await trio.sleep(BELIEVED_S)
+        assert standby.known(None) == ONE
+
+
+# Which agents fit
+
+
+@pytest.mark.parametrize(
+    ("window", "num_ctx", "most", "fitting", "warned"),
+    [
+        (4_096, None, 4_096, 0, True),
+        (32_768, None, 32_768, 3, False),
+        (12_000, None, 12_000, 1, False),
+        # It grows by itself, but not where it is fixed.
+        (4_096, None, 65_536, 3, False),
+        (4_096, 4_096, 65_536, 0, True),
+        # Nothing is known of it.
+        (0, None, 0, 0, False),
+    ],
+)
+async def test_who_fits_and_that_nobody_does_is_said_once(
+    window: int, num_ctx: int | None, most: int, fitting: int, warned: bool, autojump_clock: Any
+) -> None:
+    @define
+    class Growing(Looking):
+        def most_tokens(self, model: LocalModel) -> int:
+            assert super().most_tokens(model) == window
+            return most
+
+    target = evolve(configured().target("ollama"), num_ctx=num_ctx)
+    with capture_logs() as log:
+        async with opened(target, None) as (upstream, network):
+            standby = Growing(target, upstream, one=evolve(ONE, window_tokens=window))
+            network.nursery.start_soon(standby.run)
+            model = await standby.ready(None)
+            assert isinstance(model, LocalModel)
+            assert len(standby.agents(model)) == fitting
+            standby.forget("one")
+            await standby.ready(None)
+            await trio.sleep(100)
+    told = [line for line in log if line["event"] == "standby_fits_no_agent"]
+    assert len(told) == warned
+    for line in told:
+        assert (line["log_level"], line["target"], line["window_tokens"]) == ("warning", "ollama", window)
+        assert "opencode" in line["smallest"]
+        assert "num_ctx = 16384" in line["mend"]

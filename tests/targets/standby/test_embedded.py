@@ -200,19 +200,90 @@ async def test_it_serves(pid: Callable[[], int]) -> None:
         os.kill(pid(), 0)
 
 
+GONE = Failed(FailureKind.CONNECT)
+RESET = Failed(FailureKind.CONN_RESET)
+
+
+async def killed(own: EmbeddedStandby, pid: Callable[[], int]) -> None:
+    os.kill(pid(), signal.SIGKILL)
+    await until(own, State.ABSENT)
+
+
+async def hung_up(network: MemoryNetwork) -> None:
+    """Nobody is at its port any more."""
+    network.close("127.0.0.1", PORT)
+    for connection in network.connections:
+        await connection.stream.reset()
+
+
 async def test_one_that_ends_is_started_again(pid: Callable[[], int]) -> None:
     async with serving() as own:
         await own.ready(None)
         first = own.upstream
-        os.kill(pid(), signal.SIGKILL)
-        await until(own, State.ABSENT)
+        await killed(own, pid)
         assert own.why == "the server ended with status -9"
         # Requests that still wait for a slot of it go nowhere.
         assert own.upstream.target.base_url.endswith(":9")
-        assert isinstance(await own.ready(None), Failed)
         await until(own, State.READY)
         assert (own.why, own.restarts) == ("", 1)
         assert own.upstream is not first
+
+
+async def test_for_a_leg_it_is_started_at_once(pid: Callable[[], int]) -> None:
+    """All that came in the pause behind a crash failed, although a start takes a second."""
+    async with serving() as own:
+        own.pause_s = LONG_S  # Nobody would live to see its end.
+        first = await own.ready(None)
+        await killed(own, pid)
+        assert not own.is_gone
+        assert own.broke_off(None, GONE)
+        assert own.broke_off(None, RESET)
+        assert await own.ready(None) == first
+
+
+async def test_the_leg_that_finds_it_dead_waits_for_the_next_one(pid: Callable[[], int]) -> None:
+    """Its sockets are gone a moment before its process is."""
+    async with serving_beside() as (own, _, network):
+        own.pause_s = LONG_S
+        await own.ready(None)
+        before = pid()
+        await hung_up(network)
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                assert own.broke_off(None, RESET)
+                nursery.start_soon(_found_ready, own)
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            network.listen("127.0.0.1", PORT, FakeLlamaServer().serve)
+            os.kill(before, signal.SIGKILL)
+        assert pid() != before
+
+
+async def test_one_that_lives_and_does_not_answer_is_told_to_who_waits(pid: Callable[[], int]) -> None:
+    async with serving_beside() as (own, _, network):
+        await own.ready(None)
+        await hung_up(network)
+        own.forget("tiny")
+        found = await own.ready(None)
+        assert isinstance(found, Failed)
+        assert (found.kind, own.restarts) == (FailureKind.CONNECT, 0)
+
+
+async def _found_ready(own: EmbeddedStandby) -> None:
+    assert not isinstance(await own.ready(None), Failed)
+
+
+async def test_one_that_dies_again_and_again_is_no_hot_loop(pid: Callable[[], int]) -> None:
+    """What kills it may be the very request that is asked again."""
+    async with serving() as own:
+        own.pause_s, own.leg_pause_s = LONG_S, 0.01
+        waited = []
+        for _ in range(4):
+            assert not isinstance(await own.ready(None), Failed)
+            await killed(own, pid)
+            waited.append(own.is_gone)
+        assert waited == [False, False, False, True]
+        assert await own.ready(None) == GONE
+        assert not own.broke_off(None, RESET)
 
 
 async def test_that_no_other_local_target_is_there_is_noticed_at_once(pid: Callable[[], int]) -> None:

@@ -24,9 +24,12 @@ import trio
 from attrs import define, evolve, field
 
 from trooper.config import Target
+from trooper.core.agents import AGENTS, Agent, who_fits, window_for
 from trooper.core.local_model import LocalModel, raw_alone
 from trooper.core.names import Latest
 from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.core.plan import BROKE_OFF
+from trooper.core.refused_ways import REFUSALS, RefusedWays
 from trooper.targets.upstream import Call, Headers, Upstream
 from trooper.wire.target_side import LocalSide, Post
 from trooper.wire.weight import is_heavy
@@ -40,8 +43,6 @@ _LOADING_S: Final = 0.2
 LOOK_S: Final = 10.0
 PROBE_S: Final = 60.0
 _MAX_BODY_BYTES: Final = 8_388_608
-#: A request of this form is not taken, now or later. Others say that somebody is busy, or gone.
-_REFUSALS: Final = frozenset({400, 422, 500, 501})
 _JSON: Final = ((b"content-type", b"application/json"),)
 
 
@@ -86,9 +87,13 @@ class Standby(abc.ABC):
     _probed: Latest[tuple[str, str], LocalModel] = field(factory=Latest, init=False)
     # Probes that the server has refused once.
     _refused: Latest[tuple[str, str], None] = field(factory=Latest, init=False)
+    #: What real requests have found out of ways that the probes believed in.
+    refused_ways: RefusedWays = field(factory=RefusedWays, init=False)
     _ratios: Latest[str, float] = field(factory=Latest, init=False)
     # What a refusal has said of a window, by the model and the window that we took it to have.
     _windows: Latest[tuple[str, int], int] = field(factory=Latest, init=False)
+    # Of which model and window it was looked whether an agent's turn fits.
+    _told_tight: tuple[str, int] | None = field(default=None, init=False)
     _poked: trio.Event = field(factory=trio.Event, init=False)
     #: Woken after each look.
     settled: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot, init=False)
@@ -105,6 +110,11 @@ class Standby(abc.ABC):
     def state(self) -> State:
         """What the standby can do now."""
         return self._seen
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nobody is there for a leg, as far as is known."""
+        return self.state in (State.ABSENT, State.NO_MODEL)
 
     async def run(self) -> None:
         """Look after the server, for ever."""
@@ -123,6 +133,7 @@ class Standby(abc.ABC):
             if (self.state, self.chosen) != told:
                 told = (self.state, self.chosen)
                 self._tell()
+            self._tell_who_fits()
             self.settled.unpark_all()
             if self.state is State.LOADING:
                 # A leg that waits pokes at once; the server has work to do.
@@ -151,7 +162,7 @@ class Standby(abc.ABC):
             await self.settled.park()
             if self.state is State.NO_MODEL:
                 return Failed(FailureKind.NOT_FOUND)
-        return self._ready[wanted]
+        return self._with_ways_left(self._ready[wanted])
 
     def _full_name(self, name: str | None) -> str:
         """The server's own name for a model: with its tag."""
@@ -161,7 +172,12 @@ class Standby(abc.ABC):
     def known(self, name: str | None) -> LocalModel | None:
         """What is known of a model now, without waiting."""
         wanted = self._full_name(name)
-        return self._ready.get(wanted) or self.find(wanted)
+        model = self._ready.get(wanted)
+        return self.find(wanted) if model is None else self._with_ways_left(model)
+
+    def _with_ways_left(self, model: LocalModel) -> LocalModel:
+        ways = self.refused_ways
+        return model if ways.is_empty else ways.known(model, trio.current_time())
 
     def is_probed(self, name: str | None) -> bool:
         """Whether the model's way to continue has been found out."""
@@ -195,7 +211,7 @@ class Standby(abc.ABC):
 
     def most_tokens(self, model: LocalModel) -> int:
         """About how large the window could become; 0 if nobody knows."""
-        return model.window_tokens
+        return self.window(model)
 
     def may_outgrow(self, name: str | None, size_bytes: int) -> bool:
         """
@@ -229,10 +245,30 @@ class Standby(abc.ABC):
         async with self.slots:
             yield
 
+    def agents(self, model: LocalModel) -> tuple[Agent, ...]:
+        """The agents whose first turn its window holds, or can be made to hold."""
+        is_fixed = isinstance(self.target.num_ctx, int)
+        return who_fits(max(self.window(model), 0 if is_fixed else self.most_tokens(model)))
+
     def forget(self, name: str) -> None:
         """A request found the model or its server gone: look again before the next one."""
         self._ready.pop(name, None)
         self._poked.set()
+
+    def broke_off(self, name: str | None, failed: Failed) -> bool:
+        """
+        A leg has failed: where its server broke off under it, look again before the next one.
+
+        Returns whether it may be back in a moment.
+        """
+        if failed.kind not in BROKE_OFF or not self._comes_back(failed):
+            return False
+        self.forget(self._full_name(name))
+        return True
+
+    def _comes_back(self, failed: Failed) -> bool:
+        """Nobody starts a server again that is not there at all."""
+        return failed.kind is not FailureKind.CONNECT
 
     @property
     def absent_because(self) -> str:
@@ -277,7 +313,7 @@ class Standby(abc.ABC):
         does), so the model is asked by the raw way; for good, once it has
         refused twice, since a probe costs the slot its cached prompt.
         """
-        if failed.answer is None or failed.answer.status not in _REFUSALS:
+        if failed.answer is None or failed.answer.status not in REFUSALS:
             return model
         model = raw_alone(model)
         if key in self._refused:
@@ -322,7 +358,7 @@ class Standby(abc.ABC):
                     way=model.way.value,
                     echoes=model.echoes,
                 )
-            case State.ABSENT:
+            case State.ABSENT if self.is_gone:
                 log.warning(
                     "standby_absent", target=name, place=self.target.place, effect="no failover to it"
                 )
@@ -330,6 +366,23 @@ class Standby(abc.ABC):
                 log.warning("standby_has_no_model", target=name, wanted=self.target.model or "any local one")
             case _:
                 log.info("standby_not_ready", target=name, state=self.state.value, model=self.chosen)
+
+    def _tell_who_fits(self) -> None:
+        """Warn, once for each model and window, where no agent's turn fits: then nothing of theirs is saved."""
+        model = self.known(None) if self.state is State.READY else None
+        if model is None or (found := (model.name, self.window(model))) == self._told_tight:
+            return
+        self._told_tight = found
+        if model.window_tokens and not self.agents(model):
+            smallest = min(AGENTS, key=lambda agent: agent.turn_tokens)
+            log.warning(
+                "standby_fits_no_agent",
+                target=self.target.name,
+                model=model.name,
+                window_tokens=self.window(model),
+                smallest=f"{smallest.name}: about {smallest.turn_tokens} tokens",
+                mend=f"trooper check says what to do; where memory allows, num_ctx = {window_for(smallest)}",
+            )
 
 
 #: Makes who looks after a target. The standbys are those that were made before it, of

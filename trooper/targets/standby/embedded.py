@@ -9,7 +9,8 @@ probes it. The other supervises the process:
     rest     until no other local target is ready, or a leg asks
     start    a child on a free loopback port, with a key made for it alone
     watch    until it ends
-    wait     longer after each failure in a row; then start it again
+    wait     longer after each failure in a row; then start it again, and
+             sooner where a leg asks for one that has served before
 
 The child lives as long as its standard input is open, so it cannot outlive
 this process, however this process ends. It is never in-process: its load holds
@@ -44,6 +45,9 @@ from trooper.wire.decoding import decoded_object
 _CHILD: Final = Path(model.__file__).with_name("child.py")
 _WINDOW_TOKENS: Final = 4096
 _LONGEST_WAIT_S: Final = 60.0
+#: One that has served and ended is started at once for a leg that asks, a second later
+#: after the second time in a row, then two; after that legs are told that it is not there.
+_STARTS_FOR_LEGS: Final = 3
 #: After so long a life, the next failure is the first of its row.
 _LONG_LIFE_S: Final = 60.0
 _GOODBYE_S: Final = 2.0
@@ -78,9 +82,16 @@ class Up:
 
 @frozen
 class Down:
-    """It ended, or could not be started; `why` is in plain words."""
+    """
+    It ended, or could not be started.
+
+    Attributes:
+        why: in plain words.
+        comes_back: it is started as soon as a leg asks: it has served before.
+    """
 
     why: str
+    comes_back: bool = False
 
 
 Server = Resting | Starting | Up | Down
@@ -94,6 +105,8 @@ class EmbeddedStandby(LlamaServerStandby):
     Attributes:
         rivals: the other local targets; while one of them is ready this one rests.
         opens: how connections to a server are opened; another way for tests.
+        pause_s: how long it stays down after the first failure; twice as long after each in a row.
+        leg_pause_s: the same for one that a leg asks for, after the second failure in a row.
         restarts: how often the server had to be started again.
     """
 
@@ -101,12 +114,23 @@ class EmbeddedStandby(LlamaServerStandby):
     to_start = f"Check the model file, and that the extra is there: {model.EXTRA}"
     rivals: Sequence[Standby] = ()
     opens: Callable[[Target], AbstractAsyncContextManager[Upstream]] = open_upstream
+    pause_s: float = 1.0
+    leg_pause_s: float = 1.0
     restarts: int = field(default=0, init=False)
     # Where the server is now. Only the supervisor writes it; what is said of it is derived.
     _server: Server = field(factory=Resting, init=False)
     # Which server the last look has seen.
     _looked_at: Upstream | None = field(default=None, init=False)
     _asked: trio.Event = field(factory=trio.Event, init=False)
+    # The server that runs, or ran last, was ready once.
+    _has_served: bool = field(default=False, init=False)
+    # Legs that wait for it, and what wakes the supervisor for one.
+    _legs_waiting: int = field(default=0, init=False)
+    _called: trio.Event = field(factory=trio.Event, init=False)
+    # The server that runs has ended.
+    _ended: trio.Event = field(factory=trio.Event, init=False)
+    # What the look that goes on has failed at; `None` while nobody looks.
+    _losses: list[Failed] | None = field(default=None, init=False)
 
     @property
     def upstream(self) -> Upstream:
@@ -151,7 +175,21 @@ class EmbeddedStandby(LlamaServerStandby):
     async def ready(self, name: str | None) -> LocalModel | Failed:
         """Start the server if it rests, and wait until it is ready."""
         self._asked.set()
-        return await super().ready(name)
+        self._called.set()
+        self._legs_waiting += 1
+        try:
+            return await super().ready(name)
+        finally:
+            self._legs_waiting -= 1
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nobody is there for a leg: one that comes back is waited for."""
+        return super().is_gone and not (isinstance(self._server, Down) and self._server.comes_back)
+
+    def _comes_back(self, _failed: Failed) -> bool:
+        """Whether a leg that its server has failed may ask again: we start it ourselves."""
+        return not self.is_gone
 
     async def _look(self) -> None:
         match self._server:
@@ -159,13 +197,40 @@ class EmbeddedStandby(LlamaServerStandby):
                 if self._looked_at is not upstream:
                     self._looked_at, self._seen = upstream, State.LOADING
                     self._ready.clear()
-                await super()._look()
-            case Down():
-                self._lose(Failed(FailureKind.CONNECT))
-            case Resting() | Starting():
+                await self._look_at_server()
+            case Down(comes_back=False):
+                super()._lose(Failed(FailureKind.CONNECT))
+            case Down() | Resting() | Starting():
                 pass  # There is nothing to look at.
             case _ as never:
                 assert_never(never)
+
+    async def _look_at_server(self) -> None:
+        """
+        Look at the server that runs; legs are told that it is lost only if it lives on and does not answer.
+
+        Where it has just ended, its sockets say so before its process does.
+        """
+        losses = self._losses = list[Failed]()
+        try:
+            await super()._look()
+        finally:
+            self._losses = None
+        if not losses:
+            self._has_served = self._has_served or self._seen is State.READY
+            return
+        with trio.move_on_after(_GOODBYE_S):
+            await self._ended.wait()
+        if isinstance(self._server, Up):
+            super()._lose(losses[0])
+
+    def _lose(self, failed: Failed) -> None:
+        if self._losses is None:
+            super()._lose(failed)
+            return
+        self._losses.append(failed)
+        self._seen = State.LOADING
+        self._ready.clear()
 
     def _is_needed(self) -> bool:
         gone = (State.ABSENT, State.NO_MODEL)
@@ -175,16 +240,30 @@ class EmbeddedStandby(LlamaServerStandby):
         in_a_row = 0
         while True:
             await self._rest()
-            self._server = Starting()
+            self._server, self._has_served, self._ended = Starting(), False, trio.Event()
             began = trio.current_time()
             why = await self._serve()
-            self._server = Down(why)
             in_a_row = 0 if trio.current_time() - began > _LONG_LIFE_S else in_a_row + 1
-            wait_s = min(2.0**in_a_row / 2, _LONGEST_WAIT_S)
+            self._server = Down(why, self._has_served and in_a_row <= _STARTS_FOR_LEGS)
+            self._ready.clear()
+            self._ended.set()
+            wait_s = min(self.pause_s * 2.0 ** (in_a_row - 1), _LONGEST_WAIT_S)
             log.warning("embedded_ended", target=self.target.name, why=why, again_in_s=wait_s)
             self._poked.set()
-            await trio.sleep(wait_s)
+            await self._pause(wait_s, self._server, in_a_row)
             self.restarts += 1
+
+    async def _pause(self, wait_s: float, down: Down, in_a_row: int) -> None:
+        """Wait before the next start; for a leg that asks no longer than its server needs to be no hot loop."""
+        with trio.move_on_after(wait_s):
+            if not down.comes_back:
+                await trio.sleep_forever()
+            self._called = trio.Event()
+            if not self._legs_waiting:
+                await self._called.wait()
+            # Legs that wait look at it as at one that loads.
+            self._server = Starting()
+            await trio.sleep(0 if in_a_row < 2 else self.leg_pause_s * 2.0 ** (in_a_row - 2))
 
     async def _rest(self) -> None:
         while not self._is_needed():
