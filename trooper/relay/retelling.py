@@ -94,7 +94,8 @@ class Retelling:
     def new_in(self, item: Received) -> Received:
         """The event without its bytes, and of what it says that which is new; empty where nothing is."""
         events = item.events
-        if (self._skipped and any(e != Other() for e in events)) or Other(continuable=False) in events:
+        unsayable = any(isinstance(e, Other) and (e.works or not e.continuable) for e in events)
+        if (self._skipped and any(e != Other() for e in events)) or unsayable:
             # No voice has words for it.
             self.unfit = Unfit.CONTENT
             return _SILENT

@@ -79,6 +79,7 @@ class RunningLeg:
             status=failed.answer.status if failed and failed.answer else None,
             unfit_reason=failed.unfit_reason if failed else None,
             unread=tally.unread or None,
+            left_out_tools=tally.left_out_tools or None,
         )
 
 
