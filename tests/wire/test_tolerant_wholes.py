@@ -181,7 +181,8 @@ def test_characters_that_nobody_can_read(odd: bytes) -> None:
         ([{"type": "tool_use", "id": 7, "name": "f", "input": None}], [ToolCallDelta(0, "7", "f", "{}")]),
         ([{"type": "tool_use", "name": "f", "input": '{"a": 1}'}], [ToolCallDelta(0, "", "f", '{"a": 1}')]),
         ([{"type": "tool_use", "id": "x", "name": None, "input": {"a": 1}}], [UNKNOWN]),
-        ([{"type": "web_search_tool_result", "content": []}, "a"], [UNKNOWN, Text("a")]),
+        ([{"type": "web_search_tool_result", "content": []}, "a"], [Other(works=True), Text("a")]),
+        ([{"type": "hologram", "content": []}, "a"], [UNKNOWN, Text("a")]),
         ([{"type": 5}], [UNKNOWN]),
     ],
 )

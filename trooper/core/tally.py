@@ -32,7 +32,7 @@ class LegTally:
     #: Some of it was too much to be looked at.
     unread: bool = False
     #: The kinds of the client's tools that it was asked without.
-    left_out_tools: tuple[str, ...] = ()
+    left_out_tools: tuple[str, ...] = field(default=(), init=False)
     reported: Usage | None = None
     _estimate: float = field(default=0.0, init=False)
     #: Nobody gets what it has said: the answer began anew behind it.

@@ -83,6 +83,8 @@ def _choice(choice: object) -> tuple[str, Sequence[str] | None, bool]:
             return str(allowed.get("mode") or "auto"), None, False
         case {"function": {"name": str(name)}} | {"custom": {"name": str(name)}}:
             return f"tool:{name}", None, False
+        case {"function": _} | {"custom": _}:
+            raise TypeError("tool_choice")
         case {"type": "auto" | "none" | "required" | "any" as word}:
             return "required" if word == "any" else word, None, False
         case dict():
