@@ -112,9 +112,10 @@ def test_a_thought_that_never_ends_came_to_nothing() -> None:
     assert retelling.came_to_nothing
 
 
-def test_what_no_voice_has_words_for_is_of_no_use() -> None:
+@pytest.mark.parametrize("other", [Other(continuable=False), Other(works=True)])
+def test_what_no_voice_has_words_for_is_of_no_use(other: Other) -> None:
     retelling = behind()
-    assert new(retelling, Other(continuable=False)) == []
+    assert new(retelling, other) == []
     assert retelling.unfit is Unfit.CONTENT
 
 

@@ -104,7 +104,8 @@ def _fields(value: Mapping[str, object], budget: list[int], depth: int, *, is_to
     if isinstance(kind, str) and not is_top and kind not in _PLAIN:
         yield f"{kind}:"
     for key, field in value.items():
-        if key in _SILENT or key == "type" or (key == "status" and field in _AS_USUAL):
+        went_well = key == "status" and isinstance(field, str) and field in _AS_USUAL
+        if key in _SILENT or key == "type" or went_well:
             continue
         if isinstance(field, bool):
             told = str(field).lower() if field or key in _ANSWERS else ""
