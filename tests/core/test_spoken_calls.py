@@ -300,9 +300,7 @@ def test_a_freeform_call_is_said_in_one_form() -> None:
         assert not calls.broken
 
 
-@pytest.mark.parametrize(
-    "arguments", ["{}", '{"patch": "x"}', '{"input": 1}', '{"input": "x", "y": 1}']
-)
+@pytest.mark.parametrize("arguments", ["{}", '{"patch": "x"}', '{"input": 1}', '{"input": "x", "y": 1}'])
 @pytest.mark.parametrize("waits", [True, False])
 def test_one_of_another_shape_is_broken(arguments: str, waits: bool) -> None:
     calls = freeform()

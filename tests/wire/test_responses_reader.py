@@ -175,7 +175,7 @@ def test_reasoning_and_refusal() -> None:
     [
         ("web_search_call", Other(works=True)),
         ("code_interpreter_call", Other(works=True)),
-        ("image_generation_call", Other(works=True)),
+        ("image_generation_call", Other(works=True, shows=True)),
         ("tool_search_call", Other(works=True)),
         ("local_shell_call", Other(continuable=False)),
         ("hologram_call", Other(continuable=False)),

@@ -144,14 +144,16 @@ class Other:
     understand we cannot continue from. Then it is a sign of life, too, since
     silence is measured on content. One that `thinks` says that a thought has
     begun, of which nothing has come yet. One that `works` is of a tool that the
-    provider runs itself: content that no other wire can say, and behind which
-    the text can be gone on with all the same. One that is `unread` was too much
-    to be looked at; that is told to the operator, and changes nothing.
+    provider runs itself: no other wire has words for it, and the text behind it
+    can be gone on with all the same. Where it `shows` something, an image, an
+    answer without it is not the same. One that is `unread` was too much to be
+    looked at; that is told to the operator, and changes nothing.
     """
 
     continuable: bool = True
     thinks: bool = False
     works: bool = False
+    shows: bool = False
     unread: bool = field(default=False, eq=False)
 
 

@@ -79,8 +79,8 @@ def _events(blocks: list[object]) -> list[Event]:
                 pass
             case {"type": kind} if not is_nothing(kind) and kind != "text":
                 # Something of the provider's own: a tool that it ran, and what came of it.
-                unsayable = Other(works=True) if is_of_tools(str(kind)) else Other(continuable=False)
-                events += content_of(block) or [unsayable]
+                is_work = is_of_tools(str(kind))
+                events += [Other(works=True)] if is_work else content_of(block) or [Other(continuable=False)]
             case _:
                 events += content_of(block)
     return events

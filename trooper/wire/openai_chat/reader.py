@@ -51,7 +51,7 @@ from trooper.wire.finishes import is_error_finish, reason_of
 from trooper.wire.framed import EventReader
 from trooper.wire.large import LargeEvent
 from trooper.wire.openai_chat.custom import CustomCalls, custom_of
-from trooper.wire.openai_chat.keys import CHUNK_KEYS, DELTA_KEYS
+from trooper.wire.openai_chat.keys import CHUNK_KEYS, DELTA_KEYS, is_work
 from trooper.wire.tolerant import (
     DONE,
     fitted,
@@ -322,6 +322,7 @@ class ChatReader(EventReader):
             unknown, delta = unknown or not is_nothing(delta), {}
         said = words_in(delta)
         self._has_words = self._has_words or any(isinstance(event, Text) for event in said)
+        said += (Other(works=True),) if is_work(delta) else ()
         unknown = self._calls_slowly(delta.get("tool_calls"), said) or unknown
         unknown = unknown or unknown_in(without_repeats(delta), DELTA_KEYS)
         if isinstance(message, dict) and ends:

@@ -30,7 +30,7 @@ from trooper.wire.decoding import arguments_said
 from trooper.wire.finishes import is_error_finish, reason_of
 from trooper.wire.framed import ENDED_EMPTY
 from trooper.wire.openai_chat.custom import custom_of
-from trooper.wire.openai_chat.keys import MESSAGE_KEYS
+from trooper.wire.openai_chat.keys import MESSAGE_KEYS, is_work
 from trooper.wire.tolerant import (
     content_of,
     is_nothing,
@@ -108,7 +108,8 @@ def _said(choice: Mapping[str, object]) -> list[Event]:
 
 
 def _said_in(message: Mapping[str, object]) -> list[Event]:
-    events = words_in(message)
+    events: list[Event] = [Other(works=True)] if is_work(message) else []
+    events += words_in(message)
     calls = message.get("tool_calls")
     for index, raw in enumerate(calls if isinstance(calls, list) else [calls]):
         if is_nothing(raw):

@@ -61,7 +61,6 @@ from trooper.wire.large import LargeEvent
 from trooper.wire.openai_responses.calls import ItemCalls
 from trooper.wire.openai_responses.keys import ENDS_A_CALL, FINISHING, HARMLESS_KEYS, HARMLESS_TYPES
 from trooper.wire.openai_responses.shapes import (
-    CALLS,
     MOST_ITEMS,
     Item,
     Response,
@@ -103,6 +102,8 @@ class ResponsesReader(EventReader):
     _places: ByName[int] = field(factory=ByName, init=False)
     # Where several calls have begun: the place of the last of them. Only their ids tell them apart.
     _shared: dict[int, int] = field(factory=dict, init=False)
+    # Where the items of tools have begun that the provider runs itself.
+    _at_work: set[int] = field(factory=set, init=False)
     _items: int = field(default=0, init=False)
     _told_bytes: int = field(default=0, init=False)
 
@@ -263,27 +264,29 @@ class ResponsesReader(EventReader):
                 return []
             case "reasoning":
                 return [Other(thinks=True)]
-            case kind if kind in CALLS:
+            case _ if item.is_call:
                 self._content()
                 return self._calls.begin(output_index, item)
             case _:
                 self._has_content = True
-                return [Other(works=True) if item.is_work else Other(continuable=False)]
+                if item.is_work:
+                    self._at_work.add(output_index)
+                return [item.other]
 
     def _say_arguments(self, at: int, arguments: str, *, is_text: bool = False) -> list[Event]:
         if at not in self._calls:
-            return [Other(continuable=False)]
+            return [Other(works=True) if at in self._at_work else Other(continuable=False)]
         return self._calls.say_text(at, arguments) if is_text else self._calls.say(at, arguments)
 
     def _end_arguments(self, at: int, arguments: str) -> list[Event]:
         if at not in self._calls:
-            return [Other(continuable=not arguments)]
+            return [Other(works=True) if at in self._at_work else Other(continuable=not arguments)]
         return self._calls.told(at, arguments, ends=False)
 
     def _end_item(self, at: int, item: Item) -> list[Event]:
         self._is_open = False
         match item.type:
-            case kind if kind in CALLS:
+            case _ if item.is_call:
                 new: list[Event] = []
                 if at not in self._calls:
                     self._content()
@@ -328,17 +331,19 @@ class ResponsesReader(EventReader):
         for number, (item, known) in enumerate(zip(output, self._calls.places(output), strict=True)):
             output_index = self._places.get(item.id, number) if known is None else known
             match item.type:
-                case kind if kind in CALLS and (item.arguments or output_index not in self._calls):
+                case _ if item.is_call and (item.arguments or output_index not in self._calls):
                     events += self._end_item(output_index, item)
                 case "message":
                     events += self._missed_parts(output_index, item)
-                case "function_call" | "custom_tool_call" | "reasoning" | "":
+                case "reasoning" | "":
+                    pass
+                case _ if item.is_call:
                     pass
                 case _:
                     self._has_content = True
                     if item.id not in self._places and number not in self._begun:
                         # Something of the provider's own that came with the end alone.
-                        events.append(Other(works=True) if item.is_work else Other(continuable=False))
+                        events.append(item.other)
         if kind == "response.incomplete":
             response.status = "incomplete"
         if response.status != "incomplete":

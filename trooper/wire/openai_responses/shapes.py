@@ -24,15 +24,18 @@ MOST_ITEMS: Final = 1_024
 #: Items that are calls of the client's own tools.
 CUSTOM: Final = "custom_tool_call"
 CALLS: Final = ("function_call", CUSTOM)
+_IMAGE: Final = "image_generation_call"
 #: Items of tools that the provider runs, and what it does to its own memory.
 _WORK: Final = frozenset(
     {
-        *("web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call"),
+        *("web_search_call", "file_search_call", "code_interpreter_call", _IMAGE),
         *("mcp_call", "mcp_list_tools", "compaction", "context_compaction"),
     }
 )
 #: The same, where nobody else runs it.
 _SEARCHES: Final = ("tool_search_call", "tool_search_output")
+#: xAI runs these itself, and tells them as custom calls.
+_OF_XAI: Final = frozenset({"x_keyword_search", "x_semantic_search", "x_user_search", "x_thread_fetch"})
 #: What they tell on the way: how far they are, and pieces of what they do.
 _OF_WORK: Final = re.compile(
     r"response\.(?:web_search_call|file_search_call|code_interpreter_call(?:_code)?|image_generation_call"
@@ -93,12 +96,17 @@ class Item(msgspec.Struct):
     @property
     def is_call(self) -> bool:
         """Whether the client is to run it, and everybody can say it."""
-        return self.type in CALLS
+        return self.type in CALLS and not self.is_work
+
+    @property
+    def other(self) -> Other:
+        """What it says, if it is no message, thought or call."""
+        return of_item(self.type, self.execution, self.name)
 
     @property
     def is_work(self) -> bool:
         """Whether it is of a tool that the provider runs itself."""
-        return is_work(self.type, self.execution)
+        return is_work(self.type, self.execution, self.name)
 
 
 class Response(msgspec.Struct):
@@ -174,9 +182,18 @@ def finish_of(response: Response, *, has_calls: bool) -> tuple[FinishReason, str
     return (FinishReason.TOOL_CALLS if has_calls else FinishReason.STOP), response.status
 
 
-def is_work(kind: str, execution: str) -> bool:
+def is_work(kind: str, execution: str = "", name: str = "") -> bool:
     """Whether an item is of a tool that the provider runs itself; a search of tools may be the client's."""
+    if kind == CUSTOM:
+        return name in _OF_XAI
     return kind in _WORK or (kind in _SEARCHES and execution != "client")
+
+
+def of_item(kind: str, execution: str = "", name: str = "") -> Other:
+    """What an item says that is no message, thought or call."""
+    if not is_work(kind, execution, name):
+        return Other(continuable=False)
+    return Other(works=True, shows=kind == _IMAGE)
 
 
 def work_told(kind: str) -> list[Event] | None:

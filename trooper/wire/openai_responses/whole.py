@@ -25,7 +25,7 @@ from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.core.tool_calls import MOST_CALLS
 from trooper.wire.decoding import arguments_text
 from trooper.wire.framed import ENDED_EMPTY
-from trooper.wire.openai_responses.shapes import Response, finish_of, is_work
+from trooper.wire.openai_responses.shapes import CUSTOM, Response, finish_of, is_work, of_item
 from trooper.wire.tolerant import content_of, fitted, is_nothing, text_of, words_of
 from trooper.wire.whole import counted, whole_object
 
@@ -85,7 +85,9 @@ def _events(output: object) -> list[Event]:
                 arguments = arguments_text(said.get("arguments")) or "{}"
                 events.append(ToolCallDelta(calls, call_id, _named(said, name), arguments))
                 calls += 1
-            case {"type": "custom_tool_call", "name": str(name), **said} if name and calls < MOST_CALLS:
+            case {"type": "custom_tool_call", "name": str(name), **said} if (
+                name and calls < MOST_CALLS and not is_work(CUSTOM, name=name)
+            ):
                 arguments = as_arguments(text_of(said.get("input")))
                 events.append(
                     ToolCallDelta(calls, text_of(said.get("call_id")), _named(said, name), arguments)
@@ -98,9 +100,8 @@ def _events(output: object) -> list[Event]:
                 events += [Reasoning(words)] if words else []
             case {"type": kind, **said} if not is_nothing(kind) and kind not in _TEXT_TYPES:
                 # Something of the provider's own: a search, a computer, an image.
-                work = is_work(text_of(kind), text_of(said.get("execution")))
-                unsayable = Other(works=True) if work else Other(continuable=False)
-                events += content_of(item) or [unsayable]
+                other = of_item(text_of(kind), text_of(said.get("execution")), text_of(said.get("name")))
+                events += [other] if other.works else content_of(item) or [other]
             case _:
                 events += content_of(item)
     return events
