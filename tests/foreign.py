@@ -6,7 +6,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from trooper.testing import Call
+from attrs import evolve
+
+from scenes import WIRES
+from trooper.testing import Call, ChatAnswer
+from trooper.testing.provider import WIRES as SPOKEN
 
 GRAMMAR: Final = 'start: begin_patch hunk+ end_patch\nbegin_patch: "*** Begin Patch" LF'
 PATCH: Final = (
@@ -64,3 +68,9 @@ MESSAGES: Final[list[dict[str, Any]]] = [
     {"type": "mcp_toolset", "mcp_server_name": "lights"},
 ]
 TOOLS: Final[dict[str, list[dict[str, Any]]]] = {"chat": CHAT, "messages": MESSAGES, "responses": RESPONSES}
+
+
+def sent(client: str, answer: ChatAnswer) -> bytes:
+    """What the provider says to the first request."""
+    spoken = SPOKEN[WIRES[client].path]
+    return b"".join(spoken.events(evolve(answer, id=f"{spoken.id_prefix}scripted{0:012d}")))

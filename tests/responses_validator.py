@@ -115,8 +115,8 @@ class _Reader:
                 self._take_arguments(kind, value, "function_call", "arguments")
             case "custom_tool_call_input.delta" | "custom_tool_call_input.done":
                 self._take_arguments(kind, value, "custom_tool_call", "input")
-            case _ if kind.startswith("web_search_call."):
-                must(self._item(value).kind == "web_search_call", f"{kind} at the wrong place")
+            case _ if kind.startswith(_WORK):
+                must(kind.startswith(self._item(value).kind), f"{kind} at the wrong place")
             case _:
                 self._take_part(kind, value)
 
@@ -135,7 +135,7 @@ class _Reader:
         must(item["id"] not in [other.begun["id"] for other in self.items], "an item's id comes twice")
         if item["type"] == "message":
             must((item["role"], item["content"]) == ("assistant", []), "a message begins with content")
-        if item["type"] in _CALLS:
+        if item["type"] in _CALLS and not _is_own(item):
             must(bool(item["call_id"]) and bool(item["name"]), "a call without id or name")
             must(item[_CALLS[item["type"]]] == "", "a call begins with arguments")
         self.items.append(_Item(item))
@@ -208,13 +208,13 @@ class _Reader:
         for key in ("id", "type", "call_id", "name", "namespace", "role"):
             must(told.get(key) == item.begun.get(key), f"an item changed its {key}")
         match item.kind:
-            case kind if kind in _CALLS:
+            case kind if kind in _CALLS and not _is_own(told):
                 must(item.arguments_done, "a call is done before its arguments")
                 must(told[_CALLS[kind]] == item.arguments, "a call is not its deltas")
                 if kind == "function_call":
                     json_object(told["arguments"])
-            case "web_search_call":
-                must(told["status"] in ("completed", "failed"), f"a search is done and {told['status']}")
+            case kind if kind in _WORK or kind == "custom_tool_call":
+                must(told.get("status", "completed") in ("completed", "failed"), f"{kind} ended otherwise")
             case kind:
                 parts = [*([] if kind == "message" else told["summary"]), *(told.get("content") or ())]
                 must(all(part.done for part in item.parts), "an item is done before its parts")
@@ -258,6 +258,11 @@ class _Reader:
         )
 
 
+#: Items of tools that the provider runs.
+_WORK = (
+    *("web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call", "mcp_call"),
+    *("mcp_list_tools", "mcp_approval_request", "tool_search_call", "tool_search_output", "compaction"),
+)
 #: Items that the client runs, and where they say what with.
 _CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 _ENDS = ("response.completed", "response.incomplete")
@@ -273,8 +278,13 @@ def _calls(items: list[Mapping[str, Any]]) -> tuple[CallSeen, ...]:
             item.get("namespace") or "",
         )
         for item in items
-        if item["type"] in _CALLS
+        if item["type"] in _CALLS and not _is_own(item)
     )
+
+
+def _is_own(item: Mapping[str, Any]) -> bool:
+    """Whether the provider runs it, whatever it is called: xAI's searches."""
+    return item["type"] == "custom_tool_call" and str(item.get("name")).startswith("x_")
 
 
 def _reason(response: Mapping[str, Any]) -> str:

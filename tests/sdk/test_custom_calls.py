@@ -17,6 +17,7 @@ from foreign import CHAT, PATCH, RESPONSES
 
 #: The cloud fails before its first word.
 MODEL = "fault/status-503/start"
+ASKED: dict[str, Any] = {"model": MODEL, "input": "Patch it.", "tools": RESPONSES}
 ENV = {**IMPATIENT, "TROOPER_BREAKER": "off"}
 CALLS = {
     "patch": {"name": "apply_patch", "arguments": {"input": PATCH}},
@@ -52,7 +53,7 @@ def test_responses_streamed(calling: tuple[str, Deployed]) -> None:
     name, trooper = calling
     with client(trooper) as sdk:
         kinds, text = [], ""
-        with sdk.responses.stream(model=MODEL, input="Patch it.", tools=RESPONSES) as stream:  # type: ignore[arg-type]
+        with sdk.responses.stream(**ASKED) as stream:
             for event in stream:
                 kinds.append(event.type)
                 if event.type == "response.custom_tool_call_input.delta":
@@ -68,7 +69,7 @@ def test_responses_streamed(calling: tuple[str, Deployed]) -> None:
 def test_responses_whole(calling: tuple[str, Deployed]) -> None:
     name, trooper = calling
     with client(trooper) as sdk:
-        (item,) = sdk.responses.create(model=MODEL, input="Patch it.", tools=RESPONSES).output  # type: ignore[arg-type]
+        (item,) = sdk.responses.create(**ASKED).output
     check_item(name, item)
 
 
@@ -82,7 +83,7 @@ def test_chat(calling: tuple[str, Deployed]) -> None:
     }
     with client(trooper) as sdk:
         (choice,) = sdk.chat.completions.create(**asked).choices
-        (call,) = choice.message.tool_calls or ()
+        (call,) = choice.message.tool_calls or []
         assert call.type == "custom"
         assert (call.custom.name, call.custom.input, choice.finish_reason) == (
             "apply_patch",

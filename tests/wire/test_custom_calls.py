@@ -194,7 +194,7 @@ def spoken(voice: Any, events: list[Event]) -> bytes:
 
 @given(cuts(json.dumps({"input": PATCH}, ensure_ascii=False)), st.booleans())
 def test_it_is_spoken_in_pieces_cut_anywhere(pieces: list[str], waits: bool) -> None:
-    more = [ToolCallDelta(1, "call_wait_1", WAIT, WAITS.arguments), PartEnd()]
+    more: list[Event] = [ToolCallDelta(1, "call_wait_1", WAIT, WAITS.arguments), PartEnd()]
     pieces = pieces if not waits else ["".join(pieces)]
     events: list[Event] = [ToolCallDelta(0, "call_1", "apply_patch")]
     events += [ToolCallDelta(0, arguments=piece) for piece in pieces]

@@ -246,7 +246,8 @@ CALL = {"type": "function_call", "name": "f", "call_id": "c"}
         ([CALL | {"arguments": {"a": 1}}], [ToolCallDelta(0, "c", "f", '{"a":1}')]),
         ([CALL | {"arguments": None, "call_id": None, "id": 7}], [ToolCallDelta(0, "7", "f", "{}")]),
         ([CALL | {"name": None, "arguments": "{}"}, "a"], [UNKNOWN, Text("a")]),
-        ([{"type": "web_search_call", "status": "completed"}, "a"], [UNKNOWN, Text("a")]),
+        ([{"type": "web_search_call", "status": "completed"}, "a"], [Other(works=True), Text("a")]),
+        ([{"type": "computer_call", "status": "completed"}, "a"], [UNKNOWN, Text("a")]),
         ([{"type": 5}], [UNKNOWN]),
     ],
 )

@@ -247,7 +247,8 @@ class MessagesReader(EventReader):
             case kind if kind in _SILENT_BLOCKS:
                 return [Other(thinks=kind == "redacted_thinking")]
             case kind if is_of_tools(kind) or kind == "container_upload":
-                return self._said(Other(works=True))
+                # A file that its code has made is more than a step on the way.
+                return self._said(Other(works=True, shows=kind == "container_upload"))
             case _:
                 return self._said(Other(continuable=False))
 

@@ -79,6 +79,7 @@ def _events(blocks: list[object]) -> list[Event]:
                 pass
             case {"type": kind} if not is_nothing(kind) and kind != "text":
                 # Something of the provider's own: a tool that it ran, and what came of it.
+                # A file that its code has made is none of them: it is to be shown.
                 is_work = is_of_tools(str(kind))
                 events += [Other(works=True)] if is_work else content_of(block) or [Other(continuable=False)]
             case _:
