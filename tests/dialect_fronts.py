@@ -192,6 +192,10 @@ def _items(objects: list[dict[str, Any]]) -> dict[str, _Item]:
             item.arguments += as_text(value["delta"])
         elif kind == "function_call_arguments.done":
             item.arguments, item.arguments_ended = as_text(value["arguments"]), True
+        elif kind == "custom_tool_call_input.delta":
+            item.arguments += as_text(value["delta"])
+        elif kind == "custom_tool_call_input.done":
+            item.arguments, item.arguments_ended = as_text(value["input"]), True
         elif name in _PARTS_OF and verb == "delta":
             item.part(_PARTS_OF[name])[1] += words(value["delta"])
         elif name in _PARTS_OF and verb == "done":
@@ -220,26 +224,36 @@ _ODD_NAMES: Final = {"reasoning": "reasoning_text", "reasoning_summary": "reason
 _TOLD: Final = {kind: name for name, kind in _PARTS_OF.items()}
 
 
+_CALLS: Final = {
+    "function_call": ("function_call_arguments", "arguments"),
+    "custom_tool_call": ("custom_tool_call_input", "input"),
+}
+
+
 def _told_item(at: int, item: _Item) -> list[dict[str, Any]]:
     """The events of one item, up to where it stands."""
     kind, place = item.begun["type"], {"item_id": item.begun["id"], "output_index": at}
-    empty: Mapping[str, Any] = {"message": {"content": []}, "function_call": {"arguments": ""}}
+    empty: Mapping[str, Any] = {
+        "message": {"content": []},
+        "function_call": {"arguments": ""},
+        "custom_tool_call": {"input": ""},
+    }
     begun = {**item.begun, **empty.get(kind, {})}
-    known = kind in ("message", "function_call", "reasoning")
-    begun = begun if known else {"id": item.begun["id"], "type": "reasoning", "summary": []}
+    known = kind in ("message", "reasoning")
     events: list[dict[str, Any]] = [{"type": "output_item.added", "output_index": at, "item": begun}]
     ended = item.ended
-    if kind == "function_call":
-        said = item.arguments if ended is None else as_text(ended["arguments"])
+    if kind in _CALLS and not str(begun.get("name")).startswith("x_"):
+        name, key = _CALLS[kind]
+        said = item.arguments if ended is None else as_text(ended[key])
         if said and not item.arguments_ended:
-            events.append({"type": "function_call_arguments.delta", **place, "delta": said})
+            events.append({"type": f"{name}.delta", **place, "delta": said})
         if item.arguments_ended or ended is not None:
-            events.append({"type": "function_call_arguments.done", **place, "arguments": said})
+            events.append({"type": f"{name}.done", **place, key: said})
     elif known:
         for number, part in enumerate(_parts_of(item)):
             events += _told_part(place, number, *part)
     if ended is not None:
-        events.append({"type": "output_item.done", "output_index": at, "item": ended if known else begun})
+        events.append({"type": "output_item.done", "output_index": at, "item": ended})
     return events
 
 

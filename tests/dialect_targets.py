@@ -99,7 +99,8 @@ async def wrong_as_target(s: Stage, column: Column, client: str, *, stream: bool
 
 
 def _not_told(column: Column, x: Exchange, *, stream: bool) -> Iterator[str]:
-    if x.legs[-1][1] == "unfit" and column.golden.then is Then.ERROR:
+    shows = b'"image_generation_call"' in column.body
+    if x.legs[-1][1] == "unfit" and (column.golden.then is Then.ERROR or shows):
         # It holds what no other wire has words for, and says so.
         if x.status == 200 and (not stream or x.told().error is None or x.told().done):
             yield "a success with a hole"

@@ -5,6 +5,7 @@ words and calls to those of the others.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,6 +36,8 @@ def words_of(whole: Golden) -> tuple[str, tuple[Called, ...]]:
     for item in value.get("output") or ():
         texts.append(words(item.get("content")) if item["type"] == "message" else "")
         calls += [(item["name"], as_text(item["arguments"]))] if item["type"] == "function_call" else []
+        custom = item["type"] == "custom_tool_call" and not item["name"].startswith("x_")
+        calls += [(item["name"], json.dumps({"input": item["input"]}))] if custom else []
     return "".join(texts), tuple(calls)
 
 
@@ -55,7 +58,8 @@ async def wrong_whole_elsewhere(s: Stage, whole: Golden, client: str, *, stream:
     x = await s.ask(wire=client, stream=stream, **({"tools": TOOLS[client]} if calls else {}))
     forget(s)
     streamed = DIALECTS[whole.dialect].goldens.get(whole.kind)
-    if x.legs == [("second", "unfit")] and streamed is not None and streamed.then is Then.ERROR:
+    shows = b'"image_generation_call"' in whole.body
+    if x.legs == [("second", "unfit")] and (shows or (streamed is not None and streamed.then is Then.ERROR)):
         # It holds what no other wire has words for, and says so.
         return [] if x.status != 200 else [f"{whole.dialect}/{whole.kind} to {client}: a success with a hole"]
     return [

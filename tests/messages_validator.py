@@ -149,6 +149,11 @@ class _Reader:
                 must(isinstance(block["from"]["model"], str) and isinstance(block["to"]["model"], str), "?")
             case "redacted_thinking":
                 pass
+            case "server_tool_use":
+                must(bool(block.get("id")) and bool(block.get("name")), "a search without id or name")
+            case "web_search_tool_result":
+                asked = [b.start.get("id") for b in self.blocks if b.kind == "server_tool_use"]
+                must(block.get("tool_use_id") in asked, "a result without its search")
             case _:
                 raise WireViolation(f"an unknown block: {kind}")
         self.blocks.append(_Block(str(kind), block))
@@ -158,7 +163,8 @@ class _Reader:
         kind, block = delta.get("type"), self.blocks[-1]
         must(kind in _DELTAS, f"an unknown delta: {kind}")
         in_block, key = _DELTAS[str(kind)]
-        must(block.kind == in_block, f"a {kind} in a block of {block.kind}")
+        is_search = (block.kind, in_block) == ("server_tool_use", "tool_use")
+        must(block.kind == in_block or is_search, f"a {kind} in a block of {block.kind}")
         must(isinstance(delta.get(key), str), f"{key} is no string")
         if key == "signature":
             must(bool(delta[key]), "an empty signature")

@@ -388,8 +388,12 @@ def _responses_calls(objects: list[dict[str, Any]]) -> tuple[Called, ...]:
     for value in objects:
         if value.get("type") == "response.completed" and not items:
             items = (value.get("response") or {}).get("output") or []
-    return tuple(
-        (item.get("name") or "", _arguments(item.get("arguments")) or "{}")
-        for item in items
-        if isinstance(item, dict) and item.get("type") == "function_call"
-    )
+    return tuple(call for item in items if isinstance(item, dict) and (call := _called(item)) is not None)
+
+
+def _called(item: dict[str, Any]) -> Called | None:
+    """The text of a custom call is read as the one string of its arguments; xAI runs some of those itself."""
+    kind, name = item.get("type"), item.get("name") or ""
+    if kind == "custom_tool_call" and not name.startswith("x_"):
+        return name, _arguments({"input": item.get("input") or ""})
+    return (name, _arguments(item.get("arguments")) or "{}") if kind == "function_call" else None

@@ -272,6 +272,6 @@ ROWS: Final = (
             }
         ),
         CALLED,
-        undecided=True,
+        calls=(("shell", '{"input":"ls"}'),),
     ),
 )

@@ -135,7 +135,6 @@ def served(name: str, source: str, *blocks: bytes, **more: Any) -> OddStream:
         end(),
         LAST,
         text="I look. Found.",
-        opaque=4,
         **more,
     )
 

@@ -78,7 +78,9 @@ BLOCKS: Final = (
         "mozilla-ai/otari#512",
         event("content_block_start", index=1, content_block={"x": "y"}),
         stop(1),
+        opaque=4,
     ),
+    served("an unknown block", "issue 12", block("hologram", 1, depth=3), stop(1), opaque=4),
     row(
         "a block that is null",
         Kind.UNKNOWN,
@@ -392,7 +394,6 @@ ODDER: Final = (
         end(),
         LAST,
         text=HELLO,
-        opaque=1,
     ),
 )
 ROWS: Final = (*BLOCKS, *CALLS, *ODDER)

@@ -15,7 +15,7 @@ def served(name: str, source: str, kind: str, *events: bytes, **more: Any) -> Od
     behind = (item("added", {**message(""), "content": []}, 1), say(HELLO, output_index=1))
     done = item("done", message(HELLO), 1)
     last = completed(output=[{**tool, "status": "completed"}, message(HELLO)])
-    return row(name, Kind.ORDER, source, *before, *behind, done, last, text=HELLO, opaque=1, **more)
+    return row(name, Kind.ORDER, source, *before, *behind, done, last, text=HELLO, **more)
 
 
 def tool(kind: str, **fields: Any) -> bytes:
@@ -138,14 +138,10 @@ TOOLS: Final = (
         "mcp_list_tools",
         tool("mcp_list_tools.in_progress"),
     ),
+    served("a shell", "OpenAI Responses API, local shell", "local_shell_call", opaque=1),
     served(
-        "a custom tool",
-        "OpenAI Responses API, custom tools",
-        "custom_tool_call",
-        tool("custom_tool_call_input.delta", delta="ls"),
+        "an unknown item", "issue 12", "hologram_call", tool("hologram_call.delta", delta={"x": 1}), opaque=1
     ),
-    served("a shell", "OpenAI Responses API, local shell", "local_shell_call"),
-    served("an unknown item", "issue 12", "hologram_call", tool("hologram_call.delta", delta={"x": 1})),
-    served("an item whose kind is null", "neighbour of mozilla-ai/otari#512", None),  # type: ignore[arg-type]
+    served("an item whose kind is null", "neighbour of mozilla-ai/otari#512", None, opaque=1),  # type: ignore[arg-type]
 )
 ROWS: Final = (*THOUGHTS, *LATE, *TOOLS)

@@ -112,7 +112,11 @@ class _Reader:
             case "output_item.done":
                 self._end_item(value)
             case "function_call_arguments.delta" | "function_call_arguments.done":
-                self._take_arguments(kind, value)
+                self._take_arguments(kind, value, "function_call", "arguments")
+            case "custom_tool_call_input.delta" | "custom_tool_call_input.done":
+                self._take_arguments(kind, value, "custom_tool_call", "input")
+            case _ if kind.startswith(_WORK):
+                must(kind.startswith(self._item(value).kind), f"{kind} at the wrong place")
             case _:
                 self._take_part(kind, value)
 
@@ -131,9 +135,9 @@ class _Reader:
         must(item["id"] not in [other.begun["id"] for other in self.items], "an item's id comes twice")
         if item["type"] == "message":
             must((item["role"], item["content"]) == ("assistant", []), "a message begins with content")
-        if item["type"] == "function_call":
+        if item["type"] in _CALLS and not _is_own(item):
             must(bool(item["call_id"]) and bool(item["name"]), "a call without id or name")
-            must(item["arguments"] == "", "a call begins with arguments")
+            must(item[_CALLS[item["type"]]] == "", "a call begins with arguments")
         self.items.append(_Item(item))
 
     def _item(self, value: Mapping[str, Any]) -> _Item:
@@ -189,25 +193,28 @@ class _Reader:
             case _:
                 raise WireViolation(f"an unknown event: {kind}")
 
-    def _take_arguments(self, kind: str, value: Mapping[str, Any]) -> None:
+    def _take_arguments(self, kind: str, value: Mapping[str, Any], of: str, key: str) -> None:
         item = self._item(value)
-        must(item.kind == "function_call" and not item.arguments_done, f"{kind} at the wrong place")
+        must(item.kind == of and not item.arguments_done, f"{kind} at the wrong place")
         if kind.endswith("delta"):
             item.arguments += value["delta"]
         else:
-            must(item.arguments in ("", value["arguments"]), "the arguments are not their deltas")
-            item.arguments, item.arguments_done = value["arguments"], True
+            must(item.arguments in ("", value[key]), "the arguments are not their deltas")
+            item.arguments, item.arguments_done = value[key], True
 
     def _end_item(self, value: Mapping[str, Any]) -> None:
         item = self._item(value)
         told = value["item"]
-        for key in ("id", "type", "call_id", "name", "role"):
+        for key in ("id", "type", "call_id", "name", "namespace", "role"):
             must(told.get(key) == item.begun.get(key), f"an item changed its {key}")
         match item.kind:
-            case "function_call":
+            case kind if kind in _CALLS and not _is_own(told):
                 must(item.arguments_done, "a call is done before its arguments")
-                must(told["arguments"] == item.arguments, "a call is not its deltas")
-                json_object(told["arguments"])
+                must(told[_CALLS[kind]] == item.arguments, "a call is not its deltas")
+                if kind == "function_call":
+                    json_object(told["arguments"])
+            case kind if kind in _WORK or kind == "custom_tool_call":
+                must(told.get("status", "completed") in ("completed", "failed"), f"{kind} ended otherwise")
             case kind:
                 parts = [*([] if kind == "message" else told["summary"]), *(told.get("content") or ())]
                 must(all(part.done for part in item.parts), "an item is done before its parts")
@@ -251,15 +258,33 @@ class _Reader:
         )
 
 
+#: Items of tools that the provider runs.
+_WORK = (
+    *("web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call", "mcp_call"),
+    *("mcp_list_tools", "mcp_approval_request", "tool_search_call", "tool_search_output", "compaction"),
+)
+#: Items that the client runs, and where they say what with.
+_CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 _ENDS = ("response.completed", "response.incomplete")
 
 
 def _calls(items: list[Mapping[str, Any]]) -> tuple[CallSeen, ...]:
     return tuple(
-        CallSeen(item["call_id"], item["name"], item["arguments"])
+        CallSeen(
+            item["call_id"],
+            item["name"],
+            item[_CALLS[item["type"]]],
+            item["type"] == "custom_tool_call",
+            item.get("namespace") or "",
+        )
         for item in items
-        if item["type"] == "function_call"
+        if item["type"] in _CALLS and not _is_own(item)
     )
+
+
+def _is_own(item: Mapping[str, Any]) -> bool:
+    """Whether the provider runs it, whatever it is called: xAI's searches."""
+    return item["type"] == "custom_tool_call" and str(item.get("name")).startswith("x_")
 
 
 def _reason(response: Mapping[str, Any]) -> str:
@@ -288,7 +313,7 @@ def validate_whole_response(body: bytes) -> ChatResult:
     parts = [
         part
         for item in whole["output"]
-        for part in item.get("content" if item["type"] == "message" else "summary", ())
+        for part in item.get("content" if item["type"] == "message" else "summary") or ()
     ]
     texts = tuple(part["text"] for part in parts if part["type"] == "output_text")
     return ChatResult(

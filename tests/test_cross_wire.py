@@ -182,30 +182,13 @@ async def test_why_a_target_was_passed_by(autojump_clock: Any) -> None:
         assert x.report["passed_by"] == {"second": "stop"}
         x = await s.ask(stop=["END"], logprobs=True)
         assert x.report["passed_by"] == {"second": "logprobs", "ollama": "logprobs"}
-        x = await s.ask(wire="messages", tools=[{"type": "web_search_20250305", "name": "web_search"}])
-        assert (x.status, x.report["passed_by"]) == (400, {"ollama": "server_tools"})
+        tools = [{"type": "web_search_20250305", "name": "web_search"}]
+        x = await s.ask(wire="messages", tools=tools, tool_choice={"type": "any"})
+        assert (x.status, x.report["passed_by"]) == (400, {"ollama": "forced_tool"})
         assert [(leg["target"], leg["unfit_reason"]) for leg in x.report["legs"]] == [
-            ("second", "server_tools")
+            ("second", "forced_tool")
         ]
         assert s.second.requests == []
-
-
-async def test_tools_that_only_their_provider_has(autojump_clock: Any) -> None:
-    """`foreign_tools = "drop"`: others are asked without them."""
-    cloud = ScriptedProvider(script=FaultAt(FAULTS["status-503"], "start"))
-    tools = [
-        {"type": "function", "name": "get_weather", "parameters": PARAMETERS},
-        {"type": "web_search"},
-        {"type": "custom", "name": "apply_patch"},
-        {"type": "namespace", "name": "more", "tools": []},
-    ]
-    async with stage(cloud, config=configured(foreign_tools="drop")) as s:
-        x = await s.ask(wire="responses", tools=tools)
-        assert x.legs[-1] == ("ollama", "completed")
-        assert s.cloud.chats[0].json()["tools"] == tools
-        asked = s.ollama.requests[-1].json()
-        assert isinstance(asked, dict)
-        assert [tool["function"]["name"] for tool in asked["tools"]] == ["get_weather"]
 
 
 async def test_the_prompt_is_counted_by_who_has_read_it(autojump_clock: Any) -> None:

@@ -106,6 +106,25 @@ async def test_a_signature_that_is_not_theirs(autojump_clock: Any, message: str,
         assert ("thinking" in sent(s, 1)) is thinking_left
 
 
+@pytest.mark.parametrize("kind", ["server_tool_use", "mcp_tool_use"])
+async def test_a_call_of_theirs_that_broke_off(autojump_clock: Any, kind: str) -> None:
+    """Behind a search that never came to its end another model went on: it goes, where the API refuses it."""
+    broken = {"type": kind, "id": "srvtoolu_1", "name": "web_search", "input": {}}
+    whole = {"type": kind, "id": "srvtoolu_2", "name": "web_search", "input": {}}
+    result = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_2", "content": []}
+    async with stage() as s:
+        said = "`web_search` tool use with id `srvtoolu_1` was found without a corresponding result block"
+        s.cloud.play_next(refusal(said))
+        x = await s.ask(wire="messages", messages=turns(broken, whole, result, TEXT_BLOCK))
+        assert x.told().text == DEFAULT_ANSWER
+        assert sent(s, 0)["messages"][1]["content"] == [broken, whole, result, TEXT_BLOCK]
+        assert sent(s, 1)["messages"][1]["content"] == [whole, result, TEXT_BLOCK]
+        # Where all of them have come to their ends, the refusal is about something else.
+        s.cloud.play_next(refusal(said))
+        x = await s.ask(wire="messages", messages=turns(whole, result, TEXT_BLOCK))
+        assert x.status == 400
+
+
 async def test_it_is_healed_once(autojump_clock: Any) -> None:
     async with stage() as s:
         no = refusal("Invalid `signature` in `thinking` block")

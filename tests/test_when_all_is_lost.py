@@ -11,7 +11,7 @@ import pytest
 import trio
 from attrs import define, evolve, field
 
-from scenes import TOOLS, WIRES, Exchange, Stage, configured, dies, stage, with_second
+from scenes import TOOLS, WIRES, Exchange, Stage, configured, dies, stage, with_second, with_target
 from trooper.config import Chain, Config
 from trooper.core.local_model import PROBE_TEXT
 from trooper.core.refused_ways import REFUSALS
@@ -24,6 +24,11 @@ LONG = [{"role": "user", "content": "word " * 9_000}]
 DOES_NOT_FIT = "tokens do not fit its window of 4,096; set num_ctx"
 
 
+def small() -> Config:
+    """A window that the user has chosen: it does not grow."""
+    return with_target(configured(), "ollama", num_ctx=4096)
+
+
 def long_for(wire: str) -> dict[str, Any]:
     return {"input" if wire == "responses" else "messages": LONG}
 
@@ -33,7 +38,7 @@ def long_for(wire: str) -> dict[str, Any]:
 async def test_each_says_why_before_the_status_and_behind_it(
     autojump_clock: Any, wire: str, position: int | str, status: int
 ) -> None:
-    async with stage(dies("reset", position)) as s:
+    async with stage(dies("reset", position), config=small()) as s:
         x = await s.ask(wire=wire, **long_for(wire))
     name = WIRES[wire].target
     end = "go on from here" if status == 200 else "answer"
@@ -50,7 +55,7 @@ async def test_each_says_why_before_the_status_and_behind_it(
 async def test_where_the_client_gets_a_providers_own_words_a_header_says_it(
     autojump_clock: Any, wire: str
 ) -> None:
-    async with stage(dies("status-529")) as s:
+    async with stage(dies("status-529"), config=small()) as s:
         x = await s.ask(wire=wire, **long_for(wire))
     assert x.status == 529
     others = x.headers[b"x-trooper-others"].decode()
@@ -85,7 +90,7 @@ async def test_who_was_passed_by_and_who_cools_is_among_them(autojump_clock: Any
 
 
 async def test_who_answers_alone_is_told_with_what_would_help(autojump_clock: Any) -> None:
-    async with stage() as s:
+    async with stage(config=small()) as s:
         x = await s.ask(model="qwen2.5:3b", messages=LONG)
     said = bytes(x.body).decode()
     assert x.status == 400

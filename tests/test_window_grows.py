@@ -89,7 +89,7 @@ async def test_a_stock_ollama_holds_the_whole_prompt(
 @pytest.mark.parametrize("wire", WIRES)
 async def test_the_window_is_there_before_it_is_needed(wire: str, autojump_clock: Any) -> None:
     """While the cloud still streams: nobody waits for a load at the failure."""
-    script = FaultAt(FAULTS["reset"], "end")
+    script = FaultAt(FAULTS["reset"], 30)
     cloud = ScriptedProvider(script=script, pace_s=PACE_S)
     async with stage(cloud, FakeOllama(load_s=5.0)) as s:
         standby(s)

@@ -75,7 +75,7 @@ UNKNOWN: Final[Mapping[str, Sequence[Unknown]]] = {
     ),
     "messages": (
         Unknown("a strange delta", _event("content_block_delta", index=0, delta={"type": "x", "x": MARK})),
-        Unknown("a server tool", _block(1, {"type": "server_tool_use", "id": MARK, "name": "web_search"})),
+        Unknown("a strange block", _block(1, {"type": "hologram", "id": MARK, "name": "web_search"})),
         Unknown("an image", _block(1, {"type": "image", "source": {"data": MARK}})),
         Unknown("a big image", _block(1, {"type": "image", "source": BIG})),
         *UNREADABLE,

@@ -32,11 +32,15 @@ class ErrorSeen:
 
 @frozen
 class CallSeen:
-    """A whole tool call; `arguments` is JSON text that parses to an object."""
+    """
+    A whole tool call; `arguments` is JSON text that parses to an object, or any text of one that is `custom`.
+    """
 
     id: str
     name: str
     arguments: str
+    custom: bool = False
+    namespace: str = ""
 
 
 @frozen
@@ -113,6 +117,7 @@ class _Call:
     id: str
     name: str
     arguments: str = ""
+    custom: bool = False
 
 
 @define
@@ -225,7 +230,7 @@ class _Reader:
             text=first.text,
             reasoning=first.reasoning,
             refusal=first.refusal,
-            tool_calls=tuple(CallSeen(c.id, c.name, c.arguments) for c in first.calls),
+            tool_calls=tuple(CallSeen(c.id, c.name, c.arguments, c.custom) for c in first.calls),
             finish_reason=first.finish_reason,
             texts=tuple(self.choices[index].text for index in sorted(self.choices)),
             usage=self.usage,
@@ -268,7 +273,7 @@ def validate_whole(body: bytes) -> ChatResult:
         text=first.text,
         reasoning=first.reasoning,
         refusal=first.refusal,
-        tool_calls=tuple(CallSeen(c.id, c.name, c.arguments) for c in first.calls),
+        tool_calls=tuple(CallSeen(c.id, c.name, c.arguments, c.custom) for c in first.calls),
         finish_reason=first.finish_reason,
         texts=tuple(state.text for state in states),
         usage=usage,
@@ -293,8 +298,10 @@ def _whole_choice(choice: dict[str, Any]) -> _Choice:
 
 
 def _take_call(state: _Choice, piece: Mapping[str, Any]) -> None:
-    index, function = piece.get("index"), piece.get("function") or {}
-    known = len(state.calls)
+    index, known = piece.get("index"), len(state.calls)
+    custom = "custom" in piece
+    must(not custom or "function" not in piece, f"tool call {index} is of two kinds")
+    function = piece.get("custom" if custom else "function") or {}
     must(isinstance(index, int) and 0 <= index <= known, f"tool call index {index} is not the next one")
     assert isinstance(index, int)
     if index == known:
@@ -303,13 +310,15 @@ def _take_call(state: _Choice, piece: Mapping[str, Any]) -> None:
             f"tool call {index} has no id or name",
         )
         must(bool(piece["id"]) and bool(function["name"]), f"tool call {index} has an empty id or name")
-        must(piece.get("type", "function") == "function", f"tool call {index} has type {piece.get('type')!r}")
+        kind = "custom" if custom else "function"
+        must(piece.get("type", "function") == kind, f"tool call {index} has type {piece.get('type')!r}")
         must(piece["id"] not in [c.id for c in state.calls], f"the tool call id {piece['id']} comes twice")
-        state.calls.append(_Call(piece["id"], function["name"]))
+        state.calls.append(_Call(piece["id"], function["name"], custom=custom))
     else:
+        must(custom == state.calls[index].custom, f"tool call {index} changes its kind")
         again = piece.get("id") is not None or function.get("name") is not None
         must(not again, f"tool call {index} has its id or name again")
-    state.calls[index].arguments += _text(function, "arguments")
+    state.calls[index].arguments += _text(function, "input" if custom else "arguments")
 
 
 def _check_calls(state: _Choice) -> None:
@@ -317,6 +326,8 @@ def _check_calls(state: _Choice) -> None:
     if state.finish_reason == "length":
         return
     for call in state.calls:
+        if call.custom:
+            continue
         try:
             value = json.loads(call.arguments)
         except json.JSONDecodeError as error:

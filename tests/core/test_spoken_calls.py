@@ -273,3 +273,73 @@ def test_as_object() -> None:
     assert as_object('"\\"{}\\""') == "{}"
     assert as_object('"null"') == "{}"
     assert [as_object(text) for text in ("true", "[[]]", '"x"', "{", "\ud800")] == [None] * 5
+
+
+# -- freeform ---------------------------------------------------------------------------------------
+
+TEXT = 'a "b"\n\\ 🔦'
+FREEFORM = '{"input": ' + json.dumps(TEXT) + "}"
+
+
+def freeform(**more: object) -> SpokenCalls:
+    return SpokenCalls(freeform={"patch"}, **more)  # type: ignore[arg-type]
+
+
+def patch(arguments: str = "", index: int = 0, name: str = "") -> ToolCallDelta:
+    return ToolCallDelta(index, "p" if name else "", name, arguments)
+
+
+def test_a_freeform_call_is_said_in_one_form() -> None:
+    """Whatever blanks and escapes its target wrote."""
+    for arguments in (FREEFORM, f"\n{FREEFORM} ", json.dumps(FREEFORM)):
+        calls = freeform()
+        said = pieces_of(calls, patch(arguments, name="patch"), STOP)
+        assert joined(said) == [
+            ("patch", json.dumps({"input": TEXT}, ensure_ascii=False, separators=(",", ":")))
+        ]
+        assert not calls.broken
+
+
+@pytest.mark.parametrize("arguments", ["{}", '{"patch": "x"}', '{"input": 1}', '{"input": "x", "y": 1}'])
+@pytest.mark.parametrize("waits", [True, False])
+def test_one_of_another_shape_is_broken(arguments: str, waits: bool) -> None:
+    calls = freeform()
+    calls.waits = waits
+    said = pieces_of(calls, patch(arguments, name="patch"), ToolCallDelta(1, "a", "f", '{"x": 1}'), STOP)
+    # Nothing behind it is said either.
+    assert joined(said) == []
+    assert calls.broken
+    # The same is a call of any other tool.
+    assert SpokenCalls().said_in((patch('{"patch": "x"}', name="patch"), STOP)) != ()
+
+
+def test_its_pieces_go_out_once_its_text_has_begun() -> None:
+    calls = freeform()
+    calls.waits = False
+    said = [
+        calls.said_in((patch(piece, name=name),))
+        for piece, name in [("{ ", "patch"), ('"input"', ""), (': "', "")]
+    ]
+    assert said == [(), (), (ToolCallDelta(0, "p", "patch", '{ "input": "'),)]
+    assert calls.said_in((patch("a"),)) == (ToolCallDelta(0, arguments="a"),)
+    assert pieces_of(calls, patch('"}'), STOP) == [ToolCallDelta(0, arguments='"}'), CALLS]
+    assert not calls.contradicted
+
+
+@pytest.mark.parametrize("rest", ['", "more": 1}', '", "input": "b"}', '\\ud800"}'])
+def test_what_follows_its_text_contradicts_it(rest: str) -> None:
+    calls = freeform()
+    calls.waits = False
+    pieces_of(calls, patch('{"input": "a', name="patch"), patch(rest), STOP)
+    assert calls.contradicted
+
+
+def test_one_that_never_begins_waits_up_to_the_bound() -> None:
+    calls = freeform(max_bytes=1_000)
+    calls.waits = False
+    said = [
+        calls.said_in((patch('{"patch": "' if n == 0 else "x" * 10, name="patch" if n == 0 else ""),))
+        for n in range(200)
+    ]
+    assert all(one == () for one in said)
+    assert calls.broken

@@ -282,3 +282,32 @@ def test_each_reads_as_many_calls_as_are_configured() -> None:
     ask = asking(services_of(configured(max_tool_calls=7)))
     assert cloud(whole(ask, "openai")).max_tool_calls == 7
     assert local(whole(ask, "ollama")).max_tool_calls == 7
+
+
+# -- without tools that only its provider has --------------------------------------
+
+FOREIGN = [TOOL, {"type": "hologram"}]
+
+
+def test_what_a_target_is_asked_without_is_told() -> None:
+    ask = asking(services_of(with_cloud("messages")), tools=FOREIGN)
+    assert ask.left_out_tools(whole(ask, "openai")) == ()
+    assert ask.left_out_tools(whole(ask, "second")) == ("hologram",)
+    assert ask.left_out_tools(whole(ask, "ollama")) == ("hologram",)
+    # The rest of an answer is asked for in words of ours, whoever gives it.
+    ask = asking(services_of(with_cloud("chat")), tools=FOREIGN)
+    assert ask.left_out_tools(rest(ask, "second")) == ("hologram",)
+    assert ask.left_out_tools(whole(ask, "second")) == ()
+
+
+def test_nobody_is_asked_without_one_that_is_forced() -> None:
+    ask = asking(services_of(with_cloud("messages")), tools=FOREIGN, tool_choice={"type": "hologram"})
+    leg = whole(ask, "second")
+    assert leg == NoLeg(Unfit.FORCED_TOOL)
+    assert ask.left_out_tools(leg) == ()
+    assert ask.left_out_tools(whole(ask, "ollama")) == ()
+
+
+def test_a_request_that_nobody_could_read_was_asked_of_nobody_without_anything() -> None:
+    ask = asking(services_of(with_cloud("messages")), messages="?")
+    assert ask.left_out_tools(whole(ask, "ollama")) == ()

@@ -14,7 +14,7 @@ from relay_parts import incoming, request, services_of, without_waiting
 from scenes import WIRES, configured
 from trooper.aside.work import Aside
 from trooper.core.conversation import Conversation, Role
-from trooper.core.events import FinishReason, Text
+from trooper.core.events import FinishReason, Text, ToolCallDelta
 from trooper.core.unfit import Unfit
 from trooper.relay.request import ClientRequest, Incoming, Packed, read
 from trooper.wire.client_side import Unreadable, Voice
@@ -269,3 +269,25 @@ async def test_others_have_their_turn_behind_the_reading_of_a_long_one(size: int
     with trio.testing.assert_checkpoints() if has_turn else trio.testing.assert_no_checkpoints():
         await found.read_conversation(services)
     assert found.readable is not None
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_voice_says_a_custom_call_as_its_client_offered_it(whole: bool) -> None:
+    tools = [FUNCTION, {"type": "custom", "name": "patch"}, FOREIGN]
+    found = incoming(services_of(), "responses", tools=tools, stream=not whole)
+    voice = found.new_voice("r1", 0, fallback_block=False)
+    said = voice.speak((ToolCallDelta(0, "c", "patch", '{"input":"+a"}'), ToolCallDelta(1, "d", "f", "{}")))
+    said += voice.finish(FinishReason.TOOL_CALLS, ()) + voice.terminate()
+    assert voice.answer is not None
+    kinds = [(item["type"], item["name"]) for item in voice.answer["output"]]  # type: ignore[attr-defined]
+    assert kinds == [("custom_tool_call", "patch"), ("function_call", "f")]
+    assert b'"input":"+a"' in said
+
+
+def test_what_cannot_be_read_offers_nothing() -> None:
+    voice = incoming(
+        services_of(), "responses", input=[7], tools=[{"type": "custom", "name": "patch"}]
+    ).new_voice("r1", 0, fallback_block=False)
+    assert b"function_call_arguments.delta" in voice.speak(
+        (ToolCallDelta(0, "c", "patch", '{"input":"+a"}'),)
+    )

@@ -112,10 +112,18 @@ def test_a_thought_that_never_ends_came_to_nothing() -> None:
     assert retelling.came_to_nothing
 
 
-def test_what_no_voice_has_words_for_is_of_no_use() -> None:
+@pytest.mark.parametrize("other", [Other(continuable=False), Other(works=True, shows=True)])
+def test_what_no_voice_has_words_for_is_of_no_use(other: Other) -> None:
     retelling = behind()
-    assert new(retelling, Other(continuable=False)) == []
+    assert new(retelling, other) == []
     assert retelling.unfit is Unfit.CONTENT
+
+
+def test_what_the_provider_looked_up_is_left_out() -> None:
+    retelling = behind()
+    assert new(retelling, Other(works=True)) == []
+    assert new(retelling, Other(works=True), Text("Word")) == [Text("Word")]
+    assert retelling.unfit is None
 
 
 def test_noise_is_a_hole_where_something_follows() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from attrs import evolve
 
 from spliced import RESET, ended, given, heard, said, splice
+from trooper.core.conversation import Conversation, Tool
 from trooper.core.events import Done, Event, Finish, FinishReason, PartEnd, Received, ToolCallDelta
 from trooper.core.outcome import Completed, Failed, FailureKind
 from trooper.core.unfit import Unfit
@@ -73,3 +74,18 @@ def test_a_spoken_call_waits_so_long_and_no_longer() -> None:
     assert calls_in(made.release_calls()) == [evolve(CALL, arguments='{"a')]
     assert made.release_due(31.0) == math.inf
     assert calls_in(heard(made, said(ToolCallDelta(0, arguments='": 1}')))) != []
+
+
+PATCH = Tool("patch", is_freeform=True)
+
+
+def test_a_freeform_call_is_said_if_it_is_one_text_and_else_nobodys() -> None:
+    conversation = Conversation((), tools=(PATCH, Tool("look")))
+    made = splice(conversation=conversation)
+    call = ToolCallDelta(0, "c", "patch", '{ "input": "+a" }')
+    heard(made, said(call), said(STOP))
+    assert calls_in(made.last_words(Completed())[1]) == [evolve(call, arguments='{"input":"+a"}')]
+    made, has = splice(conversation=conversation), given()
+    heard(made, said(evolve(call, arguments='{"diff": "+a"}')), said(STOP))
+    assert ended(made, Completed(), has)[0] == BROKEN
+    assert not has.has_content

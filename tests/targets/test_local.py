@@ -87,7 +87,8 @@ class Local:
 
 @asynccontextmanager
 async def at_ollama(ollama: FakeOllama, **changes: Any) -> AsyncIterator[Local]:
-    target = evolve(configured().target("ollama"), **changes)
+    # The user's own number, so that it does not grow: what is told here is how a history is shortened.
+    target = evolve(configured().target("ollama"), **{"num_ctx": 4096} | changes)
     async with opened(target, ollama.serve) as (upstream, network):
         local = Local(OllamaStandby(target, upstream), network)
         network.nursery.start_soon(local.standby.run)

@@ -33,8 +33,8 @@ def chat(*messages: Message, **changes: Any) -> Conversation:
 
 
 @asynccontextmanager
-async def at_ollama(ollama: FakeOllama) -> AsyncIterator[OllamaStandby]:
-    target = configured().target("ollama")
+async def at_ollama(ollama: FakeOllama, **changes: Any) -> AsyncIterator[OllamaStandby]:
+    target = evolve(configured().target("ollama"), **changes)
     async with opened(target, ollama.serve) as (upstream, network):
         standby = OllamaStandby(target, upstream)
         network.nursery.start_soon(standby.run)
@@ -118,7 +118,7 @@ async def test_a_raw_way_whose_rendering_is_refused(autojump_clock: Any) -> None
 
 
 async def test_what_does_not_fit_is_told_with_both_numbers(autojump_clock: Any) -> None:
-    async with at_ollama(FakeOllama()) as standby:
+    async with at_ollama(FakeOllama(), num_ctx=4096) as standby:
         failed = outcome(await hear(standby, chat(user("word " * 9_000))))
     assert isinstance(failed, Failed)
     assert (failed.kind, failed.window_tokens) == (FailureKind.CONTEXT_LENGTH, 4_096)

@@ -155,11 +155,11 @@ def test_tools() -> None:
     tools = [
         {"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}},
         {"function": {"name": "g", "description": None, "parameters": None}},
-        {"type": "custom", "custom": {"name": "h"}},
+        {"type": "hologram", "hologram": {"name": "h"}},
     ]
     read = conversation(tools=tools)
     assert read.tools == (Tool("f", "d", {"type": "object"}), Tool("g"))
-    assert read.unsaid == (Unfit.CUSTOM_TOOLS,)
+    assert (read.unsaid, read.left_out_tools) == ((Unfit.SERVER_TOOLS,), ("hologram",))
     assert conversation(tools=None).tools == ()
     assert conversation(tools=tools[:2]).unsaid == ()
 

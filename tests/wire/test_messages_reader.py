@@ -149,9 +149,9 @@ def test_thinking_is_signed_by_something_that_says_nothing() -> None:
     ],
 )
 def test_a_block_that_only_its_provider_knows(block: dict[str, Any]) -> None:
-    """It is forwarded, and nobody else can go on from it."""
+    """It is forwarded, and the text behind it can be gone on with."""
     events, _ = read(START, start(0, **block), delta(0, "input_json_delta", partial_json="{}"), stop(0))
-    assert Other(continuable=False) in events
+    assert events[1:] == [Other(works=True), Other(works=True), PartEnd()]
     assert not any(isinstance(event, ToolCallDelta) for event in events)
 
 
@@ -373,5 +373,5 @@ def test_odd_counts_and_blocks_of_a_whole_message() -> None:
     }
     item, outcome = read_whole(json.dumps(odd).encode())
     assert outcome == Completed()
-    assert Other(continuable=False) in item.events
+    assert Other(works=True) in item.events
     assert Usage(0, 0) in item.events

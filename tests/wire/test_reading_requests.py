@@ -115,7 +115,11 @@ def test_choices_of_responses(choice: Any, meaning: str) -> None:
         ),
         ({"type": "document", "source": {"type": "text", "data": "words"}}, TextPart("words")),
         ({"type": "document", "source": {"type": "base64", "data": "JVBE"}}, UnknownPart("document")),
-        ({"type": "search_result", "content": []}, UnknownPart("search_result")),
+        (
+            {"type": "search_result", "title": "Light", "content": [{"type": "text", "text": "On."}]},
+            TextPart("[search result] title: Light\nOn.\n"),
+        ),
+        ({"type": "container_upload", "file_id": "file_1"}, UnknownPart("container_upload")),
         ("plain", TextPart("plain")),
     ],
 )
@@ -141,7 +145,7 @@ def test_parts_of_responses(raw: Any, part: object) -> None:
 
 
 def test_what_messages_alone_can_say() -> None:
-    tools = [{"type": "bash_20250124", "name": "bash"}, {"name": "f", "strict": True}]
+    tools = [{"type": "web_fetch_20250910", "name": "web_fetch"}, {"name": "f", "strict": True}]
     conversation = whole("messages", messages=[USER], tools=tools, mcp_servers=[{}], container="c")
     assert conversation.unsaid == (Unfit.SERVER_TOOLS, Unfit.MCP_SERVERS, Unfit.CONTAINER)
     assert [(tool.name, tool.strict) for tool in conversation.tools] == [("f", True)]
@@ -162,7 +166,6 @@ def test_what_messages_alone_can_say() -> None:
         ({"conversation": "c"}, Unfit.CONVERSATION),
         ({"prompt": {"id": "p"}}, Unfit.PROMPT),
         ({"background": True}, Unfit.BACKGROUND),
-        ({"tools": [{"type": "custom", "name": "x"}]}, Unfit.CUSTOM_TOOLS),
         ({"tools": [{"type": "web_search"}]}, Unfit.SERVER_TOOLS),
         ({"top_logprobs": 3}, Unfit.LOGPROBS),
         ({"include": ["message.output_text.logprobs"]}, Unfit.LOGPROBS),
@@ -178,12 +181,12 @@ def test_items_of_all_kinds() -> None:
         {"type": "message", "role": "assistant", "content": "I look."},
         {"type": "function_call", "call_id": "c1", "name": "f", "arguments": {"a": 1}},
         {"type": "function_call_output", "call_id": "c1", "output": {"b": 2}},
-        {"type": "web_search_call", "id": "ws_1"},
-        {"type": "computer_call_output", "call_id": "c2", "output": {}},
+        {"type": "hologram", "id": "h_1"},
+        {"type": "hologram_output", "call_id": "c2", "output": {}},
     ]
     messages = whole("responses", input=items).messages
     assert [m.role for m in messages] == [Role.ASSISTANT, Role.TOOL, Role.ASSISTANT, Role.USER]
     assert messages[0].text == "I look."
     assert messages[0].tool_calls[0].arguments == '{"a":1}'
     assert messages[1].text == '{"b":2}'
-    assert messages[2].parts == (UnknownPart("web_search_call"),)
+    assert messages[2].parts == (UnknownPart("hologram"),)

@@ -171,11 +171,25 @@ def test_reasoning_and_refusal() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["web_search_call", "code_interpreter_call", "custom_tool_call", "image_generation_call"]
+    ("kind", "other"),
+    [
+        ("web_search_call", Other(works=True)),
+        ("code_interpreter_call", Other(works=True)),
+        ("image_generation_call", Other(works=True, shows=True)),
+        ("tool_search_call", Other(works=True)),
+        ("local_shell_call", Other(continuable=False)),
+        ("hologram_call", Other(continuable=False)),
+    ],
 )
-def test_an_item_that_only_its_provider_knows(kind: str) -> None:
+def test_an_item_that_only_its_provider_knows(kind: str, other: Other) -> None:
+    """Behind what the provider runs itself the text can be gone on with."""
     events, _ = read(CREATED, told("output_item.added", item={"type": kind, "id": "x_1"}))
-    assert events[1:] == [Other(continuable=False)]
+    assert events[1:] == [other]
+    events, _ = read(
+        CREATED, told("output_item.added", item={"type": kind, "id": "x_1", "execution": "client"})
+    )
+    clients = kind == "tool_search_call"
+    assert events[1:] == [Other(continuable=False) if clients else other]
 
 
 @pytest.mark.parametrize(
@@ -315,7 +329,7 @@ def test_what_is_no_whole_response(body: bytes, kind: FailureKind) -> None:
 
 
 @pytest.mark.parametrize(
-    "odd", [{"status": "queued"}, {"output": [{"type": 5}]}, {"output": [{"type": "mcp_call"}]}]
+    "odd", [{"status": "queued"}, {"output": [{"type": 5}]}, {"output": [{"type": "computer_call"}]}]
 )
 def test_what_nobody_else_could_say(odd: dict[str, Any]) -> None:
     """A background job, or items of the provider's own: passed on as they are."""

@@ -181,7 +181,8 @@ def test_characters_that_nobody_can_read(odd: bytes) -> None:
         ([{"type": "tool_use", "id": 7, "name": "f", "input": None}], [ToolCallDelta(0, "7", "f", "{}")]),
         ([{"type": "tool_use", "name": "f", "input": '{"a": 1}'}], [ToolCallDelta(0, "", "f", '{"a": 1}')]),
         ([{"type": "tool_use", "id": "x", "name": None, "input": {"a": 1}}], [UNKNOWN]),
-        ([{"type": "web_search_tool_result", "content": []}, "a"], [UNKNOWN, Text("a")]),
+        ([{"type": "web_search_tool_result", "content": []}, "a"], [Other(works=True), Text("a")]),
+        ([{"type": "hologram", "content": []}, "a"], [UNKNOWN, Text("a")]),
         ([{"type": 5}], [UNKNOWN]),
     ],
 )
@@ -245,7 +246,8 @@ CALL = {"type": "function_call", "name": "f", "call_id": "c"}
         ([CALL | {"arguments": {"a": 1}}], [ToolCallDelta(0, "c", "f", '{"a":1}')]),
         ([CALL | {"arguments": None, "call_id": None, "id": 7}], [ToolCallDelta(0, "7", "f", "{}")]),
         ([CALL | {"name": None, "arguments": "{}"}, "a"], [UNKNOWN, Text("a")]),
-        ([{"type": "web_search_call", "status": "completed"}, "a"], [UNKNOWN, Text("a")]),
+        ([{"type": "web_search_call", "status": "completed"}, "a"], [Other(works=True), Text("a")]),
+        ([{"type": "computer_call", "status": "completed"}, "a"], [UNKNOWN, Text("a")]),
         ([{"type": 5}], [UNKNOWN]),
     ],
 )

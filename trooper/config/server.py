@@ -243,14 +243,14 @@ class Server:
         ),
     )
     foreign_tools: str = field(
-        default="unfit",
+        default="drop",
         validator=limits.choice("unfit", "drop"),
         metadata=documented(
-            "Tools that only the client's own provider can offer: web search and the like, custom and"
-            ' namespaced ones. `"unfit"`: no target of another wire takes such a request over;'
-            ' `"drop"`: others are asked without those tools.',
-            "Nothing that an answer may hang on is left out unless you say so. Codex offers such tools"
-            " by default.",
+            'Tools that only the client\'s own provider can run: web search and the like. `"drop"`: others are'
+            " asked without those tools, where nobody forces one; what was left out is told in the log and"
+            ' under the key `trooper`. `"unfit"`: no target of another wire takes such a request over.',
+            "Codex and others offer such tools with every request, and use them in few. A search that is not"
+            " made costs less than the turn.",
         ),
     )
     tool_calls: str = field(

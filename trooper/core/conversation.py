@@ -17,7 +17,7 @@ from attrs import Factory, evolve, frozen
 from trooper.core.unfit import Unfit
 
 #: What `Conversation.unsaid` calls tools that only their provider can offer.
-FOREIGN_TOOLS: Final = frozenset({Unfit.SERVER_TOOLS, Unfit.CUSTOM_TOOLS})
+FOREIGN_TOOLS: Final = frozenset({Unfit.SERVER_TOOLS, Unfit.WEB_SEARCH, Unfit.MCP_SERVERS, Unfit.CONTAINER})
 
 
 class Role(enum.Enum):
@@ -84,12 +84,29 @@ class Message:
 
 @frozen
 class Tool:
-    """A function the model may call; `parameters` is its JSON schema."""
+    """
+    A function the model may call.
+
+    Attributes:
+        name: what models know it by.
+        parameters: its JSON schema.
+        is_freeform: to its client it takes a text and no JSON (`core.freeform`).
+        namespace: its client calls it by two names, of which this is the first;
+        own_name: and this the second one.
+    """
 
     name: str
     description: str = ""
     parameters: Mapping[str, object] = Factory(dict)
     strict: bool | None = None
+    is_freeform: bool = False
+    namespace: str = ""
+    own_name: str = ""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its client knows it as models do."""
+        return not (self.is_freeform or self.namespace)
 
 
 @frozen
@@ -125,6 +142,9 @@ class Conversation:
         continues_prefill: an assistant message at the end is the beginning of
             the answer, which the client does not get again. Where it is not
             known, some providers go on from it and others answer anew.
+        left_out_tools: the kinds of the tools that are not among `tools`, since
+            only their provider has them.
+        forces_foreign: one of those has to be called, or nothing else could be.
         left_out: how many messages are missing in the middle: there were more
             than can be read here. Clouds get a conversation whole or not at all.
     """
@@ -141,10 +161,13 @@ class Conversation:
     unsaid: tuple[Unfit, ...] = ()
     continues_prefill: bool = False
     left_out: int = 0
+    left_out_tools: tuple[str, ...] = ()
+    forces_foreign: bool = False
 
     def without_foreign_tools(self) -> Conversation:
-        """The same request for a target that is not offered what only its provider has."""
-        return evolve(self, unsaid=tuple(reason for reason in self.unsaid if reason not in FOREIGN_TOOLS))
+        """The same request for a target that is not offered what only its provider has, where nobody forces that."""
+        rest = tuple(reason for reason in self.unsaid if reason not in FOREIGN_TOOLS)
+        return evolve(self, unsaid=(*rest, Unfit.FORCED_TOOL) if self.forces_foreign else rest)
 
     @property
     def is_structured(self) -> bool:

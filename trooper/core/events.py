@@ -26,6 +26,10 @@ class FinishReason(enum.Enum):
     CONTENT_FILTER = "content_filter"
 
 
+#: Reasons to stop in the middle of a call.
+CUT_SHORT: Final = (FinishReason.LENGTH, FinishReason.CONTENT_FILTER)
+
+
 @frozen
 class Begin:
     """
@@ -139,12 +143,17 @@ class Other:
     `continuable` is false when it may carry content: what we do not
     understand we cannot continue from. Then it is a sign of life, too, since
     silence is measured on content. One that `thinks` says that a thought has
-    begun, of which nothing has come yet. One that is `unread` was too much to
-    be looked at; that is told to the operator, and changes nothing.
+    begun, of which nothing has come yet. One that `works` is of a tool that the
+    provider runs itself: no other wire has words for it, and the text behind it
+    can be gone on with all the same. Where it `shows` something, an image, an
+    answer without it is not the same. One that is `unread` was too much to be
+    looked at; that is told to the operator, and changes nothing.
     """
 
     continuable: bool = True
     thinks: bool = False
+    works: bool = False
+    shows: bool = False
     unread: bool = field(default=False, eq=False)
 
 
@@ -219,7 +228,7 @@ class Received:
                 case Finish(doubtful=False):
                     _set(self, "has_finish", True)
                     content = True
-                case Other(continuable=False):
+                case Other(continuable=False) | Other(works=True):
                     content = True
                 case Begin() | PartEnd() | Usage() | Finish() | Done() | NextChoice() | Other() | Unread():
                     pass

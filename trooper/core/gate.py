@@ -117,7 +117,7 @@ class Gate:
         # One loop for all that is asked below: this is on every token's way.
         for event in item.events:
             match event:
-                case Text() | Begin() | PartEnd() | Usage() | Other(continuable=True):
+                case Text() | Begin() | PartEnd() | Usage() | Other(continuable=True, works=False):
                     # A word; or preamble, keep-alives and the like, which neither end one nor begin one.
                     continue
                 case ToolCallDelta() if self.holds_calls:

@@ -9,7 +9,8 @@ of it; and of names that somebody can make up without end so many are known.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import re
+from collections.abc import Container, Iterable
 from typing import Final, Generic, TypeVar, overload
 
 from attrs import define, field
@@ -22,6 +23,12 @@ D = TypeVar("D")
 MOST_CHARS: Final = 256
 #: In a log line, where it stands beside others.
 _MOST_SHOWN_CHARS: Final = 128
+#: What every provider takes for the name of a function.
+_FUNCTION: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NOT_IN_FUNCTIONS: Final = re.compile(r"[^A-Za-z0-9_-]")
+_MOST_JOINED_CHARS: Final = 55
+#: The word of a wire for a kind of things.
+_KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
 
 def is_short(name: str) -> bool:
@@ -44,6 +51,28 @@ def kept(name: str) -> str:
 def shown(name: str) -> str:
     """`name` as far as it is one, for logs and notes."""
     return name if len(name) <= _MOST_SHOWN_CHARS and name.isprintable() else "unprintable"
+
+
+def joined(namespace: str, name: str, taken: Container[str] = ()) -> str:
+    """
+    One name for a tool that is called by two, as every provider takes it.
+
+    The same for the same two; where it would not do, or is `taken`, it ends in a digest of them.
+    """
+    if not namespace:
+        return name
+    whole = f"{namespace}{'' if namespace.endswith('_') else '__'}{name}"
+    if _FUNCTION.fullmatch(whole) and whole not in taken:
+        return whole
+    told = f"{namespace}\0{name}".encode("utf-8", "surrogatepass")
+    digest = hashlib.blake2b(told, digest_size=4).hexdigest()
+    return f"{_NOT_IN_FUNCTIONS.sub('_', whole[:_MOST_JOINED_CHARS])}_{digest}"
+
+
+def kinds_shown(kinds: Iterable[str], most: int = 16) -> tuple[str, ...]:
+    """What things are called that are told in a log and a note: each once, in order, and of words alone."""
+    told = dict.fromkeys(kind if _KIND.fullmatch(kind) else "other" for kind in kinds)
+    return tuple(sorted(told))[:most]
 
 
 @define

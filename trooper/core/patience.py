@@ -135,7 +135,7 @@ class Patience:
             match event:
                 case Reasoning() | ToolCallDelta() | Other(thinks=True):
                     self._at_work, self._unknown = True, False
-                case Other(continuable=False):
+                case Other(continuable=False) | Other(works=True):
                     # A tool of the provider's own runs on behind the end of its part.
                     self._at_work = self._unknown = True
                 case PartEnd():

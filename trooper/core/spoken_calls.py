@@ -18,18 +18,22 @@ would end the call.
 
 Some say `{}` first and then the arguments: such braces are said last of all.
 
+A freeform call (`core.freeform`) has to be the one string that its client takes. Its pieces
+go out once that string has begun, and nothing else may stand beside it.
+
 What cannot be said like that, and what contradicts that which the client has,
 makes the leg a failure. Arguments are never repaired.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final, assert_never
 
 from attrs import define, evolve, field
 
 from trooper.core.events import (
+    CUT_SHORT,
     Begin,
     Done,
     Event,
@@ -45,10 +49,9 @@ from trooper.core.events import (
     Unread,
     Usage,
 )
+from trooper.core.freeform import MOST_HEAD_CHARS, as_arguments, begins_plain, input_of, is_plain
 from trooper.core.tool_calls import OpenCalls, as_object, is_same
 
-#: Reasons to stop in the middle of a call.
-_CUT_SHORT: Final = (FinishReason.LENGTH, FinishReason.CONTENT_FILTER)
 #: What is as short as this may be braces that say nothing.
 _BRACES_CHARS: Final = 16
 
@@ -71,6 +74,16 @@ class _Call:
     @property
     def text(self) -> str:
         return "".join((*self.said, *self.unsaid))
+
+    @property
+    def head(self) -> str:
+        """How what was not said begins."""
+        head = ""
+        for piece in self.unsaid:
+            head += piece
+            if len(head) > MOST_HEAD_CHARS:
+                break
+        return head
 
     @property
     def is_braces(self) -> bool:
@@ -103,6 +116,7 @@ class SpokenCalls:
         ids: those that the client has.
         streams: the client gets pieces of the answer; else all calls are said at its end.
         max_bytes: the bound on what waits; past it the first call goes out in its pieces.
+        freeform: the names of the tools that take a text.
     """
 
     next_index: int = 0
@@ -110,6 +124,7 @@ class SpokenCalls:
     ids: set[str] = field(factory=set)
     streams: bool = True
     max_bytes: int = 4_194_304
+    freeform: Container[str] = ()
     #: Each is said as a whole; else in its pieces, one call after the other.
     waits: bool = True
     #: A call cannot be said, and the client has nothing of it.
@@ -220,12 +235,12 @@ class SpokenCalls:
         """
         said: list[Event] = []
         for call in self._calls.values():
-            begun = call.ended or not call.is_braces or reason not in _CUT_SHORT
-            whole = as_object(call.text) if call.name and begun else None
+            begun = call.ended or not call.is_braces or reason not in CUT_SHORT
+            whole = self._as_said(call) if call.name and begun else None
             if whole is not None:
                 call.unsaid = call.unsaid if call.said else [whole]
                 said += self._tell(call)
-            elif reason not in _CUT_SHORT and not call.is_nothing:
+            elif reason not in CUT_SHORT and not call.is_nothing:
                 self.broken = self.broken or call.index is None
                 self.contradicted = self.contradicted or call.index is not None
         behind, self._behind = self._behind, []
@@ -264,6 +279,22 @@ class SpokenCalls:
         call = self._calls[index]
         return self._open.is_whole(index) and call.is_object and (call.ended or not call.is_braces)
 
+    def _as_said(self, call: _Call) -> str | None:
+        """All arguments of a call as its client takes them; `None` where they are none, or not the ones it has."""
+        whole = as_object(call.text)
+        if whole is None or call.name not in self.freeform:
+            return whole
+        if call.index is not None:
+            return whole if is_plain(call.text) else None
+        text = input_of(whole)
+        return None if text is None else as_arguments(text)
+
+    def _may_begin(self, call: _Call) -> bool:
+        """Whether what there is of a call that is not whole can be said."""
+        if not call.name or not call.is_object or call.is_braces:
+            return False
+        return call.name not in self.freeform or call.index is not None or begins_plain(call.head)
+
     def _in_order(self) -> list[ToolCallDelta]:
         """All calls up to the first that is not whole; of that one what there is, where it need not wait."""
         said: list[ToolCallDelta] = []
@@ -272,8 +303,10 @@ class SpokenCalls:
                 continue
             if self._is_whole(index):
                 said += self._tell(call)
+                if self.broken or self.contradicted:
+                    break
                 continue
-            if not self.waits and call.name and call.is_object and not call.is_braces:
+            if not self.waits and self._may_begin(call):
                 said += self._piece(call)
             break
         return said
@@ -281,6 +314,16 @@ class SpokenCalls:
     def _tell(self, call: _Call) -> list[ToolCallDelta]:
         if call.told:
             return []
+        if call.name in self.freeform:
+            whole = self._as_said(call)
+            if whole is None:
+                # No such text, and nobody says what it was meant to be.
+                self.broken = self.broken or call.index is None
+                self.contradicted = self.contradicted or call.index is not None
+                return []
+            if call.index is None:
+                self._waiting += len(whole) - sum(map(len, call.unsaid))
+                call.unsaid = [whole]
         call.told = True
         return self._piece(call)
 

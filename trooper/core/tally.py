@@ -33,6 +33,8 @@ class LegTally:
     unread: bool = False
     #: The client was given something of what it has said.
     spoke: bool = field(default=False, init=False)
+    #: The kinds of the client's tools that it was asked without.
+    left_out_tools: tuple[str, ...] = field(default=(), init=False)
     reported: Usage | None = None
     _estimate: float = field(default=0.0, init=False)
     #: Nobody gets what it has said: the answer began anew behind it.

@@ -104,6 +104,9 @@ class Transcript:
                 case Other(continuable=False):
                     self.continuable = False
                     self.doubt_finish()
+                case Other(works=True):
+                    # What the client has of it stays, and the text goes on behind it.
+                    self.doubt_finish()
                 case NextChoice():
                     # Another answer begins in the same stream: the finish before
                     # it was not the end, and two texts cannot be continued.

@@ -31,12 +31,18 @@ class Unfit(enum.Enum):
     AUDIO = "audio", "It asks for a spoken answer."
     LOGIT_BIAS = "logit_bias", "It weighs single tokens of one model."
     FUNCTIONS = "functions", "It uses the `functions` of old, or has calls of that kind in its history."
-    WEB_SEARCH = "web_search", "It has `web_search_options`."
-    CUSTOM_TOOLS = "custom_tools", "It offers tools that take something other than JSON."
-    SERVER_TOOLS = "server_tools", "It offers tools that only their provider can run."
+    WEB_SEARCH = "web_search", 'It has `web_search_options`, and `foreign_tools` is `"unfit"`.'
+    SERVER_TOOLS = (
+        "server_tools",
+        'It offers tools that only their provider can run, and `foreign_tools` is `"unfit"`.',
+    )
+    FORCED_TOOL = (
+        "forced_tool",
+        "It forces a tool that only its provider can run, or a call where no other tool is left.",
+    )
     THREAD = "thread", "It goes on with a `thread` that the provider keeps."
-    MCP_SERVERS = "mcp_servers", "The provider is to ask `mcp_servers`."
-    CONTAINER = "container", "It uses a `container` at the provider."
+    MCP_SERVERS = "mcp_servers", 'The provider is to ask `mcp_servers`, and `foreign_tools` is `"unfit"`.'
+    CONTAINER = "container", 'It uses a `container` at the provider, and `foreign_tools` is `"unfit"`.'
     PREVIOUS_RESPONSE = "previous_response", "It goes on from an answer that Trooper does not remember."
     CONVERSATION = "conversation", "It goes on with a `conversation` that the provider keeps."
     PROMPT = "prompt", "It uses a `prompt` that the provider keeps."

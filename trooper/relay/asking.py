@@ -72,6 +72,14 @@ class Asking:
             return None
         return tokens_left(conversation.sampling.max_tokens, given.text)
 
+    def left_out_tools(self, asked: Leg) -> tuple[str, ...]:
+        """The kinds of the client's tools that a leg is asked without."""
+        conversation = self.incoming.readable
+        has_its_own = isinstance(asked, NoLeg) or (isinstance(asked, CloudLeg) and asked.is_native)
+        if has_its_own or conversation is None or conversation.unsaid:
+            return ()
+        return conversation.left_out_tools
+
     def heal(self, link: Link, failed: Failed) -> bool:
         """Whether a refusal was for what another target has said, and that could be taken out."""
         if failed.kind not in _REFUSALS or failed.answer is None or failed.answer.is_foreign:

@@ -215,6 +215,7 @@ class Conductor:
             patience_with(link.target, streams=not isinstance(asked, CloudLeg) or asked.stream),
             Inbox(self._bell, self.services.config.server.channel_bytes),
         )
+        leg.splice.tally.left_out_tools = self._asking.left_out_tools(asked)
         self._delivery.switch(seam_after(self._legs, self._tally, link.target.name))
         self._response.gap.leg_begins()
         nursery.start_soon(leg.run, asked)

@@ -195,7 +195,14 @@ class Delivery:
         *earlier, speaks = self.tally.legs
         ended = [(leg, leg.outcome or Completed()) for leg in earlier] + [(speaks, Completed())]
         return tuple(
-            LegNote(leg.target, names.shown(leg.model), leg.tokens, leg.estimated, outcome.word)
+            LegNote(
+                leg.target,
+                names.shown(leg.model),
+                leg.tokens,
+                leg.estimated,
+                outcome.word,
+                leg.left_out_tools,
+            )
             for leg, outcome in ended
         )
 

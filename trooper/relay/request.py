@@ -7,6 +7,7 @@ need is read from them when it is needed, and once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from attrs import define, field, frozen
@@ -15,7 +16,7 @@ from trooper.aside.work import Job
 from trooper.config import Wire
 from trooper.core import headers as http
 from trooper.core import names
-from trooper.core.conversation import Conversation
+from trooper.core.conversation import Conversation, Tool
 from trooper.core.unfit import Unfit
 from trooper.relay import past_answers
 from trooper.relay.turns import others_turn
@@ -174,8 +175,13 @@ class Incoming:
         # It is said in each event, where nobody has another name.
         asked = self.routing.model
         model = asked if names.is_short(asked) else names.shown(asked)
-        naming = Naming(request_id, created, model, fallback_block)
+        naming = Naming(request_id, created, model, fallback_block, self._offered)
         return self.client_side.new_voice(naming, self.routing, self.native)
+
+    def _offered(self) -> Mapping[str, Tool]:
+        """The tools that the client calls otherwise than models do, as far as the request was read."""
+        conversation = self.readable
+        return {} if conversation is None else {t.name: t for t in conversation.tools if not t.is_plain}
 
     def remember(self, services: Services, voice: Voice, *, provider_knows: bool) -> None:
         """Remember an answer that the client has been given whole, if it may come back to it."""

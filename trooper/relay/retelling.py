@@ -94,7 +94,10 @@ class Retelling:
     def new_in(self, item: Received) -> Received:
         """The event without its bytes, and of what it says that which is new; empty where nothing is."""
         events = item.events
-        if (self._skipped and any(e != Other() for e in events)) or Other(continuable=False) in events:
+        unsayable = any(isinstance(e, Other) and (e.shows or not e.continuable) for e in events)
+        # Searches and the like are lost here with their citations: the words are the answer.
+        events = tuple(e for e in events if not (isinstance(e, Other) and e.works))
+        if (self._skipped and any(e != Other() for e in events)) or unsayable:
             # No voice has words for it.
             self.unfit = Unfit.CONTENT
             return _SILENT

@@ -80,6 +80,7 @@ class RunningLeg:
             unfit_reason=failed.unfit_reason if failed else None,
             unreached=failed.unreached if failed else None,
             unread=tally.unread or None,
+            left_out_tools=tally.left_out_tools or None,
         )
 
 

@@ -314,7 +314,13 @@ class Splice:
                         self.tally.next_choice()
                     case Other(unread=True):
                         self._said = self.tally.unread = True
-                    case Reasoning() | Refusal() | ToolCallDelta() | Other(continuable=False):
+                    case (
+                        Reasoning()
+                        | Refusal()
+                        | ToolCallDelta()
+                        | Other(continuable=False)
+                        | Other(works=True)
+                    ):
                         self._said = True
                     case Begin() | PartEnd() | Finish() | Done() | Other() | Unread():
                         pass
@@ -340,7 +346,10 @@ class Splice:
         given, half = self.given, self._half_call
         ids = {call.id for call in given.tool_calls()}
         limit = self.server.hold_call_bytes
-        return SpokenCalls(given.call_count, half[0] if half else None, ids, self.streams, limit)
+        conversation = self.conversation()
+        tools = () if conversation is None else conversation.tools
+        freeform = frozenset(tool.name for tool in tools if tool.is_freeform)
+        return SpokenCalls(given.call_count, half[0] if half else None, ids, self.streams, limit, freeform)
 
     # -- what waits, and what must hold at the end --------------------------------
 

@@ -47,6 +47,7 @@ class LegReport:
         tokens: completion tokens of this leg; `estimated` says whose count it is.
         unread: some of the answer was too much to be looked at, and passed on
             as it came; `None` where nothing was.
+        left_out_tools: the kinds of the client's tools that it was asked without.
     """
 
     target: str
@@ -63,6 +64,7 @@ class LegReport:
     unfit_reason: Unfit | None = None
     unreached: Unreached | None = None
     unread: bool | None = None
+    left_out_tools: tuple[str, ...] | None = None
 
 
 @frozen

@@ -44,6 +44,7 @@ def messages_body(answer: ChatAnswer) -> bytes:
     content: list[dict[str, object]] = []
     if answer.reasoning:
         content.append({"type": "thinking", "thinking": "".join(answer.reasoning), "signature": _SIGNATURE})
+    content += [block for at in range(len(answer.searches)) for block in _search(answer, at)]
     if said := "".join((*answer.tokens, *answer.refusal)):
         content.append({"type": "text", "text": said})
     content += [
@@ -89,6 +90,22 @@ def _stop_reason(answer: ChatAnswer) -> str | None:
     return None if answer.finish is None else _STOP_REASONS[answer.finish]
 
 
+def _search(answer: ChatAnswer, at: int) -> tuple[dict[str, object], dict[str, object]]:
+    """A search of the web that the provider makes, and what it finds."""
+    use_id = f"srvtoolu_{answer.id.removeprefix('msg_')}_{at}"
+    query = answer.searches[at]
+    found = {
+        "type": "web_search_result",
+        "title": query,
+        "url": "https://lights.example/",
+        "encrypted_content": "Eo",
+    }
+    return (
+        {"type": "server_tool_use", "id": use_id, "name": "web_search", "input": {"query": query}},
+        {"type": "web_search_tool_result", "tool_use_id": use_id, "content": [found]},
+    )
+
+
 def _id(call: Call) -> str:
     return call.id.replace("call_", "toolu_")
 
@@ -122,6 +139,13 @@ def _blocks(answer: ChatAnswer) -> Iterator[_Block]:
             *({"type": "thinking_delta", "thinking": piece} for piece in answer.reasoning),
             {"type": "signature_delta", "signature": _SIGNATURE},
         )
+    for at in range(len(answer.searches)):
+        asked, found = _search(answer, at)
+        pieces = ["", *tokens(json.dumps(asked["input"], ensure_ascii=False), 5)]
+        yield _Block(
+            {**asked, "input": {}}, *({"type": "input_json_delta", "partial_json": piece} for piece in pieces)
+        )
+        yield _Block(found)
     if answer.tokens or answer.refusal:
         yield _Block(
             {"type": "text", "text": ""},

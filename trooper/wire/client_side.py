@@ -9,7 +9,7 @@ from typing import Protocol
 
 from attrs import frozen
 
-from trooper.core.conversation import Conversation
+from trooper.core.conversation import Conversation, Tool
 from trooper.core.events import Event, FinishReason, Received, Usage
 from trooper.core.outcome import FailureKind
 from trooper.core.unfit import Unfit
@@ -46,23 +46,31 @@ class Naming:
         created: Unix time in seconds.
         model: the model that the client asked for. Nobody says it but where nobody has another name.
         fallback_block: whether Anthropic's own block may mark the seam.
+        offered: the tools that the client calls otherwise than models do, by the
+            names that models know; asked when a call of theirs is spoken.
     """
 
     request_id: str
     created: int
     model: str
     fallback_block: bool = False
+    offered: Callable[[], Mapping[str, Tool]] = dict
 
 
 @frozen
 class LegNote:
-    """What the client is told about one leg. All words are enumerated or from the configuration."""
+    """
+    What the client is told about one leg. All words are enumerated or from the configuration.
+
+    `left_out_tools`: the kinds of the client's tools that it was asked without.
+    """
 
     target: str
     model: str
     tokens: int
     estimated: bool
     outcome: str
+    left_out_tools: tuple[str, ...] = ()
 
 
 @frozen

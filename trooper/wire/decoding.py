@@ -144,6 +144,17 @@ def arguments_said(value: object) -> str:
     return "" if value is None else arguments_text(value)
 
 
+def grammar_of(format_: object) -> tuple[str, str]:
+    """The grammar of a custom tool, and what it is written in; the chat API has it one level deeper."""
+    match format_:
+        case {"type": "grammar", "grammar": {"definition": str(definition), **more}}:
+            return definition, str(more.get("syntax") or "")
+        case {"type": "grammar", "definition": str(definition), **more}:
+            return definition, str(more.get("syntax") or "")
+        case _:
+            return "", ""
+
+
 def image_at(url: str) -> ImagePart:
     """An image behind a URL, or inside one."""
     if not url.startswith("data:") or ";base64," not in url:

@@ -41,6 +41,7 @@ def legs_note(legs: Sequence[LegNote]) -> dict[str, object]:
                 "tokens": leg.tokens,
                 "estimated": leg.estimated,
                 "outcome": leg.outcome,
+                **({"left_out_tools": leg.left_out_tools} if leg.left_out_tools else {}),
             }
             for leg in legs
         ]

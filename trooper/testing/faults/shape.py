@@ -131,7 +131,7 @@ def _has_content(value: dict[str, Any]) -> bool:
             return True
         case {"type": "content_block_start", "content_block": {"type": "tool_use"}}:
             return True
-        case {"type": "response.output_item.added", "item": {"type": "function_call"}}:
+        case {"type": "response.output_item.added", "item": {"type": "function_call" | "custom_tool_call"}}:
             return True
         case {"type": str(name)}:
             return name.endswith(".delta")

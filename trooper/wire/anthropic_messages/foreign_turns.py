@@ -5,7 +5,8 @@ A thinking block carries a signature that only Anthropic can make. One of ours
 has none, and a session with one in it gets a 400 at every turn from then on
 (claude-code#10627). So those are taken out before the
 request leaves. What cannot be recognised, a signature that is not theirs, is
-healed by asking once more without any thinking.
+healed by asking once more without any thinking; a call of Anthropic's own tools
+that broke off before its result, by asking without it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from trooper.wire.decoding import field_of, may_have, top_level, with_field
 #: Message text is the only sign there is; it may change, and then the 400 is the client's.
 _THINKING: Final = re.compile(rb"signature|thinking", re.IGNORECASE)
 _MISSES_THINKING: Final = re.compile(rb"expected .{0,4}thinking", re.IGNORECASE)
+#: A call that Anthropic began to run itself, and another model went on behind.
+_OWN_TOOL: Final = re.compile(rb"srvtoolu_|mcptoolu_|server_tool_use|mcp_tool_use")
+_OWN_CALLS: Final = ("server_tool_use", "mcp_tool_use")
 _PREFILL: Final = re.compile(rb"prefill|must end with a user message", re.IGNORECASE)
 
 
@@ -48,6 +52,9 @@ def sanitised(body: bytes, refusal: bytes, instruction: str) -> bytes | None:
     """
     if _PREFILL.search(refusal):
         return _with_instruction(body, instruction)
+    if _OWN_TOOL.search(refusal):
+        changed = _without(body, _without_result(body))
+        return None if changed == body else changed
     if not _THINKING.search(refusal):
         return None
     changed = _without(body, _is_thinking)
@@ -68,6 +75,15 @@ def _is_ours(block: dict[str, object]) -> bool:
 
 def _is_thinking(block: dict[str, object]) -> bool:
     return block.get("type") in ("thinking", "redacted_thinking")
+
+
+def _without_result(body: bytes) -> Callable[[dict[str, object]], bool]:
+    """Which blocks are calls of Anthropic's own tools whose results are nowhere."""
+    messages = field_of(body, "messages")
+    turns = [m.get("content") for m in messages if isinstance(m, dict)] if isinstance(messages, list) else []
+    blocks = [b for content in turns if isinstance(content, list) for b in content if isinstance(b, dict)]
+    answered = {str(block["tool_use_id"]) for block in blocks if "tool_use_id" in block}
+    return lambda block: block.get("type") in _OWN_CALLS and str(block.get("id")) not in answered
 
 
 def _without(body: bytes, unwanted: Callable[[dict[str, object]], bool]) -> bytes:

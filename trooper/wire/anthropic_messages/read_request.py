@@ -3,12 +3,14 @@ Reads Anthropic Messages requests.
 
 Dropped by rule, since no other wire has it and no answer hangs on it:
 `cache_control`, `metadata`, `service_tier`, `thinking`, `output_config.effort`,
-and the thinking of earlier turns.
+and the thinking of earlier turns. What earlier turns have of tools that only
+Anthropic has is said in words, but for what is sealed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 import msgspec
 
@@ -20,14 +22,18 @@ from trooper.core.conversation import (
     Role,
     Sampling,
     TextPart,
-    Tool,
     ToolCall,
     UnknownPart,
 )
 from trooper.core.json_text import NOT_JSON
 from trooper.core.unfit import Unfit
+from trooper.wire.anthropic_messages.tools import Offered, is_of_tools, read_tools
 from trooper.wire.client_side import Unreadable
 from trooper.wire.decoding import number
+from trooper.wire.in_words import in_words
+
+#: Blocks that are no tool's, and can be said in words.
+_WORDED: Final = ("search_result", "tool_reference")
 
 
 def read_conversation(body: bytes) -> Conversation | Unreadable:
@@ -38,16 +44,18 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
         messages = [Message(Role.SYSTEM, system)] if system else []
         for raw in value["messages"]:
             messages += _messages(raw)
-        schema = _schema(value)
+        schema, offered = _schema(value), read_tools(value)
         return Conversation(
             messages=tuple(messages),
-            tools=tuple(_tools(value)),
-            tool_choice=_tool_choice(value.get("tool_choice")),
+            tools=offered.tools,
+            tool_choice=offered.choice,
             sampling=_sampling(value),
             json_schema=schema,
             json_strict=schema is not None,
             parallel_tool_calls=_parallel(value.get("tool_choice")),
-            unsaid=_unsaid(value),
+            unsaid=_unsaid(value, offered),
+            left_out_tools=offered.left_out,
+            forces_foreign=offered.forces_foreign,
             # So the API has it.
             continues_prefill=True,
         )
@@ -67,11 +75,11 @@ def _messages(raw: Mapping[str, object]) -> Iterator[Message]:
     elif role == "user":
         # The API wants results first; the user's own words come behind them.
         yield from (_result(b) for b in blocks if _kind(b) == "tool_result")
-        said = tuple(_part(b) for b in blocks if _kind(b) != "tool_result")
+        said = _read([b for b in blocks if _kind(b) != "tool_result"])
         if said or not blocks:
             yield Message(Role.USER, said)
     elif role == "system":
-        yield Message(Role.SYSTEM, tuple(map(_part, blocks)))
+        yield Message(Role.SYSTEM, _read(blocks))
     else:
         raise ValueError(role)
 
@@ -87,7 +95,7 @@ def _assistant(blocks: Iterable[Mapping[str, object]]) -> Message:
             case "thinking" | "redacted_thinking" | "fallback":
                 pass
             case _:
-                parts.append(_part(block))
+                parts += _read([block])
     return Message(Role.ASSISTANT, tuple(parts), tuple(calls))
 
 
@@ -100,7 +108,12 @@ def _result(block: Mapping[str, object]) -> Message:
 
 
 def _parts(content: object) -> tuple[Part, ...]:
-    return tuple(_part(block) for block in _blocks(content))
+    return _read(_blocks(content))
+
+
+def _read(blocks: Iterable[Mapping[str, object]]) -> tuple[Part, ...]:
+    """What blocks say; what is sealed says nothing."""
+    return tuple(part for block in blocks if (part := _part(block)) is not None)
 
 
 def _blocks(content: object) -> list[Mapping[str, object]]:
@@ -117,7 +130,7 @@ def _kind(block: Mapping[str, object]) -> str:
     return str(block.get("type"))
 
 
-def _part(block: Mapping[str, object]) -> Part:
+def _part(block: Mapping[str, object]) -> Part | None:
     source = block.get("source")
     match _kind(block), source:
         case "text", _:
@@ -128,44 +141,17 @@ def _part(block: Mapping[str, object]) -> Part:
             return ImagePart(url=url)
         case "document", {"type": "text", "data": str(text)}:
             return TextPart(text)
+        case kind, _ if kind in _WORDED or is_of_tools(kind):
+            told = in_words(_heading(kind, block), block)
+            return TextPart(f"{told}\n") if told else None
         case kind, _:
             return UnknownPart(kind)
 
 
-def _is_own(tool: Mapping[str, object]) -> bool:
-    """Whether the client runs the tool; the others have a dated type of their own."""
-    return tool.get("type") in (None, "custom")
-
-
-def _tools(value: Mapping[str, object]) -> Iterator[Tool]:
-    tools = value.get("tools") or []
-    if not isinstance(tools, list):
-        raise TypeError("tools")
-    for tool in tools:
-        if _is_own(tool):
-            strict = tool.get("strict")
-            yield Tool(
-                name=str(tool["name"]),
-                description=str(tool.get("description") or ""),
-                parameters=tool.get("input_schema") or {},
-                strict=strict if isinstance(strict, bool) else None,
-            )
-
-
-def _tool_choice(choice: object) -> str:
-    match choice:
-        case None:
-            return "auto"
-        case {"type": "any"}:
-            return "required"
-        case {"type": "tool", "name": str(name)}:
-            return f"tool:{name}"
-        case {"type": "none"}:
-            return "none"
-        case {"type": "auto"}:
-            return "auto"
-        case _:
-            raise ValueError("tool_choice")
+def _heading(kind: str, block: Mapping[str, object]) -> str:
+    if kind in ("server_tool_use", "mcp_tool_use"):
+        return "tool"
+    return kind.replace("_tool_result", " result").replace("_", " ")
 
 
 def _parallel(choice: object) -> bool | None:
@@ -195,11 +181,11 @@ def _sampling(value: Mapping[str, object]) -> Sampling:
     )
 
 
-def _unsaid(value: Mapping[str, object]) -> tuple[Unfit, ...]:
+def _unsaid(value: Mapping[str, object], offered: Offered) -> tuple[Unfit, ...]:
     """What no other wire can say, and what must not be dropped silently."""
     unsaid: list[Unfit] = []
-    tools = value.get("tools")
-    if isinstance(tools, list) and not all(map(_is_own, tools)):
+    beside = {Unfit.MCP_SERVERS.value, Unfit.CONTAINER.value}
+    if offered.forces_foreign or set(offered.left_out) - beside:
         unsaid.append(Unfit.SERVER_TOOLS)
     thread = value.get("thread")
     if isinstance(thread, dict) and thread.get("type") != "create":

@@ -19,8 +19,9 @@ block, since a delta does not say whose it is.
 
 The type of an event decides what it is, in its data or, where that has none,
 as its name. Fields of another type, missing or null, cost what they would
-have said. Blocks of kinds that other wires do not have, server tools and their
-results, are forwarded, and the answer cannot be continued from then on.
+have said. Blocks of tools that the provider runs itself are forwarded, and the
+text behind them can be gone on with. Blocks of other kinds are forwarded, and
+the answer cannot be continued from then on.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from trooper.core.events import (
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Failed, FailureKind
 from trooper.core.tool_calls import MOST_CALLS
+from trooper.wire.anthropic_messages.tools import is_of_tools
 from trooper.wire.decoding import arguments_said
 from trooper.wire.finishes import is_error_finish, reason_of
 from trooper.wire.framed import EMPTY, EventReader
@@ -244,6 +246,9 @@ class MessagesReader(EventReader):
                 return self._said(ToolCallDelta(number, block.id, block.name))
             case kind if kind in _SILENT_BLOCKS:
                 return [Other(thinks=kind == "redacted_thinking")]
+            case kind if is_of_tools(kind) or kind == "container_upload":
+                # A file that its code has made is more than a step on the way.
+                return self._said(Other(works=True, shows=kind == "container_upload"))
             case _:
                 return self._said(Other(continuable=False))
 
@@ -257,6 +262,8 @@ class MessagesReader(EventReader):
                 return self._say_arguments(self._last if index is None else index, delta.partial_json)
             case kind if kind in _SILENT_DELTAS:
                 return [Other()]
+            case _ if is_of_tools(self._open.get(self._last if index is None else index, "")):
+                return self._said(Other(works=True))
             case _:
                 self._unknown()
                 return [Other(continuable=False)]

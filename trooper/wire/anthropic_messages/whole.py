@@ -20,6 +20,7 @@ from trooper.core.events import (
 )
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.core.tool_calls import MOST_CALLS
+from trooper.wire.anthropic_messages.tools import is_of_tools
 from trooper.wire.decoding import arguments_text
 from trooper.wire.finishes import is_error_finish, reason_of
 from trooper.wire.framed import ENDED_EMPTY
@@ -78,7 +79,9 @@ def _events(blocks: list[object]) -> list[Event]:
                 pass
             case {"type": kind} if not is_nothing(kind) and kind != "text":
                 # Something of the provider's own: a tool that it ran, and what came of it.
-                events += content_of(block) or [Other(continuable=False)]
+                # A file that its code has made is none of them: it is to be shown.
+                is_work = is_of_tools(str(kind))
+                events += [Other(works=True)] if is_work else content_of(block) or [Other(continuable=False)]
             case _:
                 events += content_of(block)
     return events

@@ -13,5 +13,5 @@ def new_voice(naming: Naming, routing: Routing, _body: bytes) -> Voice:
     """A voice for a stream, or for an answer in one piece."""
     answer_id = f"chatcmpl-{naming.request_id}"
     if routing.stream:
-        return ChatVoice(answer_id, naming.created, naming.model, routing.include_usage)
-    return WholeChatVoice(answer_id, naming.created, naming.model)
+        return ChatVoice(answer_id, naming.created, naming.model, routing.include_usage, naming.offered)
+    return WholeChatVoice(answer_id, naming.created, naming.model, naming.offered)

@@ -4,7 +4,7 @@ Reads OpenAI chat requests, only when another wire has to say them.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -16,14 +16,15 @@ from trooper.core.conversation import (
     Role,
     Sampling,
     TextPart,
-    Tool,
     ToolCall,
     UnknownPart,
 )
+from trooper.core.freeform import as_arguments
 from trooper.core.json_text import NOT_JSON
 from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Unreadable
 from trooper.wire.decoding import arguments_text, image_at, number
+from trooper.wire.openai_chat.tools import SEARCH, Offered, read_tools
 
 #: As the API has it.
 _MOST_CHOICES: Final = 128
@@ -42,15 +43,15 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
     try:
         value = msgspec.json.decode(body)
         messages = tuple(m for raw in value["messages"] if (m := _message(raw)) is not None)
-        tools = _tools(value)
+        offered = read_tools(value)
         response_format = value.get("response_format") or {}
         schema = response_format.get("json_schema") or {}
         parallel = value.get("parallel_tool_calls")
         _check_stream_options(value.get("stream_options"))
         return Conversation(
             messages=messages,
-            tools=tools,
-            tool_choice=_tool_choice(value),
+            tools=offered.tools,
+            tool_choice=offered.choice,
             sampling=_sampling(value),
             json_mode=response_format.get("type") == "json_object",
             json_schema=(schema.get("schema") or {})
@@ -59,8 +60,10 @@ def read_conversation(body: bytes) -> Conversation | Unreadable:
             json_strict=bool(schema.get("strict")),
             parallel_tool_calls=parallel if isinstance(parallel, bool) else None,
             choices=_choices(int(value.get("n") or 1)),
-            unsaid=_unsaid(value),
+            unsaid=_unsaid(value, offered),
             continues_prefill=_continues(value),
+            left_out_tools=offered.left_out,
+            forces_foreign=offered.forces_foreign,
         )
     except NOT_JSON:
         return Unreadable(Unfit.NOT_JSON)
@@ -131,51 +134,14 @@ def _part(raw: object) -> Part:
 def read_tool_call(raw: object) -> ToolCall:
     """One call, as it stands in a history or in a whole answer; arguments become text."""
     if isinstance(raw, dict) and isinstance(raw.get("custom"), dict):
-        # Its input is no object, so it will be said in words.
         custom = raw["custom"]
-        return ToolCall(str(raw.get("id") or ""), str(custom["name"]), str(custom.get("input")))
+        arguments = as_arguments(str(custom.get("input") or ""))
+        return ToolCall(str(raw.get("id") or ""), str(custom["name"]), arguments)
     if not isinstance(raw, dict) or not isinstance(raw.get("function"), dict):
         raise TypeError("tool call")
     function = raw["function"]
     arguments = arguments_text(function.get("arguments"))
     return ToolCall(str(raw.get("id") or ""), str(function["name"]), arguments)
-
-
-def _tools(value: Mapping[str, object]) -> tuple[Tool, ...]:
-    tools = value.get("tools") or []
-    if not isinstance(tools, list):
-        raise TypeError("tools")
-    allowed = _allowed(value)
-    return tuple(
-        Tool(
-            name=str(t["function"]["name"]),
-            description=str(t["function"].get("description") or ""),
-            parameters=t["function"].get("parameters") or {},
-            strict=strict if isinstance(strict := t["function"].get("strict"), bool) else None,
-        )
-        for t in tools
-        if t.get("type", "function") == "function"
-        and (allowed is None or str(t["function"]["name"]) in allowed)
-    )
-
-
-def _allowed(value: Mapping[str, object]) -> Container[str] | None:
-    """The names of the tools that a choice allows; `None` where it allows all."""
-    match value.get("tool_choice"):
-        case {"allowed_tools": {"tools": list(allowed)}}:
-            return {str(t.get("function", {}).get("name")) for t in allowed if isinstance(t, dict)}
-        case _:
-            return None
-
-
-def _tool_choice(value: Mapping[str, object]) -> str:
-    choice = value.get("tool_choice")
-    if isinstance(choice, dict) and isinstance(allowed := choice.get("allowed_tools"), dict):
-        return str(allowed.get("mode") or "auto")
-    if isinstance(choice, dict):
-        function = choice.get("function")
-        return f"tool:{function['name']}" if isinstance(function, dict) else "required"
-    return str(choice or "auto")
 
 
 def _sampling(value: Mapping[str, object]) -> Sampling:
@@ -201,7 +167,7 @@ def _continues(value: Mapping[str, object]) -> bool:
     )
 
 
-def _unsaid(value: Mapping[str, object]) -> tuple[Unfit, ...]:
+def _unsaid(value: Mapping[str, object], offered: Offered) -> tuple[Unfit, ...]:
     """What no other wire can say, and what must not be dropped silently."""
     unsaid: list[Unfit] = []
     if value.get("logprobs"):
@@ -213,13 +179,10 @@ def _unsaid(value: Mapping[str, object]) -> tuple[Unfit, ...]:
         unsaid.append(Unfit.LOGIT_BIAS)
     if value.get("functions") or _has_old_calls(value.get("messages")):
         unsaid.append(Unfit.FUNCTIONS)
-    if value.get("web_search_options"):
+    if SEARCH in offered.left_out:
         unsaid.append(Unfit.WEB_SEARCH)
-    tools = value.get("tools")
-    if isinstance(tools, list) and any(
-        isinstance(t, dict) and t.get("type", "function") != "function" for t in tools
-    ):
-        unsaid.append(Unfit.CUSTOM_TOOLS)
+    if offered.forces_foreign or set(offered.left_out) - {SEARCH}:
+        unsaid.append(Unfit.SERVER_TOOLS)
     return tuple(unsaid)
 
 

@@ -33,6 +33,7 @@ import msgspec
 from attrs import Factory, define, field
 
 from trooper.core.events import (
+    CUT_SHORT,
     Begin,
     Event,
     Other,
@@ -49,7 +50,8 @@ from trooper.wire.decoding import arguments_said
 from trooper.wire.finishes import is_error_finish, reason_of
 from trooper.wire.framed import EventReader
 from trooper.wire.large import LargeEvent
-from trooper.wire.openai_chat.keys import CHUNK_KEYS, DELTA_KEYS
+from trooper.wire.openai_chat.custom import CustomCalls, custom_of
+from trooper.wire.openai_chat.keys import CHUNK_KEYS, DELTA_KEYS, is_work
 from trooper.wire.tolerant import (
     DONE,
     fitted,
@@ -73,7 +75,7 @@ class _ToolCall(msgspec.Struct):
     index: int | None = None
     id: str | None = None
     function: _Function | None = None
-    # Its input is no JSON; whoever has one takes the slow road, as one without a function around it does.
+    # Its input is no JSON: whoever has one takes the slow road, as one without a function around it does.
     custom: None = None
     name: None = None
     arguments: None = None
@@ -144,6 +146,7 @@ class ChatReader(EventReader):
     choices: int = 1
     _begun: bool = field(default=False, init=False)
     _calls: CallPieces = field(default=Factory(lambda self: CallPieces(self.max_calls), True), init=False)
+    _custom: CustomCalls = field(default=Factory(lambda self: CustomCalls(self._calls), True), init=False)
     _has_words: bool = field(default=False, init=False)
     _open_choices: set[int] = field(factory=set, init=False)
     _ended_choices: set[int] = field(factory=set, init=False)
@@ -220,7 +223,10 @@ class ChatReader(EventReader):
             self._ended_choices.add(index)
         if self._open_choices or len(self._ended_choices) < self.choices or self._ended:
             return
-        events.append(self._finish(reason_of(word), word, beside_content=bool(said)))
+        reason = reason_of(word)
+        # Cut short in the middle of its text, a custom call has no end.
+        events += () if reason in CUT_SHORT else self._custom.ends()
+        events.append(self._finish(reason, word, beside_content=bool(said)))
 
     def _read_delta(self, delta: _Delta, events: list[Event]) -> None:
         thinking = delta.reasoning_content or delta.reasoning
@@ -241,8 +247,9 @@ class ChatReader(EventReader):
         if piece is None:
             return [Other(continuable=False)]
         # One that says nothing of a call that has begun is a sign of life, and no content.
-        says_nothing = piece == ToolCallDelta(piece.index) and len(self._calls.calls) == known
-        return [] if says_nothing else [piece]
+        is_new = len(self._calls.calls) > known
+        ends = self._custom.ends() if is_new else []
+        return [] if piece == ToolCallDelta(piece.index) and not is_new else [*ends, piece]
 
     def _done(self) -> Sequence[Event]:
         if not self._said_finish and not self._calls.calls.all_whole:
@@ -315,6 +322,7 @@ class ChatReader(EventReader):
             unknown, delta = unknown or not is_nothing(delta), {}
         said = words_in(delta)
         self._has_words = self._has_words or any(isinstance(event, Text) for event in said)
+        said += (Other(works=True),) if is_work(delta) else ()
         unknown = self._calls_slowly(delta.get("tool_calls"), said) or unknown
         unknown = unknown or unknown_in(without_repeats(delta), DELTA_KEYS)
         if isinstance(message, dict) and ends:
@@ -340,6 +348,13 @@ class ChatReader(EventReader):
             if (one or isinstance(calls, list)) and isinstance(call, dict) and _is_function(call):
                 read, (name, arguments) = fitted(call, _ToolCall), _function_of(call)
                 said += self._piece(read.index, read.id or "", name, arguments)
+            elif (custom := custom_of(call)) is not None and isinstance(call, dict):
+                index = call.get("index")
+                pieces = self._custom.piece(
+                    index if isinstance(index, int) else None, text_of(call.get("id")), custom
+                )
+                said += pieces or ()
+                unknown = unknown or pieces is None
             else:
                 unknown = True
         return unknown

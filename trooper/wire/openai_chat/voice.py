@@ -14,12 +14,13 @@ Role, finish and terminator are each said once, whoever asks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, assert_never
 
 import msgspec
 from attrs import define, field
 
+from trooper.core.conversation import Tool
 from trooper.core.events import (
     Begin,
     Done,
@@ -38,6 +39,7 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.framing import parse_sse
+from trooper.core.freeform import InputText
 from trooper.core.names import is_short
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
@@ -45,6 +47,8 @@ from trooper.wire.notes import ID, comment_line, legs_note, with_note
 from trooper.wire.openai_error import error_body
 
 _encode: Final = msgspec.json.Encoder().encode
+#: In a piece of a custom call.
+_CUSTOM: Final = b'"custom"'
 
 
 def usage_body(usage: Usage) -> dict[str, int | bool]:
@@ -72,12 +76,14 @@ class ChatVoice:
         id, created, model: what to call the answer if no target names it
             before we have to speak.
         wants_usage: the client asked for `stream_options.include_usage`.
+        offered: the client's tools that it calls otherwise than models do, by their names.
     """
 
     id: str
     created: int
     model: str
     wants_usage: bool = False
+    offered: Callable[[], Mapping[str, Tool]] = dict
     content_type: bytes = b"text/event-stream; charset=utf-8"
     _has_ids: bool = field(default=False, init=False)
     _named: bool = field(default=False, init=False)
@@ -87,6 +93,8 @@ class ChatVoice:
     _usage_said: bool = field(default=False, init=False)
     _terminated: bool = field(default=False, init=False)
     _choice: int = field(default=0, init=False)
+    # The texts of custom calls, by the numbers of those.
+    _texts: dict[int, InputText] = field(factory=dict, init=False)
 
     def forward(self, received: Received, legs: Sequence[LegNote] = ()) -> bytes:
         """
@@ -98,6 +106,8 @@ class ChatVoice:
         self._has_ids = self._has_ids or ID in received.raw
         for event in received.events:
             match event:
+                case ToolCallDelta(index, arguments=arguments) if event.name and _CUSTOM in received.raw:
+                    self._texts[index] = InputText(has_begun=bool(arguments))
                 case Text() | Reasoning() | Refusal() | ToolCallDelta():
                     pass  # Nearly every event.
                 case Begin():
@@ -148,9 +158,11 @@ class ChatVoice:
                 case Refusal(text):
                     out += self._chunk({"refusal": text})
                 case ToolCallDelta():
-                    out += self._chunk({"tool_calls": [self._call(event)]})
+                    call = self._custom_call(event) or self._call(event)
+                    out += self._chunk({"tool_calls": [call]}) if len(call) > 1 else b""
                 case NextChoice(index):
                     self._choice = index
+                    self._texts.clear()
                     self._role_said = self._finished = False
                 case Begin() | PartEnd() | Finish() | Usage() | Done() | Other() | Unread():
                     pass  # Nothing to say, or said by a verb of its own.
@@ -165,6 +177,20 @@ class ChatVoice:
             call |= {"id": delta.id or made_up_id(self.id, delta.index), "type": "function"}
             function["name"] = delta.name
         return call
+
+    def _custom_call(self, delta: ToolCallDelta) -> dict[str, object] | None:
+        """The same of a call that takes a text; `None` for any other."""
+        if delta.index not in self._texts:
+            tool = self.offered().get(delta.name) if delta.name else None
+            if tool is None or not tool.is_freeform:
+                return None
+            self._texts[delta.index] = InputText()
+        text = self._texts[delta.index].add(delta.arguments)
+        call: dict[str, object] = {"index": delta.index}
+        if delta.name:
+            named = {"id": delta.id or made_up_id(self.id, delta.index), "type": "custom"}
+            return {**call, **named, "custom": {"name": delta.name, "input": text}}
+        return {**call, "custom": {"input": text}} if text else call
 
     def _chunk(self, delta: dict[str, object], finish: str | None = None, **extra: object) -> bytes:
         if not self._role_said:

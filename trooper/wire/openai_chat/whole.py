@@ -23,12 +23,14 @@ from trooper.core.events import (
     ToolCallDelta,
     Usage,
 )
+from trooper.core.freeform import as_arguments
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.core.tool_calls import MOST_CALLS
 from trooper.wire.decoding import arguments_said
 from trooper.wire.finishes import is_error_finish, reason_of
 from trooper.wire.framed import ENDED_EMPTY
-from trooper.wire.openai_chat.keys import MESSAGE_KEYS
+from trooper.wire.openai_chat.custom import custom_of
+from trooper.wire.openai_chat.keys import MESSAGE_KEYS, is_work
 from trooper.wire.tolerant import (
     content_of,
     is_nothing,
@@ -106,10 +108,18 @@ def _said(choice: Mapping[str, object]) -> list[Event]:
 
 
 def _said_in(message: Mapping[str, object]) -> list[Event]:
-    events = words_in(message)
+    events: list[Event] = [Other(works=True)] if is_work(message) else []
+    events += words_in(message)
     calls = message.get("tool_calls")
     for index, raw in enumerate(calls if isinstance(calls, list) else [calls]):
         if is_nothing(raw):
+            continue
+        custom = custom_of(raw)
+        if custom is not None and isinstance(raw, dict) and index < MOST_CALLS:
+            arguments = as_arguments(text_of(custom.get("input")))
+            events.append(
+                ToolCallDelta(index, text_of(raw.get("id")), text_of(custom.get("name")), arguments)
+            )
             continue
         function = raw.get("function") if isinstance(raw, dict) and is_nothing(raw.get("custom")) else None
         name = text_of(function.get("name")) if isinstance(function, dict) else ""
@@ -117,7 +127,7 @@ def _said_in(message: Mapping[str, object]) -> list[Event]:
             arguments = arguments_said(function.get("arguments")) or "{}"
             events.append(ToolCallDelta(index, text_of(raw.get("id")), name, arguments))
         else:
-            # Nobody could run it, its input is no JSON, or it is one too many.
+            # Nobody could run it, or it is one too many.
             events.append(Other(continuable=False))
     if unknown_in(without_repeats(message), MESSAGE_KEYS):
         events.append(Other(continuable=False))

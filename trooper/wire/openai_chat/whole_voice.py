@@ -4,12 +4,13 @@ Speaks OpenAI chat in one piece (`stream: false`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, assert_never
 
 import msgspec
 from attrs import define, field
 
+from trooper.core.conversation import Tool
 from trooper.core.events import (
     Begin,
     Done,
@@ -27,6 +28,7 @@ from trooper.core.events import (
     Unread,
     Usage,
 )
+from trooper.core.freeform import input_of
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.notes import legs_note, with_note
 from trooper.wire.openai_chat.voice import made_up_id, usage_body
@@ -47,6 +49,7 @@ class WholeChatVoice(WholeVoice):
     id: str
     created: int
     model: str
+    offered: Callable[[], Mapping[str, Tool]] = dict
     _texts: dict[int, list[str]] = field(factory=dict, init=False)
     _reasoning: dict[int, list[str]] = field(factory=dict, init=False)
     _refusals: dict[int, list[str]] = field(factory=dict, init=False)
@@ -122,11 +125,7 @@ class WholeChatVoice(WholeVoice):
             message["reasoning_content"] = "".join(self._reasoning[index])
         if index in self._calls:
             message["tool_calls"] = [
-                {
-                    "id": call["id"] or made_up_id(self.id, number),
-                    "type": "function",
-                    "function": {"name": call["name"], "arguments": call["arguments"]},
-                }
+                {"id": call["id"] or made_up_id(self.id, number), **self._said_of(call)}
                 for number, call in sorted(self._calls[index].items())
             ]
         elif message["content"] is None and message["refusal"] is None:
@@ -137,6 +136,13 @@ class WholeChatVoice(WholeVoice):
             "logprobs": None,
             "finish_reason": self._finishes.get(index, "stop"),
         }
+
+    def _said_of(self, call: Mapping[str, str]) -> dict[str, object]:
+        tool = self.offered().get(call["name"])
+        if tool is not None and tool.is_freeform:
+            text = input_of(call["arguments"]) or ""
+            return {"type": "custom", "custom": {"name": call["name"], "input": text}}
+        return {"type": "function", "function": {"name": call["name"], "arguments": call["arguments"]}}
 
     def error(self, trouble: Trouble) -> bytes:
         """The error body; the status line says the rest."""

@@ -15,11 +15,12 @@ from collections.abc import Sequence
 import msgspec
 from attrs import define, field
 
+from trooper.core import freeform
 from trooper.core.events import Event, Other, PartEnd, ToolCallDelta
 from trooper.core.json_text import NOT_JSON
 from trooper.core.names import ByName
 from trooper.core.tool_calls import MOST_CALLS, ToolCalls, as_object, is_same
-from trooper.wire.openai_responses.shapes import Item
+from trooper.wire.openai_responses.shapes import CUSTOM, Item
 
 
 @define
@@ -31,6 +32,8 @@ class _Call:
     name: str
     #: Arguments in the first event of the item; the deltas count where there are any.
     begun: str
+    #: Its arguments hold a text, which is what its events say.
+    is_freeform: bool = False
     ended: bool = False
 
 
@@ -74,7 +77,7 @@ class ItemCalls:
         the order says nothing.
         """
         places = [self._by_id.get(item.call_id or item.id) for item in items]
-        lost = [n for n, item in enumerate(items) if places[n] is None and item.type == "function_call"]
+        lost = [n for n, item in enumerate(items) if places[n] is None and item.is_call]
         if not lost:
             return places
         taken = set(places)
@@ -97,7 +100,7 @@ class ItemCalls:
             return [Other(continuable=False)]
         if known is not None and call_id and known.id == call_id and not known.ended:
             return self._named(known, item.name)
-        call = self._at[at] = _Call(self._count, call_id, item.name, item.arguments)
+        call = self._at[at] = _Call(self._count, call_id, item.name, item.arguments, item.type == CUSTOM)
         self._count += 1
         if call_id:
             self._by_id[call_id] = at
@@ -106,6 +109,13 @@ class ItemCalls:
     def say(self, at: int, arguments: str) -> list[Event]:
         """A piece of the arguments of the call there."""
         return [self._note(ToolCallDelta(self._at[at].number, arguments=arguments))] if arguments else []
+
+    def say_text(self, at: int, text: str) -> list[Event]:
+        """A piece of the text of the freeform call there."""
+        if not text:
+            return []
+        opens = "" if self._said.size_of(self._at[at].number) else freeform.OPENS
+        return self.say(at, f"{opens}{freeform.escaped(text)}")
 
     def told(self, at: int, arguments: str, name: str = "", *, ends: bool = True) -> list[Event]:
         """
@@ -117,6 +127,8 @@ class ItemCalls:
         events = self._named(call, name)
         said = self._said.arguments_of(call.number)
         whole = arguments if arguments.strip() or said else call.begun
+        if call.is_freeform:
+            whole = _whole_text(whole, said, ends=ends)
         if not whole.strip() and not said and not ends:
             # What the item says, when it is done, may be more.
             return events
@@ -168,6 +180,15 @@ class ItemCalls:
     def _note(self, delta: ToolCallDelta) -> ToolCallDelta:
         self._said.add(delta)
         return delta
+
+
+def _whole_text(whole: str, said: str, *, ends: bool) -> str:
+    """All arguments of a freeform call that has ended; no text behind a real one is no word."""
+    if said and (not whole.strip() or whole == freeform.as_arguments("")):
+        return (
+            said if said.endswith(freeform.CLOSES) and freeform.is_plain(said) else f"{said}{freeform.CLOSES}"
+        )
+    return whole if whole.strip() or not ends else freeform.as_arguments("")
 
 
 def _canonical(arguments: str) -> str:

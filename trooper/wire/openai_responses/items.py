@@ -14,18 +14,11 @@ from typing import Final
 from attrs import define, field
 
 from trooper.core.names import is_short
-from trooper.core.pieces import Pieces
 from trooper.wire.decoding import arguments_said
-from trooper.wire.openai_responses.shapes import AROUND_PARTS, MOST_ITEMS, thought_part
+from trooper.wire.openai_responses.open_item import TOLD, OpenItem, id_prefix, is_summary
+from trooper.wire.openai_responses.shapes import AROUND_PARTS, CALLS, CUSTOM, MOST_ITEMS, thought_part
 from trooper.wire.tolerant import text_of, words_of
 
-#: What the deltas of a part are called, by its kind.
-TOLD: Final[Mapping[str, str]] = {
-    "output_text": "response.output_text",
-    "refusal": "response.refusal",
-    "summary_text": "response.reasoning_summary_text",
-    "reasoning_text": "response.reasoning_text",
-}
 _PART_BEGINS: Final = frozenset(f"response.{name}.added" for name in AROUND_PARTS)
 _PART_ENDS: Final = frozenset(f"response.{name}.done" for name in AROUND_PARTS)
 #: The kind of a part by the name of its deltas, and by the name of what repeats them as a whole.
@@ -33,142 +26,8 @@ _FILLED: Final[Mapping[str, str]] = {f"{name}.delta": kind for kind, name in TOL
 _WHOLE: Final[Mapping[str, str]] = {f"{name}.done": kind for kind, name in TOLD.items()}
 #: Of an index that is said in a text.
 _MOST_DIGITS: Final = 9
-_CALL_GROWS: Final = "response.function_call_arguments.delta"
-_CALL_TOLD: Final = "response.function_call_arguments.done"
-
-
-@define
-class Part:
-    """
-    A part of an item: `pieces` is what it has said.
-
-    `told` is true once that was said as a whole: nothing can be added to it then.
-    `ended` is what the part was when it ended.
-    """
-
-    kind: str
-    index: int
-    pieces: Pieces = field(factory=Pieces)
-    told: bool = False
-    ended: Mapping[str, object] | None = None
-
-    @property
-    def said(self) -> str:
-        """What the part has said."""
-        return self.pieces.text
-
-    def tell(self, whole: str) -> None:
-        """It is said as a whole; nothing is no word."""
-        self.pieces.tell(whole or self.said)
-        self.told = True
-
-    def value(self) -> Mapping[str, object]:
-        """The part as it ended, or as it stands."""
-        if self.ended is not None:
-            return self.ended
-        match self.kind:
-            case "output_text":
-                return {"type": "output_text", "text": self.said, "annotations": [], "logprobs": []}
-            case "refusal":
-                return {"type": "refusal", "refusal": self.said}
-            case kind:
-                return {"type": kind, "text": self.said}
-
-
-@define
-class OpenItem:
-    """
-    An item that is being said.
-
-    `part` is the one that was said last, if it has not ended; others may be open beside it.
-    `pieces` and `told` are of a call's arguments what they are of a part.
-    """
-
-    kind: str
-    id: str
-    output_index: int
-    name: str = ""
-    call_id: str = ""
-    number: int = field(default=-1, init=False)
-    part: Part | None = field(default=None, init=False)
-    parts: list[Part] = field(factory=list, init=False)
-    pieces: Pieces = field(factory=Pieces, init=False)
-    told: bool = field(default=False, init=False)
-    # By their places; the last one, where several have the same.
-    _placed: dict[tuple[bool, int], Part] = field(factory=dict, init=False)
-    _open_parts: dict[int, Part] = field(factory=dict, init=False)
-
-    def begin_part(self, kind: str, index: int | None = None) -> Part:
-        """A part begins: there, or behind the others."""
-        if index is None:
-            index = sum(_is_summary(part.kind) == _is_summary(kind) for part in self.parts)
-        self.part = Part(kind, index)
-        self.parts.append(self.part)
-        self._placed[_is_summary(kind), index] = self._open_parts[id(self.part)] = self.part
-        return self.part
-
-    def end_part(self, part: Part, value: Mapping[str, object]) -> None:
-        """A part ends, and is `value`."""
-        part.ended = value
-        self._open_parts.pop(id(part), None)
-        if self.part is part:
-            self.part = None
-
-    def part_at(self, kind: str, index: int | None) -> Part:
-        """The open part of this kind there; it begins, if nobody has begun it."""
-        part = self.find_part(kind, index)
-        if part is None or part.ended is not None:
-            return self.begin_part(kind, index)
-        self.part = part
-        return part
-
-    def find_part(self, kind: str, index: int | None) -> Part | None:
-        """The part of this kind there, open or not; the last one, if nobody says where."""
-        last = self.part or next(reversed(self.parts), None)
-        part = last if index is None else self._placed.get((_is_summary(kind), index))
-        return part if part is not None and part.kind == kind else None
-
-    @property
-    def open_parts(self) -> list[Part]:
-        """Those that have not ended."""
-        return list(self._open_parts.values())
-
-    @property
-    def sole_part(self) -> Part | None:
-        """The open part, if it is the only one."""
-        return self.part if len(self._open_parts) == 1 else None
-
-    @property
-    def said(self) -> str:
-        """The arguments so far."""
-        return self.pieces.text
-
-    def value(self, status: str) -> dict[str, object]:
-        """The item as it stands."""
-        match self.kind:
-            case "message":
-                return {
-                    "id": self.id,
-                    "type": "message",
-                    "status": status,
-                    "role": "assistant",
-                    "content": [part.value() for part in self.parts],
-                }
-            case "reasoning":
-                # What was summed up may stand beside the summary.
-                thought = [part.value() for part in self.parts if part.kind == "reasoning_text"]
-                summary = [part.value() for part in self.parts if part.kind != "reasoning_text"]
-                more = {"content": thought} if thought else {}
-                return {"id": self.id, "type": "reasoning", "summary": summary, **more}
-            case _:
-                return {
-                    "id": self.id,
-                    "type": "function_call",
-                    "status": status,
-                    "call_id": self.call_id,
-                    "name": self.name,
-                    "arguments": "" if status == "in_progress" else self.said,
-                }
+_CALL_GROWS: Final = ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta")
+_CALL_TOLD: Final = ("response.function_call_arguments.done", "response.custom_tool_call_input.done")
 
 
 @define
@@ -241,9 +100,9 @@ class Items:
                 self._learn_end(_index(value, -1), item)
             case str(name) if _filled(name) or _whole(name) or name in _PART_BEGINS or name in _PART_ENDS:
                 _learn_part(self._about(name, value), name, value)
-            case str(name) if name in (_CALL_GROWS, _CALL_TOLD):
+            case str(name) if name in _CALL_GROWS or name in _CALL_TOLD:
                 call = self._find(_index(value, -1), text_of(value.get("item_id"))) or self.open
-                if call is not None and call.kind == "function_call":
+                if call is not None and call.kind in CALLS:
                     _learn_arguments(call, name, value)
             case _:
                 pass
@@ -256,7 +115,9 @@ class Items:
             # Said twice.
             self.open, known.name = known, known.name or name
         else:
-            self.begin(OpenItem(kind, self._id(told_id, kind), index, name, call_id))
+            namespace = text_of(item.get("namespace"))
+            begun = {} if kind in _KNOWN else item
+            self.begin(OpenItem(kind, self._id(told_id, kind), index, name, call_id, namespace, begun))
 
     def _learn_end(self, told: int, item: Mapping[str, object]) -> None:
         begun = self._find(told, text_of(item.get("id")))
@@ -310,8 +171,7 @@ class Items:
         return told_id if told_id and is_short(told_id) else self._new_id(kind)
 
     def _new_id(self, kind: str) -> str:
-        prefix = {"message": "msg", "reasoning": "rs"}.get(kind, "fc")
-        return f"{prefix}_trooper_{len(self._values)}"
+        return f"{id_prefix(kind)}_trooper_{len(self._values)}"
 
 
 def _filled(name: str) -> str:
@@ -328,7 +188,7 @@ def _learn_part(item: OpenItem, name: str, value: Mapping[str, object]) -> None:
     """Take in one forwarded event about a part of an item that is open."""
     told = value.get("part")
     kind = str(told.get("type")) if isinstance(told, dict) else _filled(name) or _whole(name)
-    place = value.get("summary_index" if _is_summary(kind) else "content_index")
+    place = value.get("summary_index" if is_summary(kind) else "content_index")
     index = place if isinstance(place, int) else None
     before = item.find_part(kind, index)
     if _filled(name):
@@ -355,8 +215,12 @@ def _learn_part(item: OpenItem, name: str, value: Mapping[str, object]) -> None:
 
 def _learn_arguments(call: OpenItem, name: str, value: Mapping[str, object]) -> None:
     """Take in one forwarded event about the arguments of a call that is open."""
-    if name == _CALL_GROWS:
+    if name in _CALL_GROWS:
         call.pieces.add(arguments_said(value.get("delta")))
+    elif call.kind == CUSTOM:
+        # No input behind a real one is no word.
+        call.pieces.tell(text_of(value.get("input")) or call.said)
+        call.told = True
     elif (whole := value.get("arguments")) is not None:
         told = arguments_said(whole)
         # Empty braces behind real arguments are no word.
@@ -365,12 +229,10 @@ def _learn_arguments(call: OpenItem, name: str, value: Mapping[str, object]) -> 
         call.told = True
 
 
+#: The items of which all is known here that is said of them.
+_KNOWN: Final = ("message", "reasoning", *CALLS)
 #: The kinds of the parts of a message.
 _OF_MESSAGE: Final = ("output_text", "refusal")
-
-
-def _is_summary(kind: str) -> bool:
-    return kind == "summary_text"
 
 
 def _keys(index: int, item_id: str) -> Iterator[object]:

@@ -12,5 +12,5 @@ from trooper.wire.openai_responses.whole_voice import WholeResponsesVoice
 
 def new_voice(naming: Naming, routing: Routing, body: bytes) -> Voice:
     """A voice for a stream, or for an answer in one piece; the answer repeats fields of its request."""
-    voice = ResponsesVoice(naming.request_id, begun(naming, body))
+    voice = ResponsesVoice(naming.request_id, begun(naming, body), naming.offered)
     return voice if routing.stream else WholeResponsesVoice(voice)

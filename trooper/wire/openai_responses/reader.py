@@ -24,7 +24,9 @@ The type of an event decides what it is, in its data or, where that has none,
 as its name. Fields of another type, missing or null, cost what they would
 have said: a last event without output ends the answer all the same.
 
-Items of kinds that other wires do not have (the provider's own tools) are
+The text of a custom call is read as the one string of its arguments
+(`core.freeform`). Items of tools that the provider runs itself are forwarded,
+and the text behind them can be gone on with. Items of other kinds are
 forwarded, and the answer cannot be continued from then on.
 """
 
@@ -48,6 +50,7 @@ from trooper.core.events import (
     Text,
     Usage,
 )
+from trooper.core.freeform import as_arguments
 from trooper.core.json_text import NOT_JSON
 from trooper.core.names import ByName
 from trooper.core.outcome import Failed, FailureKind
@@ -56,8 +59,8 @@ from trooper.wire.decoding import arguments_said
 from trooper.wire.framed import EventReader
 from trooper.wire.large import LargeEvent
 from trooper.wire.openai_responses.calls import ItemCalls
+from trooper.wire.openai_responses.keys import ENDS_A_CALL, FINISHING, HARMLESS_KEYS, HARMLESS_TYPES
 from trooper.wire.openai_responses.shapes import (
-    AROUND_PARTS,
     MOST_ITEMS,
     Item,
     Response,
@@ -67,43 +70,12 @@ from trooper.wire.openai_responses.shapes import (
     said_by,
     thought_part,
     with_text_arguments,
+    work_told,
 )
 from trooper.wire.openai_responses.sums import FEW_BYTES, MOST_TOLD_BYTES, Sums, rest_of
 from trooper.wire.tolerant import DONE, fitted, is_nothing, unknown_in, words_of
 
 _decode: Final = msgspec.json.Decoder(StreamEvent).decode
-#: The last of them by Codex' backend, at times.
-_FINISHING: Final = ("response.completed", "response.incomplete", "response.done")
-_ENDS_A_CALL: Final = ("response.function_call_arguments.done", "response.output_item.done")
-#: What says how far the answer is, and nothing of it.
-_HARMLESS_TYPES: Final = frozenset(
-    {
-        "response.in_progress",
-        "response.queued",
-        *(f"response.{name}.{verb}" for name in AROUND_PARTS for verb in ("added", "done")),
-        "response.output_text.annotation.added",
-        # As OpenAI's own types called it until 2025.
-        "response.output_text_annotation.added",
-        "response.output_item.added",
-        "response.output_item.done",
-        "response.metadata",
-    }
-)
-_HARMLESS_KEYS: Final = frozenset(
-    {
-        "type",
-        "event_id",
-        "item_id",
-        "response_id",
-        "sequence_number",
-        "output_index",
-        "content_index",
-        "summary_index",
-        "obfuscation",
-        "usage",
-        "logprobs",
-    }
-)
 
 
 def new_reader(max_event_bytes: int, *, choices: int = 1, max_calls: int = MOST_CALLS) -> ResponsesReader:
@@ -130,6 +102,8 @@ class ResponsesReader(EventReader):
     _places: ByName[int] = field(factory=ByName, init=False)
     # Where several calls have begun: the place of the last of them. Only their ids tell them apart.
     _shared: dict[int, int] = field(factory=dict, init=False)
+    # Where the items of tools have begun that the provider runs itself.
+    _at_work: set[int] = field(factory=set, init=False)
     _items: int = field(default=0, init=False)
     _told_bytes: int = field(default=0, init=False)
 
@@ -161,6 +135,8 @@ class ResponsesReader(EventReader):
                 return self._say(event, "thought", Reasoning(event.delta) if event.delta else None)
             case "response.function_call_arguments.delta" if event.delta is not None:
                 return self._say_arguments(self._at(event), event.delta)
+            case "response.custom_tool_call_input.delta" if event.delta is not None:
+                return self._say_arguments(self._at(event), event.delta, is_text=True)
             case "response.output_text.done":
                 missed = self._missed(event, "text", Text(event.text) if event.text else None)
                 self._is_open = False
@@ -171,6 +147,8 @@ class ResponsesReader(EventReader):
                 return self._missed(event, "thought", Reasoning(event.text) if event.text else None)
             case "response.function_call_arguments.done":
                 return self._end_arguments(self._at(event), event.arguments or "")
+            case "response.custom_tool_call_input.done":
+                return self._end_arguments(self._at(event), as_arguments(event.input) if event.input else "")
             case "response.output_item.added" if event.item is not None:
                 return self._begin_item(event.output_index, event.item)
             case "response.output_item.done" if event.item is not None:
@@ -178,16 +156,19 @@ class ResponsesReader(EventReader):
             case "response.created":
                 self._created, told = True, event.response or Response()
                 return [Begin(told.id, int(told.created_at), told.model, has_role=True)]
-            case finishing if finishing in _FINISHING:
+            case finishing if finishing in FINISHING:
                 response = event.response or Response()
                 # A failure in disguise takes the slow road.
                 return None if response.has_failed else self._end(response, finishing)
-            case harmless if harmless in _HARMLESS_TYPES and event.item is None:
+            case harmless if harmless in HARMLESS_TYPES and event.item is None:
                 return [Other()]
             case thought if thought_part(thought):
                 return self._think(event, ends=thought.endswith(".done"))
             case _:
-                return None
+                work = work_told(kind)
+                if work is not None:
+                    self._has_content = True
+                return work
 
     def _think(self, event: StreamEvent, *, ends: bool) -> list[Event] | None:
         """A thought under a name that no document has."""
@@ -209,16 +190,16 @@ class ResponsesReader(EventReader):
         if heard is not None:
             return heard
         # What is no part of the response is news about it: limits, timings.
-        unknown = unknown_in(value, _HARMLESS_KEYS) and not is_news(kind)
+        unknown = unknown_in(value, HARMLESS_KEYS) and not is_news(kind)
         if unknown:
             self._unknown()
         return [Other(continuable=not unknown)]
 
     def _hear_large(self, event: LargeEvent) -> Sequence[Event]:
-        if event.type in (*_FINISHING, *_ENDS_A_CALL):
+        if event.type in (*FINISHING, *ENDS_A_CALL):
             # Which calls it ends nobody has read; their arguments are said one after the other.
             self._calls.end_all()
-        return self._end(Response(), event.type) if event.type in _FINISHING else ()
+        return self._end(Response(), event.type) if event.type in FINISHING else ()
 
     def _say(self, event: StreamEvent, kind: str, said: Event | None) -> list[Event]:
         if said is None:
@@ -271,7 +252,7 @@ class ResponsesReader(EventReader):
         self._last = output_index = self._last + 1 if given is None else given
         self._begun.add(output_index)
         self._free = max(self._free, output_index + 1)
-        if item.type == "function_call" and self._calls.has_other(output_index, item):
+        if item.is_call and self._calls.has_other(output_index, item):
             # A place of its own, also where another item comes to it.
             self._shared[output_index] = self._last = output_index = self._free
             self._begun.add(output_index)
@@ -283,27 +264,29 @@ class ResponsesReader(EventReader):
                 return []
             case "reasoning":
                 return [Other(thinks=True)]
-            case "function_call":
+            case _ if item.is_call:
                 self._content()
                 return self._calls.begin(output_index, item)
             case _:
                 self._has_content = True
-                return [Other(continuable=False)]
+                if item.is_work:
+                    self._at_work.add(output_index)
+                return [item.other]
 
-    def _say_arguments(self, at: int, arguments: str) -> list[Event]:
+    def _say_arguments(self, at: int, arguments: str, *, is_text: bool = False) -> list[Event]:
         if at not in self._calls:
-            return [Other(continuable=False)]
-        return self._calls.say(at, arguments)
+            return [Other(works=True) if at in self._at_work else Other(continuable=False)]
+        return self._calls.say_text(at, arguments) if is_text else self._calls.say(at, arguments)
 
     def _end_arguments(self, at: int, arguments: str) -> list[Event]:
         if at not in self._calls:
-            return [Other(continuable=not arguments)]
+            return [Other(works=True) if at in self._at_work else Other(continuable=not arguments)]
         return self._calls.told(at, arguments, ends=False)
 
     def _end_item(self, at: int, item: Item) -> list[Event]:
         self._is_open = False
         match item.type:
-            case "function_call":
+            case _ if item.is_call:
                 new: list[Event] = []
                 if at not in self._calls:
                     self._content()
@@ -313,7 +296,9 @@ class ResponsesReader(EventReader):
                 return [*new, *self._calls.told(at, item.arguments, item.name)]
             case "message":
                 return self._missed_parts(at, item)
-            case kind if kind in ("", "reasoning") or item.id in self._places or at in self._begun:
+            case "" | "reasoning":
+                return []
+            case _ if item.id in self._places or at in self._begun:
                 return []
             case _:
                 # Something of the provider's own of which this is the first word.
@@ -346,17 +331,19 @@ class ResponsesReader(EventReader):
         for number, (item, known) in enumerate(zip(output, self._calls.places(output), strict=True)):
             output_index = self._places.get(item.id, number) if known is None else known
             match item.type:
-                case "function_call" if item.arguments or output_index not in self._calls:
+                case _ if item.is_call and (item.arguments or output_index not in self._calls):
                     events += self._end_item(output_index, item)
                 case "message":
                     events += self._missed_parts(output_index, item)
-                case "function_call" | "reasoning" | "":
+                case "reasoning" | "":
+                    pass
+                case _ if item.is_call:
                     pass
                 case _:
                     self._has_content = True
                     if item.id not in self._places and number not in self._begun:
                         # Something of the provider's own that came with the end alone.
-                        events.append(Other(continuable=False))
+                        events.append(item.other)
         if kind == "response.incomplete":
             response.status = "incomplete"
         if response.status != "incomplete":

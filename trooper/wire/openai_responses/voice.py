@@ -16,13 +16,15 @@ the voice waits with it until `terminate`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, assert_never
 
 import msgspec
 from attrs import define, field
 
+from trooper.core.conversation import Tool
 from trooper.core.events import (
+    CUT_SHORT,
     Begin,
     Done,
     Event,
@@ -40,13 +42,14 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.framing import parse_sse
-from trooper.core.tool_calls import as_object
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
 from trooper.wire.notes import ID, comment_line, legs_note, with_note
 from trooper.wire.openai_error import error_value
-from trooper.wire.openai_responses.items import TOLD, Items, OpenItem, Part
+from trooper.wire.openai_responses.items import Items
+from trooper.wire.openai_responses.open_item import CALL_TOLD, TOLD, OpenItem, Part, id_prefix
 from trooper.wire.openai_responses.response import ended
+from trooper.wire.openai_responses.shapes import CALLS, CUSTOM
 from trooper.wire.openai_responses.sums import FEW_BYTES, MOST_TOLD_BYTES
 from trooper.wire.tolerant import objects_in, text_of
 
@@ -62,10 +65,12 @@ class ResponsesVoice:
     Args:
         request_id: what ids of ours are made of.
         response: the response as it begins; what a target names replaces it.
+        offered: the client's tools that it calls otherwise than models do, by their names.
     """
 
     request_id: str
     response: dict[str, object]
+    offered: Callable[[], Mapping[str, Tool]] = dict
     content_type: bytes = b"text/event-stream; charset=utf-8"
     #: The whole answer, once it has been said to the end.
     answer: Mapping[str, object] | None = field(default=None, init=False)
@@ -215,24 +220,29 @@ class ResponsesVoice:
 
     def _begin_item(self, kind: str, call: ToolCallDelta | None = None) -> bytes:
         index = self._items.next_index()
-        prefix = {"message": "msg", "reasoning": "rs"}.get(kind, "fc")
-        item = OpenItem(kind, f"{prefix}_trooper_{self.request_id}_{index}", index)
+        item = OpenItem(kind, f"{id_prefix(kind)}_trooper_{self.request_id}_{index}", index)
         if call is not None:
-            item.name, item.call_id = call.name, call.id or f"call_trooper_{self.request_id}_{index}"
+            tool = self.offered().get(call.name)
+            item.name, item.namespace = (
+                (tool.own_name or tool.name, tool.namespace) if tool else (call.name, "")
+            )
+            item.call_id = call.id or f"call_trooper_{self.request_id}_{index}"
         self._items.begin(item)
         return self._tell("response.output_item.added", output_index=index, item=item.value("in_progress"))
 
     def _say_call(self, delta: ToolCallDelta) -> bytes:
         out = self._start()
         item = self._items.open
-        if delta.index != self._call or item is None or item.kind != "function_call":
-            out += self._end_items() + self._begin_item("function_call", delta)
+        if delta.index != self._call or item is None or item.kind not in CALLS:
+            tool = self.offered().get(delta.name)
+            kind = CUSTOM if tool is not None and tool.is_freeform else "function_call"
+            out += self._end_items() + self._begin_item(kind, delta)
             self._call, item = delta.index, self._items.open
-        if item is None or not delta.arguments:
+        said = item.say(delta.arguments) if item is not None else ""
+        if item is None or not said:
             return out
-        item.pieces.add(delta.arguments)
         place = {"item_id": item.id, "output_index": item.output_index}
-        return out + self._tell("response.function_call_arguments.delta", **place, delta=delta.arguments)
+        return out + self._tell(f"{CALL_TOLD[item.kind][0]}.delta", **place, delta=said)
 
     def _end_parts(self, item: OpenItem) -> bytes:
         return b"".join(self._end_part(item, part) for part in item.open_parts)
@@ -253,10 +263,10 @@ class ResponsesVoice:
         return b"".join(self._end_item(item, is_last=item is self._items.open) for item in self._items.left)
 
     def _end_item(self, item: OpenItem, *, is_last: bool) -> bytes:
-        status, is_half = "completed", not item.told and as_object(item.said) is None
-        if item.kind != "function_call":
+        status = "completed"
+        if item.kind not in CALLS:
             out = self._end_parts(item)
-        elif is_half and (self._reason in _CUT_SHORT or not is_last):
+        elif item.is_half and (self._reason in CUT_SHORT or not is_last):
             # Half a call that the client has seen: it says of itself that it is none.
             out, status = b"", "incomplete"
         else:
@@ -267,8 +277,9 @@ class ResponsesVoice:
 
     def _end_arguments(self, item: OpenItem) -> bytes:
         place = {"item_id": item.id, "output_index": item.output_index}
-        told = {"arguments": item.said, "name": item.name}
-        return self._tell("response.function_call_arguments.done", **place, **told)
+        name, key = CALL_TOLD[item.kind]
+        more = {} if item.kind == CUSTOM else {"name": item.name}
+        return self._tell(f"{name}.done", **place, **{key: item.said}, **more)
 
     def _start(self) -> bytes:
         out = b""
@@ -363,8 +374,6 @@ _SAID_IN: Final[Mapping[str, type[Event]]] = {
     "summary_text": Reasoning,
     "reasoning_text": Reasoning,
 }
-#: Why an answer may end in the middle of a call.
-_CUT_SHORT: Final = (FinishReason.LENGTH, FinishReason.CONTENT_FILTER)
 #: What the events around a part are called, where it is a piece of a summary and where it is content.
 _SUMMARY: Final = "response.reasoning_summary_part"
 _CONTENT: Final = "response.content_part"

@@ -4,6 +4,7 @@ Reads a whole response (`stream: false`), by the rules of a stream.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from trooper.core.events import (
@@ -18,11 +19,13 @@ from trooper.core.events import (
     ToolCallDelta,
     Usage,
 )
+from trooper.core.freeform import as_arguments
+from trooper.core.names import joined
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
 from trooper.core.tool_calls import MOST_CALLS
 from trooper.wire.decoding import arguments_text
 from trooper.wire.framed import ENDED_EMPTY
-from trooper.wire.openai_responses.shapes import Response, finish_of
+from trooper.wire.openai_responses.shapes import CUSTOM, Response, finish_of, is_work, of_item
 from trooper.wire.tolerant import content_of, fitted, is_nothing, text_of, words_of
 from trooper.wire.whole import counted, whole_object
 
@@ -68,6 +71,10 @@ def read_whole(body: bytes) -> tuple[Received, Outcome]:
     return Received(body, (begin, *events, *whole.unread, *finish)), Completed()
 
 
+def _named(item: Mapping[object, object], name: str) -> str:
+    return joined(text_of(item.get("namespace")), name)
+
+
 def _events(output: object) -> list[Event]:
     events: list[Event] = []
     calls = 0
@@ -76,16 +83,25 @@ def _events(output: object) -> list[Event]:
             case {"type": "function_call", "name": str(name), **said} if name and calls < MOST_CALLS:
                 call_id = text_of(said.get("call_id")) or text_of(said.get("id"))
                 arguments = arguments_text(said.get("arguments")) or "{}"
-                events.append(ToolCallDelta(calls, call_id, name, arguments))
+                events.append(ToolCallDelta(calls, call_id, _named(said, name), arguments))
+                calls += 1
+            case {"type": "custom_tool_call", "name": str(name), **said} if (
+                name and calls < MOST_CALLS and not is_work(CUSTOM, name=name)
+            ):
+                arguments = as_arguments(text_of(said.get("input")))
+                events.append(
+                    ToolCallDelta(calls, text_of(said.get("call_id")), _named(said, name), arguments)
+                )
                 calls += 1
             case {"type": "message", **said}:
                 events += content_of(said.get("content"))
             case {"type": "reasoning", **said}:
                 words = words_of(said.get("summary")) or words_of(said.get("content"))
                 events += [Reasoning(words)] if words else []
-            case {"type": kind} if not is_nothing(kind) and kind not in _TEXT_TYPES:
+            case {"type": kind, **said} if not is_nothing(kind) and kind not in _TEXT_TYPES:
                 # Something of the provider's own: a search, a computer, an image.
-                events += content_of(item) or [Other(continuable=False)]
+                other = of_item(text_of(kind), text_of(said.get("execution")), text_of(said.get("name")))
+                events += [other] if other.works else content_of(item) or [other]
             case _:
                 events += content_of(item)
     return events
