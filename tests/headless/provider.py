@@ -1,6 +1,6 @@
 """
-The provider of all agents, as a process: `provider.py PLAN`. The file PLAN says, as
-JSON, which turn is broken, by which fault, where: read anew for each request.
+The provider of all agents, as a process: `provider.py PLAN`. PLAN says, as JSON,
+which turns are broken, by which fault, where.
 """
 
 from __future__ import annotations
@@ -22,6 +22,13 @@ _IN_BAND = {
     "/v1/messages": "error-type-overloaded",
     "/v1/responses": "error-response-nested",
 }
+#: Faults that have longer names in the table.
+_SHORT = {
+    "early-end": "clean-eof",
+    "429": "status-429",
+    "529": "status-529",
+    "closed": "closed-before-headers",
+}
 
 
 def answer_of(turn: Turn) -> ChatAnswer:
@@ -35,12 +42,12 @@ def script(request: Request) -> ChatAnswer | FaultAt:
     asked = request.json()
     assert isinstance(asked, dict)
     turn = turn_of(asked)
-    plan = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    plan = json.loads(sys.argv[1])
     print(json.dumps({"turn": turn.name, "path": request.path}), flush=True)
-    if turn.name != plan["turn"]:
+    if turn.name not in plan["turns"]:
         return answer_of(turn)
     fault = _IN_BAND[request.path] if plan["fault"] == "in-band" else plan["fault"]
-    return FaultAt(FAULTS[fault], plan["position"], answer_of(turn))
+    return FaultAt(FAULTS[_SHORT.get(fault, fault)], plan["position"], answer_of(turn))
 
 
 async def main() -> None:

@@ -39,11 +39,18 @@ def tokens(text: str, size: int | None = None) -> list[str]:
 
 @frozen
 class Call:
-    """A tool call; `arguments` is JSON text."""
+    """
+    A tool call; `arguments` is JSON text.
+
+    On the Responses wire a `custom` one is freeform: `arguments` are its input,
+    whatever they look like. `namespace` is the one its tool stands in.
+    """
 
     name: str
     arguments: str = "{}"
     id: str = "call_0000000000000000000001"
+    custom: bool = False
+    namespace: str = ""
 
 
 @frozen

@@ -92,7 +92,10 @@ def _items(answer: ChatAnswer) -> Iterator[_Item]:
     if answer.refusal:
         yield _Message(f"msg_{mark}", "refusal", answer.refusal)
     for number, call in enumerate(answer.calls):
-        yield _FunctionCall(f"fc_{mark}_{number}", call)
+        if call.custom:
+            yield _CustomCall(f"ctc_{mark}_{number}", call)
+        else:
+            yield _FunctionCall(f"fc_{mark}_{number}", call)
 
 
 class _Item:
@@ -161,6 +164,7 @@ class _FunctionCall(_Item):
             "type": "function_call",
             "call_id": call.id,
             "name": call.name,
+            **_namespace(call),
         }
         self.begun = shape | {"status": "in_progress", "arguments": ""}
         self.value = shape | {"status": "completed", "arguments": call.arguments}
@@ -169,3 +173,26 @@ class _FunctionCall(_Item):
         for piece in tokens(self.call.arguments, 5):
             yield "response.function_call_arguments.delta", at | {"delta": piece}
         yield "response.function_call_arguments.done", at | {"arguments": self.call.arguments}
+
+
+class _CustomCall(_Item):
+    def __init__(self, item_id: str, call: Call) -> None:
+        self.call = call
+        shape: dict[str, object] = {
+            "id": item_id,
+            "type": "custom_tool_call",
+            "call_id": call.id,
+            "name": call.name,
+            **_namespace(call),
+        }
+        self.begun = shape | {"status": "in_progress", "input": ""}
+        self.value = shape | {"status": "completed", "input": call.arguments}
+
+    def parts(self, at: dict[str, object]) -> Iterable[_Told]:
+        for piece in tokens(self.call.arguments, 5):
+            yield "response.custom_tool_call_input.delta", at | {"delta": piece}
+        yield "response.custom_tool_call_input.done", at | {"input": self.call.arguments}
+
+
+def _namespace(call: Call) -> dict[str, str]:
+    return {"namespace": call.namespace} if call.namespace else {}
