@@ -20,6 +20,7 @@ from attrs import frozen
 
 from agent_turns import ASK_COMMAND, ASK_PATCH, ASK_TEXT, COMMAND, FINAL, LOOK, PATCHED
 from headless.served import Serve, Served
+from trooper.core.local_model import PROBE_TEXT
 
 #: Those that break a stream, at a place in it, and those before any of it.
 CUTS = ("reset", "early-end", "in-band", "silence")
@@ -161,9 +162,12 @@ def goes_well(served: Served, row: Row, asides: int = 0) -> None:
     assert [report["outcome"] for report in reports] == ["completed"] * (len(row.turns) + asides)
     spoke = [report for report in reports if report["legs"][-1]["target"] == "ollama"]
     assert len(spoke) >= len(row.broken)
-    assert served.asked().count(row.broken[0]) == 1
+    # Trooper itself knocks once more where a connection closes before any byte.
+    assert served.asked().count(row.broken[0]) == (2 if row.fault == "closed" else 1)
     state = served.local.state()
-    assert (state["mismatches"], state["truncations"]) == ([], 0)
+    # A probe is a half answer that nobody gave.
+    halves = [half for half in state["mismatches"] if not half.startswith(PROBE_TEXT)]
+    assert (halves, state["truncations"]) == ([], 0)
 
 
 @pytest.mark.parametrize("name", AGENTS)
