@@ -42,8 +42,8 @@ class Call:
     """
     A tool call; `arguments` is JSON text.
 
-    On the Responses wire a `custom` one is freeform: `arguments` are its input,
-    whatever they look like. `namespace` is the one its tool stands in.
+    One that is `custom` takes any text, and the Messages wire has none. A `namespace` only
+    Responses has.
     """
 
     name: str
@@ -59,7 +59,8 @@ class ChatAnswer:
     One answer of the chat API, streamed (`events`) or whole (`body`).
 
     `finish` is `None` for an answer that never says how it ended. `usage` says
-    whether the client asked for the usage chunk.
+    whether the client asked for the usage chunk. `searches` are those of the
+    web that the provider makes first, on the wires that show them.
     """
 
     tokens: tuple[str, ...] = ()
@@ -73,6 +74,7 @@ class ChatAnswer:
     usage: bool = False
     prompt_tokens: int = 12
     done: bool = True
+    searches: tuple[str, ...] = ()
 
     def events(self) -> list[bytes]:
         """Whole SSE events, from the role to `[DONE]`."""
@@ -123,10 +125,7 @@ class ChatAnswer:
         if self.reasoning:
             message["reasoning_content"] = "".join(self.reasoning)
         if self.calls:
-            message["tool_calls"] = [
-                {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
-                for c in self.calls
-            ]
+            message["tool_calls"] = [{"id": c.id, **_said_of(c, c.arguments, c.name)} for c in self.calls]
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self.finish}
         whole = self.chunk(None) | {"object": "chat.completion", "choices": [choice], "usage": self._counts()}
         return dumps(whole)
@@ -148,15 +147,18 @@ class ChatAnswer:
 
 def call_deltas(index: int, call: Call) -> Iterable[dict[str, object]]:
     """The deltas of one call: its name first, then its arguments in pieces."""
-    opening = {
-        "index": index,
-        "id": call.id,
-        "type": "function",
-        "function": {"name": call.name, "arguments": ""},
-    }
-    yield {"tool_calls": [opening]}
+    yield {"tool_calls": [{"index": index, "id": call.id, **_said_of(call, "", call.name)}]}
     for piece in tokens(call.arguments, 5):
-        yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
+        said = _said_of(call, piece)
+        del said["type"]
+        yield {"tool_calls": [{"index": index, **said}]}
+
+
+def _said_of(call: Call, piece: str, name: str = "") -> dict[str, object]:
+    """A call, or a piece of one, as its kind is said."""
+    kind, key = ("custom", "input") if call.custom else ("function", "arguments")
+    named = {"name": name} if name else {}
+    return {"type": kind, kind: {**named, key: piece}}
 
 
 def chat_events(

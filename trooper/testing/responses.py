@@ -85,6 +85,8 @@ def _ended(answer: ChatAnswer) -> dict[str, object]:
 
 def _items(answer: ChatAnswer) -> Iterator[_Item]:
     mark = answer.id.removeprefix("resp_")
+    for number, query in enumerate(answer.searches):
+        yield _Search(f"ws_{mark}_{number}", query)
     if answer.reasoning:
         yield _Reasoning(f"rs_{mark}", answer.reasoning)
     if answer.tokens:
@@ -92,10 +94,11 @@ def _items(answer: ChatAnswer) -> Iterator[_Item]:
     if answer.refusal:
         yield _Message(f"msg_{mark}", "refusal", answer.refusal)
     for number, call in enumerate(answer.calls):
-        if call.custom:
-            yield _CustomCall(f"ctc_{mark}_{number}", call)
-        else:
-            yield _FunctionCall(f"fc_{mark}_{number}", call)
+        yield (
+            _CustomCall(f"ctc_{mark}_{number}", call)
+            if call.custom
+            else _FunctionCall(f"fc_{mark}_{number}", call)
+        )
 
 
 class _Item:
@@ -192,6 +195,17 @@ class _CustomCall(_Item):
         for piece in tokens(self.call.arguments, 5):
             yield "response.custom_tool_call_input.delta", at | {"delta": piece}
         yield "response.custom_tool_call_input.done", at | {"input": self.call.arguments}
+
+
+class _Search(_Item):
+    def __init__(self, item_id: str, query: str) -> None:
+        shape: dict[str, object] = {"id": item_id, "type": "web_search_call"}
+        self.begun = shape | {"status": "in_progress"}
+        self.value = shape | {"status": "completed", "action": {"type": "search", "query": query}}
+
+    def parts(self, at: dict[str, object]) -> Iterable[_Told]:
+        for state in ("in_progress", "searching", "completed"):
+            yield f"response.web_search_call.{state}", at
 
 
 def _namespace(call: Call) -> dict[str, str]:
