@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 
 from attrs import frozen
 
-from trooper.testing import Call, ToolUse, Words
+from trooper.testing import Call, ChatAnswer, ToolUse, Words, tokens
 
 LOOK = "I will write one line into the file, and then say what happened; it takes one command."
 FINAL = "The command ran, and the file has its line now: the lighthouse – café, 灯台, 🚢 – is lit."
@@ -89,6 +89,13 @@ class Turn:
     name: str
     text: str
     call: Call | None = None
+
+    @property
+    def answer(self) -> ChatAnswer:
+        """The turn as a provider gives it."""
+        calls = () if self.call is None else (self.call,)
+        finish = "tool_calls" if calls else "stop"
+        return ChatAnswer(tokens=tuple(tokens(self.text)), calls=calls, finish=finish)
 
     @property
     def words(self) -> Words:

@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import trio
 
-from agent_turns import Turn, turn_of
-from trooper.testing import FAULTS, ChatAnswer, FaultAt, Request, ScriptedProvider, serve_tcp, tokens
+from agent_turns import turn_of
+from trooper.testing import FAULTS, ChatAnswer, FaultAt, Request, ScriptedProvider, serve_tcp
 
 #: The in-band error of each wire.
 _IN_BAND = {
@@ -31,12 +31,6 @@ _SHORT = {
 }
 
 
-def answer_of(turn: Turn) -> ChatAnswer:
-    """The turn as a provider gives it."""
-    calls = () if turn.call is None else (turn.call,)
-    return ChatAnswer(tokens=tuple(tokens(turn.text)), calls=calls, finish="tool_calls" if calls else "stop")
-
-
 def script(request: Request) -> ChatAnswer | FaultAt:
     """The turn's answer, broken where the plan wants it."""
     asked = request.json()
@@ -45,9 +39,9 @@ def script(request: Request) -> ChatAnswer | FaultAt:
     plan = json.loads(sys.argv[1])
     print(json.dumps({"turn": turn.name, "path": request.path}), flush=True)
     if turn.name not in plan["turns"]:
-        return answer_of(turn)
+        return turn.answer
     fault = _IN_BAND[request.path] if plan["fault"] == "in-band" else plan["fault"]
-    return FaultAt(FAULTS[_SHORT.get(fault, fault)], plan["position"], answer_of(turn))
+    return FaultAt(FAULTS[_SHORT.get(fault, fault)], plan["position"], turn.answer)
 
 
 async def main() -> None:

@@ -23,7 +23,7 @@ import trio
 from attrs import frozen
 
 from agent_turns import ASK_COMMAND, turn_of
-from trooper.testing import ChatAnswer, Request, ScriptedProvider, serve_tcp, tokens
+from trooper.testing import ChatAnswer, Request, ScriptedProvider, serve_tcp
 
 FOLDER = Path(__file__).parent.parent / "prompts"
 AGENTS = Path(os.environ["AGENTS_FOLDER"]).resolve()
@@ -156,10 +156,7 @@ async def record(name: str) -> None:
         turn = turn_of(asked)
         if turn.name != "aside":
             kept.append((request.path, asked))
-        calls = () if turn.call is None else (turn.call,)
-        return ChatAnswer(
-            tokens=tuple(tokens(turn.text)), calls=calls, finish="tool_calls" if calls else "stop"
-        )
+        return turn.answer
 
     with tempfile.TemporaryDirectory() as folder:
         async with trio.open_nursery() as nursery:
