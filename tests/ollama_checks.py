@@ -106,7 +106,7 @@ def guarded(
             "TROOPER_OPENAI_BASE_URL": cloud.url,
             "OLLAMA_HOST": urlsplit(server.url).netloc,
             # There may be others on it, and this one is small.
-            "TROOPER_OLLAMA_MODEL": model,
+            "TROOPER_LOCAL_MODEL": model,
         }
         with running(*WAYS["trooper serve"], cwd=folder, **env) as process:
             url = process.wait_for(r"on (http://127\.0\.0\.1:\d+)")[1]

@@ -14,4 +14,14 @@ from trooper.testing.ollama.saying import OllamaFault, ToolUse, Words
 from trooper.testing.ollama.server import FakeOllama
 from trooper.testing.ollama.speech import Generation
 
-__all__ = ["Ask", "FakeOllama", "Generation", "Model", "OllamaFault", "Rejected", "ToolUse", "Words", "render"]
+__all__ = [
+    "Ask",
+    "FakeOllama",
+    "Generation",
+    "Model",
+    "OllamaFault",
+    "Rejected",
+    "ToolUse",
+    "Words",
+    "render",
+]
