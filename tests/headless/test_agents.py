@@ -54,8 +54,9 @@ def rows() -> Iterator[Row]:
         yield Row(ASK_TEXT, fault, ("text",), position)
     for fault in REFUSALS:
         yield Row(ASK_TEXT, fault, ("text",))
-    for fault, (turn, position) in itertools.product(CUTS, PLACES):
-        yield Row(ASK_COMMAND, fault, (turn,), position)
+    for fault in CUTS:
+        for turn, place in PLACES:
+            yield Row(ASK_COMMAND, fault, (turn,), place)
     # Before any of a stream there is no place but the turn: the first, the last, and both.
     for fault, broken in itertools.product(REFUSALS, (("call",), ("final",), ("call", "final"))):
         yield Row(ASK_COMMAND, fault, broken)
