@@ -50,7 +50,13 @@ def lint(session: nox.Session) -> None:
     check = ["flake8-async", "--enable=ASYNC1,ASYNC2,ASYNC900"]
     off = "--disable=ASYNC109,ASYNC114,ASYNC124,ASYNC127"
     guest = "trooper/web/guest.py"
-    files = python_files("trooper", "tests", "bench")
+    # What waits for nothing breaks no rule about waiting, and is two thirds of the files.
+    waits = re.compile("async|await|trio")
+    files = [
+        file
+        for file in python_files("trooper", "tests", "bench")
+        if waits.search((ROOT / file).read_text("utf-8"))
+    ]
     session.run(*check, off, *(file for file in files if file != guest), log=False)
     # One side of it speaks asyncio, where Trio's rules about cancellation do not hold.
     session.run(*check, f"{off},ASYNC102,ASYNC103,ASYNC104", guest)
@@ -148,7 +154,7 @@ def agents(session: nox.Session) -> None:
         if shutil.which(program) is None:
             session.error(f"{program} is missing")
     suite, folder = ROOT / "tests" / "headless", Path(session.create_tmp()).resolve()
-    session.install("-e", ".[test]")
+    session.install("-e", ".[test]", *group("sweep"))
     shutil.copy(suite / "package.json", folder)
     npm = ("npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--prefix", str(folder))
     session.run(*npm, external=True)
@@ -158,7 +164,21 @@ def agents(session: nox.Session) -> None:
     session.run(pip, "install", "-q", "-r", str(suite / "requirements.txt"), external=True)
     alone = ("unshare", "-rn", "python", str(suite / "loopback.py"))
     env = {"AGENTS_FOLDER": str(folder)}
-    session.run(*alone, "python", "-m", "pytest", "tests/headless", *session.posargs, external=True, env=env)
+    split = ("python", "-m", "pytest", "-n", str(os.cpu_count()), "-o", "faulthandler_timeout=300")
+    session.run(*alone, *split, "tests/headless", *session.posargs, external=True, env=env)
+
+
+@nox.session
+def ollama(session: nox.Session) -> None:
+    """A real Ollama: OLLAMA_BIN=/path/to/ollama is started with a folder of its own, or OLLAMA_HOST is where one runs."""
+    program, host = os.environ.get("OLLAMA_BIN", ""), os.environ.get("OLLAMA_HOST", "")
+    if not (program or host):
+        session.error(
+            "give OLLAMA_BIN, the program to start, or OLLAMA_HOST, where one runs, like 127.0.0.1:11434"
+        )
+    session.install("-e", ".[test]")
+    place = f"--ollama-bin={program}" if program else f"--ollama-host={host}"
+    session.run("pytest", "tests/ollama", place, "-o", "faulthandler_timeout=900", *session.posargs)
 
 
 @nox.session
@@ -198,6 +218,11 @@ def soak(session: nox.Session) -> None:
 def coverage(session: nox.Session) -> None:
     """Lines and branches that the fast suite reaches."""
     session.install("-e", ".[test]", *group("coverage"))
+    cover(session)
+
+
+def cover(session: nox.Session) -> None:
+    """The fast suite, and its threshold."""
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", "-q", *session.posargs)
     session.run("coverage", "combine", "-q")
@@ -239,13 +264,14 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=False)
 def lower_bounds(session: nox.Session) -> None:
-    """The fast suite with exactly the oldest versions that pyproject.toml allows."""
+    """The fast suite, with its threshold of coverage, with exactly the oldest versions that pyproject.toml allows."""
     project = PYPROJECT["project"]
     wanted = [*project["dependencies"], *project["optional-dependencies"]["test"]]
     session.install(*(requirement.replace(">=", "==") for requirement in wanted))
     session.install("--no-deps", "-e", ".")
     session.run("pip", "check")
-    session.run("pytest", "-q", *session.posargs)
+    session.install(*group("coverage"))
+    cover(session)
 
 
 @nox.session

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from asking_ollama import NAME, TOOL, USER, asking, said
-from trooper.testing import DEFAULT_ANSWER, Model, OllamaFault, ToolUse
+from trooper.testing import DEFAULT_ANSWER, Model, OllamaFault, ToolUse, Words
 
 CALL = ToolUse("f", {"a": "x"})
 
@@ -69,6 +69,19 @@ async def test_tool_calls_come_whole(path: Any, on_done: bool, nursery: trio.Nur
     assert line["message"]["tool_calls"][0]["function"] == {"index": 0, "name": "f", "arguments": {"a": "x"}}
     assert (line["done"], got.lines()[-1]["done_reason"]) == (on_done, "stop")
     assert said(got) == "Let me see."
+
+
+async def test_a_script_decides_by_the_request_and_may_call_behind_a_half_answer(
+    nursery: trio.Nursery,
+) -> None:
+    words = Words("", calls=(CALL,), before_calls="Let me see.", calls_in_rest=True)
+    s = asking(nursery, models=(Model(path="C"),), script=lambda ask: words if ask.tools else Words("No."))
+    got = await s.chat(USER, {"role": "assistant", "content": "Let me"}, tools=[TOOL])
+    assert said(got) == " see."
+    assert any("tool_calls" in line["message"] for line in got.lines())
+    another = await s.chat(USER, {"role": "assistant", "content": "Not that"}, tools=[TOOL])
+    assert not any("tool_calls" in line["message"] for line in another.lines())
+    assert said(await s.chat()) == "No."
 
 
 async def test_a_cut_tool_call_is_dropped_or_an_error(nursery: trio.Nursery) -> None:

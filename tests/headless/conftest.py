@@ -1,5 +1,7 @@
 """
-Trooper between fakes, once for all agents, and a folder with the agents in it.
+Trooper as a newcomer has it, between fakes: no file, no key of its own, an Ollama
+at its own window. All of it anew for each row, so that every turn meets its fault
+and a window that has not grown yet.
 """
 
 from __future__ import annotations
@@ -8,88 +10,46 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from attrs import define
 
-from deployed import WAYS, Process, running
+from deployed import IMPATIENT, WAYS, Fake, running
+from headless.served import Serve, Served
 
 HERE = Path(__file__).parent
-_REQUEST = '"event": "request"'
-TOML = """
-[server]
-# Every turn must meet its fault, also behind one that asked to be left alone.
-memory = false
-# Codex offers its provider's web search with every request.
-foreign_tools = "drop"
-"""
-CLOUD = """
-[[targets]]
-name = "{name}"
-wire = "{name}"
-base_url = "{url}/v1"
-key = "client"
-ttft_timeout_s = 1.5
-stall_timeout_s = 1.5
-alive_timeout_s = 1.5
-whole_timeout_s = 1.5
-"""
-LOCAL = """
-[[targets]]
-name = "local"
-wire = "llama-server"
-base_url = "{url}"
-"""
+#: Where nothing listens, in a network of its own.
+NOWHERE = "http://127.0.0.1:9"
 
 
-@define
-class Served:
-    """A running Trooper, its fakes, and the plan of what goes wrong."""
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Starts `trooper serve` and its fakes; `there` is whether the provider listens at all."""
+    with ExitStack() as stack:
 
-    url: str
-    process: Process
-    provider: Process
-    plan: Path
-    _seen: int = 0
-    _asked: int = 0
-    _requests: int = 0
-
-    def break_turn(self, turn: str, fault: str, position: int | str) -> None:
-        """From now on this goes wrong; what was seen before counts no more."""
-        self.plan.write_text(json.dumps({"turn": turn, "fault": fault, "position": position}))
-        self._seen, self._asked = len(self.process.lines), len(self.provider.lines)
-        self._requests = len(self.process.matches(_REQUEST))
-
-    def reports(self) -> list[dict[str, Any]]:
-        """The log lines of the requests since then."""
-        # The agent may be gone before Trooper has written what it did for it.
-        self.process.wait_for(_REQUEST, times=self._requests + len(self.turns()))
-        return [json.loads(line) for line in self.process.lines[self._seen :] if _REQUEST in line]
-
-    def turns(self) -> list[str]:
-        """The turns that the provider was asked for since then."""
-        return [json.loads(line)["turn"] for line in self.provider.lines[self._asked :] if '"turn"' in line]
-
-
-@pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """`hypercorn trooper.app` between the fakes."""
-    folder = tmp_path_factory.mktemp("trooper")
-    plan = folder / "plan.json"
-    with (
-        running(sys.executable, str(HERE / "provider.py"), str(plan)) as provider,
-        running(sys.executable, str(HERE / "local.py")) as local,
-    ):
-        told = [fake.wait_for(r'"url": "([^"]+)"')[1] for fake in (provider, local)]
-        wires = ("openai-chat", "openai-responses", "anthropic-messages")
-        clouds = "".join(CLOUD.format(name=name, url=told[0]) for name in wires)
-        (folder / "trooper.toml").write_text(TOML + clouds + LOCAL.format(url=told[1]))
-        with running(*WAYS["hypercorn"], cwd=folder) as process:
+        def started(turns: tuple[str, ...], fault: str, position: int | str, there: bool = True) -> Served:
+            plan = json.dumps({"turns": turns, "fault": fault, "position": position})
+            provider = stack.enter_context(running(sys.executable, str(HERE / "provider.py"), plan))
+            local = stack.enter_context(running(sys.executable, str(HERE / "local.py")))
+            cloud, ollama = (fake.wait_for(r'"url": "([^"]+)"')[1] for fake in (provider, local))
+            env = {
+                "TROOPER_OPENAI_BASE_URL": cloud if there else NOWHERE,
+                "TROOPER_ANTHROPIC_BASE_URL": cloud if there else NOWHERE,
+                # Ollama's own variable.
+                "OLLAMA_HOST": urlsplit(ollama).netloc,
+                # A silence must be noticed in a test's time.
+                **IMPATIENT,
+            }
+            empty = tmp_path / "trooper"
+            empty.mkdir()
+            process = stack.enter_context(running(*WAYS["trooper serve"], cwd=empty, **env))
             url = process.wait_for(r"on (http://127\.0\.0\.1:\d+)")[1]
             process.wait_for('"standby_ready"')
-            yield Served(url, process, provider, plan)
+            return Served(url, process, provider, Fake(ollama, local))
+
+        yield started
 
 
 @pytest.fixture(scope="session")
@@ -105,12 +65,11 @@ def environ(tmp_path: Path) -> Mapping[str, str]:
     """What an agent sees: a home of its own, and no way out but loopback."""
     home = tmp_path / "home"
     home.mkdir()
-    dead = "http://127.0.0.1:9"
     return {
         "HOME": str(home),
         "PATH": os.environ["PATH"],
-        "HTTP_PROXY": dead,
-        "HTTPS_PROXY": dead,
+        "HTTP_PROXY": NOWHERE,
+        "HTTPS_PROXY": NOWHERE,
         "NO_PROXY": "127.0.0.1,localhost",
         "OPENAI_API_KEY": "sk-of-nobody",
         "ANTHROPIC_API_KEY": "sk-of-nobody",

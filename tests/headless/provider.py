@@ -1,6 +1,6 @@
 """
-The provider of all agents, as a process: `provider.py PLAN`. The file PLAN says, as
-JSON, which turn is broken, by which fault, where: read anew for each request.
+The provider of all agents, as a process: `provider.py PLAN`. PLAN says, as JSON,
+which turns are broken, by which fault, where.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import trio
 
-from agent_turns import Turn, turn_of
-from trooper.testing import FAULTS, ChatAnswer, FaultAt, Request, ScriptedProvider, serve_tcp, tokens
+from agent_turns import turn_of
+from trooper.testing import FAULTS, ChatAnswer, FaultAt, Request, ScriptedProvider, serve_tcp
 
 #: The in-band error of each wire.
 _IN_BAND = {
@@ -22,12 +22,13 @@ _IN_BAND = {
     "/v1/messages": "error-type-overloaded",
     "/v1/responses": "error-response-nested",
 }
-
-
-def answer_of(turn: Turn) -> ChatAnswer:
-    """The turn as a provider gives it."""
-    calls = () if turn.call is None else (turn.call,)
-    return ChatAnswer(tokens=tuple(tokens(turn.text)), calls=calls, finish="tool_calls" if calls else "stop")
+#: Faults that have longer names in the table.
+_SHORT = {
+    "early-end": "clean-eof",
+    "429": "status-429",
+    "529": "status-529",
+    "closed": "closed-before-headers",
+}
 
 
 def script(request: Request) -> ChatAnswer | FaultAt:
@@ -35,12 +36,12 @@ def script(request: Request) -> ChatAnswer | FaultAt:
     asked = request.json()
     assert isinstance(asked, dict)
     turn = turn_of(asked)
-    plan = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    plan = json.loads(sys.argv[1])
     print(json.dumps({"turn": turn.name, "path": request.path}), flush=True)
-    if turn.name != plan["turn"]:
-        return answer_of(turn)
+    if turn.name not in plan["turns"]:
+        return turn.answer
     fault = _IN_BAND[request.path] if plan["fault"] == "in-band" else plan["fault"]
-    return FaultAt(FAULTS[fault], plan["position"], answer_of(turn))
+    return FaultAt(FAULTS[_SHORT.get(fault, fault)], plan["position"], turn.answer)
 
 
 async def main() -> None:

@@ -1,30 +1,69 @@
 """
-Coding agents, headless: a turn with a shell command survives whatever breaks
-the provider's stream. The command runs exactly once, the answer is whole, and
-the agent sees no error.
+Coding agents, headless, as a newcomer has them: nothing is configured, Ollama is
+there with its own window. A text turn and a turn with a shell command survive
+whatever breaks the provider. The command runs exactly once, the answer is whole,
+and the agent asks once for each turn and sees no error.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import shlex
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import frozen
 
-from agent_turns import COMMAND, FINAL, LOOK
+from agent_turns import ASK_COMMAND, ASK_PATCH, ASK_TEXT, COMMAND, FINAL, LOOK, PATCHED
+from headless.served import Serve, Served
+from trooper.core.local_model import PROBE_TEXT
 
-FAULTS = ("reset", "clean-eof", "in-band", "silence")
-#: In the text before the call, in the call's arguments, and in the last answer.
+#: Those that break a stream, at a place in it, and those before any of it.
+CUTS = ("reset", "early-end", "in-band", "silence")
+REFUSALS = ("429", "529", "closed")
+#: In the text before the call, in the call, and in the last answer.
 PLACES = (("call", 6), ("call", 22), ("final", "middle"))
-ASK = "Write a line into the file with one command."
 LONG_S = 120
 
+
+@frozen
+class Row:
+    """What the agent is asked, what goes wrong in which turns, and where."""
+
+    ask: str
+    fault: str
+    broken: tuple[str, ...]
+    position: int | str = "middle"
+
+    @property
+    def turns(self) -> tuple[str, ...]:
+        """What the agent has to ask for, once each."""
+        return ("text",) if self.ask == ASK_TEXT else ("call", "final")
+
+    def __str__(self) -> str:
+        return "-".join(map(str, (self.turns[0], self.fault, "+".join(self.broken), self.position)))
+
+
+def rows() -> Iterator[Row]:
+    """Every fault, in both kinds of turn, at three places."""
+    for fault, position in itertools.product(CUTS, ("start", "middle", "end")):
+        yield Row(ASK_TEXT, fault, ("text",), position)
+    for fault in REFUSALS:
+        yield Row(ASK_TEXT, fault, ("text",))
+    for fault in CUTS:
+        for turn, place in PLACES:
+            yield Row(ASK_COMMAND, fault, (turn,), place)
+    # Before any of a stream there is no place but the turn: the first, the last, and both.
+    for fault, broken in itertools.product(REFUSALS, (("call",), ("final",), ("call", "final"))):
+        yield Row(ASK_COMMAND, fault, broken)
+
+
+#: Codex is pointed at Trooper, and no model is chosen: it takes its own.
 CODEX = """
-model = "some-model"
 model_provider = "trooper"
 
 [model_providers.trooper]
@@ -48,116 +87,165 @@ OPENCODE = {
 }
 
 
-def run(command: list[str], cwd: Path, environ: Mapping[str, str]) -> str:
-    """What the agent prints; it must end well."""
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        env=dict(environ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LONG_S,
-        check=False,
-    )
-    assert done.returncode == 0, (done.stdout, done.stderr)
-    return done.stdout
+@frozen
+class Desk:
+    """Where an agent works: its programs, its folder, what it sees around it."""
+
+    agents: Path
+    cwd: Path
+    environ: Mapping[str, str]
+
+    def run(self, *command: str, **more: str) -> str:
+        """What the agent prints; it must end well."""
+        done = subprocess.run(
+            command,
+            cwd=self.cwd,
+            env={**self.environ, **more},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LONG_S,
+            check=False,
+        )
+        assert done.returncode == 0, (done.stdout, done.stderr)
+        return done.stdout
+
+    def program(self, name: str) -> str:
+        return str(self.agents / "node_modules" / ".bin" / name)
 
 
-def claude(agents: Path, cwd: Path, url: str, environ: Mapping[str, str]) -> str:
-    command = [str(agents / "node_modules/.bin/claude"), "-p", ASK, "--dangerously-skip-permissions"]
-    return run(command, cwd, {**environ, "ANTHROPIC_BASE_URL": url})
+@pytest.fixture
+def desk(agents: Path, environ: Mapping[str, str], tmp_path: Path) -> Desk:
+    cwd = tmp_path / "work"
+    cwd.mkdir()
+    return Desk(agents, cwd, environ)
 
 
-def codex(agents: Path, cwd: Path, url: str, environ: Mapping[str, str]) -> str:
-    home = Path(environ["HOME"]) / "codex"
+def claude(desk: Desk, url: str, ask: str) -> str:
+    command = (desk.program("claude"), "-p", ask, "--dangerously-skip-permissions")
+    return desk.run(*command, ANTHROPIC_BASE_URL=url)
+
+
+def codex(desk: Desk, url: str, ask: str, more: str = "") -> str:
+    """By its defaults: its tools stand in the input, and one of them runs scripts."""
+    command, home = _codex(desk, url, ask, more)
+    return desk.run(*command, CODEX_HOME=home)
+
+
+def codex_classic(desk: Desk, url: str, ask: str) -> str:
+    """With a model that is offered web search and a freeform patch tool as they are."""
+    return codex(desk, url, ask, 'model = "gpt-5.5"\n')
+
+
+def _codex(desk: Desk, url: str, ask: str, more: str = "") -> tuple[list[str], str]:
+    home = Path(desk.environ["HOME"]) / "codex"
     home.mkdir()
-    (home / "config.toml").write_text(CODEX.format(url=url))
+    (home / "config.toml").write_text(more + CODEX.format(url=url))
     options = ["--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"]
-    command = [str(agents / "node_modules/.bin/codex"), "exec", *options, ASK]
-    return run(command, cwd, {**environ, "CODEX_HOME": str(home)})
+    return [desk.program("codex"), "exec", *options, ask], str(home)
 
 
-def codex_by_websocket(agents: Path, cwd: Path, url: str, environ: Mapping[str, str]) -> str:
-    """The same, offering a websocket first; it may offer it once and no more."""
-    offering = {**environ, "RUST_LOG": "codex_api=info"}
-    home = Path(environ["HOME"]) / "codex"
-    home.mkdir()
-    (home / "config.toml").write_text(CODEX.format(url=url) + "supports_websockets = true\n")
-    options = ["--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"]
-    command = [str(agents / "node_modules/.bin/codex"), "exec", *options, ASK]
-    return run(["sh", "-c", f"{shlex.join(command)} 2>&1"], cwd, {**offering, "CODEX_HOME": str(home)})
-
-
-def opencode(agents: Path, cwd: Path, url: str, environ: Mapping[str, str]) -> str:
+def opencode(desk: Desk, url: str, ask: str) -> str:
     config: dict[str, Any] = json.loads(json.dumps(OPENCODE))
     config["provider"]["trooper"]["options"] = {"baseURL": f"{url}/v1", "apiKey": "sk-of-nobody"}
-    (cwd / "opencode.json").write_text(json.dumps(config))
-    return run([str(agents / "node_modules/.bin/opencode"), "run", ASK], cwd, environ)
+    (desk.cwd / "opencode.json").write_text(json.dumps(config))
+    return desk.run(desk.program("opencode"), "run", ask)
 
 
-AGENTS = {"claude": claude, "codex": codex, "opencode": opencode}
+AGENTS = {"claude": claude, "codex": codex, "codex-classic": codex_classic, "opencode": opencode}
+#: What an agent asks beside its turns: a title.
+ASIDES = {"opencode": 1}
+
+
+def goes_well(served: Served, row: Row, asides: int = 0) -> None:
+    """The agent asked once for each turn, all were whole, and the local model spoke in them."""
+    reports = served.reports(len(row.turns) + asides)
+    assert [report["outcome"] for report in reports] == ["completed"] * (len(row.turns) + asides)
+    spoke = [report for report in reports if report["legs"][-1]["target"] == "ollama"]
+    assert len(spoke) >= len(row.broken)
+    # Trooper itself asks once more where a connection that it had kept closes before any byte.
+    asked = served.asked().count(row.broken[0])
+    assert asked == 1 or (row.fault == "closed" and asked == 2)
+    state = served.local.state()
+    # A probe is a half answer that nobody gave.
+    halves = [half for half in state["mismatches"] if not half.startswith(PROBE_TEXT)]
+    assert (halves, state["truncations"]) == ([], 0)
 
 
 @pytest.mark.parametrize("name", AGENTS)
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize(("turn", "position"), PLACES)
-def test_a_turn_with_a_command(
-    name: str,
-    fault: str,
-    turn: str,
-    position: int | str,
-    served: Any,
-    agents: Path,
-    environ: Mapping[str, str],
-    tmp_path: Path,
-) -> None:
-    cwd = tmp_path / "work"
-    cwd.mkdir()
-    served.break_turn(turn, fault, position)
-    said = AGENTS[name](agents, cwd, served.url, environ)
+@pytest.mark.parametrize("row", list(rows()), ids=str)
+def test_a_turn_that_breaks(name: str, row: Row, serve: Serve, desk: Desk) -> None:
+    served = serve(row.broken, row.fault, row.position)
+    said = AGENTS[name](desk, served.url, row.ask)
 
-    assert (cwd / "marker.txt").read_text() == "ran\n", COMMAND
+    marker = desk.cwd / "marker.txt"
+    assert (marker.read_text() if marker.exists() else "") == ("ran\n" if "call" in row.turns else "")
     assert said.count(FINAL) == 1
     assert LOOK not in said or said.count(LOOK) == 1
     assert "error" not in said.lower()
-    # The agent asked for each turn once: it has noticed nothing.
-    assert [one for one in served.turns() if one != "aside"] == ["call", "final"]
-    broken = [report for report in served.reports() if report["legs"][0]["outcome"] != "completed"]
-    assert [report["outcome"] for report in broken] == ["completed"]
-    assert broken[0]["legs"][-1]["target"] == "local"
+    goes_well(served, row, ASIDES.get(name, 0))
 
 
-def test_codex_goes_on_by_http_at_once(
-    served: Any, agents: Path, environ: Mapping[str, str], tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("name", AGENTS)
+def test_nobody_is_there(name: str, serve: Serve, desk: Desk) -> None:
+    """The provider refuses every connection."""
+    row = Row(ASK_COMMAND, "closed", ("call", "final"))
+    served = serve(row.broken, row.fault, row.position, there=False)
+    said = AGENTS[name](desk, served.url, row.ask)
+
+    assert (desk.cwd / "marker.txt").read_text() == "ran\n", COMMAND
+    assert said.count(FINAL) == 1
+    assert served.asked() == []
+    reports = served.reports(2 + ASIDES.get(name, 0))
+    assert {report["outcome"] for report in reports} == {"completed"}
+
+
+@pytest.mark.parametrize("agent", [codex, codex_classic])
+@pytest.mark.parametrize("fault", CUTS)
+@pytest.mark.parametrize("position", [6, 22], ids=["in-the-text", "in-the-call"])
+def test_codex_patches_a_file(agent: Any, fault: str, position: int, serve: Serve, desk: Desk) -> None:
+    """Its patch tool takes text and no JSON; the local model's call of it is applied, once."""
+    row = Row(ASK_PATCH, fault, ("call",), position)
+    served = serve(row.broken, row.fault, row.position)
+    said = agent(desk, served.url, row.ask)
+
+    assert (desk.cwd / "patched.txt").read_text() == PATCHED
+    assert said.count(FINAL) == 1
+    goes_well(served, row)
+
+
+def test_codex_goes_on_by_http_at_once(serve: Serve, desk: Desk) -> None:
     """A websocket that it offers gets 426: the turn is broken and gone on with like any other."""
-    cwd = tmp_path / "work"
-    cwd.mkdir()
-    served.break_turn("call", "reset", 6)
-    said = codex_by_websocket(agents, cwd, served.url, environ)
+    row = Row(ASK_COMMAND, "reset", ("call",), 6)
+    served = serve(row.broken, row.fault, row.position)
+    command, home = _codex(desk, served.url, row.ask)
+    with (Path(home) / "config.toml").open("a") as config:
+        config.write("supports_websockets = true\n")
+    both = ("sh", "-c", f"{shlex.join(command)} 2>&1")
+    said = desk.run(*both, CODEX_HOME=home, RUST_LOG="codex_api=info")
 
     assert said.count("connecting to Responses WebSocket") == 1
-    assert (cwd / "marker.txt").read_text() == "ran\n", COMMAND
+    assert (desk.cwd / "marker.txt").read_text() == "ran\n", COMMAND
     assert FINAL in said
-    assert [one for one in served.turns() if one != "aside"] == ["call", "final"]
+    goes_well(served, row)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_an_edit_of_aider(
-    fault: str, served: Any, agents: Path, environ: Mapping[str, str], tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(
+    ("fault", "position"),
+    [*itertools.product(CUTS, ("start", "middle", "end")), *((fault, "middle") for fault in REFUSALS)],
+)
+def test_an_edit_of_aider(fault: str, position: str, serve: Serve, desk: Desk) -> None:
     """It calls no tools: an edit in the text, and a command of its own behind it."""
-    served.break_turn("edit", fault, "middle")
+    served = serve(("edit",), fault, position)
     options = ["--no-git", "--yes-always", "--no-check-update", "--no-show-model-warnings", "--no-pretty"]
     options += ["--analytics-disable", "--no-show-release-notes", "--map-tokens", "0"]
     options += ["--auto-test", "--test-cmd", COMMAND, "--message", "Add the line.", "notes.txt"]
     model = ["--model", "openai/gpt-4o", "--openai-api-base", f"{served.url}/v1"]
-    said = run([str(agents / "aider/bin/aider"), *model, *options], tmp_path, environ)
+    said = desk.run(str(desk.agents / "aider/bin/aider"), *model, *options)
 
-    assert (tmp_path / "marker.txt").read_text() == "ran\n"
-    assert (tmp_path / "notes.txt").read_text() == "The lighthouse – café, 灯台, 🚢 – is lit.\n"
+    assert (desk.cwd / "marker.txt").read_text() == "ran\n"
+    assert (desk.cwd / "notes.txt").read_text() == "The lighthouse – café, 灯台, 🚢 – is lit.\n"
     assert said.count(FINAL) == 1
-    assert served.turns() == ["edit"]
-    (report,) = served.reports()
-    assert (report["outcome"], report["legs"][-1]["target"]) == ("completed", "local")
+    assert served.asked() == ["edit"]
+    (report,) = served.reports(1)
+    assert (report["outcome"], report["legs"][-1]["target"]) == ("completed", "ollama")

@@ -14,7 +14,7 @@ from trooper.testing.faults import FAULTS, Fault
 from trooper.testing.http import ClosedByPeer, Framing, Request, Response, Server
 from trooper.testing.llama_server import FakeLlamaServer
 from trooper.testing.network import MemoryNetwork
-from trooper.testing.ollama import FakeOllama, Generation, Model, OllamaFault, ToolUse
+from trooper.testing.ollama import Ask, FakeOllama, Generation, Model, OllamaFault, ToolUse, Words
 from trooper.testing.provider import ANSWERS, FaultAt, ScriptedProvider
 from trooper.testing.script import (
     End,
@@ -36,6 +36,7 @@ __all__ = [
     "ANSWERS",
     "DEFAULT_ANSWER",
     "FAULTS",
+    "Ask",
     "Call",
     "ChatAnswer",
     "ClosedByPeer",
@@ -65,6 +66,7 @@ __all__ = [
     "Server",
     "Status",
     "ToolUse",
+    "Words",
     "chat_events",
     "cut",
     "serve_tcp",

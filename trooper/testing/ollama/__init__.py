@@ -10,8 +10,18 @@ from __future__ import annotations
 
 from trooper.testing.ollama.decoding import Ask, Rejected
 from trooper.testing.ollama.models import Model, render
-from trooper.testing.ollama.saying import OllamaFault, ToolUse
+from trooper.testing.ollama.saying import OllamaFault, ToolUse, Words
 from trooper.testing.ollama.server import FakeOllama
 from trooper.testing.ollama.speech import Generation
 
-__all__ = ["Ask", "FakeOllama", "Generation", "Model", "OllamaFault", "Rejected", "ToolUse", "render"]
+__all__ = [
+    "Ask",
+    "FakeOllama",
+    "Generation",
+    "Model",
+    "OllamaFault",
+    "Rejected",
+    "ToolUse",
+    "Words",
+    "render",
+]

@@ -120,6 +120,8 @@ class Words:
     json_answer: str = '{"ok": true}'
     tokens_per_line: int = 1
     content_on_done: bool = False
+    #: Whether the calls come, too, where only the rest of `before_calls` is asked for.
+    calls_in_rest: bool = False
 
 
 def say(model: Model, ask: Ask, prompt: Prompt, words: Words, room: int) -> Saying:
@@ -167,7 +169,7 @@ def _arranged(model: Model, lines: list[Line], calls: Line, words: Words) -> tup
 
 def _text(model: Model, ask: Ask, prompt: Prompt, words: Words) -> tuple[str, str | None]:
     if _calls(ask, prompt, words):
-        return words.before_calls, None
+        return words.before_calls.removeprefix(prompt.prefill), None
     whole = words.answer if ask.format is None else words.json_answer
     if ask.format is not None and (model.path != "A" or ask.raw):
         # The grammar starts again at its root, whatever was there before.
@@ -192,7 +194,9 @@ def _thinking(model: Model, ask: Ask, prompt: Prompt, words: Words) -> str:
 def _calls(ask: Ask, prompt: Prompt, words: Words) -> tuple[ToolUse, ...]:
     # Who has the result of a call answers; a call again would never end.
     has_results = ask.chat and bool(ask.messages) and ask.messages[-1].get("role") == "tool"
-    return words.calls if ask.tools and not prompt.prefill and not has_results else ()
+    goes_on = words.calls_in_rest and words.before_calls.startswith(prompt.prefill)
+    begins = not prompt.prefill or goes_on
+    return words.calls if ask.tools and begins and not has_results else ()
 
 
 def _stopped(text: str, stops: Sequence[str]) -> str:

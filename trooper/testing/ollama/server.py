@@ -48,6 +48,7 @@ class FakeOllama(Served):
         tool_calls, before_calls: what it does when a request offers tools.
         thinking: what a thinking model thinks first.
         json_answer: what it says under `format`.
+        script: what it says to each request, in place of all that.
         fault: what goes wrong in every answer.
         load_fault: what goes wrong in every request that only loads.
         cut_bytes: cut every line into writes of so many bytes.
@@ -64,6 +65,7 @@ class FakeOllama(Served):
     before_calls: str = ""
     thinking: str = ""
     json_answer: str = '{"ok": true}'
+    script: Callable[[Ask], Words] | None = None
     fault: OllamaFault | None = None
     load_fault: OllamaFault | None = None
     tokens_per_line: int = 1
@@ -267,7 +269,7 @@ class FakeOllama(Served):
         await evaluate(loaded, words, self.prefill_s, evaluated)
         watch = Stopwatch(began, watch_load, trio.current_time())
         room = 10 * loaded.num_ctx if ask.shift else loaded.num_ctx - len(words)
-        saying = say(loaded.model, ask, prompt, self._words(prompt), room)
+        saying = say(loaded.model, ask, prompt, self._words(ask, prompt), room)
         if saying.mismatch is not None:
             self.mismatches.append(saying.mismatch)
         speech = Speech(Pace(self.token_s, self.cut_bytes), ask, response, generation, watch)
@@ -292,7 +294,9 @@ class FakeOllama(Served):
         half = loaded.num_ctx // 4
         return (*words[:half], *words[-half:])
 
-    def _words(self, prompt: Prompt) -> Words:
+    def _words(self, ask: Ask, prompt: Prompt) -> Words:
+        if self.script is not None:
+            return self.script(ask)
         answer = self.answer if isinstance(self.answer, str) else self.answer(prompt.question or "")
         return Words(
             answer,

@@ -1,0 +1,38 @@
+"""A Trooper of one row, and its fakes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from attrs import frozen
+
+from deployed import Fake, Process
+
+_REQUEST = '"event": "request"'
+_TURN = '"turn": "([a-z]+)"'
+
+
+@frozen
+class Served:
+    """A running Trooper and its fakes."""
+
+    url: str
+    process: Process
+    provider: Process
+    local: Fake
+
+    def reports(self, requests: int) -> list[dict[str, Any]]:
+        """The log lines of the requests, of at least that many."""
+        # The agent may be gone before Trooper has written what it did for it.
+        self.process.wait_for(_REQUEST, times=requests)
+        return [json.loads(line) for line in self.process.lines if _REQUEST in line]
+
+    def asked(self) -> list[str]:
+        """The turns that the provider was asked for."""
+        return [match[1] for match in self.provider.matches(_TURN)]
+
+
+#: Turns, a fault, and its place → a running Trooper.
+Serve: TypeAlias = Callable[..., Served]
