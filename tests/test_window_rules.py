@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import trio
 import trio.testing
 from attrs import define, field, frozen
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from raw_http import Client
@@ -203,7 +203,6 @@ def _others_near(played: Played, at: float) -> bool:
     return any(began < at - 0.05 and ended > at - 59.0 for began, ended in seen)
 
 
-@settings(max_examples=600, deadline=None)
 @given(STEPS, SETTINGS, st.sampled_from((0, 2 * GIB + GIB // 4, 8 * GIB)))
 def test_no_load_that_the_rules_forbid(steps: list[Step], changes: dict[str, Any], vram_bytes: int) -> None:
     clock = trio.testing.MockClock(autojump_threshold=0)
