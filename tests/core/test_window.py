@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -31,14 +32,14 @@ COLD = Running(4096, 2 * GIB, 0)
 TOKENS = st.integers(0, 10**6)
 
 
-def most(running: Running | None = COLD, shape: Shape | None = SHAPE, **changes: object) -> int:
-    facts = {
+def most(running: Running | None = COLD, shape: Shape | None = SHAPE, **changes: Any) -> int:
+    facts: dict[str, Any] = {
         "free_bytes": 64 * GIB,
         "trained_tokens": 32_768,
         "bound_tokens": 65_536,
         "slots": 1,
     } | changes
-    return most_tokens(running, shape, **facts)  # type: ignore[arg-type]
+    return most_tokens(running, shape, **facts)
 
 
 @given(TOKENS, TOKENS, st.none() | TOKENS)
@@ -76,7 +77,7 @@ def test_what_a_token_takes() -> None:
         ({"free_bytes": 0}, 4096),
     ],
 )
-def test_what_bounds_it(changes: dict[str, object], expected: int) -> None:
+def test_what_bounds_it(changes: dict[str, Any], expected: int) -> None:
     assert most(**changes) == expected
 
 

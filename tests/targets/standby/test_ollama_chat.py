@@ -233,7 +233,7 @@ async def test_where_there_is_room_for_one_the_other_application_goes_first(auto
             await other.chat(model="theirs:1b")
             await trio.sleep(7)
         assert loads(ollama) == ["ours:1b", "theirs:1b"]
-        assert standby.state is State.RESTING
+        assert standby.state.value == "resting"
         # A request that needs it gets it; and then it is theirs again.
         assert isinstance(await standby.ready(None), LocalModel)
         assert loads(ollama) == ["ours:1b", "theirs:1b", "ours:1b"]
