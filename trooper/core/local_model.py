@@ -58,6 +58,8 @@ class LocalModel:
             model goes on from something else than the client has.
         takes_grammar: whether its server binds an answer by a grammar from the
             first character on, also behind a prompt that we rendered.
+        renders: whether its server shows the prompt that it makes of a conversation.
+        counts: whether its server says how many tokens a prompt is.
     """
 
     name: str
@@ -73,6 +75,8 @@ class LocalModel:
     trims: bool = False
     adds: str = ""
     takes_grammar: bool = False
+    renders: bool = False
+    counts: bool = False
 
 
 #: What speaks for a model when nobody named one, the weightiest first.
@@ -123,7 +127,8 @@ def with_render_probe(model: LocalModel, rendered: str | None) -> LocalModel:
     """
     if rendered is None:
         # An old server, or an imitation: only a generation can tell.
-        return evolve(model, way=Way.NONE)
+        return evolve(model, way=Way.NONE, renders=False)
+    model = evolve(model, renders=True)
     if not rendered.rstrip().endswith(PROBE_TEXT):
         return evolve(model, way=Way.RAW)
     before, _, behind = rendered.rpartition(PROBE_TEXT)
@@ -161,6 +166,7 @@ def with_probed(model: LocalModel, probed: LocalModel) -> LocalModel:
         echoes=probed.echoes,
         trims=probed.trims,
         adds=probed.adds,
+        renders=probed.renders,
     )
 
 
