@@ -124,7 +124,8 @@ BEFORE = "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n"
 )
 def test_the_render_probe(rendered: str | None, way: Way, trims: bool) -> None:
     model = LocalModel("m", way=Way.PREFILL)
-    assert with_render_probe(model, rendered) == evolve(model, way=way, trims=trims)
+    renders = rendered is not None
+    assert with_render_probe(model, rendered) == evolve(model, way=way, trims=trims, renders=renders)
 
 
 @pytest.mark.parametrize(

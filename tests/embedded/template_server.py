@@ -1,7 +1,7 @@
 """
 llama.cpp's own server with a chat template of our choice, as `--chat-template-file` gives it one.
 
-    python template_server.py GGUF TEMPLATE
+    python template_server.py GGUF TEMPLATE [WINDOW_TOKENS]
 
 Prints its port, and serves until standard input closes.
 """
@@ -25,7 +25,7 @@ def main() -> None:
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = 0
     parameters.ui = False
-    parameters.n_ctx = 2048
+    parameters.n_ctx = int(sys.argv[3]) if len(sys.argv) > 3 else 2048
     parameters.n_parallel = 1
     parameters.cpuparams.n_threads = 1
     parameters.cpuparams_batch.n_threads = 1

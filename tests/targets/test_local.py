@@ -11,6 +11,7 @@ import trio
 import trio.testing
 from attrs import define, evolve
 
+from counted_legs import all_fit
 from legs import events, heard, opened, outcome, text
 from scenes import configured
 from trooper.config import Target
@@ -20,9 +21,9 @@ from trooper.core.local_model import LocalModel
 from trooper.core.outcome import Completed, Failed, FailureKind
 from trooper.core.seam import Prefill
 from trooper.core.unfit import Unfit
+from trooper.targets.counting import Sized
 from trooper.targets.inbox import Bell, Ended, Granted, Inbox, Item
 from trooper.targets.local import LocalLeg, run_local
-from trooper.targets.prompt import Prompt, shown
 from trooper.targets.standby import Standby, State
 from trooper.targets.standby.llama_server import LlamaServerStandby
 from trooper.targets.standby.ollama_chat import OllamaStandby
@@ -34,6 +35,7 @@ from trooper.testing import (
     MemoryNetwork,
     Model,
     OllamaFault,
+    Request,
 )
 from trooper.wires import LLAMA_SERVER
 
@@ -114,6 +116,11 @@ def granted(items: list[Item]) -> list[Granted]:
     return [item for item in items if isinstance(item, Granted)]
 
 
+def asked_for_answers(ollama: FakeOllama) -> list[Request]:
+    """What was sent to be answered, not only to be rendered."""
+    return [r for r in ollama.requests if r.path == "/api/chat" and b"_debug_render_only" not in r.body]
+
+
 def unfit(reason: Unfit) -> list[Item]:
     return [Ended(Failed(FailureKind.UNFIT, unfit_reason=reason))]
 
@@ -159,7 +166,7 @@ async def test_a_half_call(autojump_clock: Any) -> None:
     asked = llama.requests[-1].json()
     assert isinstance(asked, dict)
     # In a string nothing else would stop it; the window has no room for more.
-    assert 4000 < asked["n_predict"] < 4096
+    assert 3500 < asked["n_predict"] < 4096
 
 
 async def test_a_half_call_that_no_grammar_can_bind(autojump_clock: Any) -> None:
@@ -205,9 +212,9 @@ async def test_unfit_is_told_without_a_slot(autojump_clock: Any) -> None:
     """It would only wait to say no."""
     async with at_ollama(FakeOllama()) as local, local.standby.slots:
         assert await local.hear(chat(tool_choice="required")) == unfit(Unfit.TOOL_CHOICE)
-        too_long = outcome(await local.hear(chat(user("word " * 9000))))
-        assert isinstance(too_long, Failed)
-        assert (too_long.kind, too_long.window_tokens) == (FailureKind.CONTEXT_LENGTH, 4096)
+        assert await local.hear(chat(user("word " * 9000))) == [
+            Ended(Failed(FailureKind.CONTEXT_LENGTH, prompt_tokens=9009, window_tokens=4096))
+        ]
 
 
 async def test_a_server_that_renders_nothing_has_no_raw_way(autojump_clock: Any) -> None:
@@ -262,29 +269,27 @@ async def test_one_leg_a_slot(autojump_clock: Any) -> None:
 
 
 async def test_it_is_asked_once_more_with_less(autojump_clock: Any) -> None:
-    """What is sent is what `shown` makes by the ratio of the time, to the last byte."""
+    """What is sent is what `sized` makes by the ratio of the time, to the last byte."""
     ollama = FakeOllama()
     async with at_ollama(ollama) as local:
         model = evolve(await local.model())
         leg = local.leg(long_chat())
-        first = leg.prompt(model)
+        first = await leg.sized(model)
         ollama.fail_next(OllamaFault("status", status=400, error=TOO_LONG), None)
         items = await heard(lambda inbox: run_local(leg, inbox))
-        second = leg.prompt(model)
+        second = await leg.sized(model)
         asking = local.standby.asking(model)
 
-    assert isinstance(first, Prompt)
-    assert isinstance(second, Prompt)
+    assert isinstance(first, Sized)
+    assert isinstance(second, Sized)
     assert (text(items), outcome(items)) == (DEFAULT_ANSWER, Completed())
     assert len(granted(items)) == 2
-    assert second.tokens < first.tokens
-    sent = [request.body for request in ollama.requests]
+    assert second.prompt.tokens < first.prompt.tokens
+    sent = [request.body for request in asked_for_answers(ollama)]
     assert sent == [
         asking.chat(prompt.conversation, prefill=prompt.half, max_tokens=prompt.room_tokens).body
-        for prompt in (first, second)
+        for prompt in (first.prompt, second.prompt)
     ]
-    again = shown(model, long_chat(), ratio=local.standby.ratio(model), note=NOTE)
-    assert again == second
 
 
 async def test_not_twice_more(autojump_clock: Any) -> None:
@@ -295,7 +300,7 @@ async def test_not_twice_more(autojump_clock: Any) -> None:
     found = outcome(items)
     assert isinstance(found, Failed)
     assert found.kind is FailureKind.CONTEXT_LENGTH
-    assert len(ollama.requests) == 2
+    assert len(asked_for_answers(ollama)) == 2
 
 
 async def test_without_a_count_it_is_taken_for_twice_as_much(autojump_clock: Any) -> None:
@@ -306,11 +311,33 @@ async def test_without_a_count_it_is_taken_for_twice_as_much(autojump_clock: Any
         )
         items = await local.hear(chat(user("word " * 2000)))
         # Nothing may be left out of it.
-        too_long = outcome(items)
-        assert isinstance(too_long, Failed)
-        assert (too_long.kind, too_long.window_tokens) == (FailureKind.CONTEXT_LENGTH, 4096)
+        found = outcome(items)
+        assert isinstance(found, Failed)
+        assert (found.kind, found.window_tokens) == (FailureKind.CONTEXT_LENGTH, 4096)
+        assert found.prompt_tokens is not None
+        assert found.prompt_tokens > 4000
         assert local.standby.ratio(await local.model()) == 2.0
-    assert len(ollama.requests) == 1
+    assert len(asked_for_answers(ollama)) == 1
+
+
+async def test_both_numbers_are_told_where_what_has_to_stay_is_too_long(autojump_clock: Any) -> None:
+    """By the server's own count: our own would have said no to something that fits."""
+    llama = FakeLlamaServer(answer="Yes.")
+    async with at_llama(llama) as local:
+        items = await local.hear(chat(user("灯塔看守人 " * 3900)))
+        fitted = await local.hear(chat(user("灯塔看守人 " * 2900), sampling=Sampling(max_tokens=300)))
+    found = outcome(items)
+    assert isinstance(found, Failed)
+    assert (found.kind, found.window_tokens) == (FailureKind.CONTEXT_LENGTH, 4096)
+    assert found.prompt_tokens is not None
+    assert 3900 <= found.prompt_tokens < 3910
+    assert (text(fitted), outcome(fitted)) == ("Yes.", Completed())
+
+
+@pytest.mark.parametrize("part", range(2))
+async def test_no_generated_request_is_longer_than_the_window(part: int, autojump_clock: Any) -> None:
+    """Both servers refuse what is too long; they never had to."""
+    await all_fit(range(part * 60, part * 60 + 60))
 
 
 TOO_LONG = "prompt is too long: 9000 tokens, context length 4096"
@@ -334,8 +361,8 @@ async def test_what_the_server_taught_while_a_leg_waited_counts(autojump_clock: 
             nursery.start_soon(local.hear, long_chat())
             await trio.sleep(1)
             local.standby.learn(model, 100, 400)
-        asked = [len(request.body) for request in ollama.requests if request.path == "/api/chat"]
+        asked = [len(request.body) for request in asked_for_answers(ollama)]
         local.standby.learn(model, 100, 100)
         await local.hear(long_chat())
     assert len(asked) == 1
-    assert asked[0] < len(ollama.requests[-1].body) / 2
+    assert asked[0] < len(asked_for_answers(ollama)[-1].body) / 2

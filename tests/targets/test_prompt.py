@@ -169,6 +169,8 @@ def test_a_half_call() -> None:
         NOTHING,
         None,
         HALF,
+        tokens=prompt.tokens,
+        is_least=True,
     )
     assert (prompt.half, prompt.choices) == (HALF[1].arguments, 1)
 
@@ -186,9 +188,8 @@ def test_a_window_too_small(how: dict[str, Any]) -> None:
     """What is never left out does not fit: the last turn, the half answer."""
     made = shown(evolve(MODEL, window_tokens=40), chat(user("word " * 50)), **how)
     assert isinstance(made, Failed)
-    assert (made.kind, made.window_tokens) == (FailureKind.CONTEXT_LENGTH, 40)
-    # Who reads it learns by how much.
     assert made.prompt_tokens is not None
+    assert made == Failed(FailureKind.CONTEXT_LENGTH, prompt_tokens=made.prompt_tokens, window_tokens=40)
     assert made.prompt_tokens > 40
 
 
@@ -269,3 +270,25 @@ def test_what_the_window_leaves_for_the_answer() -> None:
     unknown = shown(evolve(MODEL, window_tokens=0), chat(user()))
     assert isinstance(unknown, Prompt)
     assert unknown.room_tokens is None
+
+
+def test_what_is_counted_elsewhere_may_seem_too_long() -> None:
+    """Somebody knows better; but nobody is asked to count a hundred windows."""
+    model, asked = evolve(MODEL, window_tokens=200), long_chat()
+    long_one = chat(*asked.messages, user("word " * 300))
+    assert isinstance(shown(model, long_one, note=NOTE), Failed)
+    least = prompt_of(shown(model, long_one, note=NOTE, most_times=2.0))
+    assert (least.is_least, least.is_whole) == (True, False)
+    assert [m.text for m in least.conversation.messages] == ["21 messages were left out.", "word " * 300]
+    assert isinstance(shown(model, long_one, note=NOTE, most_times=1.1), Failed)
+
+
+def test_how_much_is_left_out_is_told() -> None:
+    asked = chat(Message(Role.SYSTEM, (TextPart("S"),)), *long_chat(4).messages)
+    whole, some, least = (
+        prompt_of(shown(evolve(MODEL, window_tokens=window), asked, note=NOTE)) for window in (400, 190, 50)
+    )
+    assert (whole.is_whole, whole.is_least) == (True, False)
+    assert (some.is_whole, some.is_least) == (False, False)
+    assert (least.is_whole, least.is_least) == (False, True)
+    assert whole.reserve_tokens == 100

@@ -195,3 +195,16 @@ def test_raw_has_the_options_of_a_chat() -> None:
 
 def test_stop_of_the_model_alone_stays_the_models() -> None:
     assert "stop" not in sent(ASKING.raw("P", asked(), prefill=""), "/api/generate")["options"]
+
+
+def test_what_is_rendered_is_what_would_be_asked() -> None:
+    """It is counted: whatever makes the prompt longer has to be in it."""
+    conversation = asked(Q, tools=(Tool("f", "text", {"type": "object"}),))
+    rendered = sent(ASKING.render(conversation, prefill="Half"))
+    chat = sent(ASKING.chat(conversation, prefill="Half"))
+    for name in ("messages", "tools", "think", "truncate"):
+        assert rendered[name] == chat[name]
+    assert rendered["messages"][-1] == {"role": "assistant", "content": "Half"}
+    assert "tools" not in sent(ASKING.render(asked(Q, tools=(Tool("f"),), tool_choice="none")))
+    assert ASKING.count("a prompt") is None
+    assert ASKING.read_count(b'{"tokens": [1]}') is None

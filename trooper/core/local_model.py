@@ -62,6 +62,8 @@ class LocalModel:
         file: what names the file behind it: its server runs models of one file as one.
         takes_grammar: whether its server binds an answer by a grammar from the
             first character on, also behind a prompt that we rendered.
+        renders: whether its server shows the prompt that it makes of a conversation.
+        counts: whether its server says how many tokens a prompt is.
     """
 
     name: str
@@ -81,6 +83,8 @@ class LocalModel:
     shape: Shape | None = None
     file: str = ""
     takes_grammar: bool = False
+    renders: bool = False
+    counts: bool = False
 
 
 #: What speaks for a model when nobody named one, the weightiest first.
@@ -148,7 +152,8 @@ def with_render_probe(model: LocalModel, rendered: str | None) -> LocalModel:
     """
     if rendered is None:
         # An old server, or an imitation: only a generation can tell.
-        return evolve(model, way=Way.NONE)
+        return evolve(model, way=Way.NONE, renders=False)
+    model = evolve(model, renders=True)
     if not rendered.rstrip().endswith(PROBE_TEXT):
         return evolve(model, way=Way.RAW)
     before, _, behind = rendered.rpartition(PROBE_TEXT)
@@ -187,6 +192,7 @@ def with_probed(model: LocalModel, probed: LocalModel) -> LocalModel:
         echoes=probed.echoes,
         trims=probed.trims,
         adds=probed.adds,
+        renders=probed.renders,
     )
 
 

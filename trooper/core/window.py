@@ -40,6 +40,9 @@ OTHERS_S: Final = 60.0
 RENEW_AFTER_S: Final = 0.3
 #: A share of video memory that fell by less is a matter of rounding.
 _SAME_SHARE: Final = 0.01
+#: How many words an answer can always go on: a share of the window, and no more than some sentences.
+_SOME_WORDS_SHARE: Final = 16
+_SOME_WORDS_TOKENS: Final = 256
 #: The smallest step: a window that a server takes without a word.
 _LEAST_TOKENS: Final = 2048
 
@@ -88,23 +91,29 @@ class Running:
         return min(1.0, self.vram_bytes / self.size_bytes) if self.size_bytes > 0 else 0.0
 
 
-def answer_reserve(window_tokens: int, max_tokens: int | None) -> int:
-    """Room for an answer: what was asked for, but no more than a quarter."""
+def answer_reserve(window_tokens: int, max_tokens: int | None, given_tokens: int = 0) -> int:
+    """
+    Room for an answer: what is still missing of what was asked for, but of no more than a quarter.
+
+    However much of it is `given` already, there is always room for some more words.
+    """
     most = math.ceil(window_tokens / 4)
-    return most if max_tokens is None else min(max_tokens, most)
+    asked = max(1, most if max_tokens is None else min(max_tokens, most))
+    some_words = max(1, min(_SOME_WORDS_TOKENS, window_tokens // _SOME_WORDS_SHARE))
+    return max(asked - given_tokens, min(asked, some_words))
 
 
-def holds(window_tokens: int, prompt_tokens: int, max_tokens: int | None) -> bool:
-    """Whether a window has room for a prompt and its answer."""
-    return prompt_tokens + answer_reserve(window_tokens, max_tokens) <= window_tokens
+def holds(window_tokens: int, prompt_tokens: int, max_tokens: int | None, given_tokens: int = 0) -> bool:
+    """Whether a window has room for a prompt, that ends in what is given of its answer, and for the answer."""
+    return prompt_tokens + answer_reserve(window_tokens, max_tokens, given_tokens) <= window_tokens
 
 
-def holding(now_tokens: int, prompt_tokens: int, max_tokens: int | None) -> int:
+def holding(now_tokens: int, prompt_tokens: int, max_tokens: int | None, given_tokens: int = 0) -> int:
     """The window that holds it: the one that there is, or the smallest power of two that does."""
-    if holds(now_tokens, prompt_tokens, max_tokens):
+    if holds(now_tokens, prompt_tokens, max_tokens, given_tokens):
         return now_tokens
     window_tokens = _LEAST_TOKENS
-    while not holds(window_tokens, prompt_tokens, max_tokens):
+    while not holds(window_tokens, prompt_tokens, max_tokens, given_tokens):
         window_tokens *= 2
     return window_tokens
 

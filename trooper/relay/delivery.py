@@ -30,7 +30,7 @@ from attrs import define, field
 from trooper.config import Server
 from trooper.core import names
 from trooper.core.events import Begin, Done, Event, Finish, FinishReason, NextChoice, Received, Usage
-from trooper.core.fitting import count
+from trooper.core.fitting import estimate
 from trooper.core.outcome import Answer, Completed, Failed, Outcome
 from trooper.core.tally import Tally
 from trooper.core.transcript import Transcript
@@ -215,7 +215,7 @@ class Delivery:
         if prompt is None and self.voice.lacks_usage:
             # Only where a count of ours is needed is the prompt worth counting.
             conversation = self.incoming.readable
-            prompt = 0 if conversation is None else count(conversation)
+            prompt = 0 if conversation is None else estimate(conversation)
         self.out += self.voice.usage(self.tally.usage(prompt or 0))
         self.out += self.voice.terminate()
         self.shown = True

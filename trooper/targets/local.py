@@ -1,12 +1,13 @@
 """
 A request to a local model, from the beginning or from a half answer on.
 
-It waits for the model, for its window and for a slot, and asks; what is asked is made in
-`prompt`.
+It waits for the model, for its window and for a slot, and asks; what is asked
+is made in `prompt`, and made to fit in `counting`.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Final
 
@@ -16,18 +17,19 @@ from attrs import evolve, frozen
 from trooper.core import fitting, window
 from trooper.core.conversation import Conversation, ToolCall
 from trooper.core.events import NextChoice, Received
-from trooper.core.local_model import LocalModel, Way
-from trooper.core.outcome import Failed, FailureKind
+from trooper.core.local_model import LocalModel
+from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.core.refused_ways import is_refusal
+from trooper.core.tokens import tokens_at_most
 from trooper.core.tool_calls import MOST_CALLS
 from trooper.core.unfit import Unfit
+from trooper.targets.counting import Counting, Sized, most_times
 from trooper.targets.inbox import Ended, Granted, Inbox
 from trooper.targets.prompt import HalfCall, Prompt, shown
 from trooper.targets.reading import Reading, without_answer
 from trooper.targets.standby import Standby
 from trooper.targets.upstream import Call
 from trooper.wire.target_side import Post
-from trooper.wire.weight import is_heavy
 
 #: What says that a model is no longer where the standby last saw it.
 _GONE: Final = frozenset(
@@ -72,22 +74,39 @@ class LocalLeg:
         return evolve(self.standby.call(post), owner=self.owner)
 
     def prompt(self, model: LocalModel) -> Prompt | Failed:
-        """What `model` is shown, by what its server's own counts have taught so far."""
+        """What `model` is shown, by what its server's own counts have taught so far; it may still be counted."""
+        return self.shown(model, self.standby.ratio(model), most_times(model))
+
+    def shown(self, model: LocalModel, ratio: float, times: float) -> Prompt | Failed:
+        """What `model` is shown by a ratio of real tokens to counted ones."""
         return shown(
-            evolve(model, window_tokens=self.standby.window(model)),
+            self._as_known(model),
             self.conversation,
             self.given,
             calls=self.calls,
             half_call=self.half_call,
             other_way=self.other_way,
-            ratio=self.standby.ratio(model),
+            ratio=ratio,
             note=self.note,
+            most_times=times,
         )
+
+    async def sized(self, model: LocalModel) -> Sized | Failed:
+        """What `model` is shown, short enough for its window by its server's own count."""
+
+        async def fetch(post: Post) -> Answer | Failed:
+            return await self.standby.upstream.fetch(self.call(post), self.max_line_bytes)
+
+        make = functools.partial(self.shown, model)
+        asking, ratio = self.standby.asking(model), self.standby.ratio(model)
+        return await Counting(self._as_known(model), asking, make, fetch, ratio).sized()
 
     def wanted_tokens(self, model: LocalModel) -> int:
         """The window that holds the whole of it."""
-        prompt_tokens = math.ceil(fitting.count(self.conversation, self.given) * self.standby.ratio(model))
-        return window.holding(model.window_tokens, prompt_tokens, self.max_tokens)
+        ratio, given_tokens = self.standby.ratio(model), tokens_at_most(self.given)
+        tokens = math.ceil((fitting.count(self.conversation) + given_tokens) * ratio)
+        limit = self.conversation.sampling.max_tokens
+        return window.holding(model.window_tokens, tokens, limit, given_tokens)
 
     def noted(self, model: LocalModel, prompt: Prompt, failed: Failed) -> Failed:
         """`failed`; where it refuses the way in which the leg was to go on, that is remembered, and said."""
@@ -95,6 +114,9 @@ class LocalLeg:
             return failed
         now, ways = trio.current_time(), self.standby.refused_ways
         return evolve(failed, not_this_way=ways.note(model, self.conversation, prompt.way, failed, now))
+
+    def _as_known(self, model: LocalModel) -> LocalModel:
+        return evolve(model, window_tokens=self.standby.window(model))
 
 
 async def run_local(leg: LocalLeg, inbox: Inbox) -> None:
@@ -108,50 +130,44 @@ async def run_local(leg: LocalLeg, inbox: Inbox) -> None:
         model = await leg.standby.grow(model, leg.wanted_tokens(model))
         prompt = leg.prompt(model)
     if isinstance(prompt, Failed):
+        # Without a slot: it would only wait to say no.
         inbox.put_nowait(Ended(prompt))
         return
-    known = _learned(leg, model)
     async with leg.standby.slot(model):
+        # While it waited its window may have grown.
         model = leg.standby.latest(model)
-        if _learned(leg, model) != known:
-            # The server has counted for somebody else, or was given another window, while this leg waited.
-            prompt = leg.prompt(model)
-            if isinstance(prompt, Failed):
-                inbox.put_nowait(Ended(prompt))
-                return
         too_long = await _ask(leg, inbox, model, prompt, may_shorten=prompt.half_call is None)
         if too_long is None:
             return
         # The server has counted: learn from it, leave out more, ask once more.
-        if too_long.window_tokens:
-            leg.standby.learn_window(model, too_long.window_tokens)
-        leg.standby.learn(model, prompt.tokens, too_long.prompt_tokens or 2 * prompt.tokens)
-        shorter = leg.prompt(model)
-        if isinstance(shorter, Failed):
-            inbox.put_nowait(Ended(shorter))
-        else:
-            await _ask(leg, inbox, model, shorter, may_shorten=False)
-
-
-def _learned(leg: LocalLeg, model: LocalModel) -> tuple[float, int]:
-    """What the server's own counts have taught of `model`."""
-    return leg.standby.ratio(model), leg.standby.window(model)
+        refused, failed = too_long
+        if failed.window_tokens:
+            leg.standby.learn_window(model, failed.window_tokens)
+        leg.standby.learn(model, refused.tokens, failed.prompt_tokens or 2 * refused.tokens)
+        await _ask(leg, inbox, model, prompt, may_shorten=False)
 
 
 async def _ask(
-    leg: LocalLeg, inbox: Inbox, model: LocalModel, prompt: Prompt, *, may_shorten: bool
-) -> Failed | None:
+    leg: LocalLeg, inbox: Inbox, model: LocalModel, first: Prompt, *, may_shorten: bool
+) -> tuple[Prompt, Failed] | None:
     """
     Ask for each of the choices in turn: the server has no `n` of its own.
 
-    Returns a failure that is worth another try with a shorter history, if that
-    `may_shorten` it; it has not been told then, and neither has anything else.
+    Returns a failure that is worth another try with a shorter history, and what
+    was too long, if that `may_shorten` it; it has not been told then, and neither
+    has anything else.
     """
-    inbox.put_nowait(Granted(model.name, prompt.prefill, prompt.echoes))
+    # However much is left out, the model goes on from the same; and what is asked first counts as asking.
+    inbox.put_nowait(Granted(model.name, first.prefill, first.echoes))
+    sized = await leg.sized(model)
+    if isinstance(sized, Failed):
+        inbox.put_nowait(Ended(without_answer(leg.noted(model, first, sized))))
+        return None
+    prompt = sized.prompt
     for index in range(prompt.choices):
         if index:
             await inbox.put(Received(b"", (NextChoice(index),)))
-        post = await _post(leg, model, prompt, index)
+        post = _post(leg, model, sized, index)
         if isinstance(post, Failed):
             inbox.put_nowait(Ended(post))
             return None
@@ -166,7 +182,7 @@ async def _ask(
         failed = await leg.standby.upstream.exchange(leg.call(post), reading)
         if failed is not None:
             if failed.kind is FailureKind.CONTEXT_LENGTH and may_shorten and index == 0:
-                return failed
+                return prompt, failed
             if failed.kind in _GONE:
                 leg.standby.forget(model.name)
             failed = leg.noted(model, prompt, failed)
@@ -175,19 +191,12 @@ async def _ask(
     return None
 
 
-async def _post(leg: LocalLeg, model: LocalModel, prompt: Prompt, index: int) -> Post | Failed:
-    """What is sent; where the prompt has to be rendered first, the server is asked for that."""
-    asking, conversation = leg.standby.asking(model), prompt.conversation
-    limit = _least(leg.max_tokens, prompt.room_tokens)
-    if prompt.way is not Way.RAW:
-        return asking.chat(conversation, prefill=prompt.half, max_tokens=limit, seed_offset=index)
-    rendering = leg.call(asking.render(conversation))
-    answer = await leg.standby.upstream.fetch(rendering, leg.max_line_bytes)
-    if isinstance(answer, Failed):
-        return without_answer(leg.noted(model, prompt, answer))
-    rendered = None if is_heavy(answer.body) else asking.read_render(answer.body)
+def _post(leg: LocalLeg, model: LocalModel, sized: Sized, index: int) -> Post | Failed:
+    """What is sent for one of the choices."""
+    asking, prompt, rendered = leg.standby.asking(model), sized.prompt, sized.rendered
+    conversation, limit = prompt.conversation, _least(leg.max_tokens, prompt.room_tokens)
     if rendered is None:
-        return Failed(FailureKind.UNFIT, unfit_reason=Unfit.NO_RENDER)
+        return asking.chat(conversation, prefill=prompt.half, max_tokens=limit, seed_offset=index)
     if prompt.half_call is None:
         return asking.raw(rendered, conversation, prefill=prompt.half, max_tokens=limit)
     limit = _least(leg.max_tokens or _CALL_TOKENS, prompt.room_tokens)

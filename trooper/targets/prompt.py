@@ -19,6 +19,7 @@ from trooper.core.conversation import Conversation, ToolCall
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Failed, FailureKind
 from trooper.core.seam import NOTHING, Prefill, prefill
+from trooper.core.tokens import tokens_at_most
 from trooper.core.unfit import Unfit
 
 #: The index of a tool call in the answer, and the part of it that the client has.
@@ -39,7 +40,11 @@ class Prompt:
             and what is withheld; `NOTHING` for a half call.
         echoes: whether the model repeats `prefill` first; `None` if unprobed.
         half_call: the tool call of which only the rest is wanted.
+        tokens: about how many tokens it is, at most.
         room_tokens: what the window leaves for the answer; `None` if not known.
+        is_least: nothing more can be left out of it.
+        is_whole: nothing is left out of it that could be there.
+        reserve_tokens: the room that is kept for the answer.
     """
 
     way: Way
@@ -47,7 +52,11 @@ class Prompt:
     prefill: Prefill
     echoes: bool | None
     half_call: HalfCall | None = None
+    tokens: int = 0
     room_tokens: int | None = None
+    is_least: bool = False
+    is_whole: bool = True
+    reserve_tokens: int = 1
 
     @property
     def choices(self) -> int:
@@ -58,11 +67,6 @@ class Prompt:
     def half(self) -> str:
         """What the model goes on from."""
         return self.half_call[1].arguments if self.half_call else self.prefill.text
-
-    @property
-    def tokens(self) -> int:
-        """About how many tokens it is, by estimate; reads the whole history for that."""
-        return fitting.count(self.conversation, self.half)
 
 
 def shown(
@@ -75,6 +79,7 @@ def shown(
     other_way: bool = False,
     ratio: float = 1.0,
     note: str = "",
+    most_times: float = 1.0,
 ) -> Prompt | Failed:
     """
     Return what `model` is shown to answer `conversation`, or why it cannot be.
@@ -89,8 +94,10 @@ def shown(
         calls: the tool calls that the client has whole; only told with `half_call`.
         half_call: the one that it has a part of: only the rest of that is wanted.
         other_way: go on from `given` by another way than the model's first.
-        ratio: real tokens per estimated token.
+        ratio: real tokens per counted token.
         note: what the model is told about turns that had to be left out.
+        most_times: how many times the window the least that can be shown may seem to be, where
+            somebody else will count it.
     """
     way = local_model.way_on(model, conversation)
     if given and other_way:
@@ -109,12 +116,35 @@ def shown(
     else:
         told = history.with_call(plain.messages, said, calls, half_call[1])
         prompt = Prompt(Way.RAW, evolve(plain, messages=told), NOTHING, None, half_call)
-    fitted = fitting.fit(prompt.conversation, prompt.half, model.window_tokens, ratio=ratio, note=note)
-    if fitted is None:
-        counted = math.ceil(fitting.count(prompt.conversation, prompt.half) * ratio)
-        return Failed(FailureKind.CONTEXT_LENGTH, prompt_tokens=counted, window_tokens=model.window_tokens)
-    room = fitting.room(fitted, prompt.half, model.window_tokens, ratio=ratio)
-    return evolve(prompt, conversation=fitted, room_tokens=room)
+    answered = given if half_call is None else given + half_call[1].arguments
+    return _fitted(prompt, model.window_tokens, ratio, note, answered, most_times)
+
+
+def _fitted(
+    prompt: Prompt, window_tokens: int, ratio: float, note: str, answered: str, most_times: float
+) -> Prompt | Failed:
+    whole, half_tokens = prompt.conversation, tokens_at_most(prompt.half)
+    answered_tokens = half_tokens if answered == prompt.half else tokens_at_most(answered)
+    reserve = fitting.reserve(whole, window_tokens, answered_tokens)
+    room = (window_tokens - reserve) / ratio if window_tokens > 0 else math.inf
+    found = fitting.fit_room(whole, half_tokens, room, note)
+    if found is None:
+        least = fitting.least(whole, note)
+        tokens = fitting.count(least) + half_tokens
+        seems = math.ceil(tokens * ratio)
+        if most_times <= 1 or seems > window_tokens * most_times:
+            return Failed(FailureKind.CONTEXT_LENGTH, prompt_tokens=seems, window_tokens=window_tokens)
+        found = fitting.Fit(least, tokens, is_whole=least == whole, is_least=True)
+    left = window_tokens - math.ceil(found.tokens * ratio)
+    return evolve(
+        prompt,
+        conversation=found.conversation,
+        tokens=found.tokens,
+        room_tokens=None if window_tokens <= 0 else max(1, left),
+        is_least=found.is_least,
+        is_whole=found.is_whole,
+        reserve_tokens=reserve,
+    )
 
 
 def _other_way(model: LocalModel, conversation: Conversation, way: Way) -> Way:

@@ -39,6 +39,8 @@ class FakeLlamaServer(Served):
         fault: how every answer ends, in its middle.
         calls: what it does behind its answer when a request offers tools.
         json_answer: what it says under `response_format`.
+        fullest: of all prompts that it was asked to go on from, how many tokens the longest is.
+        refused: how many prompts were too long for its window.
     """
 
     answer: str = DEFAULT_ANSWER
@@ -55,6 +57,8 @@ class FakeLlamaServer(Served):
     json_answer: str = '{"ok": true}'
     server: Server = field(init=False)
     mismatches: list[str] = field(init=False, factory=list)
+    fullest: int = field(init=False, default=0)
+    refused: int = field(init=False, default=0)
     _loaded_at: float | None = field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
@@ -79,7 +83,9 @@ class FakeLlamaServer(Served):
             case "GET", "/v1/models":
                 return _whole({"data": [{"id": self.model, "meta": {"n_ctx_train": 8192}}]})
             case "POST", "/apply-template":
-                return _whole({"prompt": self._render(asked["messages"])})
+                return _whole({"prompt": self._render(asked["messages"], asked.get("tools", ()))})
+            case "POST", "/tokenize":
+                return _whole({"tokens": list(range(len(tokens(asked["content"]))))})
             case "POST", "/v1/chat/completions":
                 return self._chat(asked)
             case "POST", "/completion":
@@ -98,9 +104,26 @@ class FakeLlamaServer(Served):
             "build_info": "b1-fake",
         }
 
-    def _render(self, messages: Sequence[Mapping[str, Any]]) -> str:
+    def _too_long(self, prompt: str) -> Script | None:
+        """The refusal of a prompt that leaves no room for a single token."""
+        counted = len(tokens(prompt))
+        self.fullest = max(self.fullest, counted)
+        if counted < self.n_ctx:
+            return None
+        self.refused += 1
+        error = {
+            "code": 400,
+            "message": f"request ({counted} tokens) exceeds the available context size ({self.n_ctx} tokens)",
+            "type": "exceed_context_size_error",
+            "n_prompt_tokens": counted,
+            "n_ctx": self.n_ctx,
+        }
+        return Script((Status(400, dumps({"error": error})),))
+
+    def _render(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[object] = ()) -> str:
         *earlier, last = messages
-        prompt = "".join(f"{_OPEN}{m['role']}\n{m['content']}{_shown(m)}{_CLOSE}" for m in earlier)
+        prompt = f"{_OPEN}system\n{json.dumps(tools)}{_CLOSE}" if tools else ""
+        prompt += "".join(f"{_OPEN}{m['role']}\n{m['content']}{_shown(m)}{_CLOSE}" for m in earlier)
         half = str(last["content"])
         if last["role"] != "assistant":
             return f"{prompt}{_OPEN}{last['role']}\n{half}{_CLOSE}{_OPEN}assistant\n"
@@ -125,12 +148,15 @@ class FakeLlamaServer(Served):
         return " [cannot continue]"
 
     def _chat(self, asked: Mapping[str, Any]) -> Script:
+        prompt = self._render(asked["messages"], asked.get("tools", ()))
+        if too_long := self._too_long(prompt):
+            return too_long
         last = asked["messages"][-1]
         echo = (
             [self.echo_prefix + str(last["content"])] if self.echoes and last["role"] == "assistant" else []
         )
         structured = "response_format" in asked
-        said = tokens(self.json_answer if structured else self._rest(self._render(asked["messages"])))
+        said = tokens(self.json_answer if structured else self._rest(prompt))
         limit = asked.get("max_tokens")
         kept = said[:limit] if limit else said
         calls = self.calls if asked.get("tools") and len(kept) == len(said) else ()
@@ -159,6 +185,8 @@ class FakeLlamaServer(Served):
 
     def _completion(self, asked: Mapping[str, Any]) -> Script:
         prompt = str(asked["prompt"])
+        if too_long := self._too_long(prompt):
+            return too_long
         said = tokens(self._rest_of_call(prompt) if "grammar" in asked else self._rest(prompt))
         events = [_data({"index": 0, "content": token, "stop": False}) for token in said]
         last = {"content": "", "stop": True, "stop_type": "eos", "tokens_evaluated": 7}

@@ -68,11 +68,21 @@ class LocalSide(Protocol):
         client prefilled itself belongs into `prefill`.
         """
 
-    def render(self, conversation: Conversation) -> Post:
-        """Ask for the prompt that `conversation` becomes; the first half of the raw way."""
+    def render(self, conversation: Conversation, *, prefill: str = "") -> Post:
+        """
+        Ask for the prompt that `conversation` becomes; the first half of the raw way.
+
+        With `prefill` it is what `chat` with the same one becomes.
+        """
 
     def read_render(self, body: bytes) -> str | None:
         """The prompt in the answer to `render`; `None` where the server has no such thing."""
+
+    def count(self, rendered: str) -> Post | None:
+        """Ask how many tokens a rendered prompt is; `None` where the server cannot say."""
+
+    def read_count(self, body: bytes) -> int | None:
+        """How many they are, by the answer to `count`."""
 
     def raw(
         self, rendered: str, conversation: Conversation, *, prefill: str, max_tokens: int | None = None

@@ -184,13 +184,13 @@ class Standby(abc.ABC):
         return self._full_name(name) in self._ready
 
     def ratio(self, model: LocalModel) -> float:
-        """Real tokens per estimated token, as far as this model has taught us."""
+        """Real tokens per counted token, as far as this model has taught us; never less than one."""
         return self._ratios.get(model.name, 1.0)
 
     def learn(self, model: LocalModel, estimated: int, counted: int) -> None:
         """Compare an estimate with the server's own count. Only shortfalls matter."""
         if estimated > 0 and counted > 0:
-            self._ratios[model.name] = max(0.5, min(4.0, counted / estimated))
+            self._ratios[model.name] = max(1.0, min(4.0, counted / estimated))
 
     def window(self, model: LocalModel) -> int:
         """The window that a prompt has to fit into, as far as is known; 0 if it is not."""

@@ -53,6 +53,8 @@ class FakeOllama(Served):
         load_fault: what goes wrong in every request that only loads.
         cut_bytes: cut every line into writes of so many bytes.
         max_loaded, memory_bytes, vram_bytes: what there is room for.
+        fullest: of all prompts that it was asked to go on from, which share of its window the longest is.
+        refused: how many prompts were too long for their window.
     """
 
     answer: str | Callable[[str], str] = DEFAULT_ANSWER
@@ -85,6 +87,8 @@ class FakeOllama(Served):
     mismatches: list[str] = field(init=False, factory=list)
     truncations: list[Ask] = field(init=False, factory=list)
     remote_requests: int = field(init=False, default=0)
+    fullest: float = field(init=False, default=0.0)
+    refused: int = field(init=False, default=0)
     waiting_for_slot: int = field(init=False, default=0)
     _faults: deque[OllamaFault | None] = field(init=False, factory=deque)
 
@@ -257,6 +261,7 @@ class FakeOllama(Served):
         began: float,
     ) -> None:
         words = tuple(count(prompt.text))
+        self.fullest = max(self.fullest, len(words) / loaded.num_ctx)
         if len(words) >= loaded.num_ctx:
             words = self._overflow(loaded, ask, words)
         watch_load = trio.current_time()
@@ -282,6 +287,7 @@ class FakeOllama(Served):
 
     def _overflow(self, loaded: Loaded, ask: Ask, words: tuple[str, ...]) -> tuple[str, ...]:
         """What happens to a prompt that is too long even after whole messages were dropped."""
+        self.refused += 1
         if not ask.truncate or loaded.model.path == "A":
             raise Rejected(400, _too_long(len(words), loaded.num_ctx))
         if not ask.shift:

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from trooper.core.conversation import Conversation
-from trooper.core.fitting import count
+from trooper.core.fitting import estimate
 from trooper.wire.anthropic_messages.read_request import read_conversation
 
 _COUNT: Final = "/v1/messages/count_tokens"
@@ -21,4 +21,4 @@ def answered_for(path: str, body: bytes) -> bytes | None:
     if not isinstance(asked, Conversation):
         return None
     # The key is ours: a guess must not pass for a count.
-    return msgspec.json.encode({"input_tokens": count(asked), "trooper_estimated": True})
+    return msgspec.json.encode({"input_tokens": estimate(asked), "trooper_estimated": True})

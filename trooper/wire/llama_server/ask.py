@@ -36,7 +36,7 @@ from trooper.core.local_model import (
 )
 from trooper.core.tool_calls import MOST_CALLS
 from trooper.wire.decoding import decoded_object
-from trooper.wire.llama_server.models import read_render
+from trooper.wire.llama_server.models import read_count, read_render
 from trooper.wire.llama_server.reader import LlamaReader
 from trooper.wire.target_side import Post, Reader
 
@@ -110,11 +110,14 @@ class LlamaAsking:
             fields["response_format"] = _format(conversation)
         return _post("/v1/chat/completions", **fields)
 
-    def render(self, conversation: Conversation) -> Post:
+    def render(self, conversation: Conversation, *, prefill: str = "") -> Post:
         """`/apply-template`, which generates nothing."""
+        messages = _messages(conversation)
+        if prefill:
+            messages.append({"role": "assistant", "content": prefill})
         return _post(
             "/apply-template",
-            messages=_messages(conversation),
+            messages=messages,
             chat_template_kwargs=_NO_THINKING,
             **_tools(conversation),
         )
@@ -122,6 +125,18 @@ class LlamaAsking:
     def read_render(self, body: bytes) -> str | None:
         """The prompt."""
         return read_render(body)
+
+    def counts(self) -> bool:
+        """It does, by its own tokenizer."""
+        return True
+
+    def count(self, rendered: str) -> Post:
+        """`/tokenize`, as the chat route does it: with what begins a prompt, and special tokens for what they are."""
+        return _post("/tokenize", content=rendered, add_special=True, parse_special=True)
+
+    def read_count(self, body: bytes) -> int | None:
+        """How many tokens came."""
+        return read_count(body)
 
     def raw(
         self, rendered: str, conversation: Conversation, *, prefill: str, max_tokens: int | None = None

@@ -28,6 +28,7 @@ def read_props(body: bytes) -> LocalModel:
         capabilities=_capabilities(props),
         window_tokens=_size(settings.get("n_ctx")),
         takes_grammar=True,
+        counts=True,
     )
 
 
@@ -59,6 +60,12 @@ def read_render(body: bytes) -> str | None:
     """The prompt in an answer of `/apply-template`."""
     prompt = decoded_object(body).get("prompt")
     return prompt if isinstance(prompt, str) else None
+
+
+def read_count(body: bytes) -> int | None:
+    """How many tokens are in an answer of `/tokenize`."""
+    tokens = decoded_object(body).get("tokens")
+    return len(tokens) if isinstance(tokens, list) else None
 
 
 def _object(value: object) -> Mapping[str, object]:

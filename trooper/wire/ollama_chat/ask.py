@@ -116,39 +116,24 @@ class OllamaAsking:
         seed_offset: int = 0,
     ) -> Post:
         """`/api/chat`, with the prefill as a trailing assistant message."""
-        messages = native_messages(conversation)
-        if prefill:
-            messages.append({"role": "assistant", "content": prefill})
         fields: dict[str, object] = {
-            "messages": messages,
+            **_asked(conversation, prefill),
             "stream": True,
-            "think": False,
-            "truncate": False,
             "options": self._sampling(conversation, max_tokens, seed_offset),
         }
-        if conversation.tools and conversation.tool_choice != "none":
-            fields["tools"] = [
-                {
-                    "type": "function",
-                    "function": {"name": t.name, "description": t.description, "parameters": t.parameters},
-                }
-                for t in conversation.tools
-            ]
         if conversation.is_structured and not prefill:
             # Behind a prefill the server starts the grammar anew on two of its
             # three paths; the joined document is checked instead.
             fields["format"] = conversation.json_schema or "json"
         return _post("/api/chat", self.model, self.loading, **fields)
 
-    def render(self, conversation: Conversation) -> Post:
+    def render(self, conversation: Conversation, *, prefill: str = "") -> Post:
         """`/api/chat` with `_debug_render_only`, which generates nothing."""
         return _post(
             "/api/chat",
             self.model,
             self.loading,
-            messages=native_messages(conversation),
-            think=False,
-            truncate=False,
+            **_asked(conversation, prefill),
             options=_options(self.loading),
             _debug_render_only=True,
         )
@@ -156,6 +141,14 @@ class OllamaAsking:
     def read_render(self, body: bytes) -> str | None:
         """The prompt, where the server is new enough to show it."""
         return read_render(body)
+
+    def count(self, rendered: str) -> Post | None:
+        """It has no tokenizer to ask: what it renders has to be estimated."""
+        return None
+
+    def read_count(self, body: bytes) -> int | None:
+        """Never there."""
+        return None
 
     def raw(
         self, rendered: str, conversation: Conversation, *, prefill: str, max_tokens: int | None = None
@@ -210,6 +203,23 @@ class OllamaAsking:
             "stop": [*wanted.stop, *self.model.stop] if wanted.stop else None,
         }
         return _options(self.loading, **{k: v for k, v in more.items() if v is not None})
+
+
+def _asked(conversation: Conversation, prefill: str) -> dict[str, object]:
+    """What makes the prompt, in every request to `/api/chat`."""
+    messages = native_messages(conversation)
+    if prefill:
+        messages.append({"role": "assistant", "content": prefill})
+    fields: dict[str, object] = {"messages": messages, "think": False, "truncate": False}
+    if conversation.tools and conversation.tool_choice != "none":
+        fields["tools"] = [
+            {
+                "type": "function",
+                "function": {"name": t.name, "description": t.description, "parameters": t.parameters},
+            }
+            for t in conversation.tools
+        ]
+    return fields
 
 
 def native_messages(conversation: Conversation) -> list[dict[str, object]]:

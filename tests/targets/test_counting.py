@@ -1,0 +1,297 @@
+"""What a model is shown is counted by its server, and shortened until it fits: a server as a function, no network."""
+
+from __future__ import annotations
+
+import functools
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from attrs import define, evolve, field
+
+from trooper.core.conversation import Conversation, ImagePart, Message, Role, Sampling, TextPart, ToolCall
+from trooper.core.local_model import LocalModel, Way
+from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.core.unfit import Unfit
+from trooper.targets.counting import Counting, Sized, most_times
+from trooper.targets.prompt import HalfCall, shown
+from trooper.wire.llama_server.ask import LlamaAsking
+from trooper.wire.ollama_chat.ask import Loading, OllamaAsking
+from trooper.wire.target_side import LocalSide, Post
+
+ALL = frozenset({"completion", "tools", "vision"})
+WINDOW = 1000
+NOTE = "{count} messages were left out."
+MODEL = LocalModel(
+    "m",
+    capabilities=ALL,
+    window_tokens=WINDOW,
+    way=Way.PREFILL,
+    takes_grammar=True,
+    renders=True,
+    counts=True,
+)
+HALF = (0, ToolCall("c1", "edit", '{"path": "src'))
+REFUSED = Failed(FailureKind.SERVER_ERROR, Answer(500, (), b"no"))
+
+
+def user(said: str) -> Message:
+    return Message(Role.USER, (TextPart(said),))
+
+
+def turns(said: str, number: int, **changes: Any) -> Conversation:
+    return evolve(Conversation((*(user(said) for _ in range(number)), user("Question?"))), **changes)
+
+
+@define
+class Server:
+    """Renders and counts; `tokens` says how many a text is."""
+
+    tokens: Callable[[str], int] = len
+    renders: bool = True
+    counts: bool = True
+    asked: list[str] = field(factory=list)
+    counted: list[int] = field(factory=list)
+
+    async def fetch(self, post: Post) -> Answer | Failed:
+        self.asked.append(post.path)
+        body = json.loads(post.body)
+        if post.path == "/tokenize":
+            self.counted.append(self.tokens(body["content"]))
+            return (
+                Answer(200, (), json.dumps({"tokens": [0] * self.counted[-1]}).encode())
+                if self.counts
+                else REFUSED
+            )
+        rendered = "".join(f"<{m['role']}>{m['content']}" for m in body["messages"])
+        field = {"prompt": rendered} | {"_debug_info": {"rendered_template": rendered}}
+        return Answer(200, (), json.dumps(field).encode()) if self.renders else REFUSED
+
+
+async def sized(
+    server: Server,
+    conversation: Conversation,
+    given: str = "",
+    *,
+    model: LocalModel = MODEL,
+    half_call: HalfCall | None = None,
+    safe_ratio: float = 1.0,
+) -> Sized | Failed:
+    def make(ratio: float, times: float) -> Any:
+        return shown(
+            model, conversation, given, half_call=half_call, ratio=ratio, note=NOTE, most_times=times
+        )
+
+    asking: LocalSide = LlamaAsking(model) if model.counts else OllamaAsking(model, Loading(WINDOW, "5m"))
+    return await Counting(model, asking, make, server.fetch, safe_ratio).sized()
+
+
+def words(text: str) -> int:
+    return len(text.split())
+
+
+def left_out(found: Sized | Failed) -> int:
+    assert isinstance(found, Sized)
+    notes = [m.text for m in found.prompt.conversation.messages if m.role is Role.SYSTEM]
+    return int(notes[0].split()[0]) if notes else 0
+
+
+async def test_what_is_short_costs_nothing() -> None:
+    server = Server(words)
+    found = await sized(server, turns("word " * 40, 6))
+    assert left_out(found) == 0
+    assert server.asked == []
+
+
+async def test_near_the_window_the_server_is_asked_once() -> None:
+    server = Server(words)
+    found = await sized(server, turns("word " * 40, 14, sampling=Sampling(max_tokens=50)))
+    assert isinstance(found, Sized)
+    assert server.asked == ["/apply-template", "/tokenize"]
+    assert (found.tokens, found.prompt.room_tokens) == (server.counted[-1], WINDOW - server.counted[-1])
+    assert found.prompt.is_whole
+    assert found.rendered is None
+
+
+@pytest.mark.parametrize("given", ["", "Half an answer."])
+@pytest.mark.parametrize("per_word", [0.2, 1, 3, 7])
+async def test_as_little_as_fits_is_left_out(per_word: float, given: str) -> None:
+    """Also by a server whose tokens are quite unlike ours, in either direction."""
+    server = Server(lambda text: int(per_word * words(text)))
+    found = await sized(server, turns("word " * 20, 400), given)
+    assert isinstance(found, Sized)
+    assert found.tokens == server.counted[-1] or found.tokens in server.counted
+    assert 0.85 * WINDOW < found.tokens + found.prompt.reserve_tokens <= WINDOW
+    assert left_out(found) > 0
+    assert len(server.counted) <= 6
+    assert found.prompt.half == given
+
+
+async def test_what_only_seems_too_long_stays_whole() -> None:
+    """Our own count is far too high for a script that the vocabulary has."""
+    server = Server(words)
+    found = await sized(server, turns("灯塔看守人 " * 40, 14))
+    assert left_out(found) == 0
+
+
+@pytest.mark.parametrize("given", ["", "Half"])
+async def test_both_numbers_where_what_has_to_stay_does_not_fit(given: str) -> None:
+    server = Server(words)
+    asked = Conversation((user("old"), user("word " * 990)))
+    found = await sized(server, asked, given)
+    assert isinstance(found, Failed)
+    assert (found.kind, found.window_tokens) == (FailureKind.CONTEXT_LENGTH, WINDOW)
+    assert found.prompt_tokens == server.counted[-1] > 990
+
+
+async def test_nobody_counts_a_hundred_windows() -> None:
+    server = Server(words)
+    found = await sized(server, turns("", 0, messages=(user("word " * 100_000),)))
+    assert isinstance(found, Failed)
+    assert (found.kind, found.prompt_tokens) == (FailureKind.CONTEXT_LENGTH, 100_009)
+    assert server.asked == []
+
+
+async def test_a_count_without_reason_ends() -> None:
+    """One that says now this and now that is asked a few times, and the last time for the least."""
+    server = Server(lambda _: 100_000)
+    found = await sized(server, turns("word " * 20, 400))
+    assert isinstance(found, Failed)
+    assert found.prompt_tokens == 100_000
+    assert len(server.counted) <= 6
+
+
+async def test_without_a_tokenizer_the_rendered_prompt_is_counted_on_the_safe_side() -> None:
+    server = Server(words)
+    model = evolve(MODEL, counts=False)
+    found = await sized(server, turns("word " * 40, 60), model=model)
+    assert isinstance(found, Sized)
+    assert set(server.asked) == {"/api/chat"}
+    assert 0.8 * WINDOW < found.tokens + found.prompt.reserve_tokens <= WINDOW
+    # Refusals have taught that this is not safe enough.
+    less = await sized(Server(words), turns("word " * 40, 60), model=model, safe_ratio=2.0)
+    assert isinstance(less, Sized)
+    assert words(str(less.prompt.conversation)) < 0.6 * words(str(found.prompt.conversation))
+    assert 0.8 * WINDOW < less.tokens + less.prompt.reserve_tokens <= WINDOW
+
+
+async def test_images_count_where_no_prompt_shows_them() -> None:
+    picture = Message(Role.USER, (TextPart("word " * 90), ImagePart("image/png", "aaaa")))
+    asked = Conversation((user("word " * 600), picture), sampling=Sampling(max_tokens=20))
+    found = await sized(Server(words), asked)
+    assert isinstance(found, Sized)
+    assert found.tokens > 768 + 90
+    assert left_out(found) == 1
+
+
+async def test_a_server_that_fails_to_count_is_not_believed_to_have_room() -> None:
+    server = Server(words, counts=False)
+    found = await sized(server, turns("word " * 40, 60))
+    assert isinstance(found, Sized)
+    assert found.tokens + found.prompt.reserve_tokens <= WINDOW
+    assert found.tokens > sum(words(message.text) for message in found.prompt.conversation.messages)
+
+
+async def test_a_server_that_fails_to_render_gets_what_fits_by_our_own_count() -> None:
+    server = Server(words, renders=False)
+    asked = turns("word " * 40, 60)
+    found = await sized(server, asked)
+    assert isinstance(found, Sized)
+    assert found.prompt == shown(MODEL, asked, note=NOTE)
+    unsaid = await sized(server, Conversation((user("word " * 990),)))
+    assert isinstance(unsaid, Failed)
+    assert unsaid.kind is FailureKind.CONTEXT_LENGTH
+    assert server.asked == ["/apply-template"] * 2
+
+
+@pytest.mark.parametrize("half_call", [None, HALF])
+@pytest.mark.parametrize("number", [2, 100])
+async def test_the_raw_way_is_rendered_in_any_case(number: int, half_call: HalfCall | None) -> None:
+    server = Server(words)
+    model = evolve(MODEL, way=Way.RAW)
+    found = await sized(server, turns("word " * 40, number), "Half", model=model, half_call=half_call)
+    assert isinstance(found, Sized)
+    assert found.rendered is not None
+    assert found.rendered.startswith("<")
+    assert words(found.rendered) < WINDOW
+    assert ("/tokenize" in server.asked) == (number == 100)
+    if number == 100:
+        # Between the two stands the end of a thought, or a call's name.
+        assert found.tokens > server.counted[-1]
+        assert 0.8 * WINDOW < found.tokens + found.prompt.reserve_tokens <= WINDOW
+
+
+@pytest.mark.parametrize("number", [2, 100])
+async def test_what_cannot_be_rendered_cannot_go_on_raw(number: int) -> None:
+    model = evolve(MODEL, way=Way.RAW)
+    found = await sized(Server(words, renders=False), turns("word " * 40, number), "Half", model=model)
+    assert found == Failed(FailureKind.SERVER_ERROR)
+
+    async def empty(_: Post) -> Answer:
+        return Answer(200, (), b"{}")
+
+    make = functools.partial(_make_raw, model, number)
+    assert await Counting(model, LlamaAsking(model), make, empty).sized() == Failed(
+        FailureKind.UNFIT, unfit_reason=Unfit.NO_RENDER
+    )
+
+
+def _make_raw(model: LocalModel, number: int, ratio: float, times: float) -> Any:
+    return shown(model, turns("word " * 40, number), "Half", ratio=ratio, note=NOTE, most_times=times)
+
+
+async def test_an_old_server_renders_nothing_and_is_asked_nothing() -> None:
+    server = Server(words)
+    model = evolve(MODEL, renders=False, counts=False)
+    found = await sized(server, turns("word " * 40, 60), model=model)
+    assert isinstance(found, Sized)
+    assert (server.asked, found.tokens) == ([], 0)
+    unknown = await sized(server, turns("word " * 40, 60), model=evolve(MODEL, window_tokens=0))
+    assert isinstance(unknown, Sized)
+    assert (server.asked, unknown.prompt.room_tokens) == ([], None)
+
+
+async def test_unfit_is_unfit() -> None:
+    found = await sized(Server(words), turns("a", 1, tool_choice="required"))
+    assert found == Failed(FailureKind.UNFIT, unfit_reason=Unfit.TOOL_CHOICE)
+
+
+def test_who_knows_better_than_we() -> None:
+    assert most_times(MODEL) > most_times(evolve(MODEL, counts=False)) > 1
+    assert most_times(evolve(MODEL, counts=False, renders=False)) == 1
+
+
+async def test_a_large_turn_that_only_seems_too_long_is_counted_too() -> None:
+    """Without it the rest is short, and nobody would ask."""
+    asked = Conversation((user("灯塔看守人 " * 100), user("Question?")))
+    assert left_out(await sized(Server(words), asked)) == 0
+
+
+async def test_behind_a_large_turn_there_is_nothing_more_to_try() -> None:
+    server = Server(words)
+    asked = Conversation((user("word " * 2000), user("word " * 100)))
+    assert left_out(await sized(server, asked)) == 1
+    assert len(server.counted) <= 2
+
+
+async def test_the_last_try_is_for_the_least() -> None:
+    """A server whose counts teach nothing is not asked for ever; what has to stay does fit."""
+    server = Server(lambda text: words(text) if words(text) < 100 else WINDOW + 1)
+    found = await sized(server, turns("word " * 20, 400))
+    assert left_out(found) == 400
+    assert len(server.counted) == 6
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_turns_of_two_kinds(seed: int) -> None:
+    """What one kind teaches is wrong for the other: the truth is found between too long and too short."""
+    chance = random.Random(seed)
+    kinds = ("word " * 30, "灯塔看守人 " * 30, "灯塔看守人 " * 250, "word " * 200)
+    said = tuple(user(chance.choice(kinds)) for _ in range(40))
+    server = Server(words)
+    found = await sized(server, Conversation((*said, user("Question?"))))
+    assert isinstance(found, Sized)
+    assert found.tokens + found.prompt.reserve_tokens <= WINDOW
+    assert len(server.counted) <= 6

@@ -1,0 +1,204 @@
+"""
+Shortens what a local model is shown until it fits into the window by its server's own count.
+
+Theory of operation
+-------------------
+What is far from filling the window is sent as it is: `core.fitting` counts on the safe side. Near the window the server
+is asked for the prompt that it makes, and how many tokens that is; one that has no tokenizer to ask (Ollama) shows the
+prompt, and it is counted on the safe side. Each count teaches how many tokens one of ours is in this very
+conversation, and with that more or less is left out, in few steps. What is sent last has been counted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
+
+from attrs import define, evolve, field, frozen
+
+from trooper.core import fitting
+from trooper.core.local_model import LocalModel, Way
+from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.core.tokens import tokens_at_most
+from trooper.core.unfit import Unfit
+from trooper.targets.prompt import Prompt
+from trooper.wire.target_side import LocalSide, Post
+from trooper.wire.weight import is_heavy
+
+#: Above this share of the window the server is asked; below, no template adds as much.
+_NEAR_SHARE: Final = 0.6
+#: What templates may add around a message where our count has less.
+_MORE_PER_MESSAGE: Final = 10
+#: So often the server is asked at most.
+_MOST_COUNTS: Final = 6
+#: A window so full is full enough.
+_FULL_SHARE: Final = 0.9
+#: Where a server counts, the first guess is for English; it is corrected at once.
+_FIRST_RATIO: Final = 0.9
+#: A ratio by which nothing fits but what has to stay.
+_LEAST: Final = 1e9
+#: What stands between a rendered prompt and the half answer behind it: the end of a thought, or a call's beginning.
+_BETWEEN_TOKENS: Final = 32
+
+#: How many times the window the least of a prompt may seem to be, and is counted all the same: blanks and
+#: large vocabularies make far fewer tokens of a text than we do.
+_WHERE_COUNTED: Final = 16.0
+_WHERE_RENDERED: Final = 1.3
+
+#: Makes a prompt by a ratio of real tokens to counted ones, and by how much its least may seem too long.
+MakePrompt: TypeAlias = Callable[[float, float], Prompt | Failed]
+#: Sends one request and returns its answer, if it is a success.
+Fetch: TypeAlias = Callable[[Post], Awaitable[Answer | Failed]]
+
+
+def most_times(model: LocalModel) -> float:
+    """How many times its window what must be shown may seem to be: somebody knows better than we."""
+    if model.counts:
+        return _WHERE_COUNTED
+    return _WHERE_RENDERED if model.renders else 1.0
+
+
+@frozen
+class Sized:
+    """
+    What will be sent.
+
+    Attributes:
+        rendered: the server's own rendering, where the answer will be asked for by the raw way.
+        tokens: how many tokens it is, by the server's count if it has one; 0 where nobody has counted.
+    """
+
+    prompt: Prompt
+    rendered: str | None = None
+    tokens: int = 0
+
+
+@define
+class _Search:
+    """Which ratio leaves out as little as fits."""
+
+    window_tokens: int
+    ratio: float
+    best: Sized | None = field(default=None, init=False)
+    _least_tokens: int = field(default=0, init=False)
+    _too_small: float = field(default=0.0, init=False)
+    _fits: float = field(default=math.inf, init=False)
+
+    def take(self, sized: Sized) -> bool:
+        """Learn from a count; whether that is enough."""
+        prompt, needed = sized.prompt, sized.tokens + sized.prompt.reserve_tokens
+        real = sized.tokens / max(1, prompt.tokens)
+        if needed <= self.window_tokens:
+            self._fits = min(self._fits, self.ratio)
+            if self.best is None or sized.tokens > self.best.tokens:
+                self.best = sized
+            if prompt.is_whole or needed >= _FULL_SHARE * self.window_tokens:
+                return True
+        elif prompt.is_least:
+            self._least_tokens = sized.tokens
+            return True
+        else:
+            self._too_small = max(self._too_small, self.ratio)
+            # Whoever has just been too long by a little would be so again.
+            real *= 1.01
+        if self._too_small < real < self._fits:
+            self.ratio = real
+        elif not self._too_small:
+            return True
+        elif self._fits < math.inf:
+            self.ratio = math.sqrt(self._too_small * self._fits)
+        else:
+            self.ratio = self._too_small * 1.1
+        return self._fits <= self._too_small * 1.02
+
+    def found(self) -> Sized | Failed:
+        """The longest that fits, and what the window leaves behind it."""
+        if self.best is None:
+            return Failed(
+                FailureKind.CONTEXT_LENGTH,
+                prompt_tokens=self._least_tokens,
+                window_tokens=self.window_tokens,
+            )
+        room = max(1, self.window_tokens - self.best.tokens)
+        return evolve(self.best, prompt=evolve(self.best.prompt, room_tokens=room))
+
+
+@frozen
+class Counting:
+    """
+    Counts what one leg shows a model, at the model's server.
+
+    Attributes:
+        model: with the window as it is known by now.
+        safe_ratio: what the server's refusals have taught.
+    """
+
+    model: LocalModel
+    asking: LocalSide
+    make: MakePrompt
+    fetch: Fetch
+    safe_ratio: float = 1.0
+
+    async def sized(self) -> Sized | Failed:
+        """What is sent: all of it where that is short, else what fits by the server's count."""
+        prompt = self.make(self.safe_ratio, most_times(self.model))
+        if isinstance(prompt, Failed):
+            return prompt
+        if not self._is_near(prompt):
+            return await self._uncounted(prompt)
+        search = _Search(self.model.window_tokens, _FIRST_RATIO if self.model.counts else self.safe_ratio)
+        for count in range(_MOST_COUNTS):
+            is_last_chance = count == _MOST_COUNTS - 1 and search.best is None
+            sized = await self._counted(_LEAST if is_last_chance else search.ratio)
+            if isinstance(sized, Failed):
+                return sized if prompt.way is Way.RAW else await self._safe()
+            if search.take(sized):
+                break
+        return search.found()
+
+    def _is_near(self, prompt: Prompt) -> bool:
+        if not self.model.renders or self.model.window_tokens <= 0:
+            return False
+        if not prompt.is_whole:
+            return True
+        more = _MORE_PER_MESSAGE * len(prompt.conversation.messages)
+        return self.safe_ratio * prompt.tokens + more > _NEAR_SHARE * self.model.window_tokens
+
+    async def _safe(self) -> Sized | Failed:
+        """What fits by our own count, where the server has not said more."""
+        prompt = self.make(self.safe_ratio, 1.0)
+        return prompt if isinstance(prompt, Failed) else Sized(prompt)
+
+    async def _uncounted(self, prompt: Prompt) -> Sized | Failed:
+        if prompt.way is not Way.RAW:
+            return Sized(prompt)
+        rendered = await self._rendered(prompt)
+        return rendered if isinstance(rendered, Failed) else Sized(prompt, rendered)
+
+    async def _counted(self, ratio: float) -> Sized | Failed:
+        prompt = self.make(ratio, math.inf)
+        if isinstance(prompt, Failed):
+            return prompt
+        rendered = await self._rendered(prompt)
+        if isinstance(rendered, Failed):
+            return rendered
+        is_raw = prompt.way is Way.RAW
+        tokens = await self._tokens(rendered + prompt.half if is_raw else rendered)
+        tokens += fitting.count_images(prompt.conversation) + (_BETWEEN_TOKENS if is_raw else 0)
+        return Sized(prompt, rendered if is_raw else None, tokens)
+
+    async def _rendered(self, prompt: Prompt) -> str | Failed:
+        # Behind a prompt that is rendered first, the half answer follows raw.
+        prefill = "" if prompt.way is Way.RAW else prompt.half
+        answer = await self.fetch(self.asking.render(prompt.conversation, prefill=prefill))
+        if isinstance(answer, Failed):
+            return answer
+        rendered = None if is_heavy(answer.body) else self.asking.read_render(answer.body)
+        return Failed(FailureKind.UNFIT, unfit_reason=Unfit.NO_RENDER) if rendered is None else rendered
+
+    async def _tokens(self, text: str) -> int:
+        post = self.asking.count(text)
+        answer = None if post is None else await self.fetch(post)
+        tokens = self.asking.read_count(answer.body) if isinstance(answer, Answer) else None
+        return math.ceil(self.safe_ratio * tokens_at_most(text)) if tokens is None else tokens
