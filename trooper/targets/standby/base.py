@@ -206,8 +206,9 @@ class Standby(abc.ABC):
         self._windows[model.name, model.window_tokens] = window_tokens
 
     def latest(self, model: LocalModel) -> LocalModel:
-        """The same model as it is now: its window may be another one since it was looked at."""
-        return self._ready.get(model.name, model)
+        """The same model with the window that it has now."""
+        now = self._ready.get(model.name)
+        return model if now is None else evolve(model, window_tokens=now.window_tokens)
 
     def most_tokens(self, model: LocalModel) -> int:
         """About how large the window could become; 0 if nobody knows."""

@@ -111,7 +111,7 @@ class GrowingStandby(Standby):
             while not wish.is_answered:
                 self._poked.set()
                 await self.settled.park()
-        return self._ready.get(model.name, model)
+        return self.latest(model)
 
     async def _grow_as_wished(self) -> float:
         """Load models anew whose window is wished larger; returns in how many seconds to look again."""
