@@ -299,7 +299,7 @@ class Stage:
 
 def asked(s: Stage, number: int = -1) -> Mapping[str, Any]:
     """The body of one of the requests that Ollama got."""
-    body = s.ollama.requests[number].json()
+    body = [request for request in s.ollama.requests if request.method == "POST"][number].json()
     assert isinstance(body, dict)
     return body
 

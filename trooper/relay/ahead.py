@@ -16,17 +16,14 @@ import math
 from typing import Final
 
 import trio
-from attrs import evolve
 
-from trooper.core import fitting, local_model, window
-from trooper.core.conversation import Conversation
+from trooper.core import local_model, window
 from trooper.relay.request import Incoming
 from trooper.relay.route import Route
+from trooper.targets.counting import counted
 
 #: Answers that are whole by then have cost nothing.
 _BEGUN_S: Final = 0.25
-#: So many characters are counted before others have their turn.
-_MOST_CHARS: Final = 8_192
 
 
 def may_outgrow(route: Route, incoming: Incoming) -> bool:
@@ -51,19 +48,7 @@ async def look_ahead(route: Route, incoming: Incoming) -> None:
         model = standby.known(link.model) if standby is not None else None
         if standby is None or model is None or local_model.unfit(model, conversation):
             continue
-        tokens = math.ceil(await _counted(conversation) * standby.ratio(model))
+        tokens = math.ceil(await counted(conversation) * standby.ratio(model))
         wanted = window.holding(model.window_tokens, tokens, conversation.sampling.max_tokens)
         with standby.wished(model, wanted):
             await trio.sleep_forever()
-
-
-async def _counted(conversation: Conversation) -> int:
-    tokens = fitting.count(evolve(conversation, messages=()))
-    chars = 0
-    for message in conversation.messages:
-        tokens += fitting.count(Conversation((message,)))
-        chars += len(message.text)
-        if chars > _MOST_CHARS:
-            chars = 0
-            await trio.lowlevel.checkpoint()
-    return tokens

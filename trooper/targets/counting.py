@@ -15,9 +15,11 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
+import trio
 from attrs import define, evolve, field, frozen
 
 from trooper.core import fitting
+from trooper.core.conversation import Conversation
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.core.tokens import tokens_at_most
@@ -46,6 +48,10 @@ _BETWEEN_TOKENS: Final = 32
 _WHERE_COUNTED: Final = 16.0
 _WHERE_RENDERED: Final = 1.3
 
+#: So many characters or messages of a conversation are counted before others have their turn.
+_STEP_CHARS: Final = 8_192
+_STEP_MESSAGES: Final = 256
+
 #: Makes a prompt by a ratio of real tokens to counted ones, and by how much its least may seem too long.
 MakePrompt: TypeAlias = Callable[[float, float], Prompt | Failed]
 #: Sends one request and returns its answer, if it is a success.
@@ -57,6 +63,19 @@ def most_times(model: LocalModel) -> float:
     if model.counts:
         return _WHERE_COUNTED
     return _WHERE_RENDERED if model.renders else 1.0
+
+
+async def counted(conversation: Conversation) -> int:
+    """About how many tokens `conversation` is at most; others have their turn while it is counted."""
+    tokens = fitting.count(evolve(conversation, messages=()))
+    chars = 0
+    for number, message in enumerate(conversation.messages):
+        tokens += fitting.count(Conversation((message,)))
+        chars += len(message.text)
+        if chars > _STEP_CHARS or number % _STEP_MESSAGES == 0:
+            chars = 0
+            await trio.lowlevel.checkpoint()
+    return tokens
 
 
 @frozen
@@ -177,6 +196,8 @@ class Counting:
         return rendered if isinstance(rendered, Failed) else Sized(prompt, rendered)
 
     async def _counted(self, ratio: float) -> Sized | Failed:
+        # A prompt of thousands of turns was made just now, and another one will be.
+        await trio.lowlevel.checkpoint()
         prompt = self.make(ratio, math.inf)
         if isinstance(prompt, Failed):
             return prompt

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from typing import Final
 
 import trio
 from attrs import evolve, frozen
 
-from trooper.core import fitting, window
+from trooper.core import window
 from trooper.core.conversation import Conversation, ToolCall
 from trooper.core.events import NextChoice, Received
 from trooper.core.local_model import LocalModel
@@ -23,7 +24,7 @@ from trooper.core.refused_ways import is_refusal
 from trooper.core.tokens import tokens_at_most
 from trooper.core.tool_calls import MOST_CALLS
 from trooper.core.unfit import Unfit
-from trooper.targets.counting import Counting, Sized, most_times
+from trooper.targets.counting import Counting, Sized, counted, most_times
 from trooper.targets.inbox import Ended, Granted, Inbox
 from trooper.targets.prompt import HalfCall, Prompt, shown
 from trooper.targets.reading import Reading, without_answer
@@ -101,12 +102,15 @@ class LocalLeg:
         asking, ratio = self.standby.asking(model), self.standby.ratio(model)
         return await Counting(self._as_known(model), asking, make, fetch, ratio).sized()
 
-    def wanted_tokens(self, model: LocalModel) -> int:
-        """The window that holds the whole of it."""
-        ratio, given_tokens = self.standby.ratio(model), tokens_at_most(self.given)
-        tokens = math.ceil((fitting.count(self.conversation) + given_tokens) * ratio)
+    async def grown(self, model: LocalModel) -> LocalModel:
+        """`model` with a window that holds the whole of it, where it can have one now."""
+        if not self.standby.may_outgrow(model.name, sys.maxsize):
+            return model
+        given_tokens = tokens_at_most(self.given)
+        tokens = math.ceil((await counted(self.conversation) + given_tokens) * self.standby.ratio(model))
         limit = self.conversation.sampling.max_tokens
-        return window.holding(model.window_tokens, tokens, limit, given_tokens)
+        wanted = window.holding(model.window_tokens, tokens, limit, given_tokens)
+        return await self.standby.grow(model, wanted)
 
     def noted(self, model: LocalModel, prompt: Prompt, failed: Failed) -> Failed:
         """`failed`; where it refuses the way in which the leg was to go on, that is remembered, and said."""
@@ -127,7 +131,7 @@ async def run_local(leg: LocalLeg, inbox: Inbox) -> None:
         return
     prompt = leg.prompt(model)
     if not isinstance(prompt, Failed) or prompt.kind is FailureKind.CONTEXT_LENGTH:
-        model = await leg.standby.grow(model, leg.wanted_tokens(model))
+        model = await leg.grown(model)
         prompt = leg.prompt(model)
     if isinstance(prompt, Failed):
         # Without a slot: it would only wait to say no.
