@@ -199,22 +199,34 @@ def test_what_is_not_loaded_was_used_by_nobody() -> None:
         (COLD, Running(16_384, 3 * GIB, 0), True),
         (Running(4096, 100, 100), Running(16_384, 200, 200), True),
         (Running(4096, 100, 100), Running(16_384, 200, 150), False),
-        (COLD, None, False),
         (COLD, Running(4096, 2 * GIB, 0), False),
     ],
 )
-def test_what_is_remembered_of_a_load(before: Running, after: Running | None, good: bool) -> None:
+def test_what_a_load_was_worth(before: Running, after: Running, good: bool) -> None:
+    assert Growth().is_worth(before, after) is good
+
+
+def test_what_was_too_much_is_not_tried_again_and_half_of_it_is() -> None:
     growth = Growth()
-    assert growth.went_well(before, after, 16_384) is good
-    assert growth.largest == (16_384 if good else 0)
-    assert decided(growth) == (Grow(16_384) if good else Keep(Kept.REFUSED))
-    assert decided(growth, wanted=8192) == Grow(8192)
+    growth.refuse(16_384)
+    assert growth.allowed(65_536) == 8192
+    assert decided(growth) == Grow(8192)
+    assert decided(growth, Running(8192)) == Keep(Kept.REFUSED)
+    growth.refuse(8192)
+    assert decided(growth) == Keep(Kept.REFUSED)
+    growth.refuse(16_384)
+    assert growth.allowed(65_536) == 4096
+    growth.refuse(6000)
+    assert growth.allowed(5000) == 5000
 
 
 def test_a_server_with_a_bound_of_its_own_is_not_asked_again() -> None:
     growth = Growth()
-    assert growth.went_well(COLD, Running(8192, 3 * GIB), 16_384)
+    growth.has_grown(Running(8192, 3 * GIB), 16_384)
+    assert growth.largest == 8192
     assert decided(growth, Running(8192)) == Keep(Kept.REFUSED)
+    growth.has_grown(Running(4096), 4096)
+    assert growth.largest == 8192
 
 
 def test_what_has_ended_since_the_server_was_asked_it_did_not_know_of() -> None:

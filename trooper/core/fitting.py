@@ -18,7 +18,7 @@ there is always room for some more words.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -77,8 +77,20 @@ def _count_tools(conversation: Conversation) -> int:
 
 
 def _count_tool(tool: Tool) -> int:
-    told = msgspec.json.encode([tool.name, tool.description, tool.parameters]).decode()
-    return _count_json(told) + _TOKENS_PER_TOOL
+    return _count_json(_told_tool(tool)) + _TOKENS_PER_TOOL
+
+
+def _told_tool(tool: Tool) -> str:
+    return msgspec.json.encode([tool.name, tool.description, tool.parameters]).decode()
+
+
+def texts(conversation: Conversation) -> Iterator[str]:
+    """What takes longest to be counted of it: tools, texts and arguments, each as it is counted."""
+    yield from map(_told_tool, conversation.tools)
+    for message in conversation.messages:
+        if message.parts:
+            yield message.text
+        yield from (call.arguments for call in message.tool_calls)
 
 
 def _count_message(message: Message) -> int:

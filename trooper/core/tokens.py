@@ -17,9 +17,10 @@ import math
 import re
 import string
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+from trooper.core.names import Latest
 from trooper.core.word_pieces import BASE, BEGINNINGS, COMMON, COMMON_ALONE, ENDS, PAIRS
 
 _LETTERS: Final = string.ascii_letters.encode()
@@ -124,6 +125,14 @@ def tokens_left(max_tokens: int | None, given: str) -> int | None:
     return None if max_tokens is None else max_tokens - estimate_tokens(given)
 
 
+#: Counts of texts so long are kept: each turn of a conversation is counted with the next one again, and by each leg.
+_KEPT_CHARS: Final = 512
+#: By the text's hash, which nobody outside knows the key of, and its length. The text itself is not kept.
+_KEPT: Final = Latest[tuple[int, int], int](4_096)
+#: So many characters are one step.
+_STEP_CHARS: Final = 8_192
+
+
 def tokens_at_most(text: str) -> int:
     """
     How many tokens `text` is, on the safe side.
@@ -131,6 +140,30 @@ def tokens_at_most(text: str) -> int:
     Above the count of usual tokenizers, for texts that people, programs and models write. Of English prose it is at
     most about 1.15 times what the small vocabulary of SmolLM2 makes of it, of code and JSON 1.3 times.
     """
+    if len(text) < _KEPT_CHARS:
+        return _at_most(text)
+    key = (hash(text), len(text))
+    known = _KEPT.get(key)
+    if known is None:
+        known = _KEPT[key] = _at_most(text)
+    return known
+
+
+def count_in_steps(text: str) -> Iterator[None]:
+    """Count `text` in short steps, so that `tokens_at_most` knows it at once behind the last of them."""
+    key = (hash(text), len(text))
+    if len(text) <= _STEP_CHARS or key in _KEPT:
+        tokens_at_most(text)
+        yield
+        return
+    tokens = 0
+    for at in range(0, len(text), _STEP_CHARS):
+        tokens += _at_most(text[at : at + _STEP_CHARS])
+        yield
+    _KEPT[key] = tokens
+
+
+def _at_most(text: str) -> int:
     if not text:
         return 0
     data = text.encode("utf-8", "surrogatepass")

@@ -284,33 +284,32 @@ class Growth:
             return Keep(Kept.UNKNOWN)
         if running.window_tokens >= wanted_tokens:
             return Keep(Kept.HOLDS)
-        window = goal(running.window_tokens, wanted_tokens, most)
+        window = goal(running.window_tokens, wanted_tokens, self.allowed(most))
         if window <= running.window_tokens:
-            return Keep(Kept.LARGEST)
-        if window >= self.refused:
-            return Keep(Kept.REFUSED)
+            return Keep(Kept.REFUSED if most >= self.refused else Kept.LARGEST)
         left_s = self.used_by_others + OTHERS_S - now
         return Wait(left_s) if left_s > 0 else Grow(window)
 
-    def went_well(self, before: Running, after: Running | None, asked_tokens: int) -> bool:
-        """
-        Whether a load with a larger window was worth it; if not it is remembered, and the model goes back.
+    def is_worth(self, before: Running, after: Running) -> bool:
+        """Whether a load with a larger window did what it was for, and no less of the model lies in video memory."""
+        return after.window_tokens > before.window_tokens and after.share >= before.share - _SAME_SHARE
 
-        It was not where the model is not there, has not the window, or less of it lies in video memory.
-        """
-        good = (
-            after is not None
-            and after.window_tokens > before.window_tokens
-            and after.share >= before.share - _SAME_SHARE
-        )
-        if good and after is not None:
-            self.largest = max(self.largest, after.window_tokens)
-            if after.window_tokens < asked_tokens:
-                # The server has a bound of its own.
-                self.refused = min(self.refused, asked_tokens)
-        else:
-            self.refused = min(self.refused, asked_tokens)
-        return good
+    def has_grown(self, after: Running, asked_tokens: int) -> None:
+        """A load with a larger window was worth it."""
+        self.largest = max(self.largest, after.window_tokens)
+        if after.window_tokens < asked_tokens:
+            # The server has a bound of its own.
+            self.refuse(asked_tokens)
+
+    def refuse(self, window_tokens: int) -> None:
+        """So large a window is more than the machine can carry: neither it nor a larger one is tried again."""
+        self.refused = min(self.refused, window_tokens)
+
+    def allowed(self, most: int) -> int:
+        """`most`, or the largest power of two below what was refused."""
+        if most < self.refused:
+            return most
+        return 1 << (int(self.refused) - 1).bit_length() - 1
 
 
 def _is_same(one: float, other: float) -> bool:

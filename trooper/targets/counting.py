@@ -22,7 +22,7 @@ from trooper.core import fitting
 from trooper.core.conversation import Conversation
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Answer, Failed, FailureKind
-from trooper.core.tokens import tokens_at_most
+from trooper.core.tokens import count_in_steps, tokens_at_most
 from trooper.core.unfit import Unfit
 from trooper.targets.prompt import Prompt
 from trooper.wire.target_side import LocalSide, Post
@@ -48,7 +48,7 @@ _BETWEEN_TOKENS: Final = 32
 _WHERE_COUNTED: Final = 16.0
 _WHERE_RENDERED: Final = 1.3
 
-#: So many characters or messages of a conversation are counted before others have their turn.
+#: Texts of so many characters, all together, are counted before others have their turn, and so many messages.
 _STEP_CHARS: Final = 8_192
 _STEP_MESSAGES: Final = 256
 
@@ -67,13 +67,17 @@ def most_times(model: LocalModel) -> float:
 
 async def counted(conversation: Conversation) -> int:
     """About how many tokens `conversation` is at most; others have their turn while it is counted."""
-    tokens = fitting.count(evolve(conversation, messages=()))
     chars = 0
+    for text in fitting.texts(conversation):
+        for _ in count_in_steps(text):
+            chars += min(len(text), _STEP_CHARS)
+            if chars >= _STEP_CHARS:
+                chars = 0
+                await trio.lowlevel.checkpoint()
+    tokens = fitting.count(evolve(conversation, messages=()))
     for number, message in enumerate(conversation.messages):
         tokens += fitting.count(Conversation((message,)))
-        chars += len(message.text)
-        if chars > _STEP_CHARS or number % _STEP_MESSAGES == 0:
-            chars = 0
+        if number % _STEP_MESSAGES == 0:
             await trio.lowlevel.checkpoint()
     return tokens
 

@@ -102,15 +102,14 @@ class LocalLeg:
         asking, ratio = self.standby.asking(model), self.standby.ratio(model)
         return await Counting(self._as_known(model), asking, make, fetch, ratio).sized()
 
-    async def grown(self, model: LocalModel) -> LocalModel:
-        """`model` with a window that holds the whole of it, where it can have one now."""
+    async def wanted_tokens(self, model: LocalModel) -> int:
+        """The window that holds the whole of it; 0 where it cannot be had."""
         if not self.standby.may_outgrow(model.name, sys.maxsize):
-            return model
+            return 0
         given_tokens = tokens_at_most(self.given)
         tokens = math.ceil((await counted(self.conversation) + given_tokens) * self.standby.ratio(model))
         limit = self.conversation.sampling.max_tokens
-        wanted = window.holding(model.window_tokens, tokens, limit, given_tokens)
-        return await self.standby.grow(model, wanted)
+        return window.holding(model.window_tokens, tokens, limit, given_tokens)
 
     def noted(self, model: LocalModel, prompt: Prompt, failed: Failed) -> Failed:
         """`failed`; where it refuses the way in which the leg was to go on, that is remembered, and said."""
@@ -129,17 +128,18 @@ async def run_local(leg: LocalLeg, inbox: Inbox) -> None:
     if isinstance(model, Failed):
         inbox.put_nowait(Ended(without_answer(model)))
         return
+    wanted_tokens = await leg.wanted_tokens(model)
     prompt = leg.prompt(model)
-    if not isinstance(prompt, Failed) or prompt.kind is FailureKind.CONTEXT_LENGTH:
-        model = await leg.grown(model)
-        prompt = leg.prompt(model)
-    if isinstance(prompt, Failed):
+    if isinstance(prompt, Failed) and not _may_fit(prompt, model, wanted_tokens):
         # Without a slot: it would only wait to say no.
         inbox.put_nowait(Ended(prompt))
         return
-    async with leg.standby.slot(model):
-        # While it waited its window may have grown.
-        model = leg.standby.latest(model)
+    async with leg.standby.slot(model, wanted_tokens, must=isinstance(prompt, Failed)) as now:
+        if now != model or isinstance(prompt, Failed):
+            model, prompt = now, leg.prompt(now)
+        if isinstance(prompt, Failed):
+            inbox.put_nowait(Ended(prompt))
+            return
         too_long = await _ask(leg, inbox, model, prompt, may_shorten=prompt.half_call is None)
         if too_long is None:
             return
@@ -149,6 +149,11 @@ async def run_local(leg: LocalLeg, inbox: Inbox) -> None:
             leg.standby.learn_window(model, failed.window_tokens)
         leg.standby.learn(model, refused.tokens, failed.prompt_tokens or 2 * refused.tokens)
         await _ask(leg, inbox, model, prompt, may_shorten=False)
+
+
+def _may_fit(failed: Failed, model: LocalModel, wanted_tokens: int) -> bool:
+    """Whether what does not fit now may fit into the window that is wished for it."""
+    return failed.kind is FailureKind.CONTEXT_LENGTH and wanted_tokens > model.window_tokens
 
 
 async def _ask(
@@ -163,6 +168,8 @@ async def _ask(
     """
     # However much is left out, the model goes on from the same; and what is asked first counts as asking.
     inbox.put_nowait(Granted(model.name, first.prefill, first.echoes))
+    # A prompt of thousands of turns may just have been made, and is made anew.
+    await trio.lowlevel.checkpoint()
     sized = await leg.sized(model)
     if isinstance(sized, Failed):
         inbox.put_nowait(Ended(without_answer(leg.noted(model, first, sized))))

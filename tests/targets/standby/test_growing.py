@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 import trio
 from attrs import evolve, frozen
 from structlog.testing import capture_logs
@@ -64,7 +65,7 @@ async def test_who_needs_it_waits_for_it(autojump_clock: Any) -> None:
 async def test_what_it_holds_is_not_asked_about(autojump_clock: Any) -> None:
     async with kept() as k:
         before = len(k.ollama.requests)
-        assert await k.standby.grow(k.model, 4096) is k.model
+        assert await k.standby.grow(k.model, 4096) == k.model
         assert len(k.ollama.requests) == before
 
 
@@ -80,51 +81,136 @@ async def test_who_may_need_it_soon_does_not_wait(autojump_clock: Any) -> None:
 
 
 async def test_nobody_is_in_a_slot_meanwhile(autojump_clock: Any) -> None:
-    """Who has one is waited for; who comes waits, and gets the larger window."""
+    """Who has one is waited for, if he is soon done; who comes waits, and gets the larger window."""
     async with kept(slots=2) as k:
         events: list[str] = []
 
-        async def answer(name: str, after_s: float) -> None:
+        async def answer(name: str, after_s: float, wanted: int = 0) -> None:
             await trio.sleep(after_s)
-            async with k.standby.slot(k.model):
-                now = k.standby.latest(k.model).window_tokens
-                events.append(f"{name} of {now}")
+            async with k.standby.slot(k.model, wanted) as now:
+                events.append(f"{name} of {now.window_tokens}")
                 await trio.sleep(3)
                 # What is done in a slot is a use of ours.
-                await k.standby.upstream.fetch(k.standby.call(load(k.model, Loading(now, "30m"))), 10_000)
+                asked = load(k.model, Loading(now.window_tokens, "30m"))
+                await k.standby.upstream.fetch(k.standby.call(asked), 10_000)
             events.append(f"{name} ends")
-
-        async def grow() -> None:
-            await trio.sleep(1)
-            await k.standby.grow(k.model, 8192)
-            events.append("grown")
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(answer, "first", 0)
-            nursery.start_soon(grow)
-            nursery.start_soon(answer, "second", 2)
-        assert events.index("first ends") < events.index("second of 8192")
-        assert [one for one in events if one != "grown"] == [
-            "first of 4096",
-            "first ends",
-            "second of 8192",
-            "second ends",
-        ]
+            nursery.start_soon(answer, "second", 1, 8192)
+            nursery.start_soon(answer, "third", 2)
+        assert events[:2] == ["first of 4096", "first ends"]
+        assert sorted(events[2:4]) == ["second of 8192", "third of 8192"]
+        assert k.windows == [4096, 8192]
+
+
+async def test_who_is_not_soon_done_is_not_waited_for(autojump_clock: Any) -> None:
+    """Else a free slot would be held empty, and a leg lose its patience."""
+    async with kept(slots=2) as k, trio.open_nursery() as nursery:
+
+        async def long() -> None:
+            async with k.standby.slot(k.model):
+                await trio.sleep(600)
+
+        nursery.start_soon(long)
+        await trio.sleep(1)
+        began = trio.current_time()
+        async with k.standby.slot(k.model, 8192) as now:
+            assert now == k.model
+        assert trio.current_time() - began < 6
+        nursery.cancel_scope.cancel()
+
+
+async def test_several_that_wait_for_it_do_not_wait_for_each_other(autojump_clock: Any) -> None:
+    async with kept(slots=2) as k, trio.open_nursery() as nursery:
+        got: list[int] = []
+
+        async def ask(wanted: int) -> None:
+            async with k.standby.slot(k.model, wanted) as now:
+                got.append(now.window_tokens)
+
+        nursery.start_soon(ask, 8192)
+        nursery.start_soon(ask, 16_384)
+        await trio.sleep(30)
+        assert got == [16_384, 16_384]
+        assert k.windows == [4096, 16_384]
 
 
 async def test_a_wish_that_is_none_any_more_changes_nothing(autojump_clock: Any) -> None:
     """Its request has ended while the slots were waited for."""
-    async with kept() as k, trio.open_nursery() as nursery:
+    async with kept(slots=2) as k, trio.open_nursery() as nursery:
 
         async def wish() -> None:
             with trio.move_on_after(1):
-                await k.standby.grow(k.model, 8192)
+                async with k.standby.slot(k.model, 8192):
+                    pass
 
         async with k.standby.slot(k.model):
             nursery.start_soon(wish)
             await trio.sleep(5)
         await trio.sleep(60)
         assert k.windows == [4096]
+        assert k.standby.slots.available_tokens == 2
+
+
+async def test_a_look_that_fails_lets_go_on_who_waits(autojump_clock: Any) -> None:
+    """Whatever a strange server makes us trip over."""
+    async with kept() as k:
+        k.standby.windows.free_bytes = lambda: 1 // 0
+        with capture_logs() as log:
+            assert await k.standby.grow(k.model, 8192) == k.model
+        assert "standby_look_failed" in [one["event"] for one in log]
+
+
+async def test_nothing_is_told_of_a_model_that_went_meanwhile(autojump_clock: Any) -> None:
+    """The server was started anew, loads fail, and a request wishes: the standby goes on."""
+    ollama = FakeOllama(load_s=1.0)
+    async with kept(ollama) as k, trio.open_nursery() as nursery:
+
+        async def wish() -> None:
+            with k.standby.wished(k.model, 8192):
+                await trio.sleep(200)
+
+        nursery.start_soon(wish)
+        for _ in range(6):
+            await trio.sleep(7)
+            ollama.loader.unload(ollama.models[0])
+            ollama.load_fault = OllamaFault("status", status=500)
+            await trio.sleep(7)
+            ollama.load_fault = None
+        await trio.sleep(60)
+        assert isinstance(await k.standby.ready(None), LocalModel)
+
+
+@pytest.mark.parametrize("status", [429, 502, 503])
+async def test_a_server_that_is_busy_has_refused_no_window(status: int, autojump_clock: Any) -> None:
+    """What was unloaded comes back as large as it was, later."""
+    async with kept() as k:
+        assert (await k.standby.grow(k.model, 16_384)).window_tokens == 16_384
+        k.ollama.load_fault = OllamaFault("status", status=status)
+        k.ollama.loader.unload(k.ollama.models[0])
+        await trio.sleep(60)
+        k.ollama.load_fault = None
+        await trio.sleep(60)
+        found = await k.standby.ready(None)
+        assert isinstance(found, LocalModel)
+        assert found.window_tokens == 16_384
+        assert (await k.standby.grow(found, 32_768)).window_tokens == 32_768
+
+
+async def test_what_cannot_be_loaded_any_more_comes_back_smaller(autojump_clock: Any) -> None:
+    """Somebody else has taken the memory."""
+    size = 2 * GIB
+    ollama = FakeOllama(models=(Model(size=size),), memory_bytes=size + Model().cache_bytes(16_384))
+    async with kept(ollama) as k:
+        assert (await k.standby.grow(k.model, 16_384)).window_tokens == 16_384
+        ollama.loader.memory_bytes = size + Model().cache_bytes(8192)
+        ollama.loader.unload(ollama.models[0])
+        await trio.sleep(60)
+        assert k.windows == [4096, 16_384, 16_384, 4096]
+        found = await k.standby.ready(None)
+        assert isinstance(found, LocalModel)
+        assert (await k.standby.grow(found, 16_384)).window_tokens == 8192
 
 
 async def test_a_look_ahead_does_not_wait_for_slots(autojump_clock: Any) -> None:
@@ -152,6 +238,7 @@ async def test_a_load_that_fails_is_undone(autojump_clock: Any) -> None:
             assert await k.standby.grow(k.model, 8192) == k.model
             assert await k.standby.grow(k.model, 16_384) == k.model
             assert k.windows == [4096, 8192, 4096]
+            assert k.standby.most_tokens(k.model) == 4096
 
 
 async def test_a_server_that_loads_nothing_is_not_asked_for_more(autojump_clock: Any) -> None:

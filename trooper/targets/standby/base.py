@@ -130,6 +130,7 @@ class Standby(abc.ABC):
                 # go on; without this the standby would vanish in silence.
                 log.exception("standby_look_failed", target=self.target.name)
                 self._lose(Failed(FailureKind.SERVER_ERROR))
+                self._answer_wishes()
             if (self.state, self.chosen) != told:
                 told = (self.state, self.chosen)
                 self._tell()
@@ -228,23 +229,25 @@ class Standby(abc.ABC):
         """While this lasts a request is there that may need so large a window soon."""
         yield
 
-    async def grow(self, model: LocalModel, _window_tokens: int) -> LocalModel:
-        """
-        Wait until `model` has so large a window, if it can have it now; returns it as it is then.
-
-        Not in a slot: a load waits until nobody is in one.
-        """
-        return model
+    def _answer_wishes(self) -> None:
+        """Let go on who waits for a larger window: nobody here does."""
+        self.settled.unpark_all()
 
     async def _grow_as_wished(self) -> float:
         """Load models anew whose window is wished larger; returns in how many seconds to look again."""
         return math.inf
 
     @asynccontextmanager
-    async def slot(self, _model: LocalModel) -> AsyncIterator[None]:
-        """The right to send a request to the server."""
+    async def slot(
+        self, model: LocalModel, _window_tokens: int = 0, *, must: bool = False
+    ) -> AsyncIterator[LocalModel]:
+        """
+        The right to send a request to the server, and the model as it is then.
+
+        With so large a window, if it can have that now, or, where it `must` be, soon.
+        """
         async with self.slots:
-            yield
+            yield self.latest(model)
 
     def agents(self, model: LocalModel) -> tuple[Agent, ...]:
         """The agents whose first turn its window holds, or can be made to hold."""
@@ -348,8 +351,7 @@ class Standby(abc.ABC):
     def _tell(self) -> None:
         name = self.target.name
         match self.state:
-            case State.READY:
-                model = self._ready[self.chosen]
+            case State.READY if (model := self._ready.get(self.chosen)) is not None:
                 log.info(
                     "standby_ready",
                     target=name,

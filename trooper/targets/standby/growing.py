@@ -3,22 +3,25 @@ Lets the windows of one server's models grow to the conversations that they guar
 
 Theory of operation
 -------------------
-Requests wish: those that a cloud still answers (`wished`), and legs that need
-the window now and wait for what becomes of it (`grow`). Behind each look the
-standby's own task sees what is wished, asks `core.window` whether that may be,
-and loads the model anew when it holds all slots: nobody of ours is answered
-then, nobody begins, and the server itself waits for the answers of others. What
-was seen before the wait is seen once more behind it.
+Requests wish: those that a cloud still answers (`wished`), and legs that have
+their slot, need the window now and wait for what becomes of it (`slot`). Behind
+each look the standby's own task sees what is wished, asks `core.window` whether
+that may be, and loads the model anew when nobody of ours is being answered: it
+has all slots, but for those of legs that wait for just that. The server itself
+waits for the answers of others. What was seen before the wait for the slots is
+seen once more behind it.
 
-A leg is never kept waiting for other applications: then it gets its model as it
-is, and its conversation is shortened.
+Nobody is kept waiting for long before a load has begun, neither legs for other
+legs' answers or other applications, nor the standby for slots: then a leg gets
+its model as it is, and its conversation is shortened.
 """
 
 from __future__ import annotations
 
 import abc
 import math
-from collections.abc import AsyncIterator, Iterator, Mapping
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final, assert_never
 
@@ -29,10 +32,13 @@ from trooper.core.local_model import LocalModel
 from trooper.core.outcome import Failed
 from trooper.core.window import RENEW_AFTER_S, Grow, Keep, Kept, Running, Wait
 from trooper.targets.standby.base import Standby, log
-from trooper.targets.standby.windows import Windows, Wish
+from trooper.targets.standby.windows import Windows, Wish, is_too_much
 
 #: How soon to look again whether our own answers have ended.
 _BUSY_S: Final = 2.0
+#: So long a leg waits for a load to begin, and the standby for the slots that it needs for it.
+_SOON_S: Final = 5.0
+_AGAIN_S: Final = 0.1
 
 
 @define
@@ -79,11 +85,14 @@ class GrowingStandby(Standby):
             growth.end_use(trio.current_time())
 
     @asynccontextmanager
-    async def slot(self, model: LocalModel) -> AsyncIterator[None]:
+    async def slot(
+        self, model: LocalModel, window_tokens: int = 0, *, must: bool = False
+    ) -> AsyncIterator[LocalModel]:
         """The right to send a request to the server; who has it uses the model."""
         async with self.slots:
-            with self._using(model):
-                yield
+            now = await self.grow(model, window_tokens, must=must)
+            with self._using(now):
+                yield now
 
     def most_tokens(self, model: LocalModel) -> int:
         """About how large the window could become; 0 if nobody knows."""
@@ -99,41 +108,58 @@ class GrowingStandby(Standby):
     @contextmanager
     def wished(self, model: LocalModel, window_tokens: int) -> Iterator[None]:
         """While this lasts a request is there that may need so large a window soon."""
+        if window_tokens <= self.latest(model).window_tokens:
+            yield
+            return
         with self.windows.wished(Wish(model.name, window_tokens, now=False)):
             self._poked.set()
             yield
 
-    async def grow(self, model: LocalModel, window_tokens: int) -> LocalModel:
-        """Wait until `model` has so large a window, if it can have it now; returns it as it is then."""
-        if model.window_tokens >= window_tokens or not self.windows.may_outgrow(model, window_tokens**2):
+    async def grow(self, model: LocalModel, window_tokens: int, *, must: bool = False) -> LocalModel:
+        """
+        Wait until `model` has so large a window, if it can have it now; returns it as it is then.
+
+        For whoever has a slot, and uses it only then. `must`: nothing else would help, so it waits for
+        as long as there is hope.
+        """
+        model = self.latest(model)
+        if model.window_tokens >= window_tokens or not self.may_outgrow(model.name, sys.maxsize):
             return model
-        with self.windows.wished(Wish(model.name, window_tokens, now=True)) as wish:
-            while not wish.is_answered:
-                self._poked.set()
+        with self.windows.wished(Wish(model.name, window_tokens, now=True, must=must)) as wish:
+            with trio.move_on_after(math.inf if must else _SOON_S):
+                while not wish.is_answered and not wish.has_begun:
+                    self._poked.set()
+                    await self.settled.park()
+            while wish.has_begun and not wish.is_answered:
                 await self.settled.park()
         return self.latest(model)
 
+    def _answer_wishes(self, wishes: Sequence[Wish] | None = None) -> None:
+        """Let go on who waits: what could be done is done."""
+        for wish in self.windows.wishes() if wishes is None else wishes:
+            wish.is_answered = True
+        self.settled.unpark_all()
+
     async def _grow_as_wished(self) -> float:
         """Load models anew whose window is wished larger; returns in how many seconds to look again."""
-        wishes, due_s = self.windows.wishes(), math.inf
+        wishes, soonest_s = self.windows.wishes(), math.inf
         for name in sorted({wish.name for wish in wishes}):
-            if (model := self._ready.get(name)) is not None:
-                due_s = min(due_s, await self._grow(model))
-        for wish in wishes:
-            wish.is_answered = True
-        if wishes:
-            self.settled.unpark_all()
-        return due_s
+            model = self._ready.get(name)
+            due_s = math.inf if model is None else await self._grow(model)
+            soonest_s = min(soonest_s, due_s)
+            told = (wish for wish in wishes if wish.name == name)
+            self._answer_wishes([wish for wish in told if due_s == math.inf or not wish.must])
+        return soonest_s
 
     async def _grow(self, model: LocalModel) -> float:
-        running = self._as_running(model, self.windows.running)
-        decision = self.windows.decide(model, running)
-        is_urgent = any(wish.now for wish in self.windows.wishes(model.name))
-        if isinstance(decision, Grow) and self.slots.borrowed_tokens and not is_urgent:
-            # Nobody waits for it, and who is looked after meanwhile should not have to.
-            return _BUSY_S
+        decision = self.windows.decide(model, self._as_running(model, self.windows.running))
         if isinstance(decision, Grow):
-            async with self._alone():
+            async with self._alone(model.name) as alone:
+                if not alone:
+                    return _BUSY_S
+                for wish in self.windows.wishes(model.name):
+                    wish.has_begun = True
+                self.settled.unpark_all()
                 # Somebody may have been here while we waited for the slots, or still be.
                 running = await self._renewed(model)
                 decision = self.windows.decide(model, running)
@@ -163,18 +189,37 @@ class GrowingStandby(Standby):
         return after
 
     @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
-        """All slots: nobody of ours is answered, and nobody begins."""
+    async def _alone(self, name: str) -> AsyncIterator[bool]:
+        """
+        All slots, but for those of the legs that wait for this model's window: then nobody of ours is
+        answered, and nobody begins. False if they cannot be had soon.
+        """
         held: list[object] = []
+        wishes = self.windows.wishes(name)
+        # Only legs are waited for: who is looked after meanwhile should not have to wait for more.
+        wait_s = _SOON_S if any(wish.now for wish in wishes) else 0.0
         try:
-            for _ in range(self.target.slots):
-                borrower = object()
-                await self.slots.acquire_on_behalf_of(borrower)
-                held.append(borrower)
-            yield
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._take_slots, held)
+                with trio.move_on_after(wait_s):
+                    while not self._has_all(held, name):  # noqa: ASYNC110  # a wish wakes nobody
+                        await trio.sleep(_AGAIN_S)
+                nursery.cancel_scope.cancel(reason="the slots are there, or will not be soon")
+            yield self._has_all(held, name)
         finally:
             for borrower in held:
                 self.slots.release_on_behalf_of(borrower)
+
+    async def _take_slots(self, held: list[object]) -> None:
+        """Take one after the other, each in its turn."""
+        for _ in range(self.target.slots):
+            borrower = object()
+            await self.slots.acquire_on_behalf_of(borrower)
+            held.append(borrower)
+
+    def _has_all(self, held: Sequence[object], name: str) -> bool:
+        waiting = sum(wish.now for wish in self.windows.wishes(name))
+        return len(held) + waiting >= self.target.slots
 
     async def _grow_to(self, model: LocalModel, before: Running, window_tokens: int) -> None:
         """Load the model anew; what was not worth it is undone, and remembered."""
@@ -183,15 +228,22 @@ class GrowingStandby(Standby):
             "standby_window_grows", **words, window_tokens=window_tokens, most_tokens=self.most_tokens(model)
         )
         failed = await self._load(evolve(model, window_tokens=window_tokens))
-        loaded = await self._loaded() or {}
-        after = None if failed else self._as_running(model, loaded)
-        if not self.windows.growth(model.name).went_well(before, after, window_tokens):
+        loaded = None if failed else await self._loaded()
+        after = None if loaded is None else self._as_running(model, loaded)
+        growth = self.windows.growth(model.name)
+        if after is None or not growth.is_worth(before, after):
+            if after is not None or is_too_much(failed):
+                growth.refuse(window_tokens)
             reason = failed.word if failed else "less_in_video_memory"
             log.warning("standby_window_goes_back", **words, window_tokens=window_tokens, reason=reason)
             failed = await self._load(evolve(model, window_tokens=before.window_tokens))
-            after = None if failed else self._as_running(model, await self._loaded() or {})
+            loaded = None if failed else await self._loaded()
+            after = None if loaded is None else self._as_running(model, loaded)
+        else:
+            growth.has_grown(after, window_tokens)
         if after is None:
-            self._ready.pop(model.name, None)
+            # The next look loads it.
+            self.forget(model.name)
             return
         self._ready[model.name] = evolve(model, window_tokens=after.window_tokens)
         self.windows.note_use(model.name, after)

@@ -37,6 +37,7 @@ from trooper.core.unfit import Unfit
 from trooper.core.window import Running
 from trooper.targets.standby.base import PROBE_S, Standby, State
 from trooper.targets.standby.growing import GrowingStandby
+from trooper.targets.standby.windows import is_too_much
 from trooper.targets.upstream import Upstream
 from trooper.wire.ollama_chat import ask
 from trooper.wire.ollama_chat import models as ollama
@@ -248,8 +249,9 @@ class OllamaStandby(GrowingStandby):
             return await self._load(evolve(model, window_tokens=running.window_tokens))
         growth = self.windows.growth(model.name)
         failed = await self._load(evolve(model, window_tokens=growth.largest))
-        if failed is not None and growth.largest:
-            growth.refused, growth.largest = growth.largest, 0
+        if growth.largest and is_too_much(failed):
+            growth.refuse(growth.largest)
+            growth.largest = 0
             failed = await self._load(evolve(model, window_tokens=0))
         return failed
 

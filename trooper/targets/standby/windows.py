@@ -23,21 +23,40 @@ from trooper.config.limits import seconds_of
 from trooper.core import window
 from trooper.core.local_model import LocalModel
 from trooper.core.names import Latest
+from trooper.core.outcome import Failed, FailureKind
 from trooper.core.window import Decision, Growth, Keep, Kept, Running
 from trooper.targets import memory
 
 #: A token is seldom less than so many bytes of a request.
 _TOKEN_BYTES: Final = 2
+#: What Ollama says of a model that does not fit, or whose runner has died of it.
+_NOT_LOADED: Final = 500
+#: So long the figure of this machine's memory is believed: requests ask for it.
+_MEMORY_S: Final = 1.0
 
 
 @define(eq=False)
 class Wish:
-    """A request that needs a larger window: soon, or `now`, and then it waits for what becomes of it."""
+    """
+    A request that needs a larger window: soon, or `now`, and then it has a slot and waits for what becomes of it.
+
+    One that `must` have it waits for as long as there is hope.
+    """
 
     name: str
     window_tokens: int
     now: bool
+    must: bool = False
+    has_begun: bool = False
     is_answered: bool = False
+
+
+def is_too_much(failed: Failed | None) -> bool:
+    """Whether a load has failed for its size, as far as can be seen, and not because nobody was there or had time."""
+    if failed is None:
+        return False
+    status = failed.answer.status if failed.answer is not None else 0
+    return status == _NOT_LOADED or failed.kind is FailureKind.TIMEOUT_TTFT
 
 
 @define
@@ -54,6 +73,8 @@ class Windows:
     free_bytes: Callable[[], int | None] = memory.free_bytes
     running: Mapping[str, Running] = field(factory=dict, init=False)
     seen_at: float = field(default=-math.inf, init=False)
+    _memory: int | None = field(default=None, init=False)
+    _memory_at: float = field(default=-math.inf, init=False)
     _growths: Latest[str, Growth] = field(factory=Latest, init=False)
     _wishes: list[Wish] = field(factory=list, init=False)
     _told: Latest[str, object] = field(factory=Latest, init=False)
@@ -86,18 +107,27 @@ class Windows:
         """Note who has used a model since it was seen last."""
         self.growth(name).seen(running, trio.current_time(), seconds_of(self.target.keep_alive), self.seen_at)
 
+    @property
+    def memory_bytes(self) -> int | None:
+        """What this machine has left, or had a moment ago."""
+        now = trio.current_time()
+        if now - self._memory_at >= _MEMORY_S:
+            self._memory, self._memory_at = self.free_bytes(), now
+        return self._memory
+
     def most(self, model: LocalModel, running: Running | None) -> int:
         """About how large the window of `model` could become; 0 if nobody knows."""
         if self.is_fixed or not self.is_here:
             return model.window_tokens
-        return window.most_tokens(
+        most = window.most_tokens(
             running,
             model.shape,
-            free_bytes=self.free_bytes(),
+            free_bytes=self.memory_bytes,
             trained_tokens=model.trained_tokens,
             bound_tokens=self.target.window_max_tokens,
             slots=self.target.slots,
         )
+        return self.growth(model.name).allowed(most)
 
     def may_outgrow(self, model: LocalModel | None, size_bytes: int) -> bool:
         """Whether a request of so many bytes may need a larger window, and it could still grow at all."""
@@ -128,6 +158,8 @@ class Windows:
             return Keep(Kept.FIXED)
         if not self.is_here:
             return Keep(Kept.NOT_HERE)
+        # A decision is not made with what a request has seen.
+        self._memory_at = -math.inf
         wanted = max((wish.window_tokens for wish in self.wishes(model.name)), default=0)
         growth, most = self.growth(model.name), self.most(model, running)
         return growth.decide(running, wanted, most, trio.current_time())
