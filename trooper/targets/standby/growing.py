@@ -22,7 +22,7 @@ import abc
 import math
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final, assert_never
 
 import trio
@@ -195,27 +195,36 @@ class GrowingStandby(Standby):
         answered, and nobody begins. False if they cannot be had soon.
         """
         held: list[object] = []
-        wishes = self.windows.wishes(name)
-        # Only legs are waited for: who is looked after meanwhile should not have to wait for more.
-        wait_s = _SOON_S if any(wish.now for wish in wishes) else 0.0
+        is_urgent = any(wish.now for wish in self.windows.wishes(name))
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._take_slots, held)
-                with trio.move_on_after(wait_s):
-                    while not self._has_all(held, name):  # noqa: ASYNC110  # a wish wakes nobody
-                        await trio.sleep(_AGAIN_S)
-                nursery.cancel_scope.cancel(reason="the slots are there, or will not be soon")
+            with suppress(trio.WouldBlock):
+                while len(held) < self.target.slots:
+                    borrower = object()
+                    self.slots.acquire_on_behalf_of_nowait(borrower)
+                    held.append(borrower)
+            if is_urgent and not self._has_all(held, name):
+                # Only for legs: who is looked after meanwhile should not have to wait for more.
+                await self._take_slots(held, name)
             yield self._has_all(held, name)
         finally:
             for borrower in held:
                 self.slots.release_on_behalf_of(borrower)
 
-    async def _take_slots(self, held: list[object]) -> None:
-        """Take one after the other, each in its turn."""
-        for _ in range(self.target.slots):
-            borrower = object()
-            await self.slots.acquire_on_behalf_of(borrower)
-            held.append(borrower)
+    async def _take_slots(self, held: list[object], name: str) -> None:
+        """Take slots, each in its turn, until there are no others, and for no longer than a while."""
+
+        async def take() -> None:
+            while len(held) < self.target.slots:
+                borrower = object()
+                await self.slots.acquire_on_behalf_of(borrower)
+                held.append(borrower)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(take)
+            with trio.move_on_after(_SOON_S):
+                while not self._has_all(held, name):  # noqa: ASYNC110  # a wish wakes nobody
+                    await trio.sleep(_AGAIN_S)
+            nursery.cancel_scope.cancel(reason="the slots are there, or will not be soon")
 
     def _has_all(self, held: Sequence[object], name: str) -> bool:
         waiting = sum(wish.now for wish in self.windows.wishes(name))
