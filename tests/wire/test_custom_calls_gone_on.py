@@ -68,15 +68,15 @@ def test_a_custom_call_that_nobody_offered_is_gone_on_with_as_one() -> None:
     assert (first.custom, second.arguments, second.custom) == (True, '{"a": 1}', False)
 
 
-def test_a_name_in_pieces_is_still_of_a_text_that_has_begun() -> None:
+def test_a_name_that_comes_late_is_of_a_text_that_has_begun() -> None:
     """Its text goes on, and does not wait for a beginning that has gone before."""
     reader, voice, out = ChatReader(1 << 20), ChatVoice("c", 5, "m", offered=lambda: OFFERED), b""
-    for custom in ({"name": "apply_"}, {"name": "patch"}):
+    for custom in ({"input": "a"}, {"name": "apply_patch"}):
         call = {"index": 0, "id": "call_0", "type": "custom", "custom": custom}
         choice = {"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": None}
         for item in reader.feed(sse({"id": "c", "object": "chat.completion.chunk", "choices": [choice]})):
             out += voice.forward(item)
-    assert b'{"input":"ab"}' in voice.speak([ToolCallDelta(0, arguments='ab"}')])
+    assert b'{"input":"b"}' in voice.speak([ToolCallDelta(0, arguments='b"}')])
 
 
 @pytest.mark.parametrize("arguments", ['{"text":"a"}', '{"input":"half', ""])
