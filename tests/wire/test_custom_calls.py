@@ -224,6 +224,15 @@ def test_half_a_text_is_ended_as_one_that_is_none() -> None:
     assert b"custom_tool_call_input.done" not in out
 
 
+def test_a_text_that_never_ended_is_no_success() -> None:
+    """Only a fault of ours says it; an agent would run what there is of it."""
+    for arguments in ('{"text":"a"}', '{"input":"half', ""):
+        voice = new_voice()
+        voice.speak([ToolCallDelta(0, "call_1", "apply_patch", arguments)])
+        with pytest.raises(ValueError, match="apply_patch"):
+            voice.finish(FinishReason.TOOL_CALLS, ())
+
+
 @pytest.mark.parametrize("count", range(2, 12))
 def test_it_goes_on_behind_pieces_that_were_forwarded(count: int) -> None:
     """What a grammar binds a model to is the rest of the JSON; the client gets the rest of the text."""

@@ -176,6 +176,65 @@ def test_what_is_no_offer_is_its_providers_to_refuse(tools: Any) -> None:
     assert WIRES["responses"].client_side.read_conversation(body) == Unreadable(Unfit.UNEXPECTED_SHAPE)
 
 
+def space(name: str, *tools: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "namespace", "name": name, "tools": list(tools)}
+
+
+F: dict[str, Any] = {"type": "function", "name": "f"}
+LATE: dict[str, Any] = {**F, "name": "late", "defer_loading": True}
+
+
+def test_one_that_is_to_be_loaded_and_is_forced_is_offered() -> None:
+    def forced(tools: list[Any], **choice: str) -> tuple[str, list[str], bool, tuple[str, ...]]:
+        read_ = read("responses", tools=tools, tool_choice={"type": "function", **choice})
+        return read_.tool_choice, names(read_), read_.forces_foreign, read_.left_out_tools
+
+    assert forced([F, LATE], name="late") == ("tool:late", ["f", "late"], False, ())
+    other = {**LATE, "name": "later"}
+    assert forced([LATE, other], name="late") == ("tool:late", ["late"], False, ("deferred",))
+    both = [space("a", LATE), space("b", LATE)]
+    assert forced(both, name="late", namespace="b") == ("tool:b__late", ["b__late"], False, ("deferred",))
+    assert forced(both[:1], name="late") == ("tool:a__late", ["a__late"], False, ())
+    assert forced(both[:1], name="a__late") == ("tool:a__late", ["a__late"], False, ())
+    # The one that is called by this name alone comes before one of a namespace.
+    assert forced([space("a", F), {**F, "defer_loading": True}], name="f")[:2] == ("tool:f", ["a__f", "f"])
+
+
+def test_one_that_is_forced_and_not_offered_is_foreign() -> None:
+    """A server of tools has names that only its provider knows."""
+
+    def forces(tools: list[Any], **choice: str) -> bool:
+        return read("responses", tools=tools, tool_choice={"type": "function", **choice}).forces_foreign
+
+    mcp = {"type": "mcp", "server_label": "docs", "server_url": "https://x"}
+    assert forces([F, mcp], name="search_docs")
+    assert not forces([F, mcp], name="f")
+    assert forces([space("a", F), mcp], name="f", namespace="b")
+    # Nothing was left out: it is its provider's to refuse.
+    assert not forces([F], name="search_docs")
+
+
+def test_one_that_was_found_is_not_told_as_left_out() -> None:
+    conversation = read(
+        "responses", tools=[LATE], input=[USER, {"type": "tool_search_output", "tools": [LATE]}]
+    )
+    assert (names(conversation), conversation.left_out_tools, conversation.unsaid) == (["late"], (), ())
+
+
+def test_those_that_are_allowed_are_of_their_namespace() -> None:
+    def allowed(*tools: dict[str, str]) -> list[str]:
+        choice = {"type": "allowed_tools", "mode": "required", "tools": tools}
+        return names(read("responses", tools=[space("a", F), space("b", F), F], tool_choice=choice))
+
+    named = {"type": "function", "name": "f"}
+    assert allowed({**named, "namespace": "a"}) == ["a__f"]
+    assert allowed({**named, "namespace": "a"}, {**named, "namespace": "b"}) == ["a__f", "b__f"]
+    assert allowed(named) == ["f"]
+    assert allowed({**named, "namespace": "c"}) == []
+    assert allowed({"type": "namespace", "name": "b"}) == ["b__f"]
+    assert allowed({"type": "namespace", "name": "f"}) == []
+
+
 # -- chat -----------------------------------------------------------------------------------------------
 
 
@@ -213,6 +272,12 @@ def test_a_choice_on_chat() -> None:
     assert choice({"type": "allowed_tools", "allowed_tools": allowed}) == ("required", ["apply_patch"], False)
     allowed = {"mode": "required", "tools": [{"type": "hologram"}]}
     assert choice({"type": "allowed_tools", "allowed_tools": allowed}) == ("required", [], True)
+
+
+def test_a_forced_one_on_chat_that_is_not_offered() -> None:
+    choice = {"type": "function", "function": {"name": "search"}}
+    assert read("chat", tools=CHAT, tool_choice=choice).forces_foreign
+    assert not read("chat", tools=CHAT[:2], tool_choice=choice).forces_foreign
 
 
 def test_a_custom_call_in_a_chat_history() -> None:
@@ -261,6 +326,16 @@ def test_a_choice_on_messages() -> None:
     assert forces(MESSAGES[5:], {"type": "any"})
     assert not forces(MESSAGES, {"type": "any"})
     assert not forces(MESSAGES[5:], {"type": "auto"})
+
+
+def test_a_forced_tool_of_a_server_on_messages() -> None:
+    """The request has the name of its server alone."""
+    choice = {"type": "tool", "name": "search_docs"}
+    toolset = {"type": "mcp_toolset", "mcp_server_name": "docs"}
+    conversation = read("messages", tools=[MESSAGES[0], toolset], tool_choice=choice)
+    assert conversation.without_foreign_tools().unsaid == (Unfit.FORCED_TOOL,)
+    assert read("messages", mcp_servers=[{"name": "docs"}], tool_choice=choice).forces_foreign
+    assert not read("messages", tools=MESSAGES[:1], tool_choice=choice).forces_foreign
 
 
 def test_tools_that_are_to_be_loaded_on_messages() -> None:

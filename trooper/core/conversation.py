@@ -8,7 +8,7 @@ needs it; the healthy path forwards the client's bytes and never comes here.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
@@ -107,6 +107,14 @@ class Tool:
     def is_plain(self) -> bool:
         """Whether its client knows it as models do."""
         return not (self.is_freeform or self.namespace)
+
+
+def leaves_out(choice: str, tools: Sequence[Tool]) -> bool:
+    """Whether something has to be called that is not among `tools`."""
+    named = choice.removeprefix("tool:")
+    return (
+        named not in {tool.name for tool in tools} if named != choice else choice == "required" and not tools
+    )
 
 
 @frozen

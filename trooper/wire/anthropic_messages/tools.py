@@ -18,7 +18,7 @@ from typing import Final
 
 from attrs import frozen
 
-from trooper.core.conversation import Tool
+from trooper.core.conversation import Tool, leaves_out
 from trooper.core.names import kinds_shown
 
 _DATED: Final = re.compile(r"([a-z_]+?)_(20\d{6})")
@@ -54,19 +54,17 @@ def read_tools(value: Mapping[str, object]) -> Offered:
     loaded = {choice.removeprefix("tool:"), *_named_in(value.get("messages"))} if _any_deferred(given) else ()
     tools: list[Tool] = []
     foreign: list[str] = []
-    names: set[str] = set()
     for tool in given:
         read = _tool(tool)
         if read is None:
             foreign.append(_kind(tool))
-            names.add(str(tool.get("name")))
         elif tool.get("defer_loading") and read.name not in loaded:
             foreign.append(_TO_BE_LOADED)
         else:
             tools.append(read)
     foreign += [name for name in _BESIDE if value.get(name)]
-    named = choice.removeprefix("tool:")
-    forces = named in names if named != choice else choice == "required" and not tools and bool(foreign)
+    # A server of tools has names that only its provider knows.
+    forces = bool(foreign) and leaves_out(choice, tools)
     return Offered(tuple(tools), kinds_shown(foreign), choice, forces)
 
 

@@ -7,13 +7,15 @@ finish, unless it says that the answer was cut short.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from attrs import define, evolve, field
 
 from trooper.core import freeform
 from trooper.core.events import ToolCallDelta
+from trooper.core.framing import parse_sse
 from trooper.wire.calls import CallPieces
+from trooper.wire.decoding import decoded_object
 from trooper.wire.tolerant import text_of
 
 
@@ -62,3 +64,26 @@ def custom_of(call: object) -> Mapping[str, object] | None:
     """What a call has where it is a custom one; `None` where it is another."""
     custom = call.get("custom") if isinstance(call, dict) else None
     return custom if isinstance(custom, dict) and custom else None
+
+
+def customs_in(raw: bytes) -> set[tuple[str, str]]:
+    """
+    The names and ids of the calls in a chunk that are custom ones.
+
+    A function may have that word for its name, and stand beside a custom call.
+    """
+    return {
+        (text_of(custom.get("name")), text_of(call.get("id")))
+        for call in _calls_in(decoded_object(parse_sse(raw).data or b""))
+        if (custom := custom_of(call)) is not None
+    }
+
+
+def _calls_in(chunk: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
+    choices = chunk.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        delta = choice.get("delta") if isinstance(choice, dict) else None
+        calls = delta.get("tool_calls") if isinstance(delta, dict) else None
+        for call in calls if isinstance(calls, list) else (calls,):
+            if isinstance(call, dict):
+                yield call

@@ -13,7 +13,7 @@ from typing import Final
 from attrs import frozen
 
 from trooper.core import freeform
-from trooper.core.conversation import Tool
+from trooper.core.conversation import Tool, leaves_out
 from trooper.core.names import kinds_shown
 from trooper.wire.decoding import grammar_of
 
@@ -49,7 +49,7 @@ def read_tools(value: Mapping[str, object]) -> Offered:
     foreign += [SEARCH] if value.get(SEARCH) else []
     choice, allowed, is_foreign = _choice(value.get("tool_choice"))
     tools = tuple(t for _, t in read if t is not None and (allowed is None or t.name in allowed))
-    forces = is_foreign or (choice == "required" and not tools and bool(foreign))
+    forces = is_foreign or (bool(foreign) and leaves_out(choice, tools))
     return Offered(tools, kinds_shown(foreign), choice, forces)
 
 

@@ -22,6 +22,7 @@ from attrs import define, field
 
 from trooper.core.conversation import Tool
 from trooper.core.events import (
+    CUT_SHORT,
     Begin,
     Done,
     Event,
@@ -44,10 +45,11 @@ from trooper.core.names import is_short
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
 from trooper.wire.notes import ID, comment_line, legs_note, with_note
+from trooper.wire.openai_chat.custom import customs_in
 from trooper.wire.openai_error import error_body
 
 _encode: Final = msgspec.json.Encoder().encode
-#: In a piece of a custom call.
+#: In a piece of a custom call, and in some of others.
 _CUSTOM: Final = b'"custom"'
 
 
@@ -95,6 +97,8 @@ class ChatVoice:
     _choice: int = field(default=0, init=False)
     # The texts of custom calls, by the numbers of those.
     _texts: dict[int, InputText] = field(factory=dict, init=False)
+    # Those that were spoken here, and not to their end.
+    _half: set[int] = field(factory=set, init=False)
 
     def forward(self, received: Received, legs: Sequence[LegNote] = ()) -> bytes:
         """
@@ -104,10 +108,16 @@ class ChatVoice:
         target is changed: it gets the note about the legs.
         """
         self._has_ids = self._has_ids or ID in received.raw
+        customs: set[tuple[str, str]] | None = None
         for event in received.events:
             match event:
-                case ToolCallDelta(index, arguments=arguments) if event.name and _CUSTOM in received.raw:
-                    self._texts[index] = InputText(has_begun=bool(arguments))
+                case ToolCallDelta(index) if event.name and _CUSTOM in received.raw:
+                    # What the client has of it counts, however the tool was offered.
+                    customs = customs_in(received.raw) if customs is None else customs
+                    # An id that says nothing is none to its reader.
+                    if any(event.name == name and event.id in ("", id_) for name, id_ in customs):
+                        # Its reader says what stands in front of the text with its first piece.
+                        self._texts.setdefault(index, InputText(has_begun=True))
                 case Text() | Reasoning() | Refusal() | ToolCallDelta():
                     pass  # Nearly every event.
                 case Begin():
@@ -163,6 +173,7 @@ class ChatVoice:
                 case NextChoice(index):
                     self._choice = index
                     self._texts.clear()
+                    self._half.clear()
                     self._role_said = self._finished = False
                 case Begin() | PartEnd() | Finish() | Usage() | Done() | Other() | Unread():
                     pass  # Nothing to say, or said by a verb of its own.
@@ -186,6 +197,7 @@ class ChatVoice:
                 return None
             self._texts[delta.index] = InputText()
         text = self._texts[delta.index].add(delta.arguments)
+        (self._half.discard if self._texts[delta.index].has_ended else self._half.add)(delta.index)
         call: dict[str, object] = {"index": delta.index}
         if delta.name:
             named = {"id": delta.id or made_up_id(self.id, delta.index), "type": "custom"}
@@ -219,6 +231,9 @@ class ChatVoice:
         """Say the finish reason of the current choice, and with it who said what."""
         if self._finished or self._terminated:
             return b""
+        if self._half and reason not in CUT_SHORT:
+            # Nobody could tell it from a whole one, and it would be run.
+            raise ValueError("half of a custom call")
         extra: dict[str, object] = {"trooper": legs_note(legs)} if legs else {}
         return self._chunk({}, reason.value, **extra)
 

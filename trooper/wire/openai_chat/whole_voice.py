@@ -140,7 +140,10 @@ class WholeChatVoice(WholeVoice):
     def _said_of(self, call: Mapping[str, str]) -> dict[str, object]:
         tool = self.offered().get(call["name"])
         if tool is not None and tool.is_freeform:
-            text = input_of(call["arguments"]) or ""
+            text = input_of(call["arguments"])
+            if text is None:
+                # An empty text is one that would be run.
+                raise ValueError("a custom call without its text")
             return {"type": "custom", "custom": {"name": call["name"], "input": text}}
         return {"type": "function", "function": {"name": call["name"], "arguments": call["arguments"]}}
 

@@ -188,6 +188,9 @@ class OpenItem:
                 return {"id": self.id, "type": "reasoning", "summary": summary, **more}
             case kind if kind in CALLS:
                 said = "" if status == "in_progress" else self.said
+                if status == "completed" and self._text is not None and not self._text.has_ended:
+                    # Nobody could tell it from a whole one, and it would be run.
+                    raise ValueError(f"half of the text of {self.name}")
                 named = {"namespace": self.namespace} if self.namespace else {}
                 return {
                     "id": self.id,

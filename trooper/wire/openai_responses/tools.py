@@ -7,7 +7,8 @@ The tools of a Responses request, as models of other wires are offered them.
     custom                       a function that takes one text (`core.freeform`)
     namespace                    its functions, each under both names joined
     any other                    left out: only its provider has it
-    one that is to be loaded     left out, until a search of tools has found it
+    one that is to be loaded     left out, until a search of tools has found it,
+                                 or the request forces it
 
 Tools may stand in the input, too: what a search has found, and what an agent
 adds to a request.
@@ -21,7 +22,7 @@ from typing import Final
 from attrs import define, field
 
 from trooper.core import freeform
-from trooper.core.conversation import Tool
+from trooper.core.conversation import Tool, leaves_out
 from trooper.core.names import joined, kinds_shown
 from trooper.wire.decoding import grammar_of
 
@@ -50,6 +51,8 @@ class Offered:
     choice: str = "auto"
     forces_foreign: bool = False
     _names: dict[tuple[str, str], str] = field(factory=dict, init=False)
+    # Those that are to be loaded, each with what its namespace is for.
+    _deferred: dict[tuple[str, str], tuple[Mapping[str, object], str]] = field(factory=dict, init=False)
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -69,15 +72,18 @@ class Offered:
                 self.add(inner, str(tool["name"]), str(tool.get("description") or ""), found=found)
         elif kind not in _CALLABLE:
             self.foreign.append(kind)
+        elif (namespace, str(tool["name"])) in self._names:
+            pass
         elif tool.get("defer_loading") and not found:
-            self.foreign.append(_TO_BE_LOADED)
-        elif (namespace, str(tool["name"])) not in self._names:
+            self._deferred[namespace, str(tool["name"])] = tool, about
+        else:
             self._add(tool, namespace, about)
 
     def _add(self, tool: Mapping[str, object], namespace: str, about: str) -> None:
         own, strict = str(tool["name"]), tool.get("strict")
         name = joined(namespace, own, self._names.values())
         self._names[namespace, own] = name
+        self._deferred.pop((namespace, own), None)
         description = str(tool.get("description") or "")
         parameters = tool.get("parameters") or {}
         is_freeform = tool.get("type") == "custom"
@@ -101,7 +107,7 @@ class Offered:
         """Take in what the request says of what is to be called."""
         match choice:
             case None:
-                return
+                pass
             case {"type": "allowed_tools", "mode": str(mode), "tools": list(allowed)}:
                 self.choice = mode
                 self._allow([one for one in allowed if isinstance(one, dict)])
@@ -112,18 +118,50 @@ class Offered:
             case _:
                 # One of the provider's own tools.
                 self.choice, self.forces_foreign = "required", True
-        if self.choice == "required" and not self.tools:
-            self.forces_foreign = self.forces_foreign or bool(self.foreign)
+        self.foreign += [_TO_BE_LOADED] if self._deferred else []
+        if self.foreign and leaves_out(self.choice, self.tools):
+            self.forces_foreign = True
 
     def _chosen(self, own: str, namespace: str) -> str:
-        """A choice may leave the namespace out."""
-        called = self._names.get((namespace, own)) or joined(namespace, own)
-        names = [tool.name for tool in self.tools if called == tool.name or own == tool.own_name]
-        return names[0] if names and called not in names else called
+        """What models call the one that has to be called; it is loaded, if it was left to be."""
+        meant = _Meant((*self._names, *self._deferred)).by(own, namespace)
+        if not meant:
+            return joined(namespace, own)
+        if meant[0] in self._deferred:
+            tool, about = self._deferred[meant[0]]
+            self._add(tool, meant[0][0], about)
+        return self._names[meant[0]]
 
     def _allow(self, allowed: Sequence[Mapping[str, object]]) -> None:
-        named = {str(one.get("name")) for one in allowed if str(one.get("type")) in (*_CALLABLE, "namespace")}
-        self.tools = [t for t in self.tools if named & {t.name, t.own_name or t.name, t.namespace or t.name}]
+        meant = _Meant(tuple(self._names))
+        told = {
+            (str(one.get("type")), str(one.get("name")), str(one.get("namespace") or "")) for one in allowed
+        }
+        spaces = {own for kind, own, _ in told if kind == "namespace"} - {""}
+        named = {(own, namespace) for kind, own, namespace in told if kind in _CALLABLE}
+        names = {self._names[key] for own, namespace in named for key in meant.by(own, namespace)}
+        self.tools = [tool for tool in self.tools if tool.name in names or tool.namespace in spaces]
+
+
+@define
+class _Meant:
+    """Which tools a choice means, of those with these namespaces and own names."""
+
+    keys: Sequence[tuple[str, str]]
+    _known: set[tuple[str, str]] = field(factory=set, init=False)
+    _loose: dict[str, list[tuple[str, str]]] = field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._known.update(self.keys)
+        for key in self.keys:
+            for name in {key[1], joined(*key)}:
+                self._loose.setdefault(name, []).append(key)
+
+    def by(self, own: str, namespace: str) -> Sequence[tuple[str, str]]:
+        """A choice may leave the namespace out, or join both."""
+        if (namespace, own) in self._known:
+            return [(namespace, own)]
+        return () if namespace else self._loose.get(own, ())
 
 
 def read_tools(value: Mapping[str, object], items: Sequence[Mapping[str, object]]) -> Offered:
