@@ -15,7 +15,9 @@ import trio
 from attrs import evolve, frozen
 from structlog.testing import capture_logs
 
+from asking_ollama import Asking
 from legs import opened
+from raw_http import Client
 from scenes import configured
 from trooper.core.local_model import LocalModel
 from trooper.targets.standby.ollama_chat import OllamaStandby
@@ -151,6 +153,19 @@ async def test_a_wish_that_is_none_any_more_changes_nothing(autojump_clock: Any)
         await trio.sleep(60)
         assert k.windows == [4096]
         assert k.standby.slots.available_tokens == 2
+
+
+async def test_who_must_have_it_waits_for_others_and_asks_for_it_once(autojump_clock: Any) -> None:
+    """Another application was there a moment ago: the server is not asked without a pause until it is due."""
+    async with kept() as k:
+        other = Asking(k.ollama, Client(k.network, base="http://127.0.0.1:11434"))
+        await trio.sleep(10)
+        await other.chat()
+        began, before = trio.current_time(), len(k.ollama.requests)
+        async with k.standby.slot(k.model, 8192, must=True) as now:
+            assert now.window_tokens == 8192
+        assert 60 <= trio.current_time() - began < 70
+        assert len(k.ollama.requests) - before < 30
 
 
 async def test_a_look_that_fails_lets_go_on_who_waits(autojump_clock: Any) -> None:

@@ -126,9 +126,10 @@ class GrowingStandby(Standby):
         if model.window_tokens >= window_tokens or not self.may_outgrow(model.name, sys.maxsize):
             return model
         with self.windows.wished(Wish(model.name, window_tokens, now=True, must=must)) as wish:
+            # Once: a wish that has to wait is looked at again when it is due.
+            self._poked.set()
             with trio.move_on_after(math.inf if must else _SOON_S):
                 while not wish.is_answered and not wish.has_begun:
-                    self._poked.set()
                     await self.settled.park()
             while wish.has_begun and not wish.is_answered:
                 await self.settled.park()
