@@ -10,10 +10,11 @@ they are an enumeration and never carry upstream text.
 from __future__ import annotations
 
 import enum
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
 from attrs import field, frozen
 
+from trooper.core.told import Told
 from trooper.core.unfit import Unfit
 
 
@@ -45,20 +46,10 @@ class FailureKind(enum.Enum):
     UNFIT = "unfit"
 
 
-class Unreached(enum.Enum):
+class Unreached(Told):
     """
     Why there is no connection, as the word that is logged; `meaning` is for people, behind "could not be reached:".
     """
-
-    _value_: str
-    meaning: str
-
-    def __new__(cls, word: str, meaning: str) -> Self:
-        """A member whose value is its word."""
-        member = object.__new__(cls)
-        member._value_ = word
-        member.meaning = meaning
-        return member
 
     NAME_NOT_FOUND = "name_not_found", "its name is not known (DNS)"
     NAME_UNSURE = "name_unsure", "nobody answers for its name (DNS)"

@@ -7,24 +7,15 @@ enumeration, and the table of them in `docs/failures.md` is made from it.
 
 from __future__ import annotations
 
-import enum
-from typing import Final, Self
+from typing import Final
+
+from trooper.core.told import Told
 
 
-class Unfit(enum.Enum):
+class Unfit(Told):
     """
     A reason, as the word that is logged; `meaning` is the sentence that the docs say of it.
     """
-
-    _value_: str
-    meaning: str
-
-    def __new__(cls, word: str, meaning: str) -> Self:
-        """A member whose value is its word."""
-        member = object.__new__(cls)
-        member._value_ = word
-        member.meaning = meaning
-        return member
 
     # What only the client's own provider can do.
     LOGPROBS = "logprobs", "It asks for log probabilities."

@@ -16,33 +16,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from attrs import frozen
-
 from trooper.core.conversation import Tool, leaves_out
 from trooper.core.names import kinds_shown
+from trooper.wire.offered import Offered
 
 _DATED: Final = re.compile(r"([a-z_]+?)_(20\d{6})")
 #: What else of a request the provider is to do with a tool of its own.
 _BESIDE: Final = ("mcp_servers", "container")
 _TO_BE_LOADED: Final = "deferred"
-
-
-@frozen
-class Offered:
-    """
-    What a request offers.
-
-    Attributes:
-        tools: what models of other wires can be offered.
-        left_out: the kinds of all others, as they are told.
-        choice: as a `Conversation` has it.
-        forces_foreign: one of the others has to be called, or nothing else could be.
-    """
-
-    tools: tuple[Tool, ...]
-    left_out: tuple[str, ...]
-    choice: str
-    forces_foreign: bool
 
 
 def read_tools(value: Mapping[str, object]) -> Offered:

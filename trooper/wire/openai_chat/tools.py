@@ -10,33 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from attrs import frozen
-
 from trooper.core import freeform
 from trooper.core.conversation import Tool, leaves_out
 from trooper.core.names import kinds_shown
 from trooper.wire.decoding import grammar_of
+from trooper.wire.offered import Offered
 
 #: What is searched with at the provider, and is no tool in the list.
 SEARCH: Final = "web_search_options"
-
-
-@frozen
-class Offered:
-    """
-    What a request offers.
-
-    Attributes:
-        tools: what models of other wires can be offered.
-        left_out: the kinds of all others, as they are told.
-        choice: as a `Conversation` has it.
-        forces_foreign: one of the others has to be called, or nothing else could be.
-    """
-
-    tools: tuple[Tool, ...]
-    left_out: tuple[str, ...]
-    choice: str
-    forces_foreign: bool
 
 
 def read_tools(value: Mapping[str, object]) -> Offered:
