@@ -27,10 +27,11 @@ from trooper.core.conversation import (
 )
 from trooper.core.json_text import NOT_JSON
 from trooper.core.unfit import Unfit
-from trooper.wire.anthropic_messages.tools import Offered, is_of_tools, read_tools
+from trooper.wire.anthropic_messages.tools import is_of_tools, read_tools
 from trooper.wire.client_side import Unreadable
 from trooper.wire.decoding import number
 from trooper.wire.in_words import in_words
+from trooper.wire.offered import Offered
 
 #: Blocks that are no tool's, and can be said in words.
 _WORDED: Final = ("search_result", "tool_reference")
