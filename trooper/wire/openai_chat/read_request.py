@@ -24,7 +24,8 @@ from trooper.core.json_text import NOT_JSON
 from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Unreadable
 from trooper.wire.decoding import arguments_text, image_at, number
-from trooper.wire.openai_chat.tools import SEARCH, Offered, read_tools
+from trooper.wire.offered import Offered
+from trooper.wire.openai_chat.tools import SEARCH, read_tools
 
 #: As the API has it.
 _MOST_CHOICES: Final = 128
