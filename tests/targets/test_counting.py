@@ -9,13 +9,25 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import trio
+import trio.testing
 from attrs import define, evolve, field
 
-from trooper.core.conversation import Conversation, ImagePart, Message, Role, Sampling, TextPart, ToolCall
+from trooper.core import fitting
+from trooper.core.conversation import (
+    Conversation,
+    ImagePart,
+    Message,
+    Role,
+    Sampling,
+    TextPart,
+    Tool,
+    ToolCall,
+)
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.core.unfit import Unfit
-from trooper.targets.counting import Counting, Sized, most_times
+from trooper.targets.counting import Counting, Sized, counted, most_times
 from trooper.targets.prompt import HalfCall, shown
 from trooper.wire.llama_server.ask import LlamaAsking
 from trooper.wire.ollama_chat.ask import Loading, OllamaAsking
@@ -296,3 +308,38 @@ async def test_turns_of_two_kinds(seed: int) -> None:
     assert isinstance(found, Sized)
     assert found.tokens + found.prompt.reserve_tokens <= WINDOW
     assert len(server.counted) <= 6
+
+
+# Before a window grows
+
+
+@pytest.mark.parametrize("number", [0, 1, 700])
+async def test_what_is_counted_in_steps_is_what_is_counted_at_once(number: int) -> None:
+    """A long text is cut into pieces for that, which makes it no shorter."""
+    once = turns("word " * 40, number)
+    tool = Tool("look", "Looks. " * 200, {"type": "object", "properties": {"at": {"type": "string"}}})
+    call = ToolCall("1", "look", '{"at": "' + "here " * 4000 + '"}')
+    long = Message(Role.USER, (TextPart(f"{number} " + "A lighthouse, café or not. " * 3000),))
+    all_of_it = evolve(
+        once, messages=(*once.messages, long, Message(Role.ASSISTANT, (), (call,))), tools=(tool,)
+    )
+    with trio.testing.assert_checkpoints():
+        steps = await counted(all_of_it)
+    assert steps == fitting.count(all_of_it)
+
+
+async def test_others_have_their_turn_while_a_long_one_is_counted() -> None:
+    had = 0
+
+    async def others() -> None:
+        nonlocal had
+        while True:
+            had += 1
+            await trio.lowlevel.checkpoint()
+
+    text = "A megabyte of words that nobody has counted. " * 25_000
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(others)
+        await counted(Conversation((Message(Role.USER, (TextPart(text),)),)))
+        nursery.cancel_scope.cancel()
+    assert had > 100

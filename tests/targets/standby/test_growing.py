@@ -297,3 +297,32 @@ async def test_what_it_could_become(autojump_clock: Any) -> None:
         assert not k.standby.may_outgrow(None, 10**6)
     async with kept(FakeOllama(models=(Model(context_length=4096),))) as k:
         assert not k.standby.may_outgrow(None, 10**6)
+
+
+async def test_a_model_that_is_not_there_has_no_window_to_grow(autojump_clock: Any) -> None:
+    async with kept() as k:
+        with k.standby.wished(evolve(k.model, name="none:1b"), 8192):
+            await trio.sleep(5)
+        assert k.windows == [4096]
+        k.standby.forget(k.model.name)
+        assert k.standby.more_facts() == {}
+        assert await k.standby.grow(k.model, 8192) == k.model
+
+
+async def test_a_server_that_says_nothing_of_what_is_loaded_is_looked_at_again(autojump_clock: Any) -> None:
+    """Nothing is remembered of a load of which nobody knows what became of it."""
+    async with kept() as k:
+        k.ollama.listing_s = 11.0
+        assert await k.standby.grow(k.model, 8192) == k.model
+        k.ollama.listing_s = 0.0
+        await trio.sleep(100)
+        assert (await k.standby.grow(k.model, 8192)).window_tokens == 8192
+
+
+async def test_a_wish_that_holds_already_is_none(autojump_clock: Any) -> None:
+    """Each turn of an agent is looked at; where its window is large enough nobody is asked."""
+    async with kept() as k:
+        before = len(k.ollama.requests)
+        with k.standby.wished(k.model, 4096):
+            await trio.sleep(1)
+        assert len(k.ollama.requests) == before

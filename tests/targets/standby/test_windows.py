@@ -12,8 +12,9 @@ from attrs import evolve
 from scenes import configured
 from trooper.config import Target
 from trooper.core.local_model import LocalModel
+from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.core.window import Grow, Keep, Kept, Running, Shape, Wait
-from trooper.targets.standby.windows import Windows, Wish
+from trooper.targets.standby.windows import Windows, Wish, is_too_much
 
 GIB = 1 << 30
 MODEL = LocalModel("m:1", window_tokens=4096, trained_tokens=32_768, shape=Shape(36, 2, 256))
@@ -97,3 +98,46 @@ def test_what_was_told_is_no_news() -> None:
     assert known.is_news("m:1", Keep(Kept.LARGEST))
     assert known.is_news("other:1", Keep(Kept.LARGEST))
     assert not known.is_news("m:1", Keep(Kept.LARGEST))
+
+
+@pytest.mark.parametrize(
+    ("failed", "too_much"),
+    [
+        (None, False),
+        (Failed(FailureKind.SERVER_ERROR, Answer(500)), True),
+        (Failed(FailureKind.TIMEOUT_TTFT), True),
+        (Failed(FailureKind.OVERLOADED, Answer(503)), False),
+        (Failed(FailureKind.CONN_RESET), False),
+        (Failed(FailureKind.CONNECT), False),
+    ],
+)
+def test_what_says_that_a_load_was_too_much(failed: Failed | None, too_much: bool) -> None:
+    """Who was busy, or not there, has said nothing of the window."""
+    assert is_too_much(failed) is too_much
+
+
+async def test_memory_is_not_asked_for_with_each_request(autojump_clock: Any) -> None:
+    asked = 0
+
+    def free_bytes() -> int:
+        nonlocal asked
+        asked += 1
+        return 64 * GIB
+
+    known = windows()
+    known.free_bytes = free_bytes
+    for _ in range(100):
+        assert known.most(MODEL, LOADED) == 32_768
+    assert asked == 1
+    await trio.sleep(1)
+    known.most(MODEL, LOADED)
+    assert asked == 2
+    # A decision is made by what there is now.
+    known.decide(MODEL, LOADED)
+    assert asked == 3
+
+
+async def test_what_was_refused_is_none_of_what_it_could_become(autojump_clock: Any) -> None:
+    known = windows()
+    known.growth("m:1").refuse(32_768)
+    assert known.most(MODEL, LOADED) == 16_384
