@@ -15,7 +15,7 @@ from scenes import TOOLS, WIRES, Exchange, Stage, configured, dies, stage, with_
 from trooper.config import Chain, Config
 from trooper.core.local_model import PROBE_TEXT
 from trooper.core.refused_ways import REFUSALS
-from trooper.testing import FakeOllama, OllamaFault, ScriptedProvider
+from trooper.testing import DEFAULT_ANSWER, FakeOllama, OllamaFault, ScriptedProvider
 from trooper.testing.http import Response
 from trooper.testing.ollama.decoding import Ask, Rejected
 from trooper.testing.script import Script, Status
@@ -136,6 +136,18 @@ async def test_once_and_no_more(autojump_clock: Any) -> None:
         x = await s.ask()
     assert x.legs == [("openai", "conn_reset"), ("ollama", "conn_reset"), ("ollama", "conn_reset")]
     assert b"ollama reset the connection (conn_reset)" in bytes(x.body)
+
+
+@pytest.mark.parametrize("how", ["fin", "reset"])
+@pytest.mark.parametrize("wire", [*WIRES])
+async def test_not_one_that_may_say_it_twice(wire: str, how: Any, autojump_clock: Any) -> None:
+    """What comes of a half answer it is shown nobody could find out: its probe has failed, too."""
+    async with stage(dies("reset", 0), FakeOllama(fault=OllamaFault(how, 3))) as s:
+        x = await s.ask(wire=wire)
+        told = x.told()
+    assert told.error is not None
+    assert told.text
+    assert DEFAULT_ANSWER.startswith(told.text)
 
 
 async def test_a_local_model_alone_is_asked_once_more_too(autojump_clock: Any) -> None:

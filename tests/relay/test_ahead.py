@@ -98,7 +98,7 @@ async def test_others_have_their_turn_while_it_is_counted(autojump_clock: Any) -
         nursery.start_soon(look_ahead, one, one.incoming)
         await trio.sleep(0.25)
         nursery.start_soon(others)
-        while not wishes(one):  # each turn is one
+        while not wishes(one):
             await trio.lowlevel.checkpoint()
         nursery.cancel_scope.cancel()
     assert turns > 10

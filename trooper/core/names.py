@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from typing import Final, Generic, TypeVar, overload
 
 from attrs import define, field
@@ -135,6 +135,10 @@ class Latest(Generic[K, V]):
     def pop(self, key: K) -> None:
         """Forget what was learned of `key`, if anything was."""
         self._known.pop(key, None)
+
+    def values(self) -> Iterator[V]:
+        """All that was learned."""
+        return iter(self._known.values())
 
     def __setitem__(self, key: K, value: V) -> None:
         self._known.pop(key, None)

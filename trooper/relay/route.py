@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from trooper.config import Target
 from trooper.core import local_model
@@ -56,6 +56,8 @@ class Route:
     _failed: list[tuple[Failed, Target]] = field(factory=list, init=False)
     # The leg that failed last was a local model's whose server may be back in a moment.
     _comes_back: bool = field(default=False, init=False)
+    # It could go on from its own half answer without saying that twice.
+    _goes_on: bool = field(default=False, init=False)
     # What was said of one that is to be left alone, and who that is.
     _cooled: tuple[Failed, str] | None = field(default=None, init=False)
 
@@ -130,10 +132,14 @@ class Route:
             failover=self.incoming.wants_failover,
             tokens_left=tokens_left,
             can_heal=can_heal,
-            once_more=self._candidate(tried) if self._comes_back else None,
+            once_more=self._once_more(tried) if self._comes_back else None,
         )
         self.passed_by |= passed_by(step, candidates, transcript)
         return step
+
+    def _once_more(self, tried: Link) -> Candidate[Link]:
+        candidate = self._candidate(tried)
+        return candidate if self._goes_on else evolve(candidate, cannot_go_on=Unfit.NO_OTHER_WAY)
 
     def could_go_on(self, speaks: Link | None = None) -> bool:
         """Whether somebody is left who is there and could continue a half answer; `speaks` may be asked again."""
@@ -186,6 +192,7 @@ class Route:
         """Remember how a leg has failed, and that a target asked to be left alone."""
         self._failed.append((failed, link.target))
         standby = self.services.standbys.get(link.target.name)
+        self._goes_on = standby is not None and standby.tells_echoes(link.model)
         self._comes_back = standby is not None and standby.broke_off(link.model, failed)
         if self._first is None:
             self._first = (failed, link.target.name)

@@ -25,7 +25,7 @@ from attrs import define, evolve, field
 
 from trooper.config import Target
 from trooper.core.agents import AGENTS, Agent, who_fits, window_for
-from trooper.core.local_model import LocalModel, raw_alone
+from trooper.core.local_model import LocalModel, Way, raw_alone, takes_prefill
 from trooper.core.names import Latest
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.core.plan import BROKE_OFF
@@ -242,9 +242,8 @@ class Standby(abc.ABC):
         self, model: LocalModel, _window_tokens: int = 0, *, must: bool = False
     ) -> AsyncIterator[LocalModel]:
         """
-        The right to send a request to the server, and the model as it is then.
-
-        With so large a window, if it can have that now, or, where it `must` be, soon.
+        The right to send a request to the server, and the model as it is then: with so large a
+        window, if it can have that now, or, where it `must` be, soon.
         """
         async with self.slots:
             yield self.latest(model)
@@ -258,6 +257,14 @@ class Standby(abc.ABC):
         """A request found the model or its server gone: look again before the next one."""
         self._ready.pop(name, None)
         self._poked.set()
+
+    def tells_echoes(self, name: str | None) -> bool:
+        """Whether it is known if a half answer that the model is shown comes back: if not, it may be said twice."""
+        wanted = self._full_name(name)
+        model = self._ready.get(wanted) or self.find(wanted)
+        same = [m for m in self._probed.values() if model is not None and m.digest == model.digest]
+        known = (*same, *([model] if model else ()))
+        return any(m.echoes is not None or (m.way is Way.RAW and not takes_prefill(m)) for m in known)
 
     def broke_off(self, name: str | None, failed: Failed) -> bool:
         """
