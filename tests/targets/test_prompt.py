@@ -292,3 +292,15 @@ def test_how_much_is_left_out_is_told() -> None:
     assert (some.is_whole, some.is_least) == (False, False)
     assert (least.is_whole, least.is_least) == (False, True)
     assert whole.reserve_tokens == 100
+
+
+@pytest.mark.parametrize(("words", "fits"), [(700, True), (780, True), (940, False)])
+def test_where_nothing_can_be_left_out_a_short_answer_is_better_than_none(words: int, fits: bool) -> None:
+    """An agent's first turn is one turn, and a quarter of the window is more than it leaves."""
+    made = shown(evolve(MODEL, window_tokens=1000), chat(user("word " * words)))
+    assert isinstance(made, Prompt) is fits
+    if isinstance(made, Prompt):
+        assert made.is_whole
+        assert made.room_tokens is not None
+        assert made.room_tokens >= 62
+        assert made.reserve_tokens == (250 if words == 700 else 62)

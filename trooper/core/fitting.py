@@ -12,7 +12,8 @@ target's own counts have taught about it.
 
 Room for the answer is kept: what was asked for, but no more than a quarter of
 the window. What the client has of the answer already is a part of that, and
-there is always room for some more words.
+there is always room for some more words. Where what has to stay leaves no more,
+that is all there is: a short answer is better than none.
 """
 
 from __future__ import annotations
@@ -237,6 +238,11 @@ def room(conversation: Conversation, prefill: str, window_tokens: int, *, ratio:
 def reserve(conversation: Conversation, window_tokens: int, given_tokens: int = 0) -> int:
     """The room that is kept for the answer, of which so much is given already."""
     return answer_reserve(window_tokens, conversation.sampling.max_tokens, given_tokens)
+
+
+def least_reserve(conversation: Conversation, window_tokens: int) -> int:
+    """The room for some words, where there is no more to be had."""
+    return answer_reserve(window_tokens, conversation.sampling.max_tokens, window_tokens)
 
 
 def _note(note: str, left_out: int) -> tuple[Message, ...]:

@@ -128,6 +128,10 @@ def _fitted(
     reserve = fitting.reserve(whole, window_tokens, answered_tokens)
     room = (window_tokens - reserve) / ratio if window_tokens > 0 else math.inf
     found = fitting.fit_room(whole, half_tokens, room, note)
+    if found is None and window_tokens > 0:
+        # Nothing more can be left out: better a short answer than none.
+        reserve = fitting.least_reserve(whole, window_tokens)
+        found = fitting.fit_room(whole, half_tokens, (window_tokens - reserve) / ratio, note)
     if found is None:
         least = fitting.least(whole, note)
         tokens = fitting.count(least) + half_tokens
