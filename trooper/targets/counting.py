@@ -24,6 +24,7 @@ from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.core.tokens import count_in_steps, tokens_at_most
 from trooper.core.unfit import Unfit
+from trooper.core.window import answer_reserve
 from trooper.targets.prompt import Prompt
 from trooper.wire.target_side import LocalSide, Post
 from trooper.wire.weight import is_heavy
@@ -110,7 +111,11 @@ class _Search:
 
     def take(self, sized: Sized) -> bool:
         """Learn from a count; whether that is enough."""
-        prompt, needed = sized.prompt, sized.tokens + sized.prompt.reserve_tokens
+        prompt, reserve_tokens = sized.prompt, sized.prompt.reserve_tokens
+        if prompt.is_least:
+            # Nothing more can be left out: better a short answer than none.
+            reserve_tokens = min(reserve_tokens, answer_reserve(self.window_tokens, None, self.window_tokens))
+        needed = sized.tokens + reserve_tokens
         real = sized.tokens / max(1, prompt.tokens)
         if needed <= self.window_tokens:
             self._fits = min(self._fits, self.ratio)
