@@ -347,6 +347,6 @@ async def test_others_have_their_turn_while_a_long_one_is_counted() -> None:
 
 async def test_where_nothing_can_be_left_out_a_short_answer_is_better_than_none() -> None:
     """By its server's count an agent's first turn leaves less than a quarter of the window."""
-    for said, fits in (("word " * 160, True), ("word " * 200, False)):
-        found = await sized(Server(len), Conversation((user(said),)))
+    for said, fits in (("word " * 700, True), ("word " * 880, True), ("word " * 990, False)):
+        found = await sized(Server(words), Conversation((user(said),)))
         assert isinstance(found, Sized) is fits
