@@ -27,7 +27,7 @@ os.environ["TROOPER_CACHE"] = os.devnull
 # A deadline would be a timed assert. The fast suite draws the same examples on
 # every run; `deep` (nox -s sweep) draws new ones, and more.
 hypothesis.settings.register_profile("fast", deadline=None, derandomize=True, max_examples=40, database=None)
-hypothesis.settings.register_profile("deep", deadline=None, max_examples=2000, print_blob=True)
+hypothesis.settings.register_profile("deep", deadline=None, max_examples=1000, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("TROOPER_HYPOTHESIS", "fast"))
 
 
