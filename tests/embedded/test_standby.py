@@ -83,6 +83,7 @@ async def test_the_answer_goes_on(way: str, gguf: Path, tmp_path: Path) -> None:
                 "standby": "ready",
                 "model": "smollm2-135m-instruct",
                 "window_tokens": 4096,
+                "agents_that_fit": [],
                 "continues": "prefill",
                 "restarts": 0,
                 "why": None,
@@ -114,12 +115,12 @@ def test_a_server_that_dies_is_started_again(gguf: Path, tmp_path: Path) -> None
 async def test_it_dies_in_the_middle_of_an_answer_while_another_request_waits(
     gguf: Path, tmp_path: Path
 ) -> None:
-    """Both clients hear of it, and the next one is answered."""
+    """Both are asked once more of the server that is started again, none gets half an answer for a whole one."""
     question = {
         "model": "smollm2-135m-instruct",
         "stream": True,
         "messages": [{"role": "user", "content": "Count to a thousand, in words."}],
-        "max_tokens": 2000,
+        "max_tokens": 300,
     }
     bodies: list[bytearray] = [bytearray(), bytearray()]
     first_word = trio.Event()
@@ -149,8 +150,9 @@ async def test_it_dies_in_the_middle_of_an_answer_while_another_request_waits(
 
     assert "Traceback" not in process.said
     for body in bodies:
-        assert b'"error"' in body
-        assert b"[DONE]" not in body
+        # Whoever could not go on hears of it.
+        assert (b'"error"' in body) is not (b"[DONE]" in body)
+    assert any(b"[DONE]" in body for body in bodies)
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
