@@ -39,6 +39,8 @@ _BUSY_S: Final = 2.0
 #: So long a leg waits for a load to begin, and the standby for the slots that it needs for it.
 _SOON_S: Final = 5.0
 _AGAIN_S: Final = 0.1
+#: So long it waits where nothing else would help: a minute for others, and a little more.
+_HOPE_S: Final = 75.0
 
 
 @define
@@ -120,7 +122,7 @@ class GrowingStandby(Standby):
         Wait until `model` has so large a window, if it can have it now; returns it as it is then.
 
         For whoever has a slot, and uses it only then. `must`: nothing else would help, so it waits for
-        as long as there is hope.
+        others, too; not for ever, since the standby may want its slot.
         """
         model = self.latest(model)
         if model.window_tokens >= window_tokens or not self.may_outgrow(model.name, sys.maxsize):
@@ -128,7 +130,7 @@ class GrowingStandby(Standby):
         with self.windows.wished(Wish(model.name, window_tokens, now=True, must=must)) as wish:
             # Once: a wish that has to wait is looked at again when it is due.
             self._poked.set()
-            with trio.move_on_after(math.inf if must else _SOON_S):
+            with trio.move_on_after(_HOPE_S if must else _SOON_S):
                 while not wish.is_answered and not wish.has_begun:
                     await self.settled.park()
             while wish.has_begun and not wish.is_answered:
