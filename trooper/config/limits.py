@@ -35,7 +35,8 @@ _VISIBLE_ASCII = re.compile(r"[!-~]+")
 #: What people paste instead of the base; the path of each request is added to it.
 _ENDPOINTS = ("/completions", "/responses", "/models", "/api", "/api/chat", "/api/generate", "/api/tags")
 #: What Go's `time.ParseDuration` takes.
-_GO_DURATION = re.compile(r"[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)")
+_GO_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+_GO_DURATION = re.compile(rf"[+-]?(0|({_GO_PART.pattern})+)")
 
 
 def shown(value: object) -> str:
@@ -283,7 +284,6 @@ _UNITS_S: Mapping[str, float] = {
     "m": 60.0,
     "h": 3600.0,
 }
-_GO_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 
 
 def seconds_of(duration_text: str) -> float | None:

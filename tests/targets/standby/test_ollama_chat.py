@@ -369,3 +369,18 @@ async def test_where_none_can_not_all_are_loaded_to_find_out(autojump_clock: Any
         assert standby.state is State.READY
         assert loads(ollama) == ["a:1b", "b:1b", "c:1b"]
         assert standby.chosen == "c:1b"
+
+
+async def test_what_runs_under_another_name_is_not_ours_to_unload(autojump_clock: Any) -> None:
+    """Another application has loaded the file, by its other name: it is looked at, and stays."""
+    models = (
+        Model(name="a:1b", turn="closes", file="/blobs/1"),
+        Model(name="b-open:1b"),
+        Model(name="z:1b", turn="closes", file="/blobs/1", capabilities=("completion",)),
+    )
+    ollama = FakeOllama(models=models)
+    async with serving(ollama, used="z:1b") as (standby, _):
+        while standby.state is not State.READY:  # noqa: ASYNC110  # virtual time
+            await trio.sleep(1)
+        assert standby.chosen == "b-open:1b"
+        assert {x.model.name for x in ollama.loader.present()} == {"z:1b", "b-open:1b"}

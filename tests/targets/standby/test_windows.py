@@ -141,3 +141,7 @@ async def test_what_was_refused_is_none_of_what_it_could_become(autojump_clock: 
     known = windows()
     known.growth("m:1").refuse(32_768)
     assert known.most(MODEL, LOADED) == 16_384
+    # And why it stays is told, too.
+    known.growth("m:1").refuse(8192)
+    with known.wished(Wish("m:1", 32_768, now=True)):
+        assert known.decide(MODEL, LOADED) == Keep(Kept.REFUSED)

@@ -185,11 +185,20 @@ class GrowingStandby(Standby):
         growth = self.windows.growth(model.name)
         await trio.sleep_until(growth.own_use_ended_at + RENEW_AFTER_S)
         before = self._as_running(model, await self._loaded() or {})
-        if before is None or await self._load(evolve(model, window_tokens=before.window_tokens)):
+        if before is None:
             return None
-        after = self._as_running(model, await self._loaded() or {})
-        growth.renewed(before, after, trio.current_time())
+        failed, after = await self._loaded_with(model, before.window_tokens)
+        if failed is None:
+            growth.renewed(before, after, trio.current_time())
         return after
+
+    async def _loaded_with(
+        self, model: LocalModel, window_tokens: int
+    ) -> tuple[Failed | None, Running | None]:
+        """Load the model with a window: why that has failed, and the model as it is then, if the server says."""
+        failed = await self._load(evolve(model, window_tokens=window_tokens))
+        loaded = None if failed else await self._loaded()
+        return failed, None if loaded is None else self._as_running(model, loaded)
 
     @asynccontextmanager
     async def _alone(self, name: str) -> AsyncIterator[bool]:
@@ -239,18 +248,14 @@ class GrowingStandby(Standby):
         log.info(
             "standby_window_grows", **words, window_tokens=window_tokens, most_tokens=self.most_tokens(model)
         )
-        failed = await self._load(evolve(model, window_tokens=window_tokens))
-        loaded = None if failed else await self._loaded()
-        after = None if loaded is None else self._as_running(model, loaded)
+        failed, after = await self._loaded_with(model, window_tokens)
         growth = self.windows.growth(model.name)
         if after is None or not growth.is_worth(before, after):
             if after is not None or is_too_much(failed):
                 growth.refuse(window_tokens)
             reason = failed.word if failed else "less_in_video_memory"
             log.warning("standby_window_goes_back", **words, window_tokens=window_tokens, reason=reason)
-            failed = await self._load(evolve(model, window_tokens=before.window_tokens))
-            loaded = None if failed else await self._loaded()
-            after = None if loaded is None else self._as_running(model, loaded)
+            _, after = await self._loaded_with(model, before.window_tokens)
         else:
             growth.has_grown(after, window_tokens)
         if after is None:

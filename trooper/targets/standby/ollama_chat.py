@@ -153,7 +153,7 @@ class OllamaStandby(GrowingStandby):
             self._seen = State.RESTING if self._gives_way else State.LOADING
 
     def _is_there(self, name: str, loaded: Mapping[str, Running]) -> bool:
-        model = self._ready.get(name) or self.find(name)
+        model = self._ready.get(name) or self._known_details(name) or self.find(name)
         return model is not None and self._as_running(model, loaded) is not None
 
     async def _prepare_chosen(
@@ -194,7 +194,7 @@ class OllamaStandby(GrowingStandby):
             self.chosen_because = "configured"
             return self.find(self.target.model)
         known = [await self._detailed(m) for m in self.models]
-        known = [local_model.with_probed(m, p) if (p := self._probed_of(m)) else m for m in known]
+        known = [local_model.with_probed(m, p) if (p := self._probed_of(m, loaded)) else m for m in known]
         there = {m.name for m in known if self._as_running(m, loaded) is not None}
         if len(self._tried) >= _MOST_TRIED:
             known = [m for m in known if m.is_probed or m.name in there] or known
@@ -205,8 +205,8 @@ class OllamaStandby(GrowingStandby):
             self.chosen_because = local_model.why_first(ranked, there)
         return ranked[0]
 
-    def _probed_of(self, model: LocalModel) -> LocalModel | None:
-        return self._probed.get(self._probe_key(model, model.name))
+    def _probed_of(self, model: LocalModel, loaded: Mapping[str, Running]) -> LocalModel | None:
+        return self._probed.get(self._probe_key(model, self._runs_as(model, loaded) or model.name))
 
     def _probe_key(self, model: LocalModel, runs_as: str) -> tuple[str, str]:
         # Who loaded the file decides how its prompts are made.

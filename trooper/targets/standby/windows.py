@@ -119,7 +119,11 @@ class Windows:
         """About how large the window of `model` could become; 0 if nobody knows."""
         if self.is_fixed or not self.is_here:
             return model.window_tokens
-        most = window.most_tokens(
+        return self.growth(model.name).allowed(self._fits(model, running))
+
+    def _fits(self, model: LocalModel, running: Running | None) -> int:
+        """The same by model and memory alone, whatever loads have taught."""
+        return window.most_tokens(
             running,
             model.shape,
             free_bytes=self.memory_bytes,
@@ -127,7 +131,6 @@ class Windows:
             bound_tokens=self.target.window_max_tokens,
             slots=self.target.slots,
         )
-        return self.growth(model.name).allowed(most)
 
     def may_outgrow(self, model: LocalModel | None, size_bytes: int) -> bool:
         """Whether a request of so many bytes may need a larger window, and it could still grow at all."""
@@ -161,8 +164,8 @@ class Windows:
         # A decision is not made with what a request has seen.
         self._memory_at = -math.inf
         wanted = max((wish.window_tokens for wish in self.wishes(model.name)), default=0)
-        growth, most = self.growth(model.name), self.most(model, running)
-        return growth.decide(running, wanted, most, trio.current_time())
+        fits = self._fits(model, running)
+        return self.growth(model.name).decide(running, wanted, fits, trio.current_time())
 
     def is_news(self, name: str, decision: Decision) -> bool:
         """Whether this is another decision than the last one that was told of the model."""
