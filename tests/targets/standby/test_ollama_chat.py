@@ -384,3 +384,5 @@ async def test_what_runs_under_another_name_is_not_ours_to_unload(autojump_clock
             await trio.sleep(1)
         assert standby.chosen == "b-open:1b"
         assert {x.model.name for x in ollama.loader.present()} == {"z:1b", "b-open:1b"}
+        assert loads(ollama) == ["z:1b", "b-open:1b"]
+        assert not any(b'"keep_alive":0' in request.body for request in ollama.requests)
