@@ -222,7 +222,7 @@ def _facts(standby: Standby, model: LocalModel) -> dict[str, Any]:
         "model": model.name,
         "because": standby.chosen_because,
         "window_tokens": standby.window(model) or None,
-        "asked_tokens": _asked_tokens(standby),
+        "asked_tokens": standby.target.num_ctx,
         "most_tokens": standby.most_tokens(model) or None,
         "trained_tokens": model.trained_tokens or None,
         "continues": model.way.value,
@@ -233,14 +233,9 @@ def _facts(standby: Standby, model: LocalModel) -> dict[str, Any]:
     }
 
 
-def _asked_tokens(standby: Standby) -> int | None:
-    asked = standby.target.num_ctx
-    return asked if isinstance(asked, int) else None
-
-
 def _asked_otherwise(standby: Standby, model: LocalModel) -> str:
     """That the window is not the one that was asked for."""
-    asked, loaded = _asked_tokens(standby), standby.window(model)
+    asked, loaded = standby.target.num_ctx, standby.window(model)
     if asked is None or loaded in (0, asked):
         return ""
     return f"num_ctx asks for {asked:,} tokens, and it is loaded with {loaded:,}"

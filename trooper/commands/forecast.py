@@ -154,10 +154,9 @@ def _fit(agent: Agent, local: Finding, target: Target) -> Fit:
     if not facts.get("tools", True):
         words = f"{turn}: no, {facts['model']} takes no tools."
         return Fit(agent, False, window, most, f"{words} {_TAKES_TOOLS}", _TAKES_TOOLS)
-    is_fixed = isinstance(target.num_ctx, int)
     if window >= agent.turn_tokens:
         return Fit(agent, True, window, most, f"{turn} fits: yes, {window:,}.")
-    if most >= agent.turn_tokens and not is_fixed:
+    if most >= agent.turn_tokens and target.num_ctx is None:
         return Fit(
             agent, True, window, most, f"{turn} fits: yes, the window grows from {window:,} to {most:,}."
         )

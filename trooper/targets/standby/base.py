@@ -250,7 +250,7 @@ class Standby(abc.ABC):
 
     def agents(self, model: LocalModel) -> tuple[Agent, ...]:
         """The agents whose first turn its window holds, or can be made to hold."""
-        is_fixed = isinstance(self.target.num_ctx, int)
+        is_fixed = self.target.num_ctx is not None
         return who_fits(max(self.window(model), 0 if is_fixed else self.most_tokens(model)))
 
     def forget(self, name: str) -> None:
