@@ -350,3 +350,7 @@ async def test_where_nothing_can_be_left_out_a_short_answer_is_better_than_none(
     for said, fits in (("word " * 700, True), ("word " * 880, True), ("word " * 990, False)):
         found = await sized(Server(words), Conversation((user(said),)))
         assert isinstance(found, Sized) is fits
+    # Where our own count saw more room than there is.
+    found = await sized(Server(lambda text: words(text) * 6 // 5), Conversation((user("word " * 700),)))
+    assert isinstance(found, Sized)
+    assert found.tokens > 750

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import trio
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 from structlog.testing import capture_logs
 
 from asking_ollama import Asking
@@ -21,7 +21,7 @@ from raw_http import Client
 from scenes import configured
 from trooper.core.local_model import LocalModel
 from trooper.targets.standby.ollama_chat import OllamaStandby
-from trooper.testing import FakeOllama, MemoryNetwork, Model, OllamaFault
+from trooper.testing import Ask, FakeOllama, MemoryNetwork, Model, OllamaFault
 from trooper.wire.ollama_chat.ask import Loading, load
 
 GIB = 1 << 30
@@ -172,9 +172,12 @@ async def test_a_look_that_fails_lets_go_on_who_waits(autojump_clock: Any) -> No
     """Whatever a strange server makes us trip over."""
     async with kept() as k:
         k.standby.windows.free_bytes = lambda: 1 // 0
+        began = trio.current_time()
         with capture_logs() as log:
             assert await k.standby.grow(k.model, 8192) == k.model
         assert "standby_look_failed" in [one["event"] for one in log]
+        # At once, and not when its patience is over.
+        assert trio.current_time() - began < 1
 
 
 async def test_nothing_is_told_of_a_model_that_went_meanwhile(autojump_clock: Any) -> None:
@@ -326,3 +329,22 @@ async def test_a_wish_that_holds_already_is_none(autojump_clock: Any) -> None:
         with k.standby.wished(k.model, 4096):
             await trio.sleep(1)
         assert len(k.ollama.requests) == before
+
+
+@define(eq=False)
+class Busy(FakeOllama):
+    """Has no time for a load with a larger window."""
+
+    is_busy: bool = True
+
+    def _fault(self, ask: Ask) -> OllamaFault | None:
+        larger = ask.loads_only and (ask.options.get("num_ctx") or 0) > self.default_num_ctx
+        return OllamaFault("status", status=503) if larger and self.is_busy else super()._fault(ask)
+
+
+async def test_a_load_that_nobody_had_time_for_is_tried_again(autojump_clock: Any) -> None:
+    ollama = Busy()
+    async with kept(ollama) as k:
+        assert await k.standby.grow(k.model, 8192) == k.model
+        ollama.is_busy = False
+        assert (await k.standby.grow(k.model, 8192)).window_tokens == 8192
