@@ -114,8 +114,7 @@ def framed(stream: Stream, places: Sequence[int], pauses: Sequence[float]) -> Fr
     """
     edges = sorted({0, len(stream.raw), *(place for place in places if 0 < place < len(stream.raw))})
     chunks: list[tuple[float, bytes]] = []
-    # A terminator that ends in CRLF can be read one byte before its end.
-    end = next(stop for block, stop in zip(stream.blocks, stream.ends, strict=True) if block.is_end) - 1
+    end = _end_of(stream)
     at, left, finished = 0, AFTER_FINISH_S, False
     for number, (start, stop) in enumerate(pairwise(edges)):
         pause = pauses[number % len(pauses)] if pauses and number else 0.0
@@ -130,6 +129,20 @@ def framed(stream: Stream, places: Sequence[int], pauses: Sequence[float]) -> Fr
             finished, left = finished or block.may_finish, AFTER_FINISH_S if block.says else left
             at += 1
     return Framing(tuple(chunks))
+
+
+def _end_of(stream: Stream) -> int:
+    """
+    From where on a stream has ended, and there is next to no silence.
+
+    A terminator that ends in CRLF can be read one byte before its end. With empty
+    lines behind it its own line is the end: one that comes late is said by us, and
+    nobody waits for another.
+    """
+    at = next(number for number, block in enumerate(stream.blocks) if block.is_end)
+    if at == len(stream.blocks) - 1:
+        return stream.ends[at] - 1
+    return stream.ends[at] - len(stream.blocks[at].raw) + len(stream.blocks[at].raw.rstrip(b"\r\n"))
 
 
 # -- the player ------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mirror import Block, Framing, Stream, play_all
+from mirror import Block, Framing, Stream, framed, play_all
 from mirror_streams import every_one_passes
 from scenes import WIRES
 
@@ -25,3 +25,12 @@ def test_an_empty_line_that_comes_too_late_is_the_one_that_was_said(line_end: by
     stream = Stream("chat", blocks)
     at = len(stream.raw) - len(line_end)
     assert play_all(stream, [Framing(((0.0, stream.raw[:at]), (0.7, stream.raw[at:])))]) > 0
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_empty_lines_behind_the_terminator_do_not_come_late(line_end: bytes) -> None:
+    """The first of them was said already, and the others are nobody's."""
+    said = Block(b"data: [DONE]" + line_end * 2, is_end=True)
+    stream = Stream("chat", (said, Block(line_end)))
+    for place in range(len(b"data: [DONE]"), len(stream.raw)):
+        assert framed(stream, [place], [0.7]).chunks[-1][0] == 0.0

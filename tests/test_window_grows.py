@@ -5,6 +5,7 @@ requests, no configuration, and an Ollama with the window it is installed with.
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any
 
@@ -158,6 +159,26 @@ async def test_another_application_is_not_disturbed(autojump_clock: Any) -> None
         await trio.sleep(70)
         assert (await s.ask(messages=turns)).chat().text == DEFAULT_ANSWER
         assert windows(s.ollama) == [4096, 16384]
+
+
+async def test_a_load_that_another_application_took_back_is_not_refused_for_ever(autojump_clock: Any) -> None:
+    """It waited for ours with a window of its own: nobody knows what ours was worth, and it is left in peace for a minute."""
+    cloud = ScriptedProvider(script=FaultAt(FAULTS["status-429"], "start"))
+    turns = [{"role": "user", "content": f"{n}: {SHORT}"} for n in range(60)]
+    async with stage(cloud, FakeOllama(load_s=2.0)) as s:
+        standby(s)
+        await trio.sleep(100)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(functools.partial(s.ask, messages=turns))
+            await trio.sleep(1.0)
+            assert windows(s.ollama) == [4096, 16384]
+            nursery.start_soon(somebody_else, s)
+        assert windows(s.ollama) == [4096, 16384, 4096]
+        reasons = [line["reason"] for line in s.log if line["event"] == "standby_window_goes_back"]
+        assert reasons == ["another_application"]
+        await trio.sleep(70)
+        assert (await s.ask(messages=turns)).chat().text == DEFAULT_ANSWER
+        assert windows(s.ollama) == [4096, 16384, 4096, 16384]
 
 
 async def test_who_is_being_answered_is_not_disturbed(autojump_clock: Any) -> None:

@@ -28,6 +28,8 @@ GIB = 1 << 30
 MODEL = Model(context_length=32_768, size=2 * GIB)
 #: What our requests ask for and no other application here does.
 OURS_S = 1800.0
+#: So long a load takes.
+LOAD_S = 2.0
 #: Turns of 25 tokens or more, by any count.
 TURN = "What does the keeper of the lamp write down, hour after hour, when nobody is there to read it? "
 
@@ -106,7 +108,9 @@ class Played:
 async def play(steps: Sequence[Step], changes: dict[str, Any], vram_bytes: int) -> Played:
     played = Played()
     config = with_target(configured(), "ollama", **changes)
-    ollama = FakeOllama(models=(MODEL,), load_s=2.0, vram_bytes=vram_bytes, parallel=changes.get("slots", 1))
+    ollama = FakeOllama(
+        models=(MODEL,), load_s=LOAD_S, vram_bytes=vram_bytes, parallel=changes.get("slots", 1)
+    )
     async with stage(ScriptedProvider(), ollama, config) as s:
         standby = s.services.standbys["ollama"]
         assert isinstance(standby, GrowingStandby)
@@ -129,9 +133,14 @@ async def play(steps: Sequence[Step], changes: dict[str, Any], vram_bytes: int) 
         await trio.sleep(100)
         played.history = list(ollama.loader.history)
         for line in s.log:
-            if line["event"] in ("standby_window_grows", "standby_window_goes_back"):
-                steps_of = played.grown if line["event"].endswith("grows") else played.undone
-                steps_of.append((line["before_tokens"], line["window_tokens"]))
+            if line["event"] not in ("standby_window_grows", "standby_window_goes_back"):
+                continue
+            step_of = (line["before_tokens"], line["window_tokens"])
+            if line.get("reason") == "another_application":
+                # Nobody knows whether that could have been carried: it was not begun.
+                played.grown.remove(step_of)
+            else:
+                (played.grown if line["event"].endswith("grows") else played.undone).append(step_of)
     return played
 
 
@@ -197,9 +206,12 @@ def _others_near(played: Played, at: float) -> bool:
     """
     Somebody else used it within the last minute, or still does; a moment is left for the way to the server.
 
-    A use that ends while one of ours is in the server leaves no trace.
+    A use that ends while one of ours is in the server leaves no trace, and one
+    that ends within a second behind one is taken for ours. Loads are uses, too.
     """
-    seen = [(b, e) for b, e in played.others if not any(b2 <= e <= e2 + 0.05 for b2, e2 in played.ours)]
+    loads = [(load.at, load.at + LOAD_S) for load in played.history if load.keep_alive_s == OURS_S]
+    ours = [*played.ours, *loads]
+    seen = [(b, e) for b, e in played.others if not any(b2 <= e <= e2 + 1.05 for b2, e2 in ours)]
     return any(began < at - 0.05 and ended > at - 59.0 for began, ended in seen)
 
 

@@ -206,6 +206,18 @@ def test_what_a_load_was_worth(before: Running, after: Running, good: bool) -> N
     assert Growth().is_worth(before, after) is good
 
 
+def test_a_load_of_ours_may_be_taken_back_by_another_application() -> None:
+    growth = Growth()
+    assert not growth.was_taken(Running(16_384), 16_384, 5.0, 8.0)
+    # A server with a bound of its own.
+    assert not growth.was_taken(Running(4096), 16_384, 5.0, 8.0)
+    assert growth.used_by_others == -math.inf
+    assert growth.was_taken(None, 16_384, 5.0, 8.0)
+    assert growth.used_by_others == 8.0
+    assert growth.was_taken(Running(4096), 16_384, 8.0, 9.0)
+    assert not growth.was_taken(Running(16_384), 16_384, 8.0, 9.0)
+
+
 def test_what_was_too_much_is_not_tried_again_and_half_of_it_is() -> None:
     growth = Growth()
     growth.refuse(16_384)

@@ -243,8 +243,8 @@ class Growth:
 
         That time is set anew when a use ends and nobody else is left. Where it
         is not what a use of ours has made it, somebody else was there, or still
-        is, no longer ago than now. A use that ended right before one of ours
-        cannot be seen.
+        is, no longer ago than now. A use that ended right before one of ours,
+        or within a second behind one, cannot be seen.
 
         Args:
             running: the model as it is loaded; `None` if it is not.
@@ -289,6 +289,22 @@ class Growth:
             return Keep(Kept.REFUSED if most >= self.refused else Kept.LARGEST)
         left_s = self.used_by_others + OTHERS_S - now
         return Wait(left_s) if left_s > 0 else Grow(window)
+
+    def was_taken(self, after: Running | None, asked_tokens: int, began_at: float, now: float) -> bool:
+        """
+        Whether another application has loaded the model for itself right behind a load of ours.
+
+        What our load was worth nobody knows then.
+
+        Args:
+            after: the model as it was seen behind that load, which has not failed; `None` if it was gone.
+            began_at: when that load began.
+        """
+        if after is None:
+            self.used_by_others = now
+        elif after.window_tokens == asked_tokens:
+            return False
+        return self.used_by_others >= began_at
 
     def is_worth(self, before: Running, after: Running) -> bool:
         """Whether a load with a larger window did what it was for, and no less of the model lies in video memory."""

@@ -248,9 +248,13 @@ class GrowingStandby(Standby):
         log.info(
             "standby_window_grows", **words, window_tokens=window_tokens, most_tokens=self.most_tokens(model)
         )
+        began_at, growth = trio.current_time(), self.windows.growth(model.name)
         failed, after = await self._loaded_with(model, window_tokens)
-        growth = self.windows.growth(model.name)
-        if after is None or not growth.is_worth(before, after):
+        if failed is None and growth.was_taken(after, window_tokens, began_at, trio.current_time()):
+            log.warning(
+                "standby_window_goes_back", **words, window_tokens=window_tokens, reason="another_application"
+            )
+        elif after is None or not growth.is_worth(before, after):
             if after is not None or is_too_much(failed):
                 growth.refuse(window_tokens)
             reason = failed.word if failed else "less_in_video_memory"
