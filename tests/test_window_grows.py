@@ -181,6 +181,21 @@ async def test_a_load_that_another_application_took_back_is_not_refused_for_ever
         assert windows(s.ollama) == [4096, 16384, 4096, 16384]
 
 
+async def test_a_model_that_another_application_is_loading_is_left_to_it(autojump_clock: Any) -> None:
+    """It is not listed meanwhile, and looks as if it had been unloaded."""
+    cloud = ScriptedProvider(script=FaultAt(FAULTS["reset"], "middle"))
+    async with stage(cloud, FakeOllama(load_s=2.0)) as s:
+        found = standby(s)
+        assert (await s.ask(**question(LONG))).chat().text == DEFAULT_ANSWER
+        await trio.sleep(100)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(somebody_else, s)
+            await trio.sleep(0.5)
+            found._poked.set()
+        await trio.sleep(300)
+        assert windows(s.ollama) == [4096, 32768, 4096]
+
+
 async def test_who_is_being_answered_is_not_disturbed(autojump_clock: Any) -> None:
     """Another application's long answer is seen by what it does to the time at which the model will be forgotten."""
     cloud = ScriptedProvider(script=FaultAt(FAULTS["reset"], "middle"))

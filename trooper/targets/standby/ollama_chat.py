@@ -60,6 +60,8 @@ class OllamaStandby(GrowingStandby):
     _looks: int = field(default=0, init=False)
     #: Models that we have loaded, and that were there at the last look.
     _held: set[str] = field(factory=set, init=False)
+    #: Models whose window had grown, and that were gone at the last look.
+    _missed: set[str] = field(factory=set, init=False)
     #: Models that were chosen, to see how they go on.
     _tried: set[str] = field(factory=set, init=False)
     #: Our model had to go for somebody else's.
@@ -171,6 +173,9 @@ class OllamaStandby(GrowingStandby):
             if self._gives_way:
                 self._ready.pop(chosen.name, None)
                 break
+            if self._may_come_back_smaller(chosen.name, loaded) and chosen.name not in wanted:
+                self._ready.pop(chosen.name, None)
+                break
             await self._prepare(chosen.name, loaded, renew=renew)
             if chosen.name not in self._ready:
                 break
@@ -188,6 +193,20 @@ class OllamaStandby(GrowingStandby):
             return False
         others = loaded.keys() - self._held
         return bool(others) and (self._gives_way or name in self._held)
+
+    def _may_come_back_smaller(self, name: str, loaded: Mapping[str, Running]) -> bool:
+        """
+        Whether another application may just be loading our model with a window of its own.
+
+        A model that is being loaded is not listed. One that has lost a window that had grown
+        is left alone until the next look, unless a request needs it.
+        """
+        if self._is_there(name, loaded) or not self.windows.growth(name).largest:
+            self._missed.discard(name)
+            return False
+        is_news = name not in self._missed
+        self._missed.add(name)
+        return is_news
 
     async def _choose(self, loaded: Mapping[str, Running]) -> LocalModel | None:
         if self.target.model:
