@@ -86,7 +86,7 @@ async def test_the_local_model_is_told_how_much_is_missing(autojump_clock: Any) 
         await s.ask(**long_request("chat"))
         shown = [message["content"] for message in asked(s)["messages"]]
         told = next(text for text in shown if "turns are missing" in text)
-        there = sum("Turn " in text or LAST in text for text in shown)
+        there = sum(text.count("Turn ") + text.count(LAST) for text in shown)
         assert int(told.partition(" turns")[0].rpartition("(")[2]) == MANY - there
         assert 0 < there < MANY
 

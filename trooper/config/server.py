@@ -225,11 +225,21 @@ class Server:
             "SDKs ignore the extra key `trooper`.",
         ),
     )
+    report: str = field(
+        default="rules",
+        validator=limits.choice("rules", "none"),
+        metadata=documented(
+            'What stands for the turns of a long history that a local model\'s window cannot hold. `"rules"`: a'
+            " situation report of at most a quarter of the window, which quotes what may matter later: goals,"
+            " decisions, files and commands with their outcomes, errors, names and numbers.",
+            "What is left out decides whether the model can go on with the work.",
+        ),
+    )
     omission_note: str = field(
         default="[Earlier messages of this conversation are left out here.]",
         metadata=documented(
-            "What a local model is told where a long history had to be shortened; may be empty. `{count}` in it"
-            " is how many messages are missing.",
+            "What a local model is told where turns of a long history had to be left out and no report stands for"
+            " them; may be empty. `{count}` in it is how many messages are missing.",
             "A model that is told about the gap does not take it for a change of subject. The number would be another"
             " one in each turn, and a server reads a prompt anew from where it has changed.",
         ),

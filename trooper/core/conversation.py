@@ -79,7 +79,11 @@ class Message:
     @property
     def text(self) -> str:
         """All text parts, joined without a separator."""
-        return "".join(p.text for p in self.parts if isinstance(p, TextPart))
+        match self.parts:
+            case (TextPart(text=text),):
+                return text
+            case parts:
+                return "".join([p.text for p in parts if isinstance(p, TextPart)])
 
 
 @frozen

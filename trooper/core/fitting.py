@@ -1,14 +1,7 @@
 """
-Fit a history into a window.
+How much of a window a conversation takes, and which parts of it belong together.
 
-A local model's window is smaller than the cloud's, and a server that cuts by
-itself cuts the wrong thing. So we count, and leave out whole turns from the
-middle: what comes first (system, tools) and what comes last stay. The last
-user turn, everything after it and the half answer are never touched. A tool
-result never loses its call.
-
-Counting is on the safe side, with what templates add; `ratio` is what the
-target's own counts have taught about it.
+Counting is on the safe side, with what templates add.
 
 Room for the answer is kept: what was asked for, but no more than a quarter of
 the window. What the client has of the answer already is a part of that, and
@@ -18,14 +11,14 @@ that is all there is: a short answer is better than none.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 import msgspec
 from attrs import evolve, frozen
 
-from trooper.core.conversation import Conversation, ImagePart, Message, Role, TextPart, Tool, ToolCall
+from trooper.core.conversation import Conversation, ImagePart, Message, Role, Tool, ToolCall
 from trooper.core.image_size import image_tokens
 from trooper.core.tokens import estimate_tokens, tokens_at_most
 from trooper.core.window import answer_reserve
@@ -36,6 +29,8 @@ _TOKENS_PER_MESSAGE_USUALLY: Final = 6
 _TOKENS_PER_CALL: Final = 20
 _TOKENS_FOR_TOOLS: Final = 160
 _TOKENS_PER_TOOL: Final = 24
+#: A user's first turn is at most so many messages; of more only the first is sure to be a part of it.
+_MOST_FIRST: Final = 3
 #: What Go's templates write of these in tools and arguments is six characters long.
 _ESCAPED: Final = "<>&"
 _TOKENS_PER_ESCAPE: Final = 5
@@ -44,7 +39,7 @@ _TOKENS_PER_ESCAPE: Final = 5
 def count(conversation: Conversation, prefill: str = "") -> int:
     """About how many tokens the whole prompt is, at most."""
     return (
-        sum(map(_count_message, conversation.messages)) + _count_tools(conversation) + tokens_at_most(prefill)
+        sum(map(count_message, conversation.messages)) + count_tools(conversation) + tokens_at_most(prefill)
     )
 
 
@@ -68,10 +63,11 @@ def count_images(conversation: Conversation) -> int:
 
 
 def _count_images(message: Message) -> int:
-    return sum(image_tokens(p.base64) for p in message.parts if isinstance(p, ImagePart))
+    return sum([image_tokens(p.base64) for p in message.parts if isinstance(p, ImagePart)])
 
 
-def _count_tools(conversation: Conversation) -> int:
+def count_tools(conversation: Conversation) -> int:
+    """About how many tokens the tools take, at most, where they are offered."""
     if not conversation.tools or conversation.tool_choice == "none":
         return 0
     return _TOKENS_FOR_TOOLS + sum(map(_count_tool, conversation.tools))
@@ -94,7 +90,8 @@ def texts(conversation: Conversation) -> Iterator[str]:
         yield from (call.arguments for call in message.tool_calls)
 
 
-def _count_message(message: Message) -> int:
+def count_message(message: Message) -> int:
+    """About how many tokens one turn is, at most."""
     calls = sum(map(_count_call, message.tool_calls))
     return tokens_at_most(message.text) + calls + _count_images(message) + _TOKENS_PER_MESSAGE
 
@@ -107,100 +104,11 @@ def _count_json(text: str) -> int:
     return tokens_at_most(text) + _TOKENS_PER_ESCAPE * sum(map(text.count, _ESCAPED))
 
 
-def fit(
-    conversation: Conversation,
-    prefill: str,
-    window_tokens: int,
-    *,
-    ratio: float = 1.0,
-    note: str = "",
-    given: str = "",
-) -> Conversation | None:
-    """
-    Return `conversation`, shortened if it has to be, or `None` if it cannot be.
-
-    Args:
-        prefill: the half answer that will follow it.
-        window_tokens: the target's window; 0 if unknown, and then nothing is cut.
-        ratio: real tokens per counted token.
-        note: what the model is told about the turns that were left out;
-            `{count}` is their number. Nothing is said when it is empty.
-        given: what of `prefill`, or before it, is part of the answer.
-    """
-    room = window_tokens - reserve(conversation, window_tokens, tokens_at_most(given))
-    found = fit_room(
-        conversation, tokens_at_most(prefill), room / ratio if window_tokens > 0 else math.inf, note
-    )
-    return None if found is None else found.conversation
-
-
-@frozen
-class Fit:
-    """
-    A conversation that fits.
-
-    Attributes:
-        tokens: about how many tokens the prompt is, at most.
-        is_whole: nothing is left out of it that could be there.
-        is_least: all is left out of it that can be.
-    """
-
-    conversation: Conversation
-    tokens: int
-    is_whole: bool
-    is_least: bool
-
-
-def fit_room(conversation: Conversation, prefill_tokens: int, room: float, note: str = "") -> Fit | None:
-    """
-    The same for a prompt that may be so many tokens, of ours.
-
-    What is left out is hardly looked at: of a long history no more is counted than there is room for.
-    """
-    missing = conversation.left_out
-    head, middle, tail = _split(conversation.messages)
-    must = sum(map(_count_message, (*head, *tail))) + _count_tools(conversation) + prefill_tokens
-    used, weights = must, list[int]()
-    while used <= room and len(weights) < len(middle):
-        weights.append(sum(map(_count_message, middle[-1 - len(weights)])))
-        used += weights[-1]
-    if used <= room and not missing:
-        return Fit(conversation, used, is_whole=True, is_least=not middle)
-    used = must + sum(map(_count_message, _note(note, missing + sum(map(len, middle)))))
-    if used > room:
-        return None
-    kept = 0
-    while kept < len(weights) and used + weights[kept] <= room:
-        used += weights[kept]
-        kept += 1
-    left = middle[: len(middle) - kept]
-    shorter = _told(conversation, note, head, middle[len(left) :], tail, missing + sum(map(len, left)))
-    return Fit(shorter, used, is_whole=not left, is_least=not kept)
-
-
-def least(conversation: Conversation, note: str = "") -> Conversation:
-    """The least that `conversation` can become: what `fit` never leaves out."""
-    head, middle, tail = _split(conversation.messages)
-    return _told(conversation, note, head, [], tail, conversation.left_out + sum(map(len, middle)))
-
-
-def _told(
-    conversation: Conversation,
-    note: str,
-    head: Sequence[Message],
-    middle: Sequence[Sequence[Message]],
-    tail: Sequence[Message],
-    left_out: int,
-) -> Conversation:
-    latest = (message for group in middle for message in group)
-    return evolve(conversation, messages=(*head, *_note(note, left_out), *latest, *tail))
-
-
 def bounded(conversation: Conversation, most_pieces: int) -> Conversation | None:
     """
     Return `conversation` with its latest turns, or `None` where what has to stay is too much already.
 
-    What stays is what `fit` keeps: no window holds as much as the bound leaves.
+    What stays is what no shortening touches: no window holds as much as the bound leaves.
 
     Args:
         most_pieces: how many messages, parts and calls together.
@@ -208,31 +116,22 @@ def bounded(conversation: Conversation, most_pieces: int) -> Conversation | None
     left = most_pieces - sum(map(_pieces, conversation.messages))
     if left >= 0:
         return conversation
-    head, middle, tail = _split(conversation.messages)
-    left = most_pieces - sum(map(_pieces, (*head, *tail)))
+    parts = parts_of(conversation.messages)
+    middle = list(parts.old)
+    stays = (*parts.system, *parts.first, *parts.latest)
+    left = most_pieces - sum(map(_pieces, stays))
     if left < 0:
         return None
-    recent: list[list[Message]] = []
+    recent: list[Sequence[Message]] = []
     while middle and (left := left - sum(map(_pieces, middle[-1]))) >= 0:
         recent.append(middle.pop())
-    latest = (message for group in reversed(recent) for message in group)
-    return evolve(conversation, messages=(*head, *latest, *tail), left_out=sum(map(len, middle)))
+    kept = (message for group in reversed(recent) for message in group)
+    messages = (*parts.system, *parts.first, *kept, *parts.latest)
+    return evolve(conversation, messages=messages, left_out=sum(map(len, middle)))
 
 
 def _pieces(message: Message) -> int:
     return 1 + len(message.parts) + len(message.tool_calls)
-
-
-def room(conversation: Conversation, prefill: str, window_tokens: int, *, ratio: float = 1.0) -> int | None:
-    """
-    How many tokens the window leaves behind the prompt, on the safe side; `None` if it is unknown, and never 0.
-
-    A server that is asked for more may push the beginning of the conversation
-    out of its window, and go on without the question.
-    """
-    if window_tokens <= 0:
-        return None
-    return max(1, window_tokens - math.ceil(count(conversation, prefill) * ratio))
 
 
 def reserve(conversation: Conversation, window_tokens: int, given_tokens: int = 0) -> int:
@@ -245,24 +144,60 @@ def least_reserve(conversation: Conversation, window_tokens: int) -> int:
     return answer_reserve(window_tokens, conversation.sampling.max_tokens, window_tokens)
 
 
-def _note(note: str, left_out: int) -> tuple[Message, ...]:
-    if not note or not left_out:
-        return ()
-    return (Message(Role.SYSTEM, (TextPart(note.format(count=left_out)),)),)
+@frozen
+class Parts:
+    """
+    A history in parts. A group is a turn with the results of its calls.
+
+    Attributes:
+        system: the system messages in front of the last user turn.
+        first: the user's first turn, and what stands before it; empty where it is the last one, too.
+        old: groups between the two.
+        turn: the user's last turn.
+        since: groups behind it.
+    """
+
+    system: tuple[Message, ...]
+    first: tuple[Message, ...]
+    old: tuple[Sequence[Message], ...]
+    turn: tuple[Message, ...]
+    since: tuple[Sequence[Message], ...]
+
+    @property
+    def latest(self) -> tuple[Message, ...]:
+        """The last user turn, and all behind it."""
+        return (*self.turn, *chain.from_iterable(self.since))
 
 
-def _split(
-    messages: Sequence[Message],
-) -> tuple[list[Message], list[list[Message]], list[Message]]:
-    """Head (system), middle (in groups that stay together), tail (from the last user turn on)."""
-    last_user = max((i for i, m in enumerate(messages) if m.role is Role.USER), default=0)
-    head = [m for m in messages[:last_user] if m.role is Role.SYSTEM]
-    middle: list[list[Message]] = []
-    for message in messages[:last_user]:
-        if message.role is Role.SYSTEM:
-            continue
-        if message.role is Role.TOOL and middle:
-            middle[-1].append(message)
+def parts_of(messages: Sequence[Message]) -> Parts:
+    """
+    Take a history apart. The first turn may be several messages: agents put their surroundings in front of the task.
+
+    Where nobody has asked anything, all of it is the last turn.
+    """
+    users = [i for i, m in enumerate(messages) if m.role is Role.USER]
+    if not users:
+        return Parts((), (), (), tuple(messages), ())
+    start = users[-1]
+    before = [m for m in messages[:start] if m.role is not Role.SYSTEM]
+    system = tuple(m for m in messages[:start] if m.role is Role.SYSTEM)
+    asked = next((i for i, m in enumerate(before) if m.role is Role.USER), len(before))
+    answered = next((i for i, m in enumerate(before) if i > asked and m.role is not Role.USER), len(before))
+    end = 0 if asked == len(before) else answered if answered - asked <= _MOST_FIRST else asked + 1
+    return Parts(
+        system,
+        tuple(before[:end]),
+        _groups(before[end:]),
+        tuple(messages[start : start + 1]),
+        _groups(messages[start + 1 :]),
+    )
+
+
+def _groups(messages: Sequence[Message]) -> tuple[Sequence[Message], ...]:
+    groups: list[list[Message]] = []
+    for message in messages:
+        if message.role is Role.TOOL and groups:
+            groups[-1].append(message)
         else:
-            middle.append([message])
-    return head, middle, list(messages[last_user:])
+            groups.append([message])
+    return tuple(groups)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Container, Sequence
+from itertools import chain
 from typing import Final, assert_never
 
 from attrs import evolve, field, frozen
@@ -279,7 +280,8 @@ def _uses_tools(conversation: Conversation) -> bool:
 
 
 def _has_images(conversation: Conversation) -> bool:
-    return any(isinstance(p, ImagePart) for m in conversation.messages for p in m.parts)
+    parts = chain.from_iterable([message.parts for message in conversation.messages])
+    return ImagePart in set(map(type, parts))
 
 
 def unfit_to_finish_call(model: LocalModel, conversation: Conversation) -> Unfit | None:

@@ -81,12 +81,14 @@ class Prefill:
     The half answer as the model gets it.
 
     `withheld` are the blanks at the client's end that the model is not shown,
-    `added` is white space behind the text that it is shown and the client has not.
+    `added` is white space behind the text that it is shown and the client has not, and
+    `hidden` what stands in front of the text, where the window is too small for all of it.
     """
 
     text: str
     withheld: str
     added: str = ""
+    hidden: str = ""
 
 
 #: Blanks in front of a continuation, and what it may say again, are decided about within so many characters.
@@ -176,7 +178,7 @@ class Join:
     @property
     def given(self) -> str:
         """What the client has."""
-        return self.prefill.text + self.prefill.withheld
+        return self.prefill.hidden + self.prefill.text + self.prefill.withheld
 
     @property
     def says_nothing(self) -> bool:

@@ -19,6 +19,7 @@ from attrs import define, field
 
 from trooper.core.events import Usage
 from trooper.core.outcome import Outcome
+from trooper.core.shortening import NOTHING_SHORTENED, Shortened
 from trooper.core.tokens import token_weight
 
 
@@ -35,6 +36,8 @@ class LegTally:
     spoke: bool = field(default=False, init=False)
     #: The kinds of the client's tools that it was asked without.
     left_out_tools: tuple[str, ...] = field(default=(), init=False)
+    #: What of the conversation it was not shown.
+    shortened: Shortened = field(default=NOTHING_SHORTENED, init=False)
     reported: Usage | None = None
     _estimate: float = field(default=0.0, init=False)
     #: Nobody gets what it has said: the answer began anew behind it.

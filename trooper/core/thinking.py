@@ -71,6 +71,14 @@ def begins_with_thought(text: str) -> bool:
     return text.lstrip(_BLANKS).startswith(_OPEN)
 
 
+def without_thought(text: str) -> str:
+    """A turn's text without the thought that it begins with."""
+    if not begins_with_thought(text):
+        return text
+    ends = [at + len(tag) for tag in _CLOSE if (at := text.find(tag)) >= 0]
+    return text[min(ends) :].lstrip() if ends else text
+
+
 def half_tag(text: str) -> str:
     """What `text` has of such a tag, if it is the beginning of one and nothing else."""
     begins = text.lstrip(_BLANKS)

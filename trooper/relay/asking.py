@@ -17,6 +17,8 @@ from trooper.core.conversation import Conversation
 from trooper.core.outcome import Failed, FailureKind
 from trooper.core.plan import Ask, Continue, FinishCall, Restart
 from trooper.core.seam import NOTHING, Prefill, prefill
+from trooper.core.shortening import no_report
+from trooper.core.situation.writing import written
 from trooper.core.tokens import tokens_left
 from trooper.core.transcript import Transcript
 from trooper.core.unfit import Unfit
@@ -110,6 +112,7 @@ class Asking:
             max_line_bytes=server.max_event_bytes,
             max_tool_calls=server.max_tool_calls,
             note=server.omission_note,
+            write=written if server.report == "rules" else no_report,
             calls=given.tool_calls(),
             half_call=given.open_call(),
             owner=self.incoming.request.owner,

@@ -287,9 +287,10 @@ class Conductor:
                         await self._response.flush(delivery, leg)
                 case Opened(headers):
                     leg.opened = headers
-                case Granted(model, prefill, echoes, overlaps):
+                case Granted(model, prefill, echoes, overlaps, shortened):
                     patience.granted(trio.current_time())
                     splice.granted(model, prefill, echoes=echoes, overlaps=overlaps)
+                    splice.tally.shortened = shortened
                 case Ended(outcome):
                     return await self._conclude(leg, outcome)
                 case _ as never:

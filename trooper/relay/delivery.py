@@ -202,6 +202,7 @@ class Delivery:
                 leg.estimated,
                 outcome.word,
                 leg.left_out_tools,
+                leg.shortened.told(),
             )
             for leg, outcome in ended
         )

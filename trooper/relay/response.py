@@ -20,6 +20,7 @@ from attrs import define, field
 from trooper.core import headers as http
 from trooper.core.outcome import Answer
 from trooper.core.pacing import Gap, Owed, Pacing
+from trooper.core.shortening import Shortened
 from trooper.core.tally import Tally
 from trooper.relay.client import Client
 from trooper.relay.delivery import Delivery
@@ -120,6 +121,7 @@ class Response:
                 (b"x-accel-buffering", b"no"),
                 *self._own_headers(leg.link.target.name),
                 *_model_header(delivery.voice.named),
+                *_shortened_header(self.tally.legs[-1].shortened),
                 *http.to_client(leg.opened),
             ),
         )
@@ -145,6 +147,12 @@ class Response:
             (b"x-trooper-target", speaker.encode()),
             (b"x-trooper-fallbacks", str(fallbacks).encode()),
         )
+
+
+def _shortened_header(shortened: Shortened) -> http.Headers:
+    """How much of the conversation was not shown to the one who begins to answer, by kind."""
+    words = ", ".join(f"{name}={number}" for name, number in shortened.told().items())
+    return ((b"x-trooper-shortened", words.encode()),) if words else ()
 
 
 def _model_header(model: str) -> http.Headers:

@@ -81,6 +81,7 @@ class RunningLeg:
             unreached=failed.unreached if failed else None,
             unread=tally.unread or None,
             left_out_tools=tally.left_out_tools or None,
+            shortened=tally.shortened.told() or None,
         )
 
 

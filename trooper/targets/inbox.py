@@ -20,11 +20,10 @@ from typing import Final
 import trio
 from attrs import define, field, frozen
 
-from trooper.core.events import (
-    Received,
-)
+from trooper.core.events import Received
 from trooper.core.outcome import Outcome
 from trooper.core.seam import NOTHING, Prefill
+from trooper.core.shortening import NOTHING_SHORTENED, Shortened
 
 
 @define
@@ -97,6 +96,7 @@ class Granted:
     prefill: Prefill = NOTHING
     echoes: bool | None = None
     overlaps: bool = False
+    shortened: Shortened = NOTHING_SHORTENED
 
 
 @frozen

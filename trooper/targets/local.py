@@ -21,6 +21,7 @@ from trooper.core.events import NextChoice, Received
 from trooper.core.local_model import LocalModel
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.core.refused_ways import is_refusal
+from trooper.core.shortening import WriteReport, no_report
 from trooper.core.tokens import tokens_at_most
 from trooper.core.tool_calls import MOST_CALLS
 from trooper.core.unfit import Unfit
@@ -52,7 +53,7 @@ class LocalLeg:
             the rest of that is asked for.
         other_way: continue by another way than the model's first.
         max_tokens: what remains of the client's limit.
-        note: what the model is told about turns that had to be left out.
+        note, write: what the model is told about turns that had to be left out, and who writes a report on them.
         owner: for whom it is asked.
     """
 
@@ -69,6 +70,7 @@ class LocalLeg:
     other_way: bool = False
     max_tool_calls: int = MOST_CALLS
     owner: str = ""
+    write: WriteReport = no_report
 
     def call(self, post: Post) -> Call:
         """The request that `post` is."""
@@ -89,6 +91,7 @@ class LocalLeg:
             other_way=self.other_way,
             ratio=ratio,
             note=self.note,
+            write=self.write,
             most_times=times,
         )
 
@@ -166,8 +169,8 @@ async def _ask(
     was too long, if that `may_shorten` it; it has not been told then, and neither
     has anything else.
     """
-    # However much is left out, the model goes on from the same; and what is asked first counts as asking.
-    inbox.put_nowait(Granted(model.name, first.prefill, first.echoes))
+    # What is asked first counts as asking.
+    inbox.put_nowait(_granted(model, first))
     # A prompt of thousands of turns may just have been made, and is made anew.
     await trio.lowlevel.checkpoint()
     sized = await leg.sized(model)
@@ -175,6 +178,8 @@ async def _ask(
         inbox.put_nowait(Ended(without_answer(leg.noted(model, first, sized))))
         return None
     prompt = sized.prompt
+    if (prompt.prefill, prompt.shortened) != (first.prefill, first.shortened):
+        inbox.put_nowait(_granted(model, prompt))
     for index in range(prompt.choices):
         if index:
             await inbox.put(Received(b"", (NextChoice(index),)))
@@ -200,6 +205,10 @@ async def _ask(
         if isinstance(await reading.finish(failed and without_answer(failed)), Failed):
             return None
     return None
+
+
+def _granted(model: LocalModel, prompt: Prompt) -> Granted:
+    return Granted(model.name, prompt.prefill, prompt.echoes, shortened=prompt.shortened)
 
 
 def _post(leg: LocalLeg, model: LocalModel, sized: Sized, index: int) -> Post | Failed:

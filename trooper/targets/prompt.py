@@ -11,16 +11,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
 from attrs import evolve, frozen
 
-from trooper.core import fitting, history, local_model
+from trooper.core import fitting, history, local_model, window
 from trooper.core.conversation import Conversation, ToolCall
+from trooper.core.groups import measured
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Failed, FailureKind
 from trooper.core.seam import NOTHING, Prefill, prefill
+from trooper.core.shortening import (
+    NOTHING_SHORTENED,
+    Draft,
+    Shortened,
+    Wanted,
+    WriteReport,
+    no_report,
+    shorten,
+)
 from trooper.core.tokens import tokens_at_most
 from trooper.core.unfit import Unfit
+
+#: A report takes this part of the window at most.
+_REPORT_PART: Final = 4
 
 #: The index of a tool call in the answer, and the part of it that the client has.
 HalfCall = tuple[int, ToolCall]
@@ -45,6 +59,7 @@ class Prompt:
         is_least: nothing more can be left out of it.
         is_whole: nothing is left out of it that could be there.
         reserve_tokens: the room that is kept for the answer.
+        shortened: what was left out of it.
     """
 
     way: Way
@@ -57,6 +72,7 @@ class Prompt:
     is_least: bool = False
     is_whole: bool = True
     reserve_tokens: int = 1
+    shortened: Shortened = NOTHING_SHORTENED
 
     @property
     def choices(self) -> int:
@@ -79,6 +95,7 @@ def shown(
     other_way: bool = False,
     ratio: float = 1.0,
     note: str = "",
+    write: WriteReport = no_report,
     most_times: float = 1.0,
 ) -> Prompt | Failed:
     """
@@ -95,7 +112,8 @@ def shown(
         half_call: the one that it has a part of: only the rest of that is wanted.
         other_way: go on from `given` by another way than the model's first.
         ratio: real tokens per counted token.
-        note: what the model is told about turns that had to be left out.
+        note: what the model is told about turns that had to be left out, where no report stands for them.
+        write: writes that report.
         most_times: how many times the window the least that can be shown may seem to be, where
             somebody else will count it.
     """
@@ -117,38 +135,61 @@ def shown(
         told = history.with_call(plain.messages, said, calls, half_call[1])
         prompt = Prompt(Way.RAW, evolve(plain, messages=told), NOTHING, None, half_call)
     answered = given if half_call is None else given + half_call[1].arguments
-    return _fitted(prompt, model.window_tokens, ratio, note, answered, most_times)
+    return _fitted(prompt, model.window_tokens, ratio, answered, (write, note), most_times)
 
 
 def _fitted(
-    prompt: Prompt, window_tokens: int, ratio: float, note: str, answered: str, most_times: float
+    prompt: Prompt,
+    window_tokens: int,
+    ratio: float,
+    answered: str,
+    report: tuple[WriteReport, str],
+    most_times: float,
 ) -> Prompt | Failed:
     whole, half_tokens = prompt.conversation, tokens_at_most(prompt.half)
     answered_tokens = half_tokens if answered == prompt.half else tokens_at_most(answered)
+    ours = window_tokens / ratio if window_tokens > 0 else math.inf
+    parts, (write, note) = measured(whole, half_tokens, ours), report
+    report_tokens = _rounded(window_tokens / _REPORT_PART / ratio)
+
+    def draft(reserve: int) -> Draft:
+        room = ours - reserve / ratio
+        wanted = Wanted(room, report_tokens, write, note)
+        return shorten(parts, prompt.prefill, wanted, keeps_half=prompt.half_call is not None)
+
     reserve = fitting.reserve(whole, window_tokens, answered_tokens)
-    room = (window_tokens - reserve) / ratio if window_tokens > 0 else math.inf
-    found = fitting.fit_room(whole, half_tokens, room, note)
-    if found is None and window_tokens > 0:
+    made = draft(reserve)
+    if made.shortened.answer_chars:
+        # Less of the half answer is shown anyway: then there is room for the rest of it.
+        asked = whole.sampling.max_tokens
+        left = None if asked is None else max(1, asked - answered_tokens)
+        reserve = window.answer_reserve(window_tokens, left)
+        made = draft(reserve)
+    if not made.fits:
         # Nothing more can be left out: better a short answer than none.
         reserve = fitting.least_reserve(whole, window_tokens)
-        found = fitting.fit_room(whole, half_tokens, (window_tokens - reserve) / ratio, note)
-    if found is None:
-        least = fitting.least(whole, note)
-        tokens = fitting.count(least) + half_tokens
-        seems = math.ceil(tokens * ratio)
-        if most_times <= 1 or seems > window_tokens * most_times:
-            return Failed(FailureKind.CONTEXT_LENGTH, prompt_tokens=seems, window_tokens=window_tokens)
-        found = fitting.Fit(least, tokens, is_whole=least == whole, is_least=True)
-    left = window_tokens - math.ceil(found.tokens * ratio)
+        made = draft(reserve)
+    found = made.fit()
+    seems = math.ceil(found.tokens * ratio)
+    if not found.fits and (most_times <= 1 or seems > window_tokens * most_times):
+        return Failed(FailureKind.CONTEXT_LENGTH, prompt_tokens=seems, window_tokens=window_tokens)
     return evolve(
         prompt,
         conversation=found.conversation,
+        prefill=found.prefill,
         tokens=found.tokens,
-        room_tokens=None if window_tokens <= 0 else max(1, left),
+        room_tokens=None if window_tokens <= 0 else max(1, window_tokens - seems),
         is_least=found.is_least,
         is_whole=found.is_whole,
         reserve_tokens=reserve,
+        shortened=found.shortened,
     )
+
+
+def _rounded(report_tokens: float) -> int:
+    """To less than a server's own count of a conversation changes from turn to turn."""
+    step = 1 << max(0, int(report_tokens).bit_length() - 4)
+    return int(report_tokens) // step * step
 
 
 def _other_way(model: LocalModel, conversation: Conversation, way: Way) -> Way:

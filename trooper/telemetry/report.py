@@ -48,6 +48,7 @@ class LegReport:
         unread: some of the answer was too much to be looked at, and passed on
             as it came; `None` where nothing was.
         left_out_tools: the kinds of the client's tools that it was asked without.
+        shortened: how much of the conversation it was not shown, by kind; `None` where it was shown all.
     """
 
     target: str
@@ -65,6 +66,7 @@ class LegReport:
     unreached: Unreached | None = None
     unread: bool | None = None
     left_out_tools: tuple[str, ...] | None = None
+    shortened: Mapping[str, int] | None = None
 
 
 @frozen

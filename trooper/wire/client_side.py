@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Protocol
 
-from attrs import frozen
+from attrs import Factory, frozen
 
 from trooper.core.conversation import Conversation, Tool
 from trooper.core.events import Event, FinishReason, Received, Usage
@@ -62,7 +62,8 @@ class LegNote:
     """
     What the client is told about one leg. All words are enumerated or from the configuration.
 
-    `left_out_tools`: the kinds of the client's tools that it was asked without.
+    `left_out_tools`: the kinds of the client's tools that it was asked without;
+    `shortened`: how much of the conversation it was not shown, by kind.
     """
 
     target: str
@@ -71,6 +72,7 @@ class LegNote:
     estimated: bool
     outcome: str
     left_out_tools: tuple[str, ...] = ()
+    shortened: Mapping[str, int] = Factory(dict)
 
 
 @frozen

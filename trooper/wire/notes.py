@@ -42,6 +42,7 @@ def legs_note(legs: Sequence[LegNote]) -> dict[str, object]:
                 "estimated": leg.estimated,
                 "outcome": leg.outcome,
                 **({"left_out_tools": leg.left_out_tools} if leg.left_out_tools else {}),
+                **({"shortened": leg.shortened} if leg.shortened else {}),
             }
             for leg in legs
         ]
