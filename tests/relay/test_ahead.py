@@ -10,9 +10,11 @@ from attrs import evolve
 
 from relay_parts import MODEL, route_of, services_of
 from scenes import configured, with_target
+from trooper.core.conversation import Message
 from trooper.core.window import Running, Shape
-from trooper.relay.ahead import look_ahead, may_outgrow
+from trooper.relay.ahead import look_ahead, may_be_too_long
 from trooper.relay.route import Route
+from trooper.targets import counting
 from trooper.targets.standby.growing import GrowingStandby
 
 TURN = "What does the keeper of the lamp write down, hour after hour? "
@@ -50,7 +52,7 @@ async def wished(of: Route) -> list[int]:
 
 async def test_a_long_one_is_told_of_while_it_lasts(autojump_clock: Any) -> None:
     one = route()
-    assert may_outgrow(one, one.incoming)
+    assert may_be_too_long(one, one.incoming)
     (window,) = await wished(one)
     assert window in (8192, 16_384)
     assert await wished(route(800)) == [2 * window]
@@ -60,13 +62,24 @@ async def test_a_long_one_is_told_of_while_it_lasts(autojump_clock: Any) -> None
     "one",
     [
         pytest.param(lambda: route(10), id="short"),
-        pytest.param(lambda: route(name="fixed"), id="a number of the user's"),
         pytest.param(lambda: route(headers=((b"x-trooper-failover", b"off"),)), id="nobody takes over"),
     ],
 )
 def test_who_is_not_looked_at(one: Any) -> None:
     made: Route = one()
-    assert not may_outgrow(made, made.incoming)
+    assert not may_be_too_long(made, made.incoming)
+
+
+async def test_what_will_not_fit_is_looked_through(
+    autojump_clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a report on it has to say is known then, when its provider fails."""
+    for one, expected in ((route(name="fixed"), 398), (route(), 0)):
+        seen: list[Message] = []
+        monkeypatch.setattr(counting, "found_in", seen.append)
+        assert may_be_too_long(one, one.incoming)
+        await wished(one)
+        assert len(seen) == expected
 
 
 async def test_who_could_not_be_taken_over_wishes_nothing(autojump_clock: Any) -> None:

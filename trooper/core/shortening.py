@@ -343,9 +343,9 @@ class Draft:
             return Fit(conversation, self.prefill, self.tokens, self.fits, self.is_least)
         first = (*parts.system, *parts.first)
         missing = conversation.left_out + len(gone)
-        dropped = Dropped(_bounded(gone), self.prefill.hidden, first)
+        dropped = Dropped(reported(gone), self.prefill.hidden, first)
         report = self._reported(dropped, self._report_room, missing)
-        dropped = Dropped(_bounded(since_gone), "", (*first, *parts.turn))
+        dropped = Dropped(reported(since_gone), "", (*first, *parts.turn))
         report_since = self._reported(dropped, self._since_room, len(since_gone))
         front = (*self._system, *parts.first, *report, *self._old.messages)
         messages = (*front, *parts.turn, *report_since, *self._since.messages)
@@ -366,7 +366,8 @@ def _told(text: str) -> Message:
     return Message(Role.USER, (TextPart(text),) if text else ())
 
 
-def _bounded(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+def reported(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Which of them a report looks at: of thousands the first, and the latest."""
     if len(messages) <= _FIRST_REPORTED + _LATEST_REPORTED:
         return messages
     return (*messages[:_FIRST_REPORTED], *messages[-_LATEST_REPORTED:])

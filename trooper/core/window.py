@@ -38,6 +38,8 @@ _SPARED_BYTES: Final = 1 << 30
 OTHERS_S: Final = 60.0
 #: So long after a use of ours another one sets the model's time anew by an amount that can be seen.
 RENEW_AFTER_S: Final = 0.3
+#: A token is seldom less than so many bytes of a request.
+LEAST_TOKEN_BYTES: Final = 2
 #: A share of video memory that fell by less is a matter of rounding.
 _SAME_SHARE: Final = 0.01
 #: How many words an answer can always go on: a share of the window, and no more than some sentences.

@@ -2,7 +2,8 @@
 Looks ahead: while a cloud answers, whether the local model's window would hold the conversation.
 
 Whoever finds that out at the failure has to load the model anew while the
-client waits. So it is found out beside the answer, and the standby is told.
+client waits, or to look through an hour's work for what a report on it has to
+say. So both is done beside the answer.
 
 Off the way of a healthy request: whether it could be too long is told by the
 length of its body alone. Nearly all are short, or fit a window that has grown.
@@ -13,6 +14,7 @@ and lets others have their turn.
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from typing import Final
 
 import trio
@@ -20,24 +22,34 @@ import trio
 from trooper.core import local_model, window
 from trooper.relay.request import Incoming
 from trooper.relay.route import Route
-from trooper.targets.counting import counted
+from trooper.targets.counting import counted, look_through
+from trooper.targets.standby import Standby
 
 #: Answers that are whole by then have cost nothing.
 _BEGUN_S: Final = 0.25
 
 
-def may_outgrow(route: Route, incoming: Incoming) -> bool:
-    """Whether it is worth a look: somebody local could take over, and might have too small a window."""
+def may_be_too_long(route: Route, incoming: Incoming) -> bool:
+    """Whether it is worth a look: somebody local could take over, and may have too small a window."""
     size_bytes, standbys = len(incoming.written_out), route.services.standbys
     return any(
-        standbys[link.target.name].may_outgrow(link.model, size_bytes)
+        _may_be_too_small(standbys[link.target.name], link.model, size_bytes)
         for link in route.links[1:]
         if link.target.name in standbys
     )
 
 
+def _may_be_too_small(standby: Standby, name: str | None, size_bytes: int) -> bool:
+    model = standby.known(name)
+    return model is not None and 0 < standby.window(model) * window.LEAST_TOKEN_BYTES < size_bytes
+
+
 async def look_ahead(route: Route, incoming: Incoming) -> None:
-    """Have the first local model that could take over given the window that it would need; ends with the request."""
+    """
+    Have the first local model that could take over given the window that it would need; ends with the request.
+
+    Where it cannot have that, the conversation is looked through.
+    """
     await trio.sleep(_BEGUN_S)
     await incoming.read_conversation(route.services)
     conversation = incoming.readable
@@ -50,5 +62,8 @@ async def look_ahead(route: Route, incoming: Incoming) -> None:
             continue
         tokens = math.ceil(await counted(conversation) * standby.ratio(model))
         wanted = window.holding(model.window_tokens, tokens, conversation.sampling.max_tokens)
-        with standby.wished(model, wanted):
+        may_grow = standby.may_outgrow(link.model, len(incoming.written_out))
+        with standby.wished(model, wanted) if may_grow else nullcontext():
+            if max(standby.window(model), standby.most_tokens(model)) < wanted:
+                await look_through(conversation)
             await trio.sleep_forever()

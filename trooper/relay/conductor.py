@@ -52,7 +52,7 @@ from trooper.core.plan import (
 from trooper.core.structured import Document
 from trooper.core.tally import LegTally, Tally
 from trooper.core.unfit import Unfit
-from trooper.relay.ahead import look_ahead, may_outgrow
+from trooper.relay.ahead import look_ahead, may_be_too_long
 from trooper.relay.asking import Asking
 from trooper.relay.checking import fault_of
 from trooper.relay.client import Client, Receive, Send
@@ -157,7 +157,7 @@ class Conductor:
             return
         self._response.is_stand_in = self.route.is_stand_in
         leg = self._start(nursery, first)
-        if may_outgrow(self.route, self.incoming):
+        if may_be_too_long(self.route, self.incoming):
             nursery.start_soon(look_ahead, self.route, self.incoming)
         if self.services.config.server.structured == "hold":
             # Whether the answer is a document the request says; its provider is at work meanwhile.

@@ -13,15 +13,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
+from itertools import chain
 from typing import Final, TypeAlias
 
 import trio
 from attrs import define, evolve, field, frozen
 
-from trooper.core import fitting
+from trooper.core import fitting, shortening
 from trooper.core.conversation import Conversation
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.core.situation.facts import found_in
 from trooper.core.tokens import count_in_steps, tokens_at_most
 from trooper.core.unfit import Unfit
 from trooper.core.window import answer_reserve
@@ -52,6 +54,8 @@ _WHERE_RENDERED: Final = 1.3
 #: Texts of so many characters, all together, are counted before others have their turn, and so many messages.
 _STEP_CHARS: Final = 8_192
 _STEP_MESSAGES: Final = 256
+#: Texts of so many characters are looked through.
+_LOOKED_AT_CHARS: Final = 4_096
 
 #: Makes a prompt by a ratio of real tokens to counted ones, and by how much its least may seem too long.
 MakePrompt: TypeAlias = Callable[[float, float], Prompt | Failed]
@@ -81,6 +85,22 @@ async def counted(conversation: Conversation) -> int:
         if number % _STEP_MESSAGES == 0:
             await trio.lowlevel.checkpoint()
     return tokens
+
+
+async def look_through(conversation: Conversation) -> None:
+    """
+    Find out what a report on its turns may have to say; others have their turn meanwhile.
+
+    What is found is kept: a prompt is made at once, and each of these turns comes with the next request again.
+    """
+    parts, chars = fitting.parts_of(conversation.messages), 0
+    turns = tuple(chain.from_iterable((*parts.old, *parts.since)))
+    for message in shortening.reported(turns):
+        found_in(message)
+        chars += len(message.text) + sum(len(call.arguments) for call in message.tool_calls)
+        if chars >= _LOOKED_AT_CHARS:
+            chars = 0
+            await trio.lowlevel.checkpoint()
 
 
 @frozen

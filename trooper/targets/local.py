@@ -25,7 +25,7 @@ from trooper.core.shortening import WriteReport, no_report
 from trooper.core.tokens import tokens_at_most
 from trooper.core.tool_calls import MOST_CALLS
 from trooper.core.unfit import Unfit
-from trooper.targets.counting import Counting, Sized, counted, most_times
+from trooper.targets.counting import Counting, Sized, counted, look_through, most_times
 from trooper.targets.inbox import Ended, Granted, Inbox
 from trooper.targets.prompt import HalfCall, Prompt, shown
 from trooper.targets.reading import Reading, without_answer
@@ -106,13 +106,18 @@ class LocalLeg:
         return await Counting(self._as_known(model), asking, make, fetch, ratio).sized()
 
     async def wanted_tokens(self, model: LocalModel) -> int:
-        """The window that holds the whole of it; 0 where it cannot be had."""
-        if not self.standby.may_outgrow(model.name, sys.maxsize):
-            return 0
+        """
+        The window that holds the whole of it.
+
+        Where it may have to be shortened it is looked through: the prompt is made at once then.
+        """
         given_tokens = tokens_at_most(self.given)
         tokens = math.ceil((await counted(self.conversation) + given_tokens) * self.standby.ratio(model))
         limit = self.conversation.sampling.max_tokens
-        return window.holding(model.window_tokens, tokens, limit, given_tokens)
+        wanted = window.holding(model.window_tokens, tokens, limit, given_tokens)
+        if 0 < self.standby.window(model) < wanted:
+            await look_through(self.conversation)
+        return wanted
 
     def noted(self, model: LocalModel, prompt: Prompt, failed: Failed) -> Failed:
         """`failed`; where it refuses the way in which the leg was to go on, that is remembered, and said."""
@@ -132,6 +137,8 @@ async def run_local(leg: LocalLeg, inbox: Inbox) -> None:
         inbox.put_nowait(Ended(without_answer(model)))
         return
     wanted_tokens = await leg.wanted_tokens(model)
+    if not leg.standby.may_outgrow(model.name, sys.maxsize):
+        wanted_tokens = 0
     prompt = leg.prompt(model)
     if isinstance(prompt, Failed) and not _may_fit(prompt, model, wanted_tokens):
         # Without a slot: it would only wait to say no.

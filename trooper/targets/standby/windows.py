@@ -27,8 +27,6 @@ from trooper.core.outcome import Failed, FailureKind
 from trooper.core.window import Decision, Growth, Keep, Kept, Running
 from trooper.targets import memory
 
-#: A token is seldom less than so many bytes of a request.
-_TOKEN_BYTES: Final = 2
 #: What Ollama says of a model that does not fit, or whose runner has died of it.
 _NOT_LOADED: Final = 500
 #: So long the figure of this machine's memory is believed: requests ask for it.
@@ -137,7 +135,7 @@ class Windows:
         return (
             model is not None
             and 0 < model.window_tokens < self.target.window_max_tokens
-            and size_bytes > model.window_tokens * _TOKEN_BYTES
+            and size_bytes > model.window_tokens * window.LEAST_TOKEN_BYTES
             and not self.is_fixed
             and self.is_here
         )
