@@ -18,7 +18,7 @@ import msgspec
 from attrs import define, field
 
 from trooper.core.conversation import Message, Role
-from trooper.core.situation.facts import Fact, found_in
+from trooper.core.situation.facts import Fact, Found, looked_through
 
 
 class Speaker(enum.Enum):
@@ -32,10 +32,10 @@ class Speaker(enum.Enum):
 
 #: How much of the room each has before the rest is free for all; how much less each further fact of a message is worth.
 _SHARES: Final[Mapping[Speaker, float]] = {
-    Speaker.USER: 0.3,
-    Speaker.ASSISTANT: 0.17,
-    Speaker.CALL: 0.14,
-    Speaker.RESULT: 0.14,
+    Speaker.USER: 0.25,
+    Speaker.ASSISTANT: 0.18,
+    Speaker.CALL: 0.16,
+    Speaker.RESULT: 0.2,
 }
 _FURTHER: Final[Mapping[Speaker, float]] = {
     Speaker.USER: 0.94,
@@ -50,6 +50,7 @@ _NEW, _KNOWN, _FRAMELESS = 1.2, 0.85, 0.8
 #: So few words say nothing beside what they are about.
 _FEW_WORDS: Final = 5
 #: What each line costs beside its facts, and each fact.
+_RARE_WORD, _MOST_RARE = 0.22, 3
 _LINE_TOKENS: Final = 3
 _LEAST_WORTH: Final = 0.5
 #: What is worth less has no part in its speaker's share.
@@ -78,8 +79,7 @@ def chosen(turns: Sequence[Message], said_before: str, room_tokens: int) -> list
     Args:
         said_before: what need not be said again.
     """
-    facts = [found_in(message) for message in turns]
-    candidates = _candidates(turns, facts)
+    candidates = _candidates(turns, [looked_through(message) for message in turns])
     choice = _Choice(len(turns), said_before, room_tokens)
     shares = {
         (speaker, region): room_tokens * share / _REGIONS
@@ -129,9 +129,13 @@ class _Choice:
         return True
 
 
-def _candidates(turns: Sequence[Message], facts: Sequence[Sequence[Fact]]) -> list[_Candidate]:
+def _candidates(turns: Sequence[Message], looked: Sequence[Found]) -> list[_Candidate]:
     """All facts, the best for their length first."""
+    facts = [one.facts for one in looked]
     frames = Counter[str]()
+    words = Counter[int]()
+    for one in looked:
+        words.update(one.words)
     newest = dict[str, tuple[int, int]]()
     for message, found in enumerate(facts):
         frames.update({part for fact in found for part in fact.frame})
@@ -143,7 +147,8 @@ def _candidates(turns: Sequence[Message], facts: Sequence[Sequence[Fact]]) -> li
     for message, found in enumerate(facts):
         ranked = []
         for place, fact in enumerate(found):
-            worth = fact.worth * _rarity(fact, frames)
+            rare = sum(words[word] <= 1 for word in fact.words)
+            worth = fact.worth * (1 + _RARE_WORD * min(rare, _MOST_RARE)) * _rarity(fact, frames)
             if fact.subject and newest.get(fact.subject, (message, place)) != (message, place):
                 worth *= _SUPERSEDED
             worth *= again.get((message, fact.call), 1.0)
@@ -154,7 +159,7 @@ def _candidates(turns: Sequence[Message], facts: Sequence[Sequence[Fact]]) -> li
             if worth * factor < _LEAST_WORTH:
                 break
             speaker = _speaker(turns[message].role, fact)
-            density = worth * factor / (fact.tokens + _LINE_TOKENS) ** 0.5
+            density = worth * factor / (fact.tokens + _LINE_TOKENS) ** (0.4 if speaker is Speaker.USER else 0.5)
             candidates.append(_Candidate(worth, density, speaker, Chosen(message, place, fact)))
             factor *= _FURTHER[speaker]
     # Of equal worth the newer first.

@@ -23,6 +23,7 @@ class Cue(enum.Enum):
     CORRECTED = "corrected"
     PERSONAL = "personal"  # Who somebody is, and what he likes.
     ENDED = "ended"  # How something went.
+    OURS = "ours"  # It is about us, and not about the world.
 
 
 #: What the first cue of its kind in a sentence is worth.
@@ -34,14 +35,15 @@ CUE_WORTH: Final[Mapping[Cue, float]] = {
     Cue.CORRECTED: 2.5,
     Cue.PERSONAL: 2.0,
     Cue.ENDED: 1.0,
+    Cue.OURS: 1.0,
 }
 
 #: Languages with blanks between their words: each of these is a whole word, in small letters.
 _WORDS: Final[Mapping[Cue, str]] = {
     Cue.DECIDED: """
-        decided decide decision agreed agree choose chose chosen picked settled prefer preferred instead rather switch
-        switched assume assuming assumption conclude concluded conclusion therefore approved rejected adopt adopted
-        entschieden entscheidung beschlossen einigen geeinigt gewählt stattdessen statt lieber annahme nehmen vereinbart
+        decided decide decision agreed agree choose chose chosen picked settled ruled prefer preferred instead rather switch
+        switched assume assuming assumption conclude concluded conclusion therefore approved rejected adopt adopted cause caused culprit reason
+        entschieden entscheidung beschlossen einigen geeinigt gewählt stattdessen statt lieber annahme nehmen vereinbart ursache grund
         décidé décision convenu choisi choix plutôt retenu hypothèse
         decidido decidimos decisión acordado acordamos elegido elegimos mejor suposición
         deciso decisione concordato scelto scegliamo invece piuttosto anziché ipotesi
@@ -73,8 +75,8 @@ _WORDS: Final[Mapping[Cue, str]] = {
     Cue.FAILED: """
         error errors err failed fail fails failure failing fatal exception traceback panic panicked crash crashed broken
         denied refused timeout timed warn warning critical rejected unreachable aborted killed oom segfault invalid
-        missing mismatch unexpected deprecated conflict corrupt corrupted cause caused culprit reason because why expired bug leak deadlock
-        fehler fehlgeschlagen gescheitert absturz abgestürzt kaputt ursache verweigert
+        missing mismatch unexpected deprecated conflict corrupt corrupted expired bug leak deadlock
+        fehler fehlgeschlagen gescheitert absturz abgestürzt kaputt verweigert
         erreur erreurs échoué échec panne refusé cause
         fallo falló fallado fracasó roto rechazado causa
         errore errori fallito guasto rifiutato
@@ -133,7 +135,7 @@ _WORDS: Final[Mapping[Cue, str]] = {
     Cue.ENDED: """
         passed pass succeeded success successful done completed finished created deleted removed wrote written updated
         applied merged deployed installed committed pushed exit exited returned result results total summary released
-        root found confirmed measured fixed
+        found confirmed measured fixed workaround
         erledigt fertig erfolgreich erstellt gelöscht ergebnis bestanden
         réussi terminé créé supprimé résultat
         listo terminado creado borrado resultado éxito
@@ -146,6 +148,11 @@ _WORDS: Final[Mapping[Cue, str]] = {
         bitti tamamlandı oluşturuldu silindi sonuç
         تم نجح اكتمل النتيجة
         पूरा सफल बना परिणाम""",
+    Cue.OURS: """
+        i we our us i'll i've i'd we'll we've we're
+        ich wir uns unser unsere unserem unseren je j'ai nous notre nos yo nosotros nuestro nuestra hemos he
+        io noi nostro nostra abbiamo ho eu nós nosso nossa ik wij we ons onze ja nasz nasza mamy
+        я мы нас наш наша наши ми нас наші ben biz bizim نحن لدينا हम हमारा हमारे""",
 }
 #: Without blanks, or with endings that grow on words: looked for anywhere.
 _PARTS: Final[Mapping[Cue, str]] = {

@@ -18,6 +18,7 @@ _LOOKED_AT_CHARS: Final = 131_072
 #: So many pieces of one text are looked at, half of them from its end.
 _MOST_PIECES: Final = 3_000
 #: A longer line is cut at its sentences, or at the members of its JSON, and by force.
+_SHORT_LINE: Final = 30
 _LONG_LINE: Final = 100
 _LONGEST_PIECE: Final = 280
 _SENTENCE_END: Final = re.compile(r"[.!?;…]['\")\]”’]?\s+|[。！？；]")
@@ -29,8 +30,8 @@ _MEMBER: Final = re.compile(
 _BREAK: Final = re.compile(r"\s+")
 _FENCE: Final = ("```", "~~~")
 _PAIR: Final = re.compile(
-    r"^[\s>*+-]*(?:export\s+|set\s+|let\s+|const\s+|var\s+|-e\s+|ENV\s+)?[\"']?([A-Za-z_][\w. -]{0,48}?)[\"']?\s{0,20}(?:=|:=|:|=>|->)\s{0,8}"
-    r"(?=[^\s=:{\[(])(?!(?:true|false|none|null|self\b)\W*$)([^{}()]{1,160}?)[,;]?\s*(?:(?:\#|//).*)?$",
+    r"^[\s>*+-]*(?:export\s+|set\s+|let\s+|const\s+|var\s+|-e\s+|ENV\s+)?[\"']?([A-Za-z_][\w. -]{0,48}?)[\"']?\s{0,20}(?:=|:=|:|=>|->|\|)\s{0,8}"
+    r"(?=[^\s=:|{\[(])(?!(?:true|false|none|null|self\b)\W*$)([^{}()|]{1,160}?)[,;]?\s*(?:(?:\#|//).*)?$",
     re.IGNORECASE,
 )
 _CODE_ENDS: Final = ("{", "}", "(", ":", ";", ",", "[", "\\", "):", "},", "],", "=>")
@@ -94,7 +95,7 @@ def pieces_of(text: str) -> list[Piece]:
             is_prose,
             not is_prose and not key and is_code(line),
             key,
-            alike_keys[key] if key else 1 if is_prose else alike[form],
+            alike_keys[key] if key else 1 if is_prose and "0" not in form else alike[form],
             place,
         )
         for place, ((line, is_prose), form, key) in enumerate(zip(lines, forms, keys, strict=True))
@@ -124,7 +125,11 @@ def _cut(text: str) -> Iterator[tuple[str, bool]]:
         if stamp and stamp.end() < len(line):
             line = line[stamp.end() :]
         if len(line) <= _LONG_LINE:
-            yield line, not in_fence and _is_prose(line)
+            is_prose = not in_fence and _is_prose(line)
+            if is_prose and len(line) > _SHORT_LINE:
+                yield from _cut_sentences(line, in_fence)
+            else:
+                yield line, is_prose
         else:
             yield from _cut_long(line, in_fence)
 

@@ -19,7 +19,7 @@ from trooper.core.situation.languages import COMMON_WORDS
 #: Nobody's path, address or code is longer; what is, is data.
 _LONGEST_CHARS: Final = 160
 #: Words of a text whose script has blanks …
-_WORD: Final = re.compile(r"[^\s\"'`<>|;()\[\]{}=,“”«»„‘’│┃·]+")
+_WORD: Final = re.compile(r"(?:[^\s\"'`<>|;()\[\]{}=,“”«»„‘’│┃·]|(?<=\d),(?=\d))+")
 #: … and of one that has none, where what is ASCII stands alone.
 _WORD_OR_RUN: Final = re.compile(r"[!#-&*-+\--:?-Z\\^_a-z~€£]+|[^\x00-\x7f\s、。，！？：；「」『』（）“”《》]+")
 _NO_BLANKS: Final = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -39,15 +39,15 @@ _WORTH: Final[Mapping[str, float]] = {
     "clock": 2.2,
     "constant": 2.6,
     "code": 3.0,
-    "hash": 2.8,
+    "hash": 3.2,
     "handle": 2.4,
     "flag": 1.6,
     "amount": 2.4,
-    "figure": 2.0,
+    "figure": 2.2,
     "host": 2.4,
     "file": 2.2,
     "dotted": 1.2,
-    "failure": 2.0,
+    "failure": 1.5,
     "camel": 1.2,
     "snake": 1.2,
     "kebab": 1.0,
@@ -65,7 +65,7 @@ _KIND: Final = re.compile(
     |(?P<clock>\d{{1,2}}:\d{{2}}(?::\d{{2}}(?:[.,]\d+)?)?(?:am|pm|z)?|\d{{1,2}}[ap]m)
     |(?P<version>[v^~]\d+(?:\.\d+)*[\w.+-]*|\d+\.\d+(?:\.\d+)+[\w.+-]*|\w+@v?\d[\w.-]*)
     |(?P<amount>[~≈<>+-]?[$€£¥]\d[\d.,]*[kmb]?|[~≈<>+-]?\d[\d.]*{_UNITS})
-    |(?P<figure>[+~≈#-]?\d{{2,}}|[+-]?\d+[.:/]\d+)
+    |(?P<figure>[+~≈#-]?\d{{1,3}}(?:,\d{{3}})+|[+~≈#-]?\d{{2,}}|[+-]?\d+[.:/]\d+)
     |(?P<digit>[+-]?\d)
     |(?P<hash>(?=[a-f]*\d)[0-9a-f]{{7,64}}|(?:sha256|md5|sha1):[0-9a-f]+)
     |(?P<constant>\$?[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)
@@ -85,7 +85,7 @@ _KIND: Final = re.compile(
     re.VERBOSE,
 )
 #: What a capital in the middle of a sentence is worth, and letters that are all capitals.
-_NAME_WORTH, _ACRONYM_WORTH = 1.0, 1.0
+_NAME_WORTH, _ACRONYM_WORTH = 1.0, 0.6
 #: Kinds that every line of code is full of.
 CODE_WORDS: Final = frozenset({"camel", "snake", "dotted", "flag", "digit", "acronym", "name", "kebab"})
 #: Kinds that are rare in code and in documents, and mean the same there as elsewhere.
