@@ -56,7 +56,7 @@ _LEAST_SYSTEM_TOKENS: Final = 256
 #: The half answer may ask so much of the room of others.
 _HALF_SHARE: Final = 0.25
 #: So many telling pieces stay of a result, and what saves less is not done.
-_TELLING: Final = 4
+_TELLING: Final = 6
 _WORTH_SHARE: Final = 0.7
 #: What the half answer keeps in any case: the model has to see how it went on.
 _LEAST_HALF_TOKENS: Final = 64
@@ -374,8 +374,10 @@ def reported(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
 
 def _with_short_result(message: Message) -> Message:
-    text = message.text
-    short = excerpts.first_and_last(text, [fact.text for fact in found_in(message)][:_TELLING])
+    text, facts = message.text, found_in(message)
+    least = sorted((fact.worth for fact in facts), reverse=True)[:_TELLING]
+    telling = [fact.text for fact in facts if fact.worth >= least[-1]][:_TELLING] if least else []
+    short = excerpts.first_and_last(text, telling)
     return message if len(short) > _WORTH_SHARE * len(text) else excerpts.with_text(message, short)
 
 
