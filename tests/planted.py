@@ -40,15 +40,95 @@ class Planted:
         return all(one in text for one in self.telling)
 
 
-NAMES: Final = "Ines Marta Jonas Priya Tomasz Aiko Lars Chidi Noor Elif Mateo Sanna Ruben Ivana Kofi Leila".split()
-SURNAMES: Final = "Albrecht Kowalczyk Okafor Lindqvist Haddad Moreau Tanaka Petrov Novak Silva Brandt Osei".split()
-THINGS: Final = (
-    "ledger billing search catalog inventory payments gateway mailer scheduler reporting export auth session "
-    "upload thumbnail invoice shipping pricing webhook importer audit metrics cache queue tenant profile"
-).split()
-VERBS: Final = "check fix refactor explain review extend simplify rename test document move clean".split()
-ADJECTIVES: Final = "slow flaky odd empty large small nested stale missing duplicate old new".split()
-ANIMALS: Final = "heron otter lynx badger osprey marten ibex puffin".split()
+NAMES: Final = [
+    "Ines",
+    "Marta",
+    "Jonas",
+    "Priya",
+    "Tomasz",
+    "Aiko",
+    "Lars",
+    "Chidi",
+    "Noor",
+    "Elif",
+    "Mateo",
+    "Sanna",
+    "Ruben",
+    "Ivana",
+    "Kofi",
+    "Leila",
+]
+SURNAMES: Final = [
+    "Albrecht",
+    "Kowalczyk",
+    "Okafor",
+    "Lindqvist",
+    "Haddad",
+    "Moreau",
+    "Tanaka",
+    "Petrov",
+    "Novak",
+    "Silva",
+    "Brandt",
+    "Osei",
+]
+THINGS: Final = [
+    "ledger",
+    "billing",
+    "search",
+    "catalog",
+    "inventory",
+    "payments",
+    "gateway",
+    "mailer",
+    "scheduler",
+    "reporting",
+    "export",
+    "auth",
+    "session",
+    "upload",
+    "thumbnail",
+    "invoice",
+    "shipping",
+    "pricing",
+    "webhook",
+    "importer",
+    "audit",
+    "metrics",
+    "cache",
+    "queue",
+    "tenant",
+    "profile",
+]
+VERBS: Final = [
+    "check",
+    "fix",
+    "refactor",
+    "explain",
+    "review",
+    "extend",
+    "simplify",
+    "rename",
+    "test",
+    "document",
+    "move",
+    "clean",
+]
+ADJECTIVES: Final = [
+    "slow",
+    "flaky",
+    "odd",
+    "empty",
+    "large",
+    "small",
+    "nested",
+    "stale",
+    "missing",
+    "duplicate",
+    "old",
+    "new",
+]
+ANIMALS: Final = ["heron", "otter", "lynx", "badger", "osprey", "marten", "ibex", "puffin"]
 
 
 def one(chance: random.Random, words: Sequence[str]) -> str:
@@ -107,7 +187,9 @@ def never(chance: random.Random) -> tuple[str, str, tuple[str, ...]]:
 
 
 def decision(chance: random.Random) -> tuple[str, str, tuple[str, ...]]:
-    a, b = chance.sample(["SQLite", "Redis", "Postgres", "Kafka", "RabbitMQ", "DuckDB", "Memcached", "NATS"], 2)
+    a, b = chance.sample(
+        ["SQLite", "Redis", "Postgres", "Kafka", "RabbitMQ", "DuckDB", "Memcached", "NATS"], 2
+    )
     thing = one(chance, THINGS)
     said = [
         f"Decision: the {thing} jobs go through {a} instead of {b}.",
@@ -139,7 +221,10 @@ def error_code(chance: random.Random) -> tuple[str, str, tuple[str, ...]]:
 
 
 def config_value(chance: random.Random) -> tuple[str, str, tuple[str, ...]]:
-    key, n = f"{one(chance, THINGS)}_{one(chance, ['retries', 'limit', 'shards', 'budget'])}", number(chance, 11, 999)
+    key, n = (
+        f"{one(chance, THINGS)}_{one(chance, ['retries', 'limit', 'shards', 'budget'])}",
+        number(chance, 11, 999),
+    )
     return "result", one(chance, [f"{key} = {n}", f'  "{key}": {n},', f"{key}: {n}"]), (key, n)
 
 
@@ -165,8 +250,10 @@ def deadline(chance: random.Random) -> tuple[str, str, tuple[str, ...]]:
 
 def outcome(chance: random.Random) -> tuple[str, str, tuple[str, ...]]:
     a, b = number(chance, 2, 40), number(chance, 100, 900)
-    return "result", f"===== {a} failed, {b} passed in {chance.randint(2, 90)}.{chance.randint(10, 99)}s =====", (
-        f"{a} failed, {b} passed",
+    return (
+        "result",
+        f"===== {a} failed, {b} passed in {chance.randint(2, 90)}.{chance.randint(10, 99)}s =====",
+        (f"{a} failed, {b} passed",),
     )
 
 
@@ -190,13 +277,19 @@ def amount(chance: random.Random) -> tuple[str, str, tuple[str, ...]]:
 
 
 def preference(chance: random.Random) -> tuple[str, str, tuple[str, ...]]:
-    style = one(chance, ["tabs", "British spelling", "one-line commit messages", "snake case", "bullet points"])
+    style = one(
+        chance, ["tabs", "British spelling", "one-line commit messages", "snake case", "bullet points"]
+    )
     return "user", f"I like {style} much better, keep that in mind for everything you write.", (style,)
 
 
 def mascot(chance: random.Random) -> tuple[str, str, tuple[str, ...]]:
     name = one(chance, ["Biscuit", "Waffle", "Pixel", "Gizmo"])
-    return "user", f"our staging cluster is nicknamed {name.lower()} and everybody calls it that", (name.lower(),)
+    return (
+        "user",
+        f"our staging cluster is nicknamed {name.lower()} and everybody calls it that",
+        (name.lower(),),
+    )
 
 
 def correction(chance: random.Random) -> tuple[str, str, tuple[str, ...]]:
@@ -221,7 +314,11 @@ def version(chance: random.Random) -> tuple[str, str, tuple[str, ...]]:
 
 def measured(chance: random.Random) -> tuple[str, str, tuple[str, ...]]:
     n = number(chance, 201, 999)
-    return "assistant", f"After the change the p99 of {one(chance, THINGS)} is {n} ms, down from about a second.", (n,)
+    return (
+        "assistant",
+        f"After the change the p99 of {one(chance, THINGS)} is {n} ms, down from about a second.",
+        (n,),
+    )
 
 
 def root_cause(chance: random.Random) -> tuple[str, str, tuple[str, ...]]:
@@ -250,7 +347,11 @@ def branch(chance: random.Random) -> tuple[str, str, tuple[str, ...]]:
 
 def role_of(chance: random.Random) -> tuple[str, str, tuple[str, ...]]:
     who = person(chance)
-    return "user", f"{who} from legal signs off everything about {one(chance, THINGS)} exports.", (who, "legal")
+    return (
+        "user",
+        f"{who} from legal signs off everything about {one(chance, THINGS)} exports.",
+        (who, "legal"),
+    )
 
 
 def chinese_port(chance: random.Random) -> tuple[str, str, tuple[str, ...]]:
@@ -264,7 +365,20 @@ def russian_limit(chance: random.Random) -> tuple[str, str, tuple[str, ...]]:
 
 
 HELD_OUT: Final[Sequence[Kind]] = (
-    *(ticket, amount, preference, mascot, correction, mail, cron, version, measured, root_cause, host, warning),
+    *(
+        ticket,
+        amount,
+        preference,
+        mascot,
+        correction,
+        mail,
+        cron,
+        version,
+        measured,
+        root_cause,
+        host,
+        warning,
+    ),
     *(branch, role_of, chinese_port, russian_limit),
 )
 
@@ -304,7 +418,12 @@ def assistant_noise(chance: random.Random) -> str:
 
 
 DOCS: Final = ("docs/seam.md", "docs/upstream.md", "docs/wires.md", "docs/security.md")
-SOURCES: Final = ("trooper/core/gate.py", "trooper/core/plan.py", "trooper/core/history.py", "trooper/relay/route.py")
+SOURCES: Final = (
+    "trooper/core/gate.py",
+    "trooper/core/plan.py",
+    "trooper/core/history.py",
+    "trooper/relay/route.py",
+)
 
 
 def part_of_file(chance: random.Random, names: Sequence[str], chars: int) -> str:
@@ -361,7 +480,9 @@ def grep_noise(chance: random.Random, chars: int) -> list[str]:
 def test_noise(chance: random.Random, chars: int) -> list[str]:
     lines = ["============ test session starts ============", "platform linux -- Python 3.12.1, pytest-8.3.2"]
     while sum(map(len, lines)) < chars:
-        lines.append(f"tests/test_{one(chance, THINGS)}.py::test_{one(chance, VERBS)}_{one(chance, ADJECTIVES)} PASSED [ {len(lines):>2}%]")
+        lines.append(
+            f"tests/test_{one(chance, THINGS)}.py::test_{one(chance, VERBS)}_{one(chance, ADJECTIVES)} PASSED [ {len(lines):>2}%]"
+        )
     return lines
 
 
@@ -370,7 +491,9 @@ def toml_noise(chance: random.Random, chars: int) -> list[str]:
     while sum(map(len, lines)) < chars:
         if chance.random() < 0.15:
             lines.append(f"[{one(chance, THINGS)}.{one(chance, THINGS)}]")
-        lines.append(f'{one(chance, ADJECTIVES)}_{one(chance, THINGS)} = {one(chance, ["true", "12", "8", chr(34) + "auto" + chr(34)])}')
+        lines.append(
+            f"{one(chance, ADJECTIVES)}_{one(chance, THINGS)} = {one(chance, ['true', '12', '8', chr(34) + 'auto' + chr(34)])}"
+        )
     return lines
 
 
@@ -443,7 +566,9 @@ def _turn(chance: random.Random, turn: int, fact: Planted | None, size: int) -> 
     call = ToolCall(f"call_{turn}", *_call(chance, said if where == "call" else "", fact))
     return [
         Message(Role.USER, (TextPart(asked),)),
-        Message(Role.ASSISTANT, (TextPart(assistant_noise(chance) if chance.random() < 0.5 else ""),), (call,)),
+        Message(
+            Role.ASSISTANT, (TextPart(assistant_noise(chance) if chance.random() < 0.5 else ""),), (call,)
+        ),
         Message(Role.TOOL, (TextPart("\n".join(lines)),), tool_call_id=call.id),
         Message(Role.ASSISTANT, (TextPart(answer),)),
     ]
@@ -467,7 +592,14 @@ def _call(chance: random.Random, said: str, fact: Planted | None) -> tuple[str, 
         ("read_file", {"path": path}),
         ("bash", {"command": f"pytest -q tests/test_{one(chance, THINGS)}.py"}),
         ("grep", {"pattern": one(chance, THINGS), "path": "src"}),
-        ("edit_file", {"path": path, "old_string": code_noise(chance, 300)[0], "new_string": "\n".join(code_noise(chance, 600))}),
+        (
+            "edit_file",
+            {
+                "path": path,
+                "old_string": code_noise(chance, 300)[0],
+                "new_string": "\n".join(code_noise(chance, 600)),
+            },
+        ),
         ("bash", {"command": f"cd src/{one(chance, THINGS)} && ls -la | head -{chance.randint(10, 80)}"}),
     ]
     name, arguments = chance.choice(made)

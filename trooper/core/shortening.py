@@ -116,6 +116,7 @@ class Fit:
         tokens: about how many tokens the prompt is, at most.
         fits: there is room for it.
         is_least: all is left out of it that can be.
+        report_tokens: how long its reports are.
     """
 
     conversation: Conversation
@@ -124,6 +125,7 @@ class Fit:
     fits: bool
     is_least: bool
     shortened: Shortened = NOTHING_SHORTENED
+    report_tokens: int = 0
 
     @property
     def is_whole(self) -> bool:
@@ -349,9 +351,11 @@ class Draft:
         report_since = self._reported(dropped, self._since_room, len(since_gone))
         front = (*self._system, *parts.first, *report, *self._old.messages)
         messages = (*front, *parts.turn, *report_since, *self._since.messages)
-        spared = self._report_room + self._since_room - total((*report, *report_since))
+        report_tokens = total((*report, *report_since))
+        spared = self._report_room + self._since_room - report_tokens
         told = evolve(conversation, messages=messages, tools=self._tools)
-        return Fit(told, self.prefill, self.tokens - spared, self.fits, self.is_least, shortened)
+        tokens = self.tokens - spared
+        return Fit(told, self.prefill, tokens, self.fits, self.is_least, shortened, report_tokens)
 
     def _reported(self, dropped: Dropped, room_tokens: int, missing: int) -> tuple[Message, ...]:
         # A turn of the user's, behind his own: templates want the system's in front of all, and

@@ -36,6 +36,10 @@ from trooper.core.unfit import Unfit
 #: A report takes this part of the window at most.
 _REPORT_PART: Final = 4
 
+#: A prompt that leaves more of its room free than this is tried once more, with a report as long as it was.
+_SPARING: Final = 0.85
+_REPORT_STEP: Final = 64
+
 #: The index of a tool call in the answer, and the part of it that the client has.
 HalfCall = tuple[int, ToolCall]
 
@@ -152,7 +156,7 @@ def _fitted(
     parts, (write, note) = measured(whole, half_tokens, ours), report
     report_tokens = _rounded(window_tokens / _REPORT_PART / ratio)
 
-    def draft(reserve: int) -> Draft:
+    def draft(reserve: int, report_tokens: int = report_tokens) -> Draft:
         room = ours - reserve / ratio
         wanted = Wanted(room, report_tokens, write, note)
         return shorten(parts, prompt.prefill, wanted, keeps_half=prompt.half_call is not None)
@@ -170,6 +174,10 @@ def _fitted(
         reserve = fitting.least_reserve(whole, window_tokens)
         made = draft(reserve)
     found = made.fit()
+    if found.shortened.turns and found.tokens < _SPARING * (ours - reserve / ratio):
+        # Little was worth a report: of the turns themselves there is room for more.
+        closer = draft(reserve, _rounded_up(found.report_tokens)).fit()
+        found = closer if closer.fits and closer.tokens > found.tokens else found
     seems = math.ceil(found.tokens * ratio)
     if not found.fits and (most_times <= 1 or seems > window_tokens * most_times):
         return Failed(FailureKind.CONTEXT_LENGTH, prompt_tokens=seems, window_tokens=window_tokens)
@@ -184,6 +192,10 @@ def _fitted(
         reserve_tokens=reserve,
         shortened=found.shortened,
     )
+
+
+def _rounded_up(report_tokens: int) -> int:
+    return -(-report_tokens // _REPORT_STEP) * _REPORT_STEP
 
 
 def _rounded(report_tokens: float) -> int:

@@ -17,6 +17,7 @@ from attrs import define, field
 
 from trooper.testing.chat import DEFAULT_ANSWER, Call, call_deltas, dumps, tokens
 from trooper.testing.http import Request, Response, Server
+from trooper.testing.ollama.saying import rest_behind
 from trooper.testing.script import End, Fin, Head, Reset, Script, Send, Status, Step, play
 from trooper.testing.served import Served
 
@@ -139,8 +140,8 @@ class FakeLlamaServer(Served):
 
     def _rest(self, prompt: str) -> str:
         half = prompt.rpartition(f"{_OPEN}assistant\n")[2]
-        if self.answer.startswith(half):
-            return self.answer[len(half) :]
+        if (rest := rest_behind(self.answer, half)) is not None:
+            return rest
         if half.endswith("\n") and self.answer.startswith(half[:-1]):
             # Behind a newline that is not in the answer a model begins a word.
             return self.answer[len(half) - 1 :].lstrip(" ")

@@ -119,7 +119,11 @@ class _Choice:
             return False
         if candidate.speaker is not Speaker.USER and fact.tells and self._told.issuperset(fact.tells):
             return False
-        if fact.tells and all(word in self.said_before for word in fact.tells) and len(fact.frame) < _FEW_WORDS:
+        if (
+            fact.tells
+            and all(word in self.said_before for word in fact.tells)
+            and len(fact.frame) < _FEW_WORDS
+        ):
             return False
         self._texts.add(fact.text)
         self._told.update(fact.tells)
@@ -159,7 +163,9 @@ def _candidates(turns: Sequence[Message], looked: Sequence[Found]) -> list[_Cand
             if worth * factor < _LEAST_WORTH:
                 break
             speaker = _speaker(turns[message].role, fact)
-            density = worth * factor / (fact.tokens + _LINE_TOKENS) ** (0.4 if speaker is Speaker.USER else 0.5)
+            density = (
+                worth * factor / (fact.tokens + _LINE_TOKENS) ** (0.4 if speaker is Speaker.USER else 0.5)
+            )
             candidates.append(_Candidate(worth, density, speaker, Chosen(message, place, fact)))
             factor *= _FURTHER[speaker]
     # Of equal worth the newer first.

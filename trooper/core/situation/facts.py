@@ -89,7 +89,13 @@ class _Measure:
 
 
 def _believed(
-    *, decided: float = 1, bound: float = 1, failed: float = 1, opened: float = 1, ours: float = 1, ended: float = 1
+    *,
+    decided: float = 1,
+    bound: float = 1,
+    failed: float = 1,
+    opened: float = 1,
+    ours: float = 1,
+    ended: float = 1,
 ) -> Mapping[Cue, float]:
     return {
         Cue.DECIDED: decided,
@@ -203,9 +209,21 @@ def _found_in_call(name: str, arguments: str, place: int) -> Iterable[Fact]:
         words = words_of(asked.head, known)
         excerpt = _excerpt(asked.head, words, _WRITTEN, [])
         tells = tuple(dict.fromkeys(w.text for w in words if w.worth))[:_MOST_TELLS]
-        worth = (2.0 if asked.changes else 1.0) + 0.7 * min(6.0, sum({w.text: w.worth for w in words}.values()))
+        worth = (2.0 if asked.changes else 1.0) + 0.7 * min(
+            6.0, sum({w.text: w.worth for w in words}.values())
+        )
         frame = tuple(dict.fromkeys(_PARTS.findall(asked.head.lower())))[:_MOST_FRAME]
-        yield Fact(excerpt, worth, tells, frame, _meaning(words), f"{name} {asked.head}", tokens_at_most(excerpt), place, is_head=True)
+        yield Fact(
+            excerpt,
+            worth,
+            tells,
+            frame,
+            _meaning(words),
+            f"{name} {asked.head}",
+            tokens_at_most(excerpt),
+            place,
+            is_head=True,
+        )
     for text in asked.texts:
         yield from _found(text, _WRITTEN, place, known)
 
@@ -219,9 +237,13 @@ def _found(text: str, measure: _Measure, call: int, known: Known) -> Iterable[Fa
     counts = Counter(map(str.lower, _PARTS.findall(looked_at(text)))) if measure.is_listed else Counter[str]()
     judged = []
     all_words = [words_of(piece.text, known) for piece in pieces]
-    failed = sum(any(word.cue is Cue.FAILED for word in words) for words in all_words) if measure.is_listed else 0
+    failed = (
+        sum(any(word.cue is Cue.FAILED for word in words) for words in all_words) if measure.is_listed else 0
+    )
     for piece, words in zip(pieces, all_words, strict=True):
-        worth = _worth(piece, words, measure, counts, context[_manner(piece)] if measure.is_listed else 1.0, failed)
+        worth = _worth(
+            piece, words, measure, counts, context[_manner(piece)] if measure.is_listed else 1.0, failed
+        )
         if worth > 0:
             judged.append((worth, piece, words))
     best = sorted(judged, key=lambda one: -one[0])[: 2 * measure.most_facts]
@@ -264,7 +286,12 @@ def _context(pieces: Sequence[Piece]) -> Mapping[_Manner, float]:
 
 
 def _worth(
-    piece: Piece, words: Sequence[Word], measure: _Measure, counts: Mapping[str, int], around: float, failed: int
+    piece: Piece,
+    words: Sequence[Word],
+    measure: _Measure,
+    counts: Mapping[str, int],
+    around: float,
+    failed: int,
 ) -> float:
     hard, soft = dict[str, float](), dict[str, float]()
     cues = set[Cue]()
@@ -273,7 +300,9 @@ def _worth(
             if word.kind in HARD_WORDS:
                 hard[word.text] = word.worth
             else:
-                soft[word.text] = word.worth * (measure.code if piece.is_code and word.kind in CODE_WORDS else 1)
+                soft[word.text] = word.worth * (
+                    measure.code if piece.is_code and word.kind in CODE_WORDS else 1
+                )
         if word.cue is not None:
             cues.add(word.cue)
     hinted = min(_MOST_CUE_WORTH, sum(CUE_WORTH[cue] * measure.cues[cue] for cue in cues))
@@ -281,12 +310,21 @@ def _worth(
         hinted *= 0.5
     if piece.is_code:
         around *= _CODE
-    total = measure.base + measure.hard * _summed(hard.values()) * (around + 2) / 3 + (_summed(soft.values()) + hinted) * around
+    total = (
+        measure.base
+        + measure.hard * _summed(hard.values()) * (around + 2) / 3
+        + (_summed(soft.values()) + hinted) * around
+    )
     if piece.key and (hard or soft):
         total += _PAIR_WORTH
     if not measure.is_listed:
         return total * (_QUESTION if piece.text.endswith(("?", "？")) else 1)
-    once = [counts.get(part, 1) <= 1 for word in words if word.worth or word.is_content for part in _parts_of(word)]
+    once = [
+        counts.get(part, 1) <= 1
+        for word in words
+        if word.worth or word.is_content
+        for part in _parts_of(word)
+    ]
     news = sum(not word.kind and counts.get(word.text.lower(), 1) <= 1 for word in words)
     alike = piece.alike
     if Cue.FAILED in cues:
@@ -315,7 +353,9 @@ def _fact(piece: Piece, words: Sequence[Word], worth: float, measure: _Measure, 
     telling = [place for place, word in enumerate(words) if word.worth or word.cue]
     text = _excerpt(piece.text, words, measure, telling)
     tells = tuple(dict.fromkeys(w.text for w in words if w.worth and w.text in text))[:_MOST_TELLS]
-    return Fact(text, worth, tells, _frame(words), _meaning(words), _subject(piece, words), tokens_at_most(text), call)
+    return Fact(
+        text, worth, tells, _frame(words), _meaning(words), _subject(piece, words), tokens_at_most(text), call
+    )
 
 
 def _frame(words: Sequence[Word]) -> tuple[str, ...]:
@@ -338,7 +378,11 @@ def _frame(words: Sequence[Word]) -> tuple[str, ...]:
 
 def _meaning(words: Sequence[Word]) -> tuple[int, ...]:
     parts = dict.fromkeys(
-        part for word in words if word.is_content or word.worth for part in _parts_of(word) if not part.isdigit() or len(part) > 2
+        part
+        for word in words
+        if word.is_content or word.worth
+        for part in _parts_of(word)
+        if not part.isdigit() or len(part) > 2
     )
     return tuple(map(_number, parts))[:_MOST_FRAME]
 

@@ -99,10 +99,27 @@ LABELS: Final[Mapping[str, Labels]] = {
         "Atlanan mesajlar: {count}",
     ),
     "zh": Labels("此处省略的对话的摘录，按顺序排列。不是新的请求。", "用户", "助手", "省略的消息：{count}"),
-    "ja": Labels("ここで省略された発言の抜粋（順番どおり）。新しい依頼ではありません。", "ユーザー", "アシスタント", "省略：{count}"),
-    "ko": Labels("여기서 생략된 대화의 발췌(순서대로). 새로운 요청이 아닙니다.", "사용자", "어시스턴트", "생략된 메시지: {count}"),
-    "ar": Labels("تقرير عن الرسائل المحذوفة هنا: مقتطفات بالترتيب. ليس طلبا جديدا.", "المستخدم", "المساعد", "رسائل محذوفة: {count}"),
-    "hi": Labels("यहाँ छोड़े गए संदेशों की रिपोर्ट: क्रम से अंश। कोई नया अनुरोध नहीं।", "उपयोगकर्ता", "सहायक", "छोड़े गए संदेश: {count}"),
+    "ja": Labels(
+        "ここで省略された発言の抜粋（順番どおり）。新しい依頼ではありません。",
+        "ユーザー",
+        "アシスタント",
+        "省略：{count}",
+    ),
+    "ko": Labels(
+        "여기서 생략된 대화의 발췌(순서대로). 새로운 요청이 아닙니다.",
+        "사용자",
+        "어시스턴트",
+        "생략된 메시지: {count}",
+    ),
+    "ar": Labels(
+        "تقرير عن الرسائل المحذوفة هنا: مقتطفات بالترتيب. ليس طلبا جديدا.",
+        "المستخدم",
+        "المساعد",
+        "رسائل محذوفة: {count}",
+    ),
+    "hi": Labels(
+        "यहाँ छोड़े गए संदेशों की रिपोर्ट: क्रम से अंश। कोई नया अनुरोध नहीं।", "उपयोगकर्ता", "सहायक", "छोड़े गए संदेश: {count}"
+    ),
 }
 
 #: The commonest words: which language a text is in, and of which nobody learns anything.
@@ -131,7 +148,8 @@ _COMMON: Final[Mapping[str, str]] = {
 }
 COMMON_WORDS: Final = frozenset(word for words in _COMMON.values() for word in words.split())
 _LANGUAGES_OF: Final[Mapping[str, tuple[str, ...]]] = {
-    word: tuple(language for language, words in _COMMON.items() if word in words.split()) for word in COMMON_WORDS
+    word: tuple(language for language, words in _COMMON.items() if word in words.split())
+    for word in COMMON_WORDS
 }
 _SCRIPTS: Final = (
     (re.compile("[\u3040-\u30ff]"), "ja"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from attrs import Factory, field, frozen
 
@@ -15,6 +15,8 @@ from trooper.testing.ollama.decoding import Ask, Rejected
 from trooper.testing.ollama.models import Model, Prompt
 from trooper.testing.ollama.runner import count
 
+#: So much of an answer stands nowhere else in it.
+_LONG_CHARS: Final = 200
 MISMATCH = " [cannot continue]"
 
 How: TypeAlias = Literal[
@@ -177,13 +179,21 @@ def _text(model: Model, ask: Ask, prompt: Prompt, words: Words) -> tuple[str, st
     if prompt.question is None:
         return MISMATCH, "the question was not in the prompt"
     for known in (prompt.prefill, prompt.prefill.rstrip()):
-        if whole.startswith(known):
-            rest = whole[len(known) :]
+        if (rest := rest_behind(whole, known)) is not None:
             # Behind white space that is not in the answer a model begins a word.
             return rest if known == prompt.prefill else rest.lstrip(" "), None
     if counted := re.fullmatch(r"(?:\d+, )*(\d+),", prompt.prefill):
         return f" {int(counted[1]) + 1},", None
     return MISMATCH, prompt.prefill
+
+
+def rest_behind(whole: str, known: str) -> str | None:
+    """What follows `known` in an answer; of a long one it may be shown a part that is not its beginning."""
+    if whole.startswith(known):
+        return whole[len(known) :]
+    if len(known) < _LONG_CHARS or whole.count(known) != 1:
+        return None
+    return whole[whole.index(known) + len(known) :]
 
 
 def _thinking(model: Model, ask: Ask, prompt: Prompt, words: Words) -> str:
