@@ -11,6 +11,10 @@ import pytest
 
 from trooper.core import fitting, history
 from trooper.core.conversation import Conversation, Message, Role, TextPart, ToolCall
+from trooper.core.groups import measured
+from trooper.core.seam import NOTHING
+from trooper.core.shortening import Fit, Wanted, shorten
+from trooper.core.situation.writing import written
 from trooper.wire.openai_chat.read_request import read_conversation as read_chat
 from trooper.wire.openai_responses.read_request import read_conversation as read_responses
 
@@ -65,10 +69,15 @@ def conversation(messages: Sequence[Message]) -> Conversation:
     return Conversation(tuple(messages))
 
 
+def shortened(asked: Conversation) -> Fit:
+    wanted = Wanted(3072, 1024, written)
+    return shorten(measured(asked, 0, 4096), NOTHING, wanted).fit()
+
+
 WORK: dict[str, Callable[[list[Message]], object]] = {
     "plain": history.plain,
     "paired": history.paired,
-    "fit": lambda messages: fitting.fit(conversation(messages), "", 4096),
+    "shorten": lambda messages: shortened(conversation(messages)),
     "bounded": lambda messages: fitting.bounded(conversation(messages), 50),
     "split_prefill": lambda messages: history.split_prefill(conversation(messages)),
 }

@@ -248,7 +248,7 @@ def test_an_hour_of_work_behind_one_turn() -> None:
     """There is nothing else to leave out, and the alternative is no answer at all."""
     done = [m for n in range(40) for m in (assistant(f"Look {n}.", f"c{n}"), result(f"c{n}"))]
     conversation = Conversation((system("S"), user("Task: keep the lamp."), *done))
-    some = fit(conversation, 12_000, "Half", write=telling, window=16_384)
+    some = fit(conversation, 20_000, "Half", write=telling, window=32_768)
     assert some.fits
     assert some.conversation.messages[-1] == result("c39")
     assert len(some.conversation.messages) == len(conversation.messages)

@@ -241,12 +241,15 @@ class Draft:
         yield True
         self._shorten_tools(excerpts.bare)
         yield True
-        self._cut_system()
+        share = int(self.wanted.room_tokens * _SYSTEM_SHARE)
+        self._cut_system(self._missing, max(_LEAST_SYSTEM_TOKENS, share))
         self._since.shorten(self._missing, Role.TOOL, _with_short_result, self._since.count - 1)
         self._drop_since()
         self._drop_old()
         yield True
         self._cut_half()
+        yield True
+        self._cut_system(self._excess, _LEAST_SYSTEM_TOKENS)
         self._is_exhausted = True
         yield True
 
@@ -274,11 +277,9 @@ class Draft:
         report = self._set_aside(self._old.total + self.measured.far_tokens)
         return self._stays + self._since.total + half + report - self.wanted.room_tokens
 
-    def _cut_system(self) -> None:
-        missing = self._missing
-        if missing <= 0 or not self._system:
+    def _cut_system(self, missing: float, least: int) -> None:
+        if missing <= 0 or self._system_tokens <= least:
             return
-        least = max(_LEAST_SYSTEM_TOKENS, int(self.wanted.room_tokens * _SYSTEM_SHARE))
         text = "\n\n".join(message.text for message in self._system if message.text)
         short = excerpts.beginning(text, max(least, self._system_tokens - missing))
         if len(short) < len(text):
