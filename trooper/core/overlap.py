@@ -16,14 +16,21 @@ This file knows characters, not events, wires or models.
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from attrs import frozen
 
 from trooper.core.boundary import has_no_blanks
 
-#: How far back the last words are looked for.
+#: Shorter unknown repetitions may be honest text (measured: trimming at 8 ate
+#: true text in every answer that is a run of one sign).
+UNPROBED_ECHO_CHARS: Final = 20
+#: No more than that waits for a decision, but for what the client has already.
+MOST_WAITING_CHARS: Final = 80
+#: How far back the last words are looked for, and in how much of what is said.
 _TAIL_CHARS: Final = 400
+_LOOKED_AT_CHARS: Final = 1_024
 _WORDS: Final = 3
 #: A sentence of one word (`Yes.`) may be said twice.
 _WORDS_OF_SENTENCE: Final = 2
@@ -31,7 +38,7 @@ _WORD: Final = re.compile(r"[^\W\d_]+")
 SENTENCE_ENDS: Final = ".!?…。！？।؟"
 CLOSERS: Final = "\"'”’)]}*_`»」』"
 #: Signs that no blank stands before.
-_CLOSING: Final = ".,;:!?…)]}»”’%。，、！？；：）］｝」』"
+CLOSING: Final = ".,;:!?…)]}»”’%。，、！？；：）］｝」』"
 _BLANKS: Final = " \t"
 #: One blank before a word. Before a list's sign, or more of them: somebody's indentation.
 _LONE_BLANK: Final = re.compile(r" (?![ \t\n]|[-*+] |\d+[.)] |$)")
@@ -54,6 +61,26 @@ class Lost:
 
 
 NOTHING_LOST: Final = Lost()
+#: Whether words of the half answer (from a place of it on, with lone blanks) count as said again, and not anew.
+Counts: TypeAlias = Callable[[int, str], bool]
+
+
+def with_lone_blanks(text: str) -> str:
+    """`text` with one blank for each run of white space, and none at its ends."""
+    return " ".join(text.split())
+
+
+def _plain(text: str) -> tuple[str, list[int]]:
+    """`text` with lone blanks, one at its end included, and where each sign of it stands."""
+    signs, places = [], []
+    for at, sign in enumerate(text):
+        if not sign.isspace():
+            signs.append(sign)
+            places.append(at)
+        elif signs and signs[-1] != " ":
+            signs.append(" ")
+            places.append(at)
+    return "".join(signs), places
 
 
 def is_periodic(text: str) -> bool:
@@ -70,33 +97,47 @@ def count_words(text: str) -> int:
     return sum(not has_no_blanks(word[0]) for word in _WORD.findall(text)) + (wide + 1) // 2
 
 
-def said_again(text: str, said: str, *, final: bool, at_least_chars: int | None = None) -> int | None:
+def said_again(
+    text: str,
+    said: str,
+    *,
+    final: bool,
+    at_least_chars: int | None = None,
+    counts: Counts | None = None,
+    most_chars: int = _TAIL_CHARS,
+) -> int | None:
     """
     How many characters at the beginning of `said` are the last words of `text`
     once more, the blanks before them included. `None`: it takes more to know.
 
     They count as said again, and not anew, where they are three whole words or
-    more, or whole sentences; blanks and newlines at the end of `text` are left
-    out of it.
+    more, or whole sentences, or where `counts` says so; blanks and newlines at
+    the end of `text` are left out of it, and any white space is like any other.
 
     Args:
         final: nothing follows `said`.
         at_least_chars: so many characters count as well, whatever they are;
             for one who was merely asked to go on.
+        counts: asked in place of the rule above, of what has come or may still come.
+        most_chars: what is longer is waited for only where it is whole sentences.
     """
-    text, begins = text.rstrip(), said.lstrip()
-    tail = text[-_TAIL_CHARS:]
+    text = text.rstrip()
+    start = max(0, len(text) - _TAIL_CHARS)
+    (tail, places), (begins, ends) = _plain(text[start:]), _plain(said[:_LOOKED_AT_CHARS])
     if not begins:
-        return None if not final and tail else 0
-    if not final and at_least_chars is not None and len(said) < len(tail) and said in tail:
+        return None if not final and tail and len(said) <= MOST_WAITING_CHARS else 0
+    if not final and at_least_chars is not None and len(begins) < len(tail) and begins in tail:
         return None
     is_open = False
     for at in range(len(tail)):
         words = tail[at:]
         if begins[0] != words[0] or not (begins.startswith(words) or words.startswith(begins)):
             continue
-        start = len(text) - len(words)
-        if not (_counts(text[:start], words) or _is_long(words, at_least_chars)):
+        place = start + places[at]
+        whole = counts(place, words) if counts else _counts(text[:place], words)
+        if not (whole or _is_long(words, at_least_chars)):
+            continue
+        if len(words) > most_chars and not is_sentence(text[:place], words):
             continue
         if len(begins) < len(words) or (begins == words and _in_word(words[-1])):
             is_open = is_open or len(begins) < len(words) or not final
@@ -104,7 +145,7 @@ def said_again(text: str, said: str, *, final: bool, at_least_chars: int | None 
                 return len(said)
         elif not (_in_word(words[-1]) and _in_word(begins[len(words) :][:1])):
             # A longer repetition may still be on its way.
-            return None if is_open and not final else len(said) - len(begins) + len(words)
+            return None if is_open and not final else ends[len(words) - 1] + 1
     return None if is_open and not final else 0
 
 
@@ -120,12 +161,12 @@ def _counts(before: str, words: str) -> bool:
     """Whether `words` behind `before` are enough of a repetition."""
     if not (not before or before[-1].isspace() or has_no_blanks(words[0])):
         return False
-    needed = _WORDS_OF_SENTENCE if _is_sentence(before, words) else _WORDS
+    needed = _WORDS_OF_SENTENCE if is_sentence(before, words) else _WORDS
     core = words.rstrip(CLOSERS + SENTENCE_ENDS).casefold()
     return count_words(words) >= needed and not is_periodic(core)
 
 
-def _is_sentence(before: str, words: str) -> bool:
+def is_sentence(before: str, words: str) -> bool:
     """Whether `words` are whole sentences behind `before`."""
     before, core = before.rstrip(" \t"), words.rstrip(CLOSERS)
     begins = not before or before.endswith("\n") or before.rstrip(CLOSERS)[-1:] in (*SENTENCE_ENDS, "")
@@ -159,7 +200,7 @@ def with_blanks(given: str, dropped: str, said: str, *, is_certain: bool) -> str
     blanks = dropped[: len(dropped) - len(fragment)]
     again = bool(fragment) and (begins.startswith(fragment) or fragment.startswith(begins))
     if not blanks:
-        closes = fragment[0] == begins[0] and fragment[0] in _CLOSING
+        closes = fragment[0] == begins[0] and fragment[0] in CLOSING
         return begins if again or closes else said
     if len(begins) < len(said) or not given:
         return said
