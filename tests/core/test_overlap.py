@@ -6,7 +6,8 @@ import pytest
 
 from joins import LONG, joined
 from pieces import singles
-from trooper.core.overlap import Lost, said_again, with_blanks
+from trooper.core.blanks import with_blanks
+from trooper.core.overlap import Lost, said_again
 from trooper.core.seam import Join, Prefill, prefill
 from trooper.core.unfit import Unfit
 

@@ -35,6 +35,11 @@ _SIGNS_OF_NO_BLANKS: Final = 7
 _WORDS_OF_CLAUSE: Final = 6
 #: A whole answer of so many lines is none that is said twice.
 _LINES: Final = 3
+_CODE_CHARS: Final = 12
+_WORDS_IN_A_ROW: Final = frozenset(
+    {"sh", "bash", "zsh", "shell", "console", "lisp", "scheme", "clojure", "elisp", "asm", "html", "xml"}
+)
+_BLANKS: Final = " \t"
 _ROW: Final = re.compile(r"[ \t]*[|+]")
 _LISTED: Final = re.compile(r"\S*[,;/|、，；]|\d+")
 _CODE_SIGNS: Final = frozenset("{}[]()<>=;|\\`\t")
@@ -50,24 +55,52 @@ def repeats_itself(text: str, at: int, words: str, *, new_line: bool) -> bool:
     """
     before = text[:at]
     line = before.rpartition("\n")[2]
-    if _ROW.match(line + words) or "\t" in line[-1:] or line.endswith("  "):
+    if _ROW.match(line + words) or line.endswith(("\t", "  ")):
         # A row or a column of a table.
         return True
     if is_rhythmic(before, words) or words in before:
-        # It has said so before, or goes on in the same beat.
+        # It goes on in the beat that it has, or has said so before.
         return True
-    sentence = is_sentence(before, words)
-    if new_line and (not sentence or not line.strip() or count_words(words) <= _WORDS):
-        # A refrain, or the next entry of a list; but none is that long.
-        return not (sentence and len(words) >= _LINE_CHARS)
+    sentence, starts_line = is_sentence(before, words), not line.strip()
+    if sentence and len(words) >= _LINE_CHARS:
+        return False
+    if new_line and starts_line:
+        # A refrain, or the next entry of a list.
+        return True
     if sentence:
-        return not _has_words(words)
+        return not _has_words(words, _WORDS + new_line)
     if any(sign in _CODE_SIGNS for sign in words) or _is_listed(words):
         return True
-    starts_clause = not line.strip() or not line.rstrip(" \t" + CLOSERS)[-1:].isalnum()
-    if starts_clause and not has_no_blanks(words[0]):
-        return count_words(words) < _WORDS_OF_CLAUSE
-    return not _has_words(words)
+    return not _has_words(words, _words_of_part(line, words, new_line=new_line))
+
+
+def _words_of_part(line: str, words: str, *, new_line: bool) -> int:
+    """How many words of a part of a sentence are too many to be a figure of speech."""
+    is_over = words.rstrip(CLOSERS)[-1:] in tuple(SENTENCE_ENDS)
+    starts_clause = not line.strip() or not line.rstrip(_BLANKS + CLOSERS)[-1:].isalnum()
+    if new_line:
+        # `Falling down` is said again on a line of its own; what ends a sentence is begun with a capital letter.
+        return _WORDS + 1 if is_over and words[0].islower() and not starts_clause else _WORDS_OF_CLAUSE
+    if not starts_clause:
+        return _WORDS
+    if not words[-1].isalnum():
+        return _WORDS_OF_CLAUSE
+    # Nobody begins a sentence, or an entry, in the middle of one; `one two three` is counted again.
+    return _WORDS + words[0].islower()
+
+
+def repeats_code(text: str, at: int, words: str, language: str) -> bool:
+    """
+    The same for the middle of a line of code. What stands before `words` and behind
+    them are words: without a sign between them they cannot be said twice, but in
+    languages that put words in a row.
+    """
+    before = text[:at]
+    if language in _WORDS_IN_A_ROW or not (text[-1:].isalnum() and words[0].isalnum()):
+        return True
+    if len(words) < _CODE_CHARS or count_words(words) < _WORDS:
+        return True
+    return is_rhythmic(before, words) or words in before
 
 
 def may_be_said_twice(half: str, *, new_line: bool) -> bool:
@@ -112,12 +145,13 @@ def is_rhythmic(before: str, words: str) -> bool:
     return bool(last) and last == re.findall(r"\w+", words.casefold())[-1:]
 
 
-def _has_words(words: str) -> bool:
-    if any(map(has_no_blanks, words)):
-        signs = sum(map(has_no_blanks, words))
-        is_whole = words.rstrip(CLOSERS)[-1:] in tuple(SENTENCE_ENDS)
-        return signs >= _SIGNS_OF_NO_BLANKS - 2 * is_whole or count_words(words) - (signs + 1) // 2 >= _WORDS
-    return count_words(words) >= _WORDS
+def _has_words(words: str, needed: int) -> bool:
+    signs = sum(map(has_no_blanks, words))
+    if not signs:
+        return count_words(words) >= needed
+    ends = tuple(SENTENCE_ENDS)
+    has_end = words.rstrip(CLOSERS)[-1:] in ends or any(end in words for end in ends)
+    return signs >= _SIGNS_OF_NO_BLANKS - 2 * has_end or count_words(words) - (signs + 1) // 2 >= needed
 
 
 def _is_listed(words: str) -> bool:

@@ -1,10 +1,8 @@
 """
 What a continuation says again, and what was lost where it begins.
 
-Two questions about one place, the end of the half answer. Which of its last
-words count as said again when a continuation begins with them? And, where the
-provider had begun a word that nobody has seen (the gate's fragment), which
-blanks belong between the half answer and the continuation?
+Which of the last words of the half answer count as said again when a
+continuation begins with them?
 
 Short repetitions are honest text: trimming at eight characters ate true text in
 every answer that is a run of one sign (measured), and an honest answer may
@@ -29,7 +27,7 @@ UNPROBED_ECHO_CHARS: Final = 20
 #: No more than that waits for a decision, but for what the client has already.
 MOST_WAITING_CHARS: Final = 80
 #: How far back the last words are looked for, and in how much of what is said.
-_TAIL_CHARS: Final = 400
+MOST_TAIL_CHARS: Final = 400
 _LOOKED_AT_CHARS: Final = 1_024
 _WORDS: Final = 3
 #: A sentence of one word (`Yes.`) may be said twice.
@@ -39,11 +37,6 @@ SENTENCE_ENDS: Final = ".!?…。！？।؟"
 CLOSERS: Final = "\"'”’)]}*_`»」』"
 #: Signs that no blank stands before.
 CLOSING: Final = ".,;:!?…)]}»”’%。，、！？；：）］｝」』"
-_BLANKS: Final = " \t"
-#: One blank before a word. Before a list's sign, or more of them: somebody's indentation.
-_LONE_BLANK: Final = re.compile(r" (?![ \t\n]|[-*+] |\d+[.)] |$)")
-#: What may still become either.
-_UNDECIDED: Final = re.compile(r"\n*(?: *| (?:[-*+]|\d+[.)]?))")
 
 
 @frozen
@@ -104,7 +97,7 @@ def said_again(
     final: bool,
     at_least_chars: int | None = None,
     counts: Counts | None = None,
-    most_chars: int = _TAIL_CHARS,
+    most_chars: int = MOST_TAIL_CHARS,
 ) -> int | None:
     """
     How many characters at the beginning of `said` are the last words of `text`
@@ -122,7 +115,7 @@ def said_again(
         most_chars: what is longer is waited for only where it is whole sentences.
     """
     text = text.rstrip()
-    start = max(0, len(text) - _TAIL_CHARS)
+    start = max(0, len(text) - MOST_TAIL_CHARS)
     (tail, places), (begins, ends) = _plain(text[start:]), _plain(said[:_LOOKED_AT_CHARS])
     if not begins:
         return None if not final and tail and len(said) <= MOST_WAITING_CHARS else 0
@@ -173,63 +166,7 @@ def is_sentence(before: str, words: str) -> bool:
     return begins and core[-1:] in tuple(SENTENCE_ENDS)
 
 
-def needs_more(dropped: str, said: str) -> bool:
-    """Whether it takes more of a continuation than `said` to know its blanks."""
-    begins, fragment = said.lstrip(_BLANKS), dropped.strip(_BLANKS)
-    if dropped == fragment and begins and begins == said:
-        return False
-    return len(begins) < len(fragment) and fragment.startswith(begins)
-
-
-def with_blanks(given: str, dropped: str, said: str, *, is_certain: bool) -> str:
-    """
-    `said` with the blanks that belong before it.
-
-    Args:
-        given: what the client has, up to a place behind which there was more.
-        dropped: that more, which nobody has seen: the beginning of a word, of
-            a sign, with the blanks before it.
-        said: how the continuation begins; newlines stay as they are.
-        is_certain: the model has seen `given` and nothing behind it, so that a
-            letter which it puts there may go on with the last word.
-    """
-    begins = said.lstrip(_BLANKS)
-    if not dropped or not begins or given[-1:].isspace() or begins[0] in "\r\n":
-        return said
-    fragment = dropped.lstrip(_BLANKS)
-    blanks = dropped[: len(dropped) - len(fragment)]
-    again = bool(fragment) and (begins.startswith(fragment) or fragment.startswith(begins))
-    if not blanks:
-        closes = fragment[0] == begins[0] and fragment[0] in CLOSING
-        return begins if again or closes else said
-    if len(begins) < len(said) or not given:
-        return said
-    if again or (begins[0] == fragment[:1] and not begins[0].isalnum()):
-        return blanks + said
-    if not (begins[0].isalnum() or begins[0] == "_"):
-        return said
-    if has_no_blanks(begins[0]) or has_no_blanks(given[-1]):
-        return said
-    if is_certain and given[-1].isalpha() and begins[0].isalpha() and not begins[0].isupper():
-        # It has put an ending to the word (measured: German compounds at 2 of 64 cuts).
-        return said
-    return blanks + said
-
-
 def may_be_echo(text: str, echo: str) -> bool:
     """Whether `text` begins with `echo`, or like it as far as it goes. Blanks in front say nothing."""
     said = text if echo[0].isspace() else text.lstrip()
     return said.startswith(echo) or echo.startswith(said)
-
-
-def may_be_blank(said: str) -> bool:
-    """Whether it takes more than `said` to know what the white space at the start of a line is for."""
-    return _UNDECIDED.fullmatch(said) is not None
-
-
-def at_line_start(text: str, given: str) -> str:
-    """`text` without the white space that nobody wants behind a line's end."""
-    newlines = len(text) - len(text.lstrip("\n"))
-    # Two make an empty line; what is beyond makes another.
-    text = text[max(0, newlines - (0 if given.endswith("\n\n") else 1)) :] if newlines else text
-    return text[1:] if _LONE_BLANK.match(text) else text

@@ -199,6 +199,8 @@ _QUOTES: Final = ("“”", "„“", "«»", "「」")
 #: Behind them somebody answers, or speaks.
 _ANSWERED: Final = frozenset("?？:：")
 _SPEAKER: Final = re.compile(r"\W{0,4}\w[\w .]{0,30}[:：]")
+#: What has a line of its own: an entry, a heading, a row, a fence.
+_BLOCK: Final = re.compile(r"(?:[-*+]|\d+[.)]|#+|>) |\||```|~~~")
 _COLONS: Final = frozenset({":", "：", " :", "\u00a0:"})
 _SHOUTS: Final = frozenset({"!", "！", " !"})
 
@@ -329,7 +331,8 @@ def behind(given: str, rest: str, *, in_code: bool) -> str:
         return "\n" * (newlines - 2) + words
     if not words or not given or given[-1].isspace():
         return words
-    if newlines and re.match(r"(?:[-*+]|\d+[.)]|#+|>|\|) ?|```", words):
+    in_row = given.rpartition("\n")[2].lstrip().startswith("|") and not given.endswith("|")
+    if newlines and _BLOCK.match(words) and not in_row:
         return "\n" * newlines + words
     if words[0] in CLOSING or has_no_blanks(words[0]) or has_no_blanks(given[-1]):
         return words

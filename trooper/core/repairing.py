@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Set as AbstractSet
-from functools import partial
 from typing import Final, assert_never
 
 from attrs import define, evolve, field
@@ -35,8 +34,8 @@ from attrs import define, evolve, field
 from trooper.core.anew import Beginnings, Verdict
 from trooper.core.code_block import Block, open_block, opened_again, with_line
 from trooper.core.following import Restart
-from trooper.core.honest import repeats_itself
-from trooper.core.overlap import MOST_WAITING_CHARS, UNPROBED_ECHO_CHARS, said_again
+from trooper.core.honest import repeats_code, repeats_itself
+from trooper.core.overlap import MOST_TAIL_CHARS, MOST_WAITING_CHARS, UNPROBED_ECHO_CHARS, Counts, said_again
 from trooper.core.preamble import Place, behind, place_behind, preamble
 from trooper.core.repair import ALL_REPAIRS, Repair
 from trooper.core.unfit import Unfit
@@ -234,26 +233,26 @@ class Repairing:
         self._step = _Step.OVER
         if Repair.REPETITION not in self.repairs:
             return True
-        is_free = self._announced or self._opened or self.was_asked
         text, said = self.half.rstrip(), self._pending
-        if (self._block is not None and not self._opened and not self.was_asked) or (
-            self._is_document and not self.was_asked
-        ):
+        new_line = self.given.endswith("\n") or "\n" in said[: len(said) - len(said.lstrip())]
+        is_free = self._announced or self._opened or self.was_asked
+        in_code = self._block is not None and not self._opened and not self.was_asked
+        if (self._is_document and not self.was_asked) or (in_code and new_line):
             return True
-        again: int | None
-        if is_free or self.lost_call or not (self.is_own or self.may_repeat):
-            asked = UNPROBED_ECHO_CHARS if is_free else None
-            again = said_again(text, said, final=final, at_least_chars=asked)
-        else:
-            new_line = self.given.endswith("\n") or "\n" in said[: len(said) - len(said.lstrip())]
-            honest = partial(repeats_itself, text, new_line=new_line)
-            again = said_again(
-                text,
-                said,
-                final=final,
-                counts=lambda at, words: not honest(at, words),
-                most_chars=MOST_WAITING_CHARS,
-            )
+        counts: Counts | None = None
+        if in_code and self._block is not None:
+            language = self._block.language
+            counts = lambda at, words: not repeats_code(text, at, words, language)  # noqa: E731
+        elif not is_free and not self.lost_call and (self.is_own or self.may_repeat):
+            counts = lambda at, words: not repeats_itself(text, at, words, new_line=new_line)  # noqa: E731
+        again = said_again(
+            text,
+            said,
+            final=final,
+            at_least_chars=UNPROBED_ECHO_CHARS if is_free else None,
+            counts=counts,
+            most_chars=MOST_WAITING_CHARS if counts else MOST_TAIL_CHARS,
+        )
         if again is None:
             self._step = _Step.WORDS
             return False

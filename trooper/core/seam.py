@@ -51,16 +51,15 @@ from typing import Final
 
 from attrs import define, evolve, field, frozen
 
-from trooper.core.overlap import (
-    MOST_WAITING_CHARS,
-    NOTHING_LOST,
-    Lost,
+from trooper.core.blanks import (
     at_line_start,
     may_be_blank,
-    may_be_echo,
+    may_have_more_blanks,
     needs_more,
     with_blanks,
+    without_more_blanks,
 )
+from trooper.core.overlap import MOST_WAITING_CHARS, NOTHING_LOST, Lost, may_be_echo
 from trooper.core.repair import ALL_REPAIRS, Repair
 from trooper.core.repairing import Repairing
 from trooper.core.thinking import (
@@ -147,6 +146,7 @@ class Join:
     _repairing: Repairing = field(init=False)
     _blanks_left: str = field(default="", init=False)
     _blanks_over: bool = field(default=False, init=False)
+    _looks_at_blanks: bool = field(default=False, init=False)
     _joined: bool = field(default=False, init=False)
     _starts_line: bool = field(default=False, init=False)
     # What is missing of each stop sequence that may have begun in what the client has.
@@ -168,7 +168,9 @@ class Join:
             lost_call=self.lost.call,
             repairs=self.repairs,
         )
-        self._blanks_over = not self.lost.fragment or Repair.BLANK not in self.repairs
+        repairs_blanks = Repair.BLANK in self.repairs
+        self._blanks_over = not self.lost.fragment or not repairs_blanks
+        self._looks_at_blanks = repairs_blanks and bool(text) and not in_code
         in_code = in_code or given.rpartition("\n")[2].count("`") % 2 == 1
         about = self.speaks_of_thinking or speaks_of_thinking([given])
         # In the code of an answer about thinking blocks one is text.
@@ -312,6 +314,8 @@ class Join:
         enough = final or len(self._joining) > MOST_WAITING_CHARS
         if not enough and not self._blanks_over and needs_more(self.lost.fragment, self._joining):
             return ""
+        if not enough and self._looks_at_blanks and may_have_more_blanks(self._joining):
+            return ""
         self._put_blanks_right()
         if not final and self._may_be_stop():
             return ""
@@ -327,6 +331,9 @@ class Join:
         return out
 
     def _put_blanks_right(self) -> None:
+        if self._looks_at_blanks:
+            self._looks_at_blanks = False
+            self._joining = without_more_blanks(self.given, self._joining)
         if self._blanks_over or not self._joining:
             return
         self._blanks_over = True

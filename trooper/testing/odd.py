@@ -58,7 +58,22 @@ def opening(half: str, rest: str) -> str:
 
 def announcing(words: str) -> GoesOn:
     """With `words` first."""
-    return lambda half, rest: words + rest
+
+    def goes_on(half: str, rest: str) -> str:
+        return words + rest
+
+    return goes_on
+
+
+def announcing_all(half: str, rest: str) -> str:
+    """An announcement, and the whole answer again."""
+    return f"Of course! Here is the complete answer:\n\n{half}{rest}"
+
+
+def opening_all(half: str, rest: str) -> str:
+    """The open code block again from its fence on."""
+    at = half.rfind("```")
+    return half[at:] + rest if half.count("```") % 2 else rest
 
 
 def doubling(half: str, rest: str) -> str:
@@ -77,6 +92,8 @@ ODD: Final[Mapping[str, GoesOn]] = {
     "words": repeating_words,
     "sentence": repeating_sentence,
     "fence": opening,
+    "block": opening_all,
+    "preamble-restart": announcing_all,
     "preamble": announcing("Sure, continuing: "),
     "preamble-lines": announcing("Certainly! Here is the rest:\n\n"),
     "blank-more": doubling,
