@@ -104,7 +104,8 @@ class Beginnings:
             is_anew = len(found.same) - len(fence) > _ANEW_CODE_CHARS
         elif self.is_own:
             is_glued = not blanks and self.given[-1:].isalnum()
-            is_anew = not may_begin_alike(self.half, found.same, new_line=new_line, is_glued=is_glued)
+            then = with_lone_blanks(found.said)[len(found.same) :]
+            is_anew = not may_begin_alike(self.half, found.same, then, new_line=new_line, is_glued=is_glued)
         else:
             is_anew = self._is_another(found.same, after_blanks=bool(blanks) and not self.half[0].isspace())
         return Verdict.ANOTHER if is_anew else Verdict.HONEST

@@ -23,6 +23,8 @@ _LOOKED_AT_CHARS: Final = 2_000
 _GAPS: Final = 5
 _GAP: Final = re.compile(r"(?<=\S) (?=\S)")
 _WIDE_GAP: Final = re.compile(r"\S[ \t]{2,}\S|\t")
+#: So many signs of a script without blanks, and none between them.
+_WIDE_SIGNS: Final = 12
 _QUOTES: Final = "“„«‘"
 #: One blank before a word. Before a list's sign, or more of them: somebody's indentation.
 _LONE_BLANK: Final = re.compile(r" (?![ \t\n]|[-*+] |\d+[.)] |$)")
@@ -73,7 +75,7 @@ def with_blanks(given: str, dropped: str, said: str, *, is_certain: bool) -> str
     return blanks + said
 
 
-def without_more_blanks(given: str, said: str) -> str:
+def without_more_blanks(given: str, said: str, *, in_code: bool = False) -> str:
     """
     `said` with no more than one blank before its first word, and none where its
     script has none, if `given` never puts more there.
@@ -82,24 +84,33 @@ def without_more_blanks(given: str, said: str) -> str:
     """
     begins = said.lstrip(_BLANKS)
     blanks = said[: len(said) - len(begins)]
-    if not blanks or not begins or begins[0] in "\r\n" or not given or given[-1] == "\n":
+    if not blanks or not begins or begins[0] in "\r\n" or not given:
         return said
     before = given.rstrip(_BLANKS)[-_LOOKED_AT_CHARS:]
-    line = before.rpartition("\n")[2]
-    if not line or line.lstrip().startswith("|") or _WIDE_GAP.search(before):
+    if given[-1] == "\n":
+        return begins if in_code and _is_no_indent(before, said) else said
+    if before[-1:] in ("", "\n") or _WIDE_GAP.search(before):
         return said
     if _is_wide(before[-1]) and _is_wide(begins[0]):
-        return said if re.search(r"(?<=\w) (?=\w)", before) else begins
+        # Who writes without blanks has done so for a while.
+        return begins if len(before) > _WIDE_SIGNS and " " not in before[-_WIDE_SIGNS:] else said
     least = "" if given[-1] in _BLANKS else " "
-    if len(blanks) <= len(least) or not (begins[0].isalnum() or begins[0] in _QUOTES):
+    is_in_row = not in_code and before.rpartition("\n")[2].lstrip().startswith("|")
+    if len(blanks) <= len(least) or not (begins[0].isalnum() or begins[0] in _QUOTES or is_in_row):
         return said
-    gaps = _GAP.findall(before)
     core = before.rstrip(CLOSERS)[-1:]
     if core in (*SENTENCE_ENDS, ":", ";"):
         is_custom = re.search(r"[.!?:;…] (?=\S)", before) is not None
     else:
-        is_custom = len(gaps) >= _GAPS
+        is_custom = len(_GAP.findall(before)) >= _GAPS
     return least + begins if is_custom else said
+
+
+def _is_no_indent(before: str, said: str) -> bool:
+    """Whether nothing is indented by one blank in such code: neither a patch, nor what goes on in brackets."""
+    if not said[1:2].isalnum() or before.rstrip()[-1:] in "([{,:\\":
+        return False
+    return re.search(r"^ (?! )", before, re.MULTILINE) is None
 
 
 def may_have_more_blanks(said: str) -> bool:

@@ -61,9 +61,12 @@ def open_block(text: str) -> Block | None:
         return None
     found: re.Match[str] | None = None
     for fence in _FENCE.finditer(text):
-        found = fence
+        if found is None:
+            found = fence
+        elif fence[1].startswith(found[1]) and not fence[2].strip():
+            found = None
     if found is None or found.end() == len(text):
-        # The line that opens it is not at its end, or is none that can be told from text.
+        # The two do not agree, or the line that opens it is not at its end.
         return None
     words = found[2].split()
     return Block(found.start(1), found.end() + 1, found[1], words[0].lower() if words else "")

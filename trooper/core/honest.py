@@ -39,10 +39,53 @@ _CODE_CHARS: Final = 12
 _WORDS_IN_A_ROW: Final = frozenset(
     {"sh", "bash", "zsh", "shell", "console", "lisp", "scheme", "clojure", "elisp", "asm", "html", "xml"}
 )
+_COUNTED: Final = frozenset(
+    [
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eins",
+        "zwei",
+        "drei",
+        "vier",
+        "fünf",
+        "sechs",
+        "sieben",
+        "acht",
+        "neun",
+        "zehn",
+        "un",
+        "deux",
+        "trois",
+        "quatre",
+        "cinq",
+        "sept",
+        "huit",
+        "neuf",
+        "dix",
+        "uno",
+        "dos",
+        "tres",
+        "cuatro",
+        "cinco",
+        "seis",
+        "siete",
+        "ocho",
+        "nueve",
+        "diez",
+    ]
+)
 _BLANKS: Final = " \t"
 _ROW: Final = re.compile(r"[ \t]*[|+]")
 _LISTED: Final = re.compile(r"\S*[,;/|、，；]|\d+")
-_CODE_SIGNS: Final = frozenset("{}[]()<>=;|\\`\t")
+_CODE_SIGNS: Final = frozenset("{}[]<>=|\\`\t")
 
 
 def repeats_itself(text: str, at: int, words: str, *, new_line: bool) -> bool:
@@ -55,8 +98,8 @@ def repeats_itself(text: str, at: int, words: str, *, new_line: bool) -> bool:
     """
     before = text[:at]
     line = before.rpartition("\n")[2]
-    if _ROW.match(line + words) or line.endswith(("\t", "  ")):
-        # A row or a column of a table.
+    if not _begins_word(before, words) or line.endswith(("\t", "  ")):
+        # No word, or a column.
         return True
     if is_rhythmic(before, words) or words in before:
         # It goes on in the beat that it has, or has said so before.
@@ -67,8 +110,12 @@ def repeats_itself(text: str, at: int, words: str, *, new_line: bool) -> bool:
     if new_line and starts_line:
         # A refrain, or the next entry of a list.
         return True
-    if sentence:
-        return not _has_words(words, _WORDS + new_line)
+    if sentence and not _ROW.match(line + words):
+        # One alone on its line is sung twice more often.
+        return not _has_words(words, _WORDS + (new_line or starts_line))
+    if _ROW.match(line + words):
+        # What ends inside a cell, and began in another one, is no cell.
+        return new_line or not (text[-1].isalnum() and "|" in words[1:]) or not _has_words(words, _WORDS - 1)
     if any(sign in _CODE_SIGNS for sign in words) or _is_listed(words):
         return True
     return not _has_words(words, _words_of_part(line, words, new_line=new_line))
@@ -96,7 +143,10 @@ def repeats_code(text: str, at: int, words: str, language: str) -> bool:
     languages that put words in a row.
     """
     before = text[:at]
-    if language in _WORDS_IN_A_ROW or not (text[-1:].isalnum() and words[0].isalnum()):
+    if not _begins_word(before, words):
+        return True
+    begins = words[0].isalnum() or "\n" in text[at:]
+    if language in _WORDS_IN_A_ROW or not (text[-1:].isalnum() and begins):
         return True
     if len(words) < _CODE_CHARS or count_words(words) < _WORDS:
         return True
@@ -110,16 +160,18 @@ def may_be_said_twice(half: str, *, new_line: bool) -> bool:
         return True
     if is_periodic(plain) or is_rhythmic("", plain):
         return True
-    lines = sum(bool(line.strip()) for line in half.split("\n", 100))
-    return new_line and len(plain) < _LINE_CHARS and lines < _LINES
+    if not new_line or len(plain) >= _LINE_CHARS or "\n\n" in half.lstrip():
+        return False
+    return sum(bool(line.strip()) for line in half.split("\n")) < _LINES
 
 
-def may_begin_alike(half: str, same: str, *, new_line: bool, is_glued: bool) -> bool:
+def may_begin_alike(half: str, same: str, then: str, *, new_line: bool, is_glued: bool) -> bool:
     """
     Whether an honest answer may go on behind `half` like its own beginning,
     `same` (with lone blanks), and then otherwise.
 
     Args:
+        then: what it says there.
         is_glued: a word was said behind a word, with nothing between them.
     """
     if is_periodic(same) or count_words(same) < _WORDS:
@@ -128,6 +180,9 @@ def may_begin_alike(half: str, same: str, *, new_line: bool, is_glued: bool) -> 
     if not new_line and (ended.isalnum() or ended == ","):
         # In the middle of a sentence only a name is said again.
         return len(same) < (UNPROBED_ECHO_CHARS if is_glued else 2 * UNPROBED_ECHO_CHARS)
+    if then[:1].isdigit() or with_lone_blanks(half).count(same) > 1:
+        # The next of a row of clauses.
+        return True
     first = half.lstrip().partition("\n")[0]
     # Verses, rows and sections begin alike; a sentence of prose that long does not.
     return len(same) < _LINE_CHARS or len(with_lone_blanks(first)) < len(same) or not first[:1].isalpha()
@@ -148,13 +203,21 @@ def is_rhythmic(before: str, words: str) -> bool:
 def _has_words(words: str, needed: int) -> bool:
     signs = sum(map(has_no_blanks, words))
     if not signs:
-        return count_words(words) >= needed
+        # A number is a word among words; a row of numbers counts.
+        letters, numbers = count_words(words), len(re.findall(r"\b\d[\d.,]*", words))
+        return letters + (numbers if letters > 1 else 0) >= needed
     ends = tuple(SENTENCE_ENDS)
     has_end = words.rstrip(CLOSERS)[-1:] in ends or any(end in words for end in ends)
     return signs >= _SIGNS_OF_NO_BLANKS - 2 * has_end or count_words(words) - (signs + 1) // 2 >= needed
 
 
+def _begins_word(before: str, words: str) -> bool:
+    return not before or before[-1].isspace() or has_no_blanks(words[0])
+
+
 def _is_listed(words: str) -> bool:
     """`red, green, blue,`: a row of things, that may come round again."""
     things = words.split()
+    if all(thing.strip(",.;").casefold() in _COUNTED for thing in things):
+        return True
     return "、" in words or (len(things) > 1 and all(map(_LISTED.fullmatch, things[:-1])))

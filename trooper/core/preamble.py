@@ -76,7 +76,6 @@ _LANGUAGES: Final = (
             (here's|here is|here are) (the|my) (rest|remainder|remaining part|next part|remaining text)
             (here's|here is|here are) the (rest|remainder) of (the|my|your) (answer|response|text|code|list|story|message)
             (here's|here is) the (complete|completed|full|whole|entire) (answer|response|text|code|list|story|version)
-            here (you go|it is)
         """,
         unmistakable="""
             continuing
@@ -307,7 +306,9 @@ def _counts(language: _Language, parts: tuple[str, str], end: str, place: Place)
         return end in _SHOUTS and word in language.alone
     if not said:
         return end in _SHOUTS and word in language.alone
-    return bool(word) or (
+    if word in language.alone:
+        return True
+    return (bool(word) and is_announced) or (
         said in language.unmistakable and (is_announced or " " in said or has_no_blanks(said[0]))
     )
 
@@ -332,7 +333,7 @@ def behind(given: str, rest: str, *, in_code: bool) -> str:
     if not words or not given or given[-1].isspace():
         return words
     in_row = given.rpartition("\n")[2].lstrip().startswith("|") and not given.endswith("|")
-    if newlines and _BLOCK.match(words) and not in_row:
+    if newlines and _BLOCK.match(words) and words[0] != given[-1] and not in_row:
         return "\n" * newlines + words
     if words[0] in CLOSING or has_no_blanks(words[0]) or has_no_blanks(given[-1]):
         return words

@@ -170,7 +170,7 @@ class Join:
         )
         repairs_blanks = Repair.BLANK in self.repairs
         self._blanks_over = not self.lost.fragment or not repairs_blanks
-        self._looks_at_blanks = repairs_blanks and bool(text) and not in_code
+        self._looks_at_blanks = repairs_blanks and bool(text)
         in_code = in_code or given.rpartition("\n")[2].count("`") % 2 == 1
         about = self.speaks_of_thinking or speaks_of_thinking([given])
         # In the code of an answer about thinking blocks one is text.
@@ -333,7 +333,7 @@ class Join:
     def _put_blanks_right(self) -> None:
         if self._looks_at_blanks:
             self._looks_at_blanks = False
-            self._joining = without_more_blanks(self.given, self._joining)
+            self._joining = without_more_blanks(self.given, self._joining, in_code=is_in_code(self.given))
         if self._blanks_over or not self._joining:
             return
         self._blanks_over = True

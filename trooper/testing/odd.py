@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 GoesOn: TypeAlias = Callable[[str, str], str]
 
 _SENTENCE: Final = re.compile(r"[^.!?。！？\n]*[^.!?。！？\s]*[.!?。！？]+[\"”)]*\s*$")
+_WORDS: Final = re.compile(r"(?:\S+\s+){3}\S+$")
 _FENCE: Final = re.compile(r"^```(\w*)$", re.MULTILINE)
 _WIDE: Final = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
 
@@ -38,7 +39,8 @@ def restarting_tidily(half: str, rest: str) -> str:
 def repeating_words(half: str, rest: str) -> str:
     """The last four words again; where there are no blanks, the last eight signs."""
     text = half.rstrip()
-    again = text[-8:] if _WIDE.search(text[-8:]) else " ".join(text.rsplit(None, 4)[1:])
+    found = _WORDS.search(text)
+    again = text[-8:] if _WIDE.search(text[-8:]) else found[0] if found else text
     return f" {again}{half[len(text) :] if half != text and rest[:1].strip() else ''}{rest}"
 
 
