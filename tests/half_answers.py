@@ -16,7 +16,7 @@ PROSE = (
     "A gateway earns its keep when a stream breaks. It has read every word that went by, so it knows what the"
     " client has, and what is still missing. Another model is shown the half answer as its own, and goes on from"
     " there.\n\nThe reader sees one text. Nothing in it tells where the first voice ended; the second one has to be"
-    " careful with blanks, with quotes (\"like these\"), and with numbers such as 3.14 or 1,250. That is all there is"
+    ' careful with blanks, with quotes ("like these"), and with numbers such as 3.14 or 1,250. That is all there is'
     " to it, and it took years to get right.\n"
 )
 LIST = (

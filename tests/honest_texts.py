@@ -115,8 +115,8 @@ KEPT: Final = {
     ),
     "shell": "```sh\necho one two three one two three\ncat a.txt a.txt a.txt\nmake test && make test && make test\n```\n",
     "html": (
-        "```html\n<ul>\n  <li class=\"item\">one of them</li>\n  <li class=\"item\">one of them</li>\n"
-        "  <li class=\"item\">one of them</li>\n</ul>\n<td> </td> <td> </td> <td> </td>\n```\n"
+        '```html\n<ul>\n  <li class="item">one of them</li>\n  <li class="item">one of them</li>\n'
+        '  <li class="item">one of them</li>\n</ul>\n<td> </td> <td> </td> <td> </td>\n```\n'
     ),
     "sql": (
         "```sql\nINSERT INTO places (name) VALUES ('Kiel');\nINSERT INTO places (name) VALUES ('Kiel');\n"
@@ -153,7 +153,8 @@ KEPT: Final = {
         " who is played most, and Johann Sebastian Bach himself would wonder."
     ),
     "sections": "".join(
-        f"## Day {n}\n\n- Breakfast at the hotel\n- A walk around the old town\n- Dinner at the hotel\n\n" for n in (1, 2, 3)
+        f"## Day {n}\n\n- Breakfast at the hotel\n- A walk around the old town\n- Dinner at the hotel\n\n"
+        for n in (1, 2, 3)
     ),
     "two blanks": "It is done.  It is good.  Nobody saw it.  We go home now.  All of us do, as one says.  So it is.\n",
     "chinese with blanks": "我们 今天 去 海边 看 灯塔 ，然后 回家 。你们 也 去 吗 ？\n",

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from honest_texts import EATEN, KEPT
-from pieces import cuts
+from honest_texts import KEPT
 from trooper.core.boundary import is_boundary
 from trooper.core.seam import Join, prefill
 

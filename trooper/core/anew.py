@@ -25,7 +25,7 @@ from trooper.core.overlap import UNPROBED_ECHO_CHARS, count_words, is_periodic, 
 #: So many words alike, and then others, are another beginning where nobody was shown the half answer as his own.
 _ANEW_WORDS: Final = 2
 #: So much of a block behind its fence, which cannot honestly stand in it, is the block written anew.
-_ANEW_CODE_CHARS: Final = 12
+_ANEW_CODE_CHARS: Final = 8
 _CODE_CHARS: Final = 80
 _CODE_LINES: Final = 3
 
@@ -93,8 +93,8 @@ class Beginnings:
         blanks = found.said[: len(found.said) - len(begun)]
         new_line = self.given.endswith("\n") or "\n" in blanks
         if isinstance(found, Whole):
-            start, half = places[found.place]
-            honest = start is _From.START and self.is_own and may_be_said_twice(half, new_line=new_line)
+            start = places[found.place][0]
+            honest = start is _From.START and self.is_own and may_be_said_twice(self.given, blanks)
             return Verdict.HONEST if honest else Verdict.AGAIN
         start = places[found.place][0]
         if start is _From.CODE or not found.same:

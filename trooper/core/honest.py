@@ -153,15 +153,17 @@ def repeats_code(text: str, at: int, words: str, language: str) -> bool:
     return is_rhythmic(before, words) or words in before
 
 
-def may_be_said_twice(half: str, *, new_line: bool) -> bool:
-    """Whether an honest answer may say all of `half` once more, and go on."""
+def may_be_said_twice(half: str, between: str) -> bool:
+    """Whether an honest answer may say all of `half` once more, behind it and the white space `between`, and go on."""
     plain = with_lone_blanks(half)
     if len(plain) < UNPROBED_ECHO_CHARS or count_words(plain) < _WORDS:
         return True
     if is_periodic(plain) or is_rhythmic("", plain):
         return True
-    if not new_line or len(plain) >= _LINE_CHARS or "\n\n" in half.lstrip():
+    space = half[len(half.rstrip()) :] + between
+    if "\n" not in space or "\n\n" in half.strip() + space or len(plain) >= _LINE_CHARS:
         return False
+    # A line or two of a song.
     return sum(bool(line.strip()) for line in half.split("\n")) < _LINES
 
 
