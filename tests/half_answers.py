@@ -92,8 +92,9 @@ def pieces_of(answer: str) -> list[str]:
     return tokens(answer)
 
 
-def places_in(answer: str, count: int) -> Iterator[int]:
-    """About `count` places to cut `answer` at, as numbers of its pieces, spread over it."""
-    pieces = pieces_of(answer)
-    first, last = 6, len(pieces) - 4
-    yield from sorted({first + (last - first) * n // (count - 1) for n in range(count)})
+def places_in(answer: str, count: int, turn: int = 0) -> Iterator[int]:
+    """`count` places to cut `answer` at, as numbers of its pieces, spread over it; others for another `turn`."""
+    first, last = 6, len(pieces_of(answer)) - 4
+    step = (last - first) // count
+    for n in range(count):
+        yield first + n * step + (turn * 7) % step

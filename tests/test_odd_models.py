@@ -25,7 +25,7 @@ from trooper.testing import (
 )
 from trooper.testing.odd import ODD
 
-PLACES = 9
+PLACES = 3
 #: Who goes on, and how he is made to.
 TARGETS = ("ollama", "raw", "quiet", "llama", "prefill", "instruction")
 
@@ -50,7 +50,7 @@ async def test_odd_models(odd: str, target: str, autojump_clock: Any) -> None:
             second=going_on(answer, goes_on=goes_on),
         ) as s:
             await s.services.standbys["llama" if target == "llama" else "ollama"].ready(None)
-            for turn, at in enumerate(places_in(answer, PLACES)):
+            for turn, at in enumerate(places_in(answer, PLACES, TARGETS.index(target))):
                 wire = [*WIRES][(number + turn) % 3]
                 said = ChatAnswer(tokens=tuple(pieces_of(answer)))
                 s.cloud.play_next(FaultAt(FAULTS["reset"], at, said))

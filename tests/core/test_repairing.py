@@ -152,11 +152,11 @@ def test_what_may_stand_in_a_block_stays(half: str, said: str) -> None:
     assert new(half, said) == said
 
 
-# A preamble
+# A announcement
 
 
 @pytest.mark.parametrize(
-    "preamble",
+    "announcement",
     [
         "Sure, continuing: ",
         "Certainly! Here is the rest:\n\n",
@@ -178,18 +178,18 @@ def test_what_may_stand_in_a_block_stays(half: str, said: str) -> None:
         "\n\nSure, continuing:\n\n",
     ],
 )
-def test_a_preamble_is_no_part_of_the_answer(preamble: str) -> None:
+def test_an_announcement_is_no_part_of_the_answer(announcement: str) -> None:
     for half, rest in (
         (P, " f010 f011"),
         (SENTENCES, " Then he came."),
         (SENTENCES + "\n\n", "Then he came."),
     ):
-        assert new(half, preamble + rest) == rest
-        assert new(half, preamble + rest.lstrip()) == rest
+        assert new(half, announcement + rest) == rest
+        assert new(half, announcement + rest.lstrip()) == rest
         # Behind it all of the rest may come as well.
-        assert new(half, preamble + half + rest) == rest
-    assert new(P, f"{preamble}p007 p008 p009 f010") == " f010"
-    assert new(BLOCK, f"{preamble.strip()}\n\n```python\n    return 1\n") == "    return 1\n"
+        assert new(half, announcement + half + rest) == rest
+    assert new(P, f"{announcement}p007 p008 p009 f010") == " f010"
+    assert new(BLOCK, f"{announcement.strip()}\n\n```python\n    return 1\n") == "    return 1\n"
 
 
 @pytest.mark.parametrize("shout", ["Sure! ", "Certainly!\n\n", "Natürlich! ", "当然！"])
@@ -220,7 +220,7 @@ def test_what_an_answer_may_say_itself_stays(said: str) -> None:
     assert new(P + " he said:", ' "Sure, continuing: x') == ' "Sure, continuing: x'
 
 
-def test_no_preamble_in_a_document_or_a_text_block() -> None:
+def test_no_announcement_in_a_document_or_a_text_block() -> None:
     for half in ('{"text": "He said.', "```text\nHe said.\n", "```\nHe said.\n"):
         assert new(half, "Sure, continuing: he did.") == "Sure, continuing: he did."
 
@@ -265,10 +265,10 @@ def test_a_sign_that_closes_gets_none() -> None:
 @pytest.mark.parametrize(
     ("repair", "half", "said", "how"),
     [
-        (Repair.RESTART, PROSE[:300], PROSE[:300] + " x", {}),
+        (Repair.ANEW, PROSE[:300], PROSE[:300] + " x", {}),
         (Repair.REPETITION, P, " p007 p008 p009 f010", {}),
         (Repair.FENCE, BLOCK, "```python\n    return 1\n", {}),
-        (Repair.PREAMBLE, SENTENCES, " Sure, continuing: x", {}),
+        (Repair.ANNOUNCEMENT, SENTENCES, " Sure, continuing: x", {}),
         (Repair.BLANK, P, "  f010", {}),
         (Repair.BLANK, "p009", "Sure", {"lost": Lost(" p0")}),
     ],
@@ -278,7 +278,7 @@ def test_each_repair_may_be_switched_off(
 ) -> None:
     others = ALL_REPAIRS - {repair}
     # All of it again ends in its last sentence.
-    others -= {Repair.REPETITION, Repair.FENCE} if repair is Repair.RESTART else set()
+    others -= {Repair.REPETITION, Repair.FENCE} if repair is Repair.ANEW else set()
     assert new(half, said, repairs=others, **how) == said
     assert new(half, said, repairs={repair}, **how) != said
     assert new(half, said, repairs=frozenset(), **how) == said
@@ -330,7 +330,7 @@ _HOWS = st.fixed_dictionaries(
 
 
 @given(seams(), _HOWS, st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_the_pieces_do_not_matter(seam: tuple[str, str], how: dict[str, object], data: st.DataObject) -> None:
     half, said = seam
     if not said:
@@ -341,7 +341,7 @@ def test_the_pieces_do_not_matter(seam: tuple[str, str], how: dict[str, object],
 
 
 @given(seams(), _HOWS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @example((P, "a" * 200), {"echoes": False, "overlaps": False})
 @example((P, " " * 200), {"echoes": False, "overlaps": False})
 @example((P + "\n", "\n" * 200), {"echoes": None, "overlaps": False})
@@ -365,7 +365,7 @@ def test_nothing_waits_for_more_than_eighty_characters(seam: tuple[str, str], ho
 
 
 @given(seams(), _HOWS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_only_what_comes_first_is_ever_left_out(seam: tuple[str, str], how: dict[str, object]) -> None:
     half, said = seam
     join = Join(prefill(half), **how)  # type: ignore[arg-type]
@@ -374,11 +374,11 @@ def test_only_what_comes_first_is_ever_left_out(seam: tuple[str, str], how: dict
 
 
 @given(seams())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_what_is_left_out_is_what_the_client_has(seam: tuple[str, str]) -> None:
-    """Or a preamble, or a fence: of words never more than the client has, once."""
+    """Or an announcement, or a fence: of words never more than the client has, once."""
     half, said = seam
-    repairs = {Repair.RESTART, Repair.REPETITION}
+    repairs = {Repair.ANEW, Repair.REPETITION}
     join = Join(prefill(half), False, repairs=repairs)
     out = joined(join, [said])
     if not join.unfit:
@@ -387,7 +387,7 @@ def test_what_is_left_out_is_what_the_client_has(seam: tuple[str, str]) -> None:
         assert had.endswith((left_out, left_out[len(had) :].strip()))
 
 
-def test_a_restart_of_any_length_is_looked_at_once() -> None:
+def test_what_comes_again_of_any_length_is_looked_at_once() -> None:
     """A piece is not compared with all before it."""
 
     def again(words: int) -> int:

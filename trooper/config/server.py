@@ -240,9 +240,9 @@ class Server:
         default=tuple(repair.value for repair in Repair),
         validator=limits.some_of(*(repair.value for repair in Repair)),
         metadata=documented(
-            'What is put right of a model that goes on badly. `"restart"`: it says all of the half answer, or of its'
+            'What is put right of a model that goes on badly. `"anew"`: it says all of the half answer, or of its'
             ' open code block, once more. `"repetition"`: its last sentences or words. `"fence"`: it opens a code'
-            ' block inside the open one. `"preamble"`: it announces that it goes on ("Sure, continuing:"). `"blank"`:'
+            ' block inside the open one. `"announcement"`: it announces that it goes on ("Sure, continuing:"). `"blank"`:'
             " it brings no blank where one was held back. `[]`: none of it.",
             "Each leaves alone what an honest answer may say; [what each cuts at most](seam.md#what-is-put-right).",
             default="all of them",

@@ -18,7 +18,7 @@ from typing import Final
 from attrs import frozen
 
 from trooper.core.code_block import Block
-from trooper.core.following import Differs, Restart, Whole
+from trooper.core.following import Differs, Following, Whole
 from trooper.core.honest import may_be_said_twice, may_begin_alike
 from trooper.core.overlap import UNPROBED_ECHO_CHARS, count_words, is_periodic, with_lone_blanks
 
@@ -56,7 +56,7 @@ class Beginnings:
         given: what the client has.
         is_own: the model was shown it as its own words, so that only what cannot be honest counts.
         was_asked: it was merely asked to go on.
-        repairs: whether a restart of a model that was shown it is put right.
+        repairs: whether a new beginning of a model that was shown it is put right.
         block: the code block that is open at the end of `given`.
     """
 
@@ -67,10 +67,10 @@ class Beginnings:
     repairs: bool = True
     block: Block | None = None
 
-    def restart(self) -> Restart | None:
+    def following(self) -> Following | None:
         """What follows a continuation from each of them; `None` where there is none."""
         places = self._places()
-        return Restart([half for _, half in places]) if places else None
+        return Following([half for _, half in places]) if places else None
 
     def _places(self) -> list[tuple[_From, str]]:
         half, block, places = self.half, self.block, []

@@ -13,13 +13,13 @@ class Repair(enum.Enum):
     """One kind of what a continuing model does that it should not."""
 
     #: It says all of the half answer again, or of its open code block.
-    RESTART = "restart"
+    ANEW = "anew"
     #: It says the last sentences or words again.
     REPETITION = "repetition"
     #: It opens a code fence inside an open one.
     FENCE = "fence"
     #: It announces that it goes on.
-    PREAMBLE = "preamble"
+    ANNOUNCEMENT = "announcement"
     #: It does not bring the blank that was lost with a held word.
     BLANK = "blank"
 

@@ -5,14 +5,14 @@ itself, opened its code block once more, or said its last words twice.
 Theory of operation
 -------------------
 The steps are taken in one order, each once, but for the first, which is taken
-again behind a preamble:
+again behind an announcement:
 
-    restart ─▶ preamble ─▶ fence ─▶ words ─▶ over
-       ▲          │
-       └──────────┘
+    anew ─▶ announcement ─▶ fence ─▶ words ─▶ over
+      ▲          │
+      └──────────┘
 
 A step is left as soon as what has come decides it; then the next one sees what
-is left. A restart waits as long as what came is what the client has, and so do
+is left. Who begins anew is waited for as long as what came is what the client has, and so do
 whole sentences that come again. Nothing else waits for more than
 `MOST_WAITING_CHARS`. Each step decides by the shortest beginning that does, so
 the pieces do not matter.
@@ -32,19 +32,19 @@ from typing import Final, assert_never
 from attrs import define, evolve, field
 
 from trooper.core.anew import Beginnings, Verdict
+from trooper.core.announcing import Place, announcement, behind, place_behind
 from trooper.core.code_block import Block, open_block, opened_again, with_line
-from trooper.core.following import Restart
+from trooper.core.following import Following
 from trooper.core.honest import repeats_code, repeats_itself
 from trooper.core.overlap import MOST_TAIL_CHARS, MOST_WAITING_CHARS, UNPROBED_ECHO_CHARS, Counts, said_again
-from trooper.core.preamble import Place, behind, place_behind, preamble
 from trooper.core.repair import ALL_REPAIRS, Repair
 from trooper.core.unfit import Unfit
 
 
 class _Step(enum.Enum):
-    RESTART = "restart"
-    PREAMBLE = "preamble"
-    BEHIND_PREAMBLE = "behind a preamble"
+    ANEW = "anew"
+    ANNOUNCEMENT = "announcement"
+    BEHIND_ANNOUNCEMENT = "behind an announcement"
     FENCE = "fence"
     BEHIND_FENCE = "behind a fence"
     WORDS = "words"
@@ -88,7 +88,7 @@ class Repairing:
     _step: _Step = field(init=False)
     _block: Block | None = field(init=False)
     _beginnings: Beginnings = field(init=False)
-    _restart: Restart | None = field(init=False)
+    _following: Following | None = field(init=False)
     _is_document: bool = field(init=False)
     _announced: bool = field(default=False, init=False)
     _opened: bool = field(default=False, init=False)
@@ -97,17 +97,17 @@ class Repairing:
     def __attrs_post_init__(self) -> None:
         self._block = open_block(self.given)
         self._is_document = self.half.lstrip()[:1] in _DOCUMENTS
-        follows = Repair.RESTART in self.repairs
+        follows = Repair.ANEW in self.repairs
         self._beginnings = Beginnings(
             self.half, self.given, self.is_own, self.was_asked, follows, self._block
         )
-        self._restart = self._beginnings.restart()
-        self._step = _Step.RESTART if self.half else _Step.OVER
+        self._following = self._beginnings.following()
+        self._step = _Step.ANEW if self.half else _Step.OVER
 
     @property
     def has_begun(self) -> bool:
         """Whether something waits, or everything is decided."""
-        return bool(self._pending) or self._step is not _Step.RESTART
+        return bool(self._pending) or self._step is not _Step.ANEW
 
     def feed(self, text: str) -> str:
         """Return what of `text`, and of what waited, is new."""
@@ -127,7 +127,7 @@ class Repairing:
         """It has thought first, and so begins to speak, perhaps with all that was said before."""
         self.is_own, self.was_asked = False, True
         self._beginnings = evolve(self._beginnings, is_own=False, was_asked=True)
-        self._restart = self._beginnings.restart()
+        self._following = self._beginnings.following()
 
     def _passed_on(self, *, final: bool) -> str:
         while self._step is not _Step.OVER:
@@ -141,12 +141,12 @@ class Repairing:
         # What is longer decides everything but whether it goes on being what the client has.
         enough = final or len(self._pending) > MOST_WAITING_CHARS
         match self._step:
-            case _Step.RESTART:
+            case _Step.ANEW:
                 return self._follow(final=final)
-            case _Step.PREAMBLE:
-                return self._cut_preamble(final=enough)
-            case _Step.BEHIND_PREAMBLE:
-                return self._begin_behind_preamble(final=enough)
+            case _Step.ANNOUNCEMENT:
+                return self._cut_announcement(final=enough)
+            case _Step.BEHIND_ANNOUNCEMENT:
+                return self._begin_behind_announcement(final=enough)
             case _Step.FENCE:
                 return self._cut_fence(final=enough)
             case _Step.BEHIND_FENCE:
@@ -159,17 +159,17 @@ class Repairing:
                 assert_never(never)
 
     def _follow(self, *, final: bool) -> bool:
-        restart = self._restart
-        if restart is None:
-            self._step = _Step.PREAMBLE
+        following = self._following
+        if following is None:
+            self._step = _Step.ANNOUNCEMENT
             return True
         text, self._pending = self._pending, ""
-        found = restart.feed(text)
+        found = following.feed(text)
         if found is None and final:
-            found = restart.finish()
+            found = following.finish()
         if found is None:
             return False
-        self._restart = None
+        self._following = None
         match self._beginnings.judged(found):
             case Verdict.AGAIN:
                 self.cut += found.said
@@ -181,31 +181,31 @@ class Repairing:
                 self._pending = found.said + found.rest
             case _ as never:
                 assert_never(never)
-        self._step = _Step.FENCE if self._announced else _Step.PREAMBLE
+        self._step = _Step.FENCE if self._announced else _Step.ANNOUNCEMENT
         return True
 
-    def _cut_preamble(self, *, final: bool) -> bool:
+    def _cut_announcement(self, *, final: bool) -> bool:
         self._step = _Step.FENCE
         block = self._block
-        if Repair.PREAMBLE not in self.repairs or self._is_document or (block and block.is_prose):
+        if Repair.ANNOUNCEMENT not in self.repairs or self._is_document or (block and block.is_prose):
             return True
         place = Place.MIDST if block else place_behind(self.given, self._pending)
-        chars = preamble(self._pending, place, final=final)
+        chars = announcement(self._pending, place, final=final)
         if chars is None:
-            self._step = _Step.PREAMBLE
+            self._step = _Step.ANNOUNCEMENT
             return False
         if chars:
             self._drop(chars)
             self._announced = True
-            self._step = _Step.BEHIND_PREAMBLE
+            self._step = _Step.BEHIND_ANNOUNCEMENT
         return True
 
-    def _begin_behind_preamble(self, *, final: bool) -> bool:
+    def _begin_behind_announcement(self, *, final: bool) -> bool:
         if not final and not self._pending.strip():
             return False
         self._pending = behind(self.given, self._pending, in_code=self._block is not None)
         self._beginnings = evolve(self._beginnings, is_own=True, was_asked=False)
-        self._restart, self._step = self._beginnings.restart(), _Step.RESTART
+        self._following, self._step = self._beginnings.following(), _Step.ANEW
         return True
 
     def _cut_fence(self, *, final: bool) -> bool:

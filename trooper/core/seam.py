@@ -24,7 +24,7 @@ client should get. In order it
    to begin with the half answer, however short. One that repeats the
    beginning and then says something else has started `anew`: it did not go on
    at all.
-4. cuts a preamble (`core.preamble`), behind which all of that may stand as well.
+4. cuts an announcement (`core.announcing`), behind which all of that may stand as well.
 5. cuts a code fence that is opened inside an open one (`core.code_block`).
 6. cuts the last words of the half answer, where they come again: whole
    sentences, or three words (`core.overlap`). Not in code and documents, and

@@ -26,12 +26,12 @@ def exactly(half: str, rest: str) -> str:
     return rest
 
 
-def restarting(half: str, rest: str) -> str:
+def beginning_anew(half: str, rest: str) -> str:
     """The whole answer again."""
     return half + rest
 
 
-def restarting_tidily(half: str, rest: str) -> str:
+def beginning_anew_tidily(half: str, rest: str) -> str:
     """The whole answer again, with other empty lines."""
     return re.sub(r"\n+", "\n", half) + rest
 
@@ -89,15 +89,15 @@ def gluing(half: str, rest: str) -> str:
 
 
 ODD: Final[Mapping[str, GoesOn]] = {
-    "restart": restarting,
-    "restart-tidy": restarting_tidily,
+    "anew": beginning_anew,
+    "anew-tidy": beginning_anew_tidily,
     "words": repeating_words,
     "sentence": repeating_sentence,
     "fence": opening,
     "block": opening_all,
-    "preamble-restart": announcing_all,
-    "preamble": announcing("Sure, continuing: "),
-    "preamble-lines": announcing("Certainly! Here is the rest:\n\n"),
+    "announcement-anew": announcing_all,
+    "announcement": announcing("Sure, continuing: "),
+    "announcement-lines": announcing("Certainly! Here is the rest:\n\n"),
     "blank-more": doubling,
     "blank-less": gluing,
 }

@@ -3,7 +3,7 @@ The words by which a model announces that it goes on: "Sure, continuing:".
 
 Theory of operation
 -------------------
-A preamble is a ready word ("Certainly"), an announcement ("here is the rest"),
+An announcement of that kind is a ready word ("Certainly"), an announcement ("here is the rest"),
 or both, in one language, with a sign behind it. The tables have the usual ones; what
 is not in them whole is the answer's own text. So is what honest text may
 begin with:
@@ -228,10 +228,10 @@ def place_behind(given: str, said: str) -> Place:
     return Place.SENTENCE
 
 
-def preamble(said: str, place: Place, *, final: bool) -> int | None:
+def announcement(said: str, place: Place, *, final: bool) -> int | None:
     """
     How many characters at the beginning of `said`, white space before it
-    included, are a preamble with its last sign. `None`: it takes more to know.
+    included, are an announcement with its last sign. `None`: it takes more to know.
     """
     begins = said.lstrip()
     blanks = len(said) - len(begins)
@@ -249,7 +249,7 @@ def preamble(said: str, place: Place, *, final: bool) -> int | None:
 
 
 def _length(plain: str, language: _Language, place: Place, *, final: bool) -> int | None:
-    """The longest preamble of one language that `plain` begins with."""
+    """The longest announcement of one language that `plain` begins with."""
     found, is_open = 0, False
     for at, parts in _parts(plain, language):
         if at < 0:
@@ -292,7 +292,7 @@ def _parts(plain: str, language: _Language) -> Iterator[tuple[int, tuple[str, st
 
 
 def _counts(language: _Language, parts: tuple[str, str], end: str, place: Place) -> bool:
-    """Whether such a preamble cannot be the answer's own."""
+    """Whether such an announcement cannot be the answer's own."""
     word, said = parts
     is_announced = end in _COLONS
     if place is Place.SPEECH:
@@ -315,10 +315,10 @@ def _counts(language: _Language, parts: tuple[str, str], end: str, place: Place)
 
 def behind(given: str, rest: str, *, in_code: bool) -> str:
     """
-    `rest` behind a preamble that is left out, with the white space that belongs
+    `rest` behind an announcement that is left out, with the white space that belongs
     between `given` and it.
 
-    A line's end right behind the preamble is of its form, and so is an empty
+    A line's end right behind the announcement is of its form, and so is an empty
     line; what is beyond is the answer's.
     """
     words = rest.lstrip(" \t\n")
