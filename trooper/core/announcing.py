@@ -198,8 +198,10 @@ _QUOTES: Final = ("“”", "„“", "«»", "「」")
 #: Behind them somebody answers, or speaks.
 _ANSWERED: Final = frozenset("?？:：")
 _SPEAKER: Final = re.compile(r"\W{0,4}\w[\w .]{0,30}[:：]")
+#: So much of what follows tells what it is.
+ENOUGH_CHARS: Final = 8
 #: What has a line of its own: an entry, a heading, a row, a fence.
-_BLOCK: Final = re.compile(r"(?:[-*+]|\d+[.)]|#+|>) |\||```|~~~")
+_BLOCK: Final = re.compile(r"(?:[-*+]|\d{1,3}[.)]|#{1,6}|>) |\||```|~~~")
 _COLONS: Final = frozenset({":", "：", " :", "\u00a0:"})
 _SHOUTS: Final = frozenset({"!", "！", " !"})
 

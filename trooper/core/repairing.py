@@ -32,7 +32,7 @@ from typing import Final, assert_never
 from attrs import define, evolve, field
 
 from trooper.core.anew import Beginnings, Verdict
-from trooper.core.announcing import Place, announcement, behind, place_behind
+from trooper.core.announcing import ENOUGH_CHARS, Place, announcement, behind, place_behind
 from trooper.core.code_block import Block, open_block, opened_again, with_line
 from trooper.core.following import Following
 from trooper.core.honest import repeats_code, repeats_itself
@@ -51,6 +51,8 @@ class _Step(enum.Enum):
     OVER = "over"
 
 
+#: How far back one looks whether something was said before.
+_LOOKED_AT_CHARS: Final = 20_000
 _DOCUMENTS: Final = ("{", "[")
 
 
@@ -64,7 +66,6 @@ class Repairing:
         given: what the client has.
         is_own: the model was shown it as its own words, and that this works is proven.
         was_asked: it was merely asked to go on.
-        may_repeat: its last words may honestly come again, also where nothing is proven.
         lost_call: a tool call was lost behind the half answer: what announces it comes again.
         repairs: what is put right.
 
@@ -79,7 +80,6 @@ class Repairing:
     given: str
     is_own: bool
     was_asked: bool = False
-    may_repeat: bool = False
     lost_call: bool = False
     repairs: AbstractSet[Repair] = ALL_REPAIRS
     unfit: Unfit | None = field(default=None, init=False)
@@ -201,7 +201,7 @@ class Repairing:
         return True
 
     def _begin_behind_announcement(self, *, final: bool) -> bool:
-        if not final and not self._pending.strip():
+        if not final and len(self._pending.lstrip()) < ENOUGH_CHARS:
             return False
         self._pending = behind(self.given, self._pending, in_code=self._block is not None)
         self._beginnings = evolve(self._beginnings, is_own=True, was_asked=False)
@@ -233,7 +233,7 @@ class Repairing:
         self._step = _Step.OVER
         if Repair.REPETITION not in self.repairs:
             return True
-        text, said = self.half.rstrip(), self._pending
+        text, said = self.half.rstrip()[-_LOOKED_AT_CHARS:], self._pending
         new_line = self.given.endswith("\n") or "\n" in said[: len(said) - len(said.lstrip())]
         is_free = self._announced or self._opened or self.was_asked
         in_code = self._block is not None and not self._opened and not self.was_asked
@@ -243,7 +243,7 @@ class Repairing:
         if in_code and self._block is not None:
             language = self._block.language
             counts = lambda at, words: not repeats_code(text, at, words, language)  # noqa: E731
-        elif not is_free and not self.lost_call and (self.is_own or self.may_repeat):
+        elif not is_free and not self.lost_call:
             counts = lambda at, words: not repeats_itself(text, at, words, new_line=new_line)  # noqa: E731
         again = said_again(
             text,

@@ -27,8 +27,8 @@ client should get. In order it
 4. cuts an announcement (`core.announcing`), behind which all of that may stand as well.
 5. cuts a code fence that is opened inside an open one (`core.code_block`).
 6. cuts the last words of the half answer, where they come again: whole
-   sentences, or three words (`core.overlap`). Not in code and documents, and
-   behind a prefill that is proven only where they cannot be honest (`core.honest`).
+   sentences, or three words (`core.overlap`); of a model that goes on, only where
+   they cannot be honest (`core.honest`).
 7. drops leading white space that the client already has, and puts back what
    was lost with the fragment that the gate dropped.
 8. watches for a stop sequence that began in the half answer.
@@ -163,8 +163,6 @@ class Join:
             given,
             is_own=self.echoes is not None and not self.overlaps,
             was_asked=self.overlaps,
-            # A line may be said twice, as in a song.
-            may_repeat=given.endswith("\n"),
             lost_call=self.lost.call,
             repairs=self.repairs,
         )
