@@ -393,7 +393,19 @@ def test_what_comes_again_of_any_length_is_looked_at_once() -> None:
     def again(words: int) -> int:
         half = " ".join(f"w{n} is it" for n in range(words))
         join = Join(prefill(half), False)
-        pieces = re.findall(r"\S+\s*", half)
+        pieces = [*re.findall(r"\S+\s*", half), " and so on"]
         return work_of(lambda: [join.feed(piece) for piece in pieces])
 
     assert again(8_000) < 5 * again(2_000)
+
+
+@pytest.mark.parametrize("word", ["ab ", "one more line of it\n", "a", "`", "a?\n", "w is "])
+def test_no_long_answer_takes_long(word: str) -> None:
+    """Ten times the answer, and no more work than before at its end: only that is looked at again and again."""
+
+    def end(times: int) -> int:
+        half = word * times
+        join = Join(prefill(half), False)
+        return work_of(lambda: joined(join, singles(half[-200:] + half[:100])))
+
+    assert end(20_000) < 2 * end(2_000) + 1_000

@@ -20,7 +20,7 @@ _BLANKS: Final = " \t"
 #: How far back one looks how blanks are used.
 _LOOKED_AT_CHARS: Final = 2_000
 #: So many words with one blank between them, and none with two, make a custom.
-_GAPS: Final = 5
+_GAPS: Final = 3
 _GAP: Final = re.compile(r"(?<=\S) (?=\S)")
 _WIDE_GAP: Final = re.compile(r"\S[ \t]{2,}\S|\t")
 #: So many signs of a script without blanks, and none between them.

@@ -35,6 +35,7 @@ _SIGNS_OF_NO_BLANKS: Final = 7
 _WORDS_OF_CLAUSE: Final = 6
 #: A whole answer of so many lines is none that is said twice.
 _LINES: Final = 3
+_MOST_BEATS: Final = 100
 _CODE_CHARS: Final = 12
 _WORDS_IN_A_ROW: Final = frozenset(
     {"sh", "bash", "zsh", "shell", "console", "lisp", "scheme", "clojure", "elisp", "asm", "html", "xml"}
@@ -195,7 +196,8 @@ def is_rhythmic(before: str, words: str) -> bool:
     beats = words.rstrip(CLOSERS + SENTENCE_ENDS + ",;").casefold().split()
     if is_periodic(" ".join(beats)):
         return True
-    for beat in range(1, (len(beats) + 1) // 2 + 1):
+    # Each beat compares all of them; nobody keeps one for longer.
+    for beat in range(1, (len(beats) + 1) // 2 + 1 if len(beats) <= _MOST_BEATS else 1):
         if beat < len(beats) and beats[beat:] == beats[:-beat]:
             return True
     last = re.findall(r"\w+", before[-60:].casefold())[-1:]

@@ -146,6 +146,7 @@ class Join:
     _repairing: Repairing = field(init=False)
     _blanks_left: str = field(default="", init=False)
     _blanks_over: bool = field(default=False, init=False)
+    _in_code: bool = field(default=False, init=False)
     _looks_at_blanks: bool = field(default=False, init=False)
     _joined: bool = field(default=False, init=False)
     _starts_line: bool = field(default=False, init=False)
@@ -156,7 +157,7 @@ class Join:
         self._blanks_left = self.prefill.withheld
         text, given = self.prefill.text, self.given
         self._echo_over = self.echoes is not True or self.overlaps or not text
-        in_code = is_in_code(given)
+        in_code = self._in_code = is_in_code(given)
         self._starts_line = given.endswith("\n") and not in_code
         self._repairing = Repairing(
             text,
@@ -331,7 +332,7 @@ class Join:
     def _put_blanks_right(self) -> None:
         if self._looks_at_blanks:
             self._looks_at_blanks = False
-            self._joining = without_more_blanks(self.given, self._joining, in_code=is_in_code(self.given))
+            self._joining = without_more_blanks(self.given, self._joining, in_code=self._in_code)
         if self._blanks_over or not self._joining:
             return
         self._blanks_over = True
