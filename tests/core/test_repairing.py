@@ -14,7 +14,7 @@ from joins import joined
 from pieces import cuts, singles
 from trooper.core.overlap import MOST_WAITING_CHARS, Lost, with_lone_blanks
 from trooper.core.repair import ALL_REPAIRS, Repair
-from trooper.core.seam import Join, prefill
+from trooper.core.seam import Join, Prefill, prefill
 from trooper.core.unfit import Unfit
 from work import work_of
 
@@ -47,6 +47,16 @@ def test_nothing_goes_out_while_it_is_what_the_client_has() -> None:
     join = Join(prefill(PROSE[:300]), False)
     assert [join.feed(piece) for piece in PROSE[:300]] == [""] * 300
     assert join.feed("x") == "x"
+
+
+def test_what_the_model_was_not_shown_may_come_again_or_not() -> None:
+    """Of a half answer that no window holds it sees the end."""
+    shown, hidden = PROSE[200:400], PROSE[:200]
+    for said in (shown, hidden + shown):
+        join = Join(Prefill(shown, "", hidden=hidden), False)
+        assert joined(join, singles(said + " And so on.")) == " And so on."
+    join = Join(Prefill(BLOCK[12:], "", hidden=BLOCK[:12]), False)
+    assert joined(join, singles(BLOCK[12:] + "    pass\n")) == "    pass\n"
 
 
 def test_another_beginning_is_another_answer() -> None:

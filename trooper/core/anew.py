@@ -54,6 +54,7 @@ class Beginnings:
     Attributes:
         half: what the model was shown.
         given: what the client has.
+        hidden: what of the half answer stands in front of `half`, and the model was not shown.
         is_own: the model was shown it as its own words, so that only what cannot be honest counts.
         was_asked: it was merely asked to go on.
         repairs: whether a new beginning of a model that was shown it is put right.
@@ -66,6 +67,7 @@ class Beginnings:
     was_asked: bool = False
     repairs: bool = True
     block: Block | None = None
+    hidden: str = ""
 
     def following(self) -> Following | None:
         """What follows a continuation from each of them; `None` where there is none."""
@@ -74,14 +76,17 @@ class Beginnings:
 
     def _places(self) -> list[tuple[_From, str]]:
         half, block, places = self.half, self.block, []
+        whole = self.hidden + half
         is_long = self.was_asked or len(half) >= UNPROBED_ECHO_CHARS
-        is_in_block = self.repairs and block is not None and block.code_at <= len(half)
+        is_in_block = self.repairs and block is not None and block.code_at <= len(whole)
         if is_in_block and block is not None and not block.has_blocks:
-            places.append((_From.FENCE, half[block.at :]))
+            places.append((_From.FENCE, whole[block.at :]))
         if half.strip() and is_long and (self.repairs if self.is_own else not is_periodic(half)):
             places.append((_From.START, half))
+            if self.hidden and self.repairs:
+                places.append((_From.START, whole))
         if is_in_block and block is not None:
-            code = half[block.code_at :]
+            code = whole[block.code_at :]
             if len(code) >= _CODE_CHARS and code.count("\n") >= _CODE_LINES:
                 places.append((_From.CODE, code))
         return places
@@ -100,7 +105,7 @@ class Beginnings:
         if start is _From.CODE or not found.same:
             return Verdict.HONEST
         if start is _From.FENCE and self.block is not None:
-            fence = with_lone_blanks(self.half[self.block.at : self.block.code_at])
+            fence = with_lone_blanks(self.given[self.block.at : self.block.code_at])
             is_anew = len(found.same) - len(fence) > _ANEW_CODE_CHARS
         elif self.is_own:
             is_glued = not blanks and self.given[-1:].isalnum()

@@ -64,6 +64,7 @@ class Repairing:
     Args:
         half: what the model was shown.
         given: what the client has.
+        hidden: what stands in front of `half`, and the model was not shown.
         is_own: the model was shown it as its own words, and that this works is proven.
         was_asked: it was merely asked to go on.
         lost_call: a tool call was lost behind the half answer: what announces it comes again.
@@ -79,6 +80,7 @@ class Repairing:
     half: str
     given: str
     is_own: bool
+    hidden: str = ""
     was_asked: bool = False
     lost_call: bool = False
     repairs: AbstractSet[Repair] = ALL_REPAIRS
@@ -96,10 +98,10 @@ class Repairing:
 
     def __attrs_post_init__(self) -> None:
         self._block = open_block(self.given)
-        self._is_document = self.half.lstrip()[:1] in _DOCUMENTS
+        self._is_document = self.given.lstrip()[:1] in _DOCUMENTS
         follows = Repair.ANEW in self.repairs
         self._beginnings = Beginnings(
-            self.half, self.given, self.is_own, self.was_asked, follows, self._block
+            self.half, self.given, self.is_own, self.was_asked, follows, self._block, self.hidden
         )
         self._following = self._beginnings.following()
         self._step = _Step.ANEW if self.half else _Step.OVER

@@ -162,6 +162,7 @@ class Join:
         self._repairing = Repairing(
             text,
             given,
+            hidden=self.prefill.hidden,
             is_own=self.echoes is not None and not self.overlaps,
             was_asked=self.overlaps,
             lost_call=self.lost.call,
