@@ -37,7 +37,7 @@ from trooper.testing.messages import messages_events
 from trooper.testing.odd import ODD
 from trooper.testing.responses import responses_events
 
-PLACES = 3
+PLACES = 2
 _SCHEMA = {"type": "object", "properties": {}}
 TOOLS_OF = {
     "chat": TOOLS,
