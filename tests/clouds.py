@@ -10,6 +10,7 @@ from typing import Any
 from attrs import define, evolve, field
 
 from trooper.testing import ChatAnswer, FaultAt, Request, ScriptedProvider, tokens
+from trooper.testing.odd import GoesOn, exactly
 from trooper.testing.provider import Plan
 
 
@@ -22,6 +23,7 @@ class GoingOn:
         answer: the whole answer; what it says when nothing is given.
         repeats: how many characters of the half answer it says once more.
         starts_anew: it begins again from the beginning, whatever it is given.
+        goes_on: how it goes on from a half answer.
         halves: what it was given, request by request.
         mismatches: half answers that are none of this answer's.
     """
@@ -29,6 +31,7 @@ class GoingOn:
     answer: ChatAnswer
     repeats: int = 0
     starts_anew: bool = False
+    goes_on: GoesOn = exactly
     halves: list[str] = field(factory=list)
     mismatches: list[str] = field(factory=list)
     ways: list[str] = field(factory=list)
@@ -44,7 +47,8 @@ class GoingOn:
             self.mismatches.append(half)
             return ChatAnswer(tokens=(" [cannot continue]",))
         at = max(0, len(half) - self.repeats)
-        return evolve(self.answer, tokens=tuple(tokens(text[at:])), reasoning=())
+        said = self.goes_on(half, text[at:])
+        return evolve(self.answer, tokens=tuple(tokens(said)), reasoning=())
 
 
 def going_on(answer: ChatAnswer | str, **how: Any) -> ScriptedProvider:

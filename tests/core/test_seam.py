@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from joins import joined, new
 from pieces import cuts
-from trooper.core.overlap import is_periodic, said_again
-from trooper.core.seam import UNPROBED_ECHO_CHARS, Join, Prefill, prefill
+from trooper.core.overlap import UNPROBED_ECHO_CHARS, is_periodic, said_again
+from trooper.core.seam import Join, Prefill, prefill
 
 #: Few signs, so that texts repeat themselves, and long enough to be an echo.
 TEXTS = st.text(st.sampled_from("ab \t\n.é🚢"), max_size=60)
@@ -197,7 +197,7 @@ def test_a_stop_sequence_is_completed_across_the_join(
 ) -> None:
     assert new(given_text, said, stop=stop) == expected
     join = Join(prefill(given_text), echoes=False, stop=stop)
-    join.feed(said)
+    assert joined(join, [said]) == ""
     assert join.stopped
     assert join.feed("more") == ""
     assert join.finish() == ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from joins import LONG, new
-from trooper.core.seam import UNPROBED_ECHO_CHARS, Join, prefill
+from trooper.core.overlap import UNPROBED_ECHO_CHARS
+from trooper.core.seam import Join, prefill
 from trooper.core.unfit import Unfit
 
 
@@ -54,8 +55,9 @@ def test_a_thought_that_begins_like_the_answers_own_is_no_word(
     assert new(half, thought + rest, echoes=echoes) == rest
 
 
-def test_no_echo_is_looked_for_where_none_comes() -> None:
-    assert new(LONG, LONG + " Then", echoes=False) == LONG + " Then"
+def test_all_of_it_again_is_cut_also_where_no_echo_comes() -> None:
+    assert new(LONG, LONG + " Then", echoes=False) == " Then"
+    assert new(LONG, LONG + LONG + " Then", echoes=True) == " Then"
 
 
 def test_an_unknown_echo_is_cut_when_it_is_long() -> None:
@@ -85,9 +87,8 @@ def test_no_overlap_is_trimmed() -> None:
 
 
 def test_a_server_that_only_repeats_says_nothing() -> None:
-    for echoes in (True, None):
+    for echoes in (True, None, False):
         assert new(LONG, LONG, echoes=echoes) == ""
-    assert new(LONG, LONG, echoes=False) == LONG
 
 
 def test_half_an_echo_is_cut_only_where_echoes_are_known() -> None:

@@ -15,6 +15,7 @@ from trooper.core.framing import LineFramer, SSEFramer
 from trooper.core.gate import Gate
 from trooper.core.overlap import NOTHING_LOST
 from trooper.core.patience import Patience
+from trooper.core.repair import ALL_REPAIRS
 from trooper.core.seam import Join
 from trooper.core.tally import LegTally, Tally
 from trooper.core.tool_calls import ToolCalls
@@ -45,7 +46,7 @@ MIB = 1024 * 1024
         (
             Join,
             {"prefill": REQUIRED, "echoes": None, "stop": (), "overlaps": False}
-            | {"lost": NOTHING_LOST, "speaks_of_thinking": False},
+            | {"lost": NOTHING_LOST, "speaks_of_thinking": False, "repairs": ALL_REPAIRS},
         ),
         (ToolCalls, {"max_bytes": 4 * MIB}),
         (Transcript, {"cap_bytes": REQUIRED}),

@@ -46,8 +46,8 @@ def test_a_block_at_the_beginning_is_cut(opened: str, closed: str, thought: str,
 @pytest.mark.parametrize(("opened", "closed"), TAGS)
 def test_every_tag_that_comes_late_tells_that_all_was_a_thought(opened: str, closed: str) -> None:
     join = Join(prefill(GIVEN), echoes=False)
-    said = [join.feed(piece) for piece in ("Okay, ", "I go on.", closed[:3], closed[3:], " he left.")]
-    assert said == ["Okay, ", "I go on.", "", "", ""]
+    said = [join.feed(piece) for piece in ("Well, ", "I go on.", closed[:3], closed[3:], " he left.")]
+    assert said == ["Well, ", "I go on.", "", "", ""]
     assert join.unfit is Unfit.THINKS_ALOUD
 
 
@@ -85,8 +85,8 @@ def test_an_end_alone_where_the_prompt_had_begun_it(behind: str) -> None:
 def test_an_end_that_comes_late_tells_that_all_was_a_thought() -> None:
     """The client has it: nobody can make that right, and the tag is never shown."""
     join = Join(prefill(GIVEN), echoes=False)
-    said = [join.feed(piece) for piece in ("Okay, ", "I go on.", "</thi", "nk>", " he left.")]
-    assert said == ["Okay, ", "I go on.", "", "", ""]
+    said = [join.feed(piece) for piece in ("Well, ", "I go on.", "</thi", "nk>", " he left.")]
+    assert said == ["Well, ", "I go on.", "", "", ""]
     assert join.unfit is Unfit.THINKS_ALOUD
     assert join.finish() == ""
 

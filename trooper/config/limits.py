@@ -184,6 +184,17 @@ def choice(*values: str) -> Callable[[object, Field, str], None]:
     return check
 
 
+def some_of(*values: str) -> Callable[[object, Field, tuple[str, ...]], None]:
+    """Any of a few words, in any order."""
+    check = choice(*values)
+
+    def check_each(instance: object, attribute: Field, value: tuple[str, ...]) -> None:
+        for word in value:
+            check(instance, attribute, word)
+
+    return check_each
+
+
 def optional_choice(*values: str) -> Callable[[object, Field, str | None], None]:
     """One of a few words, or nothing."""
     check = choice(*values)

@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from trooper.config import limits
 from trooper.config.documented import documented
+from trooper.core.repair import Repair
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -233,6 +234,18 @@ class Server:
             " situation report of at most a quarter of the window, which quotes what may matter later: goals,"
             " decisions, files and commands with their outcomes, errors, names and numbers.",
             "What is left out decides whether the model can go on with the work.",
+        ),
+    )
+    seam_repairs: tuple[str, ...] = field(
+        default=tuple(repair.value for repair in Repair),
+        validator=limits.some_of(*(repair.value for repair in Repair)),
+        metadata=documented(
+            'What is put right of a model that goes on badly. `"anew"`: it says all of the half answer, or of its'
+            ' open code block, once more. `"repetition"`: its last sentences or words. `"fence"`: it opens a code'
+            ' block inside the open one. `"announcement"`: it announces that it goes on ("Sure, continuing:"). `"blank"`:'
+            " it brings no blank where one was held back. `[]`: none of it.",
+            "Each leaves alone what an honest answer may say; [what each cuts at most](seam.md#what-is-put-right).",
+            default="all of them",
         ),
     )
     omission_note: str = field(

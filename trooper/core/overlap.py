@@ -1,10 +1,8 @@
 """
 What a continuation says again, and what was lost where it begins.
 
-Two questions about one place, the end of the half answer. Which of its last
-words count as said again when a continuation begins with them? And, where the
-provider had begun a word that nobody has seen (the gate's fragment), which
-blanks belong between the half answer and the continuation?
+Which of the last words of the half answer count as said again when a
+continuation begins with them?
 
 Short repetitions are honest text: trimming at eight characters ate true text in
 every answer that is a run of one sign (measured), and an honest answer may
@@ -16,14 +14,21 @@ This file knows characters, not events, wires or models.
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from attrs import frozen
 
 from trooper.core.boundary import has_no_blanks
 
-#: How far back the last words are looked for.
-_TAIL_CHARS: Final = 400
+#: Shorter unknown repetitions may be honest text (measured: trimming at 8 ate
+#: true text in every answer that is a run of one sign).
+UNPROBED_ECHO_CHARS: Final = 20
+#: No more than that waits for a decision, but for what the client has already.
+MOST_WAITING_CHARS: Final = 80
+#: How far back the last words are looked for, and in how much of what is said.
+MOST_TAIL_CHARS: Final = 400
+_LOOKED_AT_CHARS: Final = 1_024
 _WORDS: Final = 3
 #: A sentence of one word (`Yes.`) may be said twice.
 _WORDS_OF_SENTENCE: Final = 2
@@ -31,12 +36,7 @@ _WORD: Final = re.compile(r"[^\W\d_]+")
 SENTENCE_ENDS: Final = ".!?…。！？।؟"
 CLOSERS: Final = "\"'”’)]}*_`»」』"
 #: Signs that no blank stands before.
-_CLOSING: Final = ".,;:!?…)]}»”’%。，、！？；：）］｝」』"
-_BLANKS: Final = " \t"
-#: One blank before a word. Before a list's sign, or more of them: somebody's indentation.
-_LONE_BLANK: Final = re.compile(r" (?![ \t\n]|[-*+] |\d+[.)] |$)")
-#: What may still become either.
-_UNDECIDED: Final = re.compile(r"\n*(?: *| (?:[-*+]|\d+[.)]?))")
+CLOSING: Final = ".,;:!?…)]}»”’%。，、！？；：）］｝」』"
 
 
 @frozen
@@ -54,6 +54,26 @@ class Lost:
 
 
 NOTHING_LOST: Final = Lost()
+#: Whether words of the half answer (from a place of it on, with lone blanks) count as said again, and not anew.
+Counts: TypeAlias = Callable[[int, str], bool]
+
+
+def with_lone_blanks(text: str) -> str:
+    """`text` with one blank for each run of white space, and none at its ends."""
+    return " ".join(text.split())
+
+
+def _plain(text: str) -> tuple[str, list[int]]:
+    """`text` with lone blanks, one at its end included, and where each sign of it stands."""
+    signs, places = [], []
+    for at, sign in enumerate(text):
+        if not sign.isspace():
+            signs.append(sign)
+            places.append(at)
+        elif signs and signs[-1] != " ":
+            signs.append(" ")
+            places.append(at)
+    return "".join(signs), places
 
 
 def is_periodic(text: str) -> bool:
@@ -70,33 +90,47 @@ def count_words(text: str) -> int:
     return sum(not has_no_blanks(word[0]) for word in _WORD.findall(text)) + (wide + 1) // 2
 
 
-def said_again(text: str, said: str, *, final: bool, at_least_chars: int | None = None) -> int | None:
+def said_again(
+    text: str,
+    said: str,
+    *,
+    final: bool,
+    at_least_chars: int | None = None,
+    counts: Counts | None = None,
+    most_chars: int = MOST_TAIL_CHARS,
+) -> int | None:
     """
     How many characters at the beginning of `said` are the last words of `text`
     once more, the blanks before them included. `None`: it takes more to know.
 
     They count as said again, and not anew, where they are three whole words or
-    more, or whole sentences; blanks and newlines at the end of `text` are left
-    out of it.
+    more, or whole sentences, or where `counts` says so; blanks and newlines at
+    the end of `text` are left out of it, and any white space is like any other.
 
     Args:
         final: nothing follows `said`.
         at_least_chars: so many characters count as well, whatever they are;
             for one who was merely asked to go on.
+        counts: asked in place of the rule above, of what has come or may still come.
+        most_chars: what is longer is waited for only where it is whole sentences.
     """
-    text, begins = text.rstrip(), said.lstrip()
-    tail = text[-_TAIL_CHARS:]
+    text = text.rstrip()
+    start = max(0, len(text) - MOST_TAIL_CHARS)
+    (tail, places), (begins, ends) = _plain(text[start:]), _plain(said[:_LOOKED_AT_CHARS])
     if not begins:
-        return None if not final and tail else 0
-    if not final and at_least_chars is not None and len(said) < len(tail) and said in tail:
+        return None if not final and tail and len(said) <= MOST_WAITING_CHARS else 0
+    if not final and at_least_chars is not None and len(begins) < len(tail) and begins in tail:
         return None
     is_open = False
     for at in range(len(tail)):
         words = tail[at:]
         if begins[0] != words[0] or not (begins.startswith(words) or words.startswith(begins)):
             continue
-        start = len(text) - len(words)
-        if not (_counts(text[:start], words) or _is_long(words, at_least_chars)):
+        place = start + places[at]
+        whole = counts(place, words) if counts else _counts(text[:place], words)
+        if not (whole or _is_long(words, at_least_chars)):
+            continue
+        if len(words) > most_chars and not is_sentence(text[:place], words):
             continue
         if len(begins) < len(words) or (begins == words and _in_word(words[-1])):
             is_open = is_open or len(begins) < len(words) or not final
@@ -104,7 +138,7 @@ def said_again(text: str, said: str, *, final: bool, at_least_chars: int | None 
                 return len(said)
         elif not (_in_word(words[-1]) and _in_word(begins[len(words) :][:1])):
             # A longer repetition may still be on its way.
-            return None if is_open and not final else len(said) - len(begins) + len(words)
+            return None if is_open and not final else ends[len(words) - 1] + 1
     return None if is_open and not final else 0
 
 
@@ -120,75 +154,19 @@ def _counts(before: str, words: str) -> bool:
     """Whether `words` behind `before` are enough of a repetition."""
     if not (not before or before[-1].isspace() or has_no_blanks(words[0])):
         return False
-    needed = _WORDS_OF_SENTENCE if _is_sentence(before, words) else _WORDS
+    needed = _WORDS_OF_SENTENCE if is_sentence(before, words) else _WORDS
     core = words.rstrip(CLOSERS + SENTENCE_ENDS).casefold()
     return count_words(words) >= needed and not is_periodic(core)
 
 
-def _is_sentence(before: str, words: str) -> bool:
+def is_sentence(before: str, words: str) -> bool:
     """Whether `words` are whole sentences behind `before`."""
     before, core = before.rstrip(" \t"), words.rstrip(CLOSERS)
     begins = not before or before.endswith("\n") or before.rstrip(CLOSERS)[-1:] in (*SENTENCE_ENDS, "")
     return begins and core[-1:] in tuple(SENTENCE_ENDS)
 
 
-def needs_more(dropped: str, said: str) -> bool:
-    """Whether it takes more of a continuation than `said` to know its blanks."""
-    begins, fragment = said.lstrip(_BLANKS), dropped.strip(_BLANKS)
-    if dropped == fragment and begins and begins == said:
-        return False
-    return len(begins) < len(fragment) and fragment.startswith(begins)
-
-
-def with_blanks(given: str, dropped: str, said: str, *, is_certain: bool) -> str:
-    """
-    `said` with the blanks that belong before it.
-
-    Args:
-        given: what the client has, up to a place behind which there was more.
-        dropped: that more, which nobody has seen: the beginning of a word, of
-            a sign, with the blanks before it.
-        said: how the continuation begins; newlines stay as they are.
-        is_certain: the model has seen `given` and nothing behind it, so that a
-            letter which it puts there may go on with the last word.
-    """
-    begins = said.lstrip(_BLANKS)
-    if not dropped or not begins or given[-1:].isspace() or begins[0] in "\r\n":
-        return said
-    fragment = dropped.lstrip(_BLANKS)
-    blanks = dropped[: len(dropped) - len(fragment)]
-    again = bool(fragment) and (begins.startswith(fragment) or fragment.startswith(begins))
-    if not blanks:
-        closes = fragment[0] == begins[0] and fragment[0] in _CLOSING
-        return begins if again or closes else said
-    if len(begins) < len(said) or not given:
-        return said
-    if again or (begins[0] == fragment[:1] and not begins[0].isalnum()):
-        return blanks + said
-    if not (begins[0].isalnum() or begins[0] == "_"):
-        return said
-    if has_no_blanks(begins[0]) or has_no_blanks(given[-1]):
-        return said
-    if is_certain and given[-1].isalpha() and begins[0].isalpha() and not begins[0].isupper():
-        # It has put an ending to the word (measured: German compounds at 2 of 64 cuts).
-        return said
-    return blanks + said
-
-
 def may_be_echo(text: str, echo: str) -> bool:
     """Whether `text` begins with `echo`, or like it as far as it goes. Blanks in front say nothing."""
     said = text if echo[0].isspace() else text.lstrip()
     return said.startswith(echo) or echo.startswith(said)
-
-
-def may_be_blank(said: str) -> bool:
-    """Whether it takes more than `said` to know what the white space at the start of a line is for."""
-    return _UNDECIDED.fullmatch(said) is not None
-
-
-def at_line_start(text: str, given: str) -> str:
-    """`text` without the white space that nobody wants behind a line's end."""
-    newlines = len(text) - len(text.lstrip("\n"))
-    # Two make an empty line; what is beyond makes another.
-    text = text[max(0, newlines - (0 if given.endswith("\n\n") else 1)) :] if newlines else text
-    return text[1:] if _LONE_BLANK.match(text) else text

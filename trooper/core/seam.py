@@ -16,24 +16,29 @@ client should get. In order it
    (`core.thinking`). An end without a beginning, further on, tells that the leg
    has thought aloud: nothing of it may be used.
 2. cuts an echo: some servers repeat the prefill before the first new token.
-   Known echoes are cut exactly. Where nobody knows, only a repetition that
-   cannot be honest text is cut: 20 characters at least and not periodic; a
+   Known echoes are cut exactly.
+3. follows a continuation that begins anew, and cuts all that the client has
+   (`core.following`, `core.anew`). Where nobody knows about echoes, that is one, if it
+   cannot be honest text: 20 characters at least and not periodic; a
    target that was merely asked to go on, or has thought first, has no reason
    to begin with the half answer, however short. One that repeats the
    beginning and then says something else has started `anew`: it did not go on
    at all.
-3. cuts the last words of the half answer, where they come again: whole
-   sentences, or three words (`core.overlap`). Not in code and documents, and
-   behind a prefill that is proven only where a tool call was lost.
-4. drops leading white space that the client already has, and puts back what
+4. cuts an announcement (`core.announcing`), behind which all of that may stand as well.
+5. cuts a code fence that is opened inside an open one (`core.code_block`).
+6. cuts the last words of the half answer, where they come again: whole
+   sentences, or three words (`core.overlap`); of a model that goes on, only where
+   they cannot be honest (`core.honest`).
+7. drops leading white space that the client already has, and puts back what
    was lost with the fragment that the gate dropped.
-5. watches for a stop sequence that began in the half answer.
-6. at the start of a line drops one blank before a word, and newlines beyond
+8. watches for a stop sequence that began in the half answer.
+9. at the start of a line drops one blank before a word, and newlines beyond
    one empty line: small models put them there (measured with one of 135M
    parameters: at 36 % of such cuts). Not in a code block, where they count.
 
-After that it is transparent. No shorter overlap is trimmed: with a prefill
-there is none to find, and an honest answer may repeat itself exactly at the cut.
+After that it is transparent. What waits for 3 is what the client has; nothing
+else waits for more than 80 characters. How the continuation is cut into pieces
+does not matter.
 
 This file may not know any wire, server or model.
 """
@@ -41,22 +46,22 @@ This file may not know any wire, server or model.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from attrs import define, evolve, field, frozen
 
-from trooper.core.overlap import (
-    NOTHING_LOST,
-    Lost,
+from trooper.core.blanks import (
     at_line_start,
-    count_words,
-    is_periodic,
     may_be_blank,
-    may_be_echo,
+    may_have_more_blanks,
     needs_more,
-    said_again,
     with_blanks,
+    without_more_blanks,
 )
+from trooper.core.overlap import MOST_WAITING_CHARS, NOTHING_LOST, Lost, may_be_echo
+from trooper.core.repair import ALL_REPAIRS, Repair
+from trooper.core.repairing import Repairing
 from trooper.core.thinking import (
     LateEnd,
     Thoughts,
@@ -67,12 +72,6 @@ from trooper.core.thinking import (
 )
 from trooper.core.unfit import Unfit
 from trooper.core.whole_text import is_in_code
-
-#: Shorter unknown repetitions may be honest text (measured: trimming at 8 ate
-#: true text in every answer that is a run of one sign).
-UNPROBED_ECHO_CHARS: Final = 20
-#: So many words alike, and then others, are another beginning where nobody was shown the half answer as his own.
-_ANEW_WORDS: Final = 2
 
 
 @frozen
@@ -91,8 +90,6 @@ class Prefill:
     hidden: str = ""
 
 
-#: Blanks in front of a continuation, and what it may say again, are decided about within so many characters.
-_MOST_PENDING_CHARS: Final = 8_192
 #: Of stop sequences so much, all together, is looked for across the join; a longer one is still the model's to obey.
 _MOST_STOP_CHARS: Final = 1_024
 #: What a model is given of an answer that starts at the beginning.
@@ -123,6 +120,7 @@ class Join:
             half answer may come first, or all of it.
         lost: what stood behind the half answer, and the client has not got.
         speaks_of_thinking: the conversation is about thinking blocks.
+        repairs: what is put right that the model does, and should not.
     """
 
     prefill: Prefill
@@ -131,20 +129,25 @@ class Join:
     overlaps: bool = False
     lost: Lost = NOTHING_LOST
     speaks_of_thinking: bool = False
+    repairs: AbstractSet[Repair] = ALL_REPAIRS
     #: Why nothing of the continuation may be used; `None` while it may.
     unfit: Unfit | None = field(default=None, init=False)
     #: A stop sequence has been completed across the join: nothing may follow.
     stopped: bool = field(default=False, init=False)
     #: What the model has said, and the client is not given; whoever counts it takes it.
     cut: str = field(default="", init=False)
+    # What waits for the end of an echo, and what for its place.
     _pending: str = field(default="", init=False)
+    _joining: str = field(default="", init=False)
     _thoughts: Thoughts | None = field(init=False)
     _late: LateEnd | None = field(init=False)
     _waits_for_echo: bool = field(init=False)
     _echo_over: bool = field(default=False, init=False)
-    _words_over: bool = field(default=False, init=False)
+    _repairing: Repairing = field(init=False)
     _blanks_left: str = field(default="", init=False)
     _blanks_over: bool = field(default=False, init=False)
+    _in_code: bool = field(default=False, init=False)
+    _looks_at_blanks: bool = field(default=False, init=False)
     _joined: bool = field(default=False, init=False)
     _starts_line: bool = field(default=False, init=False)
     # What is missing of each stop sequence that may have begun in what the client has.
@@ -153,17 +156,21 @@ class Join:
     def __attrs_post_init__(self) -> None:
         self._blanks_left = self.prefill.withheld
         text, given = self.prefill.text, self.given
-        plausible = (self.overlaps or len(text) >= UNPROBED_ECHO_CHARS) and not is_periodic(text)
-        looks_for_echo = self.echoes if self.echoes is not None else plausible
-        self._echo_over = not looks_for_echo or not text
-        in_code = is_in_code(given)
+        self._echo_over = self.echoes is not True or self.overlaps or not text
+        in_code = self._in_code = is_in_code(given)
         self._starts_line = given.endswith("\n") and not in_code
-        # What a proven prefill is gone on with is honest, and a line may be said twice, as in
-        # a song. Before a call that was lost a model begins again at what announces it.
-        may_repeat = self.echoes is not None or given.endswith("\n")
-        honest = in_code or text.lstrip()[:1] in ("{", "[") or (may_repeat and not self.lost.call)
-        self._words_over = not text or (honest and not self.overlaps)
-        self._blanks_over = not self.lost.fragment
+        self._repairing = Repairing(
+            text,
+            given,
+            hidden=self.prefill.hidden,
+            is_own=self.echoes is not None and not self.overlaps,
+            was_asked=self.overlaps,
+            lost_call=self.lost.call,
+            repairs=self.repairs,
+        )
+        repairs_blanks = Repair.BLANK in self.repairs
+        self._blanks_over = not self.lost.fragment or not repairs_blanks
+        self._looks_at_blanks = repairs_blanks and bool(text)
         in_code = in_code or given.rpartition("\n")[2].count("`") % 2 == 1
         about = self.speaks_of_thinking or speaks_of_thinking([given])
         # In the code of an answer about thinking blocks one is text.
@@ -173,7 +180,8 @@ class Join:
         self._rests_of_stops = _rests_of_stops(given, self.stop)
         # Where the answer itself began with a thought, so does its echo: only what is none can be a thought.
         begins = bool(begins_with_thought(text) or half_tag(text))
-        self._waits_for_echo = self._thoughts is not None and not self._echo_over and begins
+        looks_for_echo = self.echoes is not False or self.overlaps
+        self._waits_for_echo = self._thoughts is not None and looks_for_echo and begins
 
     @property
     def given(self) -> str:
@@ -194,18 +202,12 @@ class Join:
         if self._waits_for_echo:
             text, self._pending = self._pending + text, ""
             self._waits_for_echo = may_be_echo(text, self.prefill.text)
+            if self._waits_for_echo and len(text.lstrip()) < len(self.prefill.text.lstrip()):
+                self._pending = text
+                return ""
         if not self._waits_for_echo:
             text = self._without_thoughts(text)
-        if not text:
-            return ""
-        self._pending += text
-        # Nothing that could still decide is longer: each piece would be compared with all before it.
-        final = len(self._pending) > len(self.prefill.text) + _MOST_PENDING_CHARS
-        if not self._echo_over and not self._cut_echo(final=final):
-            return ""
-        if not self._words_over and not self._cut_words(final=final):
-            return ""
-        return self._join(final=final)
+        return self._new(text, final=False) if text else ""
 
     def finish(self) -> str:
         """The continuation has ended: return what was still undecided."""
@@ -217,14 +219,29 @@ class Join:
             text, self._pending, self._waits_for_echo = self._pending, "", False
             rest = self._without_thoughts(text)
         rest += self._rest_of_thoughts()
-        if self._joined:
-            return rest
-        self._pending += rest
-        if not self._echo_over and not self._cut_echo(final=True):
-            return ""
-        if not self._words_over:
-            self._cut_words(final=True)
-        return self._join(final=True)
+        return rest if self._joined else self._new(rest, final=True)
+
+    def _new(self, text: str, *, final: bool) -> str:
+        """What is new, now that `text` has come as well."""
+        if not self._echo_over:
+            self._pending += text
+            if not self._cut_echo(final=final):
+                return ""
+            text, self._pending = self._pending, ""
+        self._joining += self._repaired(text, final=final)
+        return "" if self.unfit else self._join(final=final)
+
+    def _repaired(self, text: str, *, final: bool) -> str:
+        repairing = self._repairing
+        out = repairing.feed(text)
+        if final and not repairing.is_again:
+            out += repairing.finish()
+        if repairing.is_again:
+            rest = self._behind_echo(repairing.behind_echo(), final=final)
+            out += repairing.feed(rest) + (repairing.finish() if final else "")
+        self.cut, repairing.cut = self.cut + repairing.cut, ""
+        self.unfit = repairing.unfit or self.unfit
+        return out
 
     def _without_thoughts(self, text: str) -> str:
         """What of `text` is none of the model's thoughts, as far as that is known."""
@@ -246,11 +263,10 @@ class Join:
             # Its end belongs to what the client has begun to read.
             self._late = None
         self.cut, thoughts.cut = self.cut + thoughts.cut, ""
-        if text and thoughts.found and not self._joined and not self._pending:
+        if text and thoughts.found and not self._repairing.has_begun and not self._pending:
             # Whoever has thought begins to speak: perhaps with all that was said before.
-            text_given = self.prefill.text
-            thoughts.found, self._echo_over = False, not text_given or is_periodic(text_given)
-            self.overlaps = True
+            thoughts.found = False
+            self._repairing.asked()
         return text
 
     def _look(self, late: LateEnd, text: str) -> str:
@@ -260,88 +276,53 @@ class Join:
         return text
 
     def _cut_echo(self, *, final: bool) -> bool:
-        """Decide about the echo; true once it is decided, and there is something to go on with."""
+        """Decide about an echo that is known; true once it is decided, and there is something to go on with."""
         echo = self.prefill.text
         blanks = 0 if echo[0].isspace() else len(self._pending) - len(self._pending.lstrip())
         said = self._pending[blanks:]
-        if len(said) <= len(echo) and echo.startswith(said):
-            if not final:
-                return False
-            return self._ends_in_echo(said)
-        if said.startswith(echo):
-            self._drop(blanks + len(echo), is_said=self.echoes is not True or self.overlaps)
-            # A known echo is the server's, not the model's: that has not begun to speak yet.
-            self._words_over = self._words_over or self.echoes is not True
-            if self._thoughts is not None:
-                # The same, at its beginning.
-                self._thoughts = evolve(self._thoughts)
-                self._pending = self._think(self._thoughts, self._pending)
-                if self._late is not None and self._waits_for_echo:
-                    # Else it has seen all of it.
-                    self._pending = self._look(self._late, self._pending)
-                if final:
-                    self._pending += self._rest_of_thoughts()
-        elif not (self.echoes and not self.overlaps) and self._starts_anew(
-            said, echo, after_blanks=blanks > 0
-        ):
-            self.unfit = Unfit.STARTS_ANEW
-            return False
-        self._waits_for_echo, self._echo_over = False, True
-        return True
-
-    def _ends_in_echo(self, said: str) -> bool:
-        """
-        The leg has said no more than that. A server that only repeats the
-        prefill has said nothing new; a beginning of it is an echo cut short only
-        where echoes are known.
-        """
-        if said == self.prefill.text or self.echoes:
-            self._drop(len(self._pending), is_said=not self.echoes)
-        elif self._starts_anew(said, self.prefill.text, after_blanks=len(said) < len(self._pending)):
-            self.unfit = Unfit.STARTS_ANEW
+        if len(said) <= len(echo) and echo.startswith(said) and not final:
             return False
         self._echo_over = True
+        # It is the server's, not the model's: that has not begun to speak yet, and nobody has counted it.
+        if len(said) <= len(echo) and echo.startswith(said):
+            # Nothing follows: the beginning of one is an echo cut short.
+            self._pending = ""
+        elif said.startswith(echo):
+            self._pending = self._behind_echo(said[len(echo) :], final=final)
+        self._waits_for_echo = False
         return True
 
-    def _starts_anew(self, said: str, echo: str, *, after_blanks: bool) -> bool:
-        """Whether the beginning of the half answer came, and then something else."""
-        pairs = enumerate(zip(said, echo, strict=False))
-        same = echo[: next((i for i, (a, b) in pairs if a != b), min(len(said), len(echo)))]
-        if is_periodic(same):
-            return False
-        if self.overlaps and not after_blanks and count_words(same.rpartition(" ")[0]) >= _ANEW_WORDS:
-            return True
-        return len(same) >= UNPROBED_ECHO_CHARS
-
-    def _cut_words(self, *, final: bool) -> bool:
-        """Cut the half answer's last words from the front; true once it is decided."""
-        asked = UNPROBED_ECHO_CHARS if self.overlaps else None
-        again = said_again(self.prefill.text, self._pending, final=final, at_least_chars=asked)
-        if again is None:
-            return False
-        self._drop(again, is_said=True)
-        self._words_over = True
-        return True
-
-    def _drop(self, chars: int, *, is_said: bool) -> None:
-        """Take `chars` from the front; `is_said`: the model has said them, and so has counted them."""
-        if is_said:
-            self.cut += self._pending[:chars]
-        self._pending = self._pending[chars:]
+    def _behind_echo(self, text: str, *, final: bool) -> str:
+        """What stands there is what the model says first: perhaps a thought."""
+        if self._thoughts is not None:
+            self._thoughts = evolve(self._thoughts)
+            text = self._think(self._thoughts, text)
+            if self._late is not None and self._waits_for_echo:
+                # Else it has seen all of it.
+                text = self._look(self._late, text)
+            if final:
+                text += self._rest_of_thoughts()
+        self._waits_for_echo = False
+        return text
 
     def _join(self, *, final: bool) -> str:
-        while self._blanks_left and self._pending.startswith(self._blanks_left[0]):
-            self._pending = self._pending[1:]
+        while self._blanks_left and self._joining.startswith(self._blanks_left[0]):
+            self._joining = self._joining[1:]
             self._blanks_left = self._blanks_left[1:]
-        if not self._pending and not final:
+        if not self._joining and not final:
             return ""
-        if not final and not self._blanks_over and needs_more(self.lost.fragment, self._pending):
+        enough = final or len(self._joining) > MOST_WAITING_CHARS
+        if not enough and not self._blanks_over and needs_more(self.lost.fragment, self._joining):
+            return ""
+        if not enough and self._looks_at_blanks and may_have_more_blanks(self._joining):
             return ""
         self._put_blanks_right()
-        if not final and (self._may_be_stop() or self._may_be_blank()):
+        if not final and self._may_be_stop():
+            return ""
+        if not enough and self._starts_line and may_be_blank(self._joining):
             return ""
         self._joined = True
-        out, self._pending = self._pending, ""
+        out, self._joining = self._joining, ""
         if any(map(out.startswith, self._rests_of_stops)):
             self.stopped = True
             return ""
@@ -350,19 +331,18 @@ class Join:
         return out
 
     def _put_blanks_right(self) -> None:
-        if self._blanks_over or not self._pending:
+        if self._looks_at_blanks:
+            self._looks_at_blanks = False
+            self._joining = without_more_blanks(self.given, self._joining, in_code=self._in_code)
+        if self._blanks_over or not self._joining:
             return
         self._blanks_over = True
         certain = self.echoes is not None and not self.overlaps and not self.prefill.added
-        self._pending = with_blanks(self.given, self.lost.fragment, self._pending, is_certain=certain)
-
-    def _may_be_blank(self) -> bool:
-        """Whether it takes more to know what white space at the start of a line is for."""
-        return self._starts_line and may_be_blank(self._pending)
+        self._joining = with_blanks(self.given, self.lost.fragment, self._joining, is_certain=certain)
 
     def _may_be_stop(self) -> bool:
         """Whether what is pending could still grow into a stop sequence that began before."""
-        return any(rest.startswith(self._pending) and self._pending != rest for rest in self._rests_of_stops)
+        return any(rest.startswith(self._joining) and self._joining != rest for rest in self._rests_of_stops)
 
 
 def _rests_of_stops(given: str, stops: Sequence[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ clock, speaks no wire.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from attrs import define, field
@@ -28,6 +29,7 @@ from trooper.core.events import (
     Unread,
 )
 from trooper.core.history import own_beginning
+from trooper.core.repair import ALL_REPAIRS, Repair
 from trooper.core.seam import NOTHING, Join, Prefill
 from trooper.core.structured import Document, DocumentEnd, opening
 from trooper.core.tally import LegTally
@@ -46,11 +48,13 @@ class Retelling:
     Args:
         given: what the client has when the leg begins; only read.
         conversation: the request, where it could be read; asked when it is needed.
+        repairs: what is put right of a model that goes on badly.
     """
 
     tally: LegTally
     given: Transcript
     conversation: Callable[[], Conversation | None]
+    repairs: AbstractSet[Repair] = ALL_REPAIRS
     #: The leg has said all it may: a stop sequence or a document was completed across the join.
     stopped: bool = field(default=False, init=False)
     #: Why nothing the leg says can be used any more; `None` while it can.
@@ -89,6 +93,7 @@ class Retelling:
             overlaps,
             self.given.lost,
             speaks_of_thinking(m.text for m in messages if m.role is Role.USER),
+            self.repairs,
         )
 
     def new_in(self, item: Received) -> Received:

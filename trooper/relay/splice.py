@@ -53,6 +53,7 @@ from trooper.core.events import (
 from trooper.core.gate import Gate
 from trooper.core.outcome import PASSING, Completed, Failed, FailureKind, Outcome
 from trooper.core.overlap import Lost
+from trooper.core.repair import Repair
 from trooper.core.seam import Prefill
 from trooper.core.spoken_calls import SpokenCalls
 from trooper.core.structured import Document
@@ -117,7 +118,8 @@ class Splice:
     def __attrs_post_init__(self) -> None:
         given = self.given
         self._half_call = given.open_call()
-        self._retelling = Retelling(self.tally, given, self.conversation)
+        repairs = frozenset(map(Repair, self.server.seam_repairs))
+        self._retelling = Retelling(self.tally, given, self.conversation, repairs)
         self.forwards = self._retelling.thinks and given.begin is None and not given.has_content
 
     def granted(self, model: str, prefill: Prefill, *, echoes: bool | None, overlaps: bool) -> None:

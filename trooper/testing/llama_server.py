@@ -17,6 +17,7 @@ from attrs import define, field
 
 from trooper.testing.chat import DEFAULT_ANSWER, Call, call_deltas, dumps, tokens
 from trooper.testing.http import Request, Response, Server
+from trooper.testing.odd import GoesOn, exactly
 from trooper.testing.ollama.saying import rest_behind
 from trooper.testing.script import End, Fin, Head, Reset, Script, Send, Status, Step, play
 from trooper.testing.served import Served
@@ -40,6 +41,7 @@ class FakeLlamaServer(Served):
         fault: how every answer ends, in its middle.
         calls: what it does behind its answer when a request offers tools.
         json_answer: what it says under `response_format`.
+        goes_on: how it goes on from a half answer: one of `trooper.testing.odd`.
         fullest: of all prompts that it was asked to go on from, how many tokens the longest is.
         refused: how many prompts were too long for its window.
     """
@@ -56,6 +58,7 @@ class FakeLlamaServer(Served):
     token_s: float = 0.0
     calls: tuple[Call, ...] = ()
     json_answer: str = '{"ok": true}'
+    goes_on: GoesOn = exactly
     server: Server = field(init=False)
     mismatches: list[str] = field(init=False, factory=list)
     fullest: int = field(init=False, default=0)
@@ -141,10 +144,10 @@ class FakeLlamaServer(Served):
     def _rest(self, prompt: str) -> str:
         half = prompt.rpartition(f"{_OPEN}assistant\n")[2]
         if (rest := rest_behind(self.answer, half)) is not None:
-            return rest
+            return self.goes_on(half, rest) if half else rest
         if half.endswith("\n") and self.answer.startswith(half[:-1]):
             # Behind a newline that is not in the answer a model begins a word.
-            return self.answer[len(half) - 1 :].lstrip(" ")
+            return self.goes_on(half, self.answer[len(half) - 1 :].lstrip(" "))
         self.mismatches.append(half)
         return " [cannot continue]"
 

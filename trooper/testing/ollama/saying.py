@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from attrs import Factory, field, frozen
 
+from trooper.testing.odd import GoesOn, exactly
 from trooper.testing.ollama.decoding import Ask, Rejected
 from trooper.testing.ollama.models import Model, Prompt
 from trooper.testing.ollama.runner import count
@@ -124,6 +125,8 @@ class Words:
     content_on_done: bool = False
     #: Whether the calls come, too, where only the rest of `before_calls` is asked for.
     calls_in_rest: bool = False
+    #: How it goes on from a half answer.
+    goes_on: GoesOn = exactly
 
 
 def say(model: Model, ask: Ask, prompt: Prompt, words: Words, room: int) -> Saying:
@@ -181,7 +184,8 @@ def _text(model: Model, ask: Ask, prompt: Prompt, words: Words) -> tuple[str, st
     for known in (prompt.prefill, prompt.prefill.rstrip()):
         if (rest := rest_behind(whole, known)) is not None:
             # Behind white space that is not in the answer a model begins a word.
-            return rest if known == prompt.prefill else rest.lstrip(" "), None
+            rest = rest if known == prompt.prefill else rest.lstrip(" ")
+            return words.goes_on(known, rest) if known else rest, None
     if counted := re.fullmatch(r"(?:\d+, )*(\d+),", prompt.prefill):
         return f" {int(counted[1]) + 1},", None
     return MISMATCH, prompt.prefill

@@ -15,6 +15,7 @@ from attrs import define, field
 
 from trooper.testing.chat import DEFAULT_ANSWER
 from trooper.testing.http import ClosedByPeer, Request, Response, Server
+from trooper.testing.odd import GoesOn, exactly
 from trooper.testing.ollama import listing
 from trooper.testing.ollama.decoding import Ask, Rejected, check, decode, decode_object
 from trooper.testing.ollama.models import Model, Prompt, read_raw, render
@@ -48,6 +49,7 @@ class FakeOllama(Served):
         tool_calls, before_calls: what it does when a request offers tools.
         thinking: what a thinking model thinks first.
         json_answer: what it says under `format`.
+        goes_on: how it goes on from a half answer: one of `trooper.testing.odd`.
         script: what it says to each request, in place of all that.
         fault: what goes wrong in every answer.
         load_fault: what goes wrong in every request that only loads.
@@ -67,6 +69,7 @@ class FakeOllama(Served):
     before_calls: str = ""
     thinking: str = ""
     json_answer: str = '{"ok": true}'
+    goes_on: GoesOn = exactly
     script: Callable[[Ask], Words] | None = None
     fault: OllamaFault | None = None
     load_fault: OllamaFault | None = None
@@ -312,6 +315,7 @@ class FakeOllama(Served):
             self.json_answer,
             self.tokens_per_line,
             self.content_on_done,
+            goes_on=self.goes_on,
         )
 
 
