@@ -1,4 +1,5 @@
-"""Four further kinds of planted facts: a date, a prohibition, a measured result, a corrected assumption.
+"""
+Four further kinds of planted facts: a date, a prohibition, a measured result, a corrected assumption.
 
 Written apart: the author has not seen the rules of the report, nor the other kinds, nor code that looks for
 facts. Place, phrasing and values come from the given source of chance only.
@@ -11,7 +12,7 @@ import random
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from trooper.bench.handover.planted import Place, Planted
+from trooper.bench.handover.planted import Planted
 from trooper.bench.handover.words_apart import (
     CODES,
     FIRMS,
@@ -22,20 +23,10 @@ from trooper.bench.handover.words_apart import (
     SERVICES,
     TONGUES,
     WORDS,
+    number_forms,
+    phrases,
+    table,
 )
-
-Phrase = tuple[Place, str, str]  # where it stands, its language, its text with {fields}
-
-
-def _phrases(block: str) -> list[Phrase]:
-    """One phrasing a line: place, language, text; a line that is indented goes on with the one before."""
-    places = {"U": Place.USER, "A": Place.ASSISTANT, "C": Place.CALL, "R": Place.RESULT}
-    rows = [line.split(" ", 2) for line in block.strip().replace("\n  ", " ").split("\n")]
-    return [(places[place], tongue, text.replace("\\n", "\n")) for place, tongue, text in rows]
-
-
-def _table(block: str) -> list[list[str]]:
-    return [line.split(" / ") for line in block.strip().split("\n")]
 
 
 def _person(chance: random.Random, but: Sequence[str] = ()) -> str:
@@ -52,13 +43,6 @@ def _stamp(chance: random.Random) -> str:
     return f"2026-0{pick(1, 6)}-{pick(10, 28)}T0{pick(0, 9)}:{pick(10, 59)}:{pick(10, 59)}Z"
 
 
-def _number_forms(value: str) -> tuple[str, ...]:
-    if not value.isdigit():
-        return tuple(dict.fromkeys((value, value.replace(".", ","))))
-    grouped = f"{int(value):,}"
-    return (value, *(grouped.replace(",", mark) for mark in (",", ".", " ", "'", "_", "\u202f")))
-
-
 def _fill(text: str, fields: Mapping[str, str]) -> str:
     return re.sub(r"\{([a-z0-9A-Z]+)\}", lambda hit: fields.get(hit[1], hit[0]), text)
 
@@ -66,7 +50,7 @@ def _fill(text: str, fields: Mapping[str, str]) -> str:
 EVENTS = dict(
     zip(
         TONGUES,
-        _table("""
+        table("""
 the {code} cutover / the {code} code freeze / the call with {who} from {firm} / the handover to {who}\
  / the audit with {who} / the key rotation on {svc} / the acceptance demo for {firm} / the {code} go/no-go\
  / the maintenance window for {svc}
@@ -77,7 +61,7 @@ la migración de {code} / la reunión con {who} / la demo para {firm} / la parad
         strict=True,
     )
 )
-DEADLINES = _phrases(r"""
+DEADLINES = phrases(r"""
 U en {Event} is on {wd} {dmy} at {hm}, so whatever we are halfway through by then has to be parked.
 U en ok carry on with the refactor. small thing from my side, {dmy} {hm} is when {event} happens and I'll be
   offline from then on, the rest of your plan looks fine to me
@@ -170,7 +154,7 @@ def deadline(chance: random.Random) -> Planted:
     )
 
 
-SORTS = _table("""
+SORTS = table("""
 {w}_{p}_{n} / table|drop|dropped|dropping / die Tabelle|löschen / la table|supprimer / la tabla|borrar
 {p}-{w}-{n} / bucket|empty|emptied|emptying / den Bucket|leeren / le bucket|vider / el bucket|vaciar
 {w}{n}-{p} / host|reboot|rebooted|rebooting / den Host|neu starten / la machine|relancer / el host|reiniciar
@@ -182,7 +166,7 @@ SORTS = _table("""
 REASONS = dict(
     zip(
         TONGUES,
-        _table("""
+        table("""
 the auditors still read from it / billing reconciles against it every night / nobody can rebuild it\
  / two plants go dark without it / {firm} hangs off it directly / the only good copy lives there
 da hängt {firm} direkt dran / die Revision liest noch mit / das kriegt niemand wieder hin
@@ -192,7 +176,7 @@ da hängt {firm} direkt dran / die Revision liest noch mit / das kriegt niemand 
         strict=True,
     )
 )
-TABOOS = _phrases(r"""
+TABOOS = phrases(r"""
 U en One thing before you go on: don't {verb} the {sort} `{name}`, {why}.
 U en pls never {verb} {name}, not even for a minute. {who} would have my head. anyway, failing test first
 U en Please be advised that the {sort} {name} must under no circumstances be {pp} without {who}'s consent.
@@ -251,7 +235,7 @@ def taboo(chance: random.Random) -> Planted:
     )
 
 
-METRICS = _table("""
+METRICS = table("""
 µs / p99_us / 20000 / p99 latency / p99-Latenz / latence p99 / latencia p99
 rows/s / rows_per_s / 15000 / throughput / Durchsatz / débit / rendimiento
 KiB / rss_kib / 90000 / peak memory / Speicherspitze / pic mémoire / pico de memoria
@@ -260,7 +244,7 @@ bytes / payload_bytes / 12000 / payload size / Nutzlast / taille utile / carga �
 % / hit_pct / 60000 / cache hit rate
 % / branch_pct / 62000 / branch coverage
 """)  # unit, key, the least tenth, names
-MEASURES = _phrases(r"""
+MEASURES = phrases(r"""
 U en I measured it myself last night: the {label} of {svc} came out at {n} {unit} with {k} workers, so now we
   know what we're up against. Please look at the retry loop next.
 U en fyi {svc} does {n} {unit} {label} on my laptop. don't optimise anything yet
@@ -317,18 +301,18 @@ def measured(chance: random.Random) -> Planted:
         said=_fill(text, fields),
         telling=(number,),
         question=_fill(MUCH[tongue], fields),
-        answer=_number_forms(number),
+        answer=number_forms(number),
     )
 
 
-TOPICS = _table("""
+TOPICS = table("""
 person / the owner of {svc} / der Ansprechpartner für {svc} / le contact pour {svc} / el contacto de {svc}
 number / the daily quota of {svc} / das Tageskontingent von {svc} / le quota pour {svc} / el cupo de {svc}
 number / the row limit in {svc} / das Zeilenlimit in {svc} / la limite de lignes dans {svc} / el tope en {svc}
 column / the join key for {svc} / der Join-Schlüssel für {svc} / la clé pour {svc} / la clave de {svc}
 service / the upstream of {svc} / die Quelle von {svc} / la source pour {svc} / el origen de {svc}
 """)
-MISTAKES = _phrases(r"""
+MISTAKES = phrases(r"""
 U en I was wrong about {topic}: I'd have sworn {wrong}, but it's {right}.
 U en forget the wiki, {topic} is {right} (the page still has {wrong}). same branch as before pls
 U en Contrary to what the handover document states, {topic} is not {wrong} but {right}; please note.
@@ -400,7 +384,7 @@ def corrected(chance: random.Random) -> Planted:
         said=_fill(text, fields),
         telling=(short,),
         question=question,
-        answer=_number_forms(short) if sort == "number" else (short,),
+        answer=number_forms(short) if sort == "number" else (short,),
     )
 
 

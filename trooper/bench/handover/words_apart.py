@@ -6,6 +6,8 @@ Names that the kinds of `kinds_apart` are made of.
 
 from __future__ import annotations
 
+from trooper.bench.handover.planted import Place
+
 TONGUES = ("en", "de", "fr", "es")
 FIRST = """Wiebke Anselm Thandiwe Radoslav Ines Oisin Marit Koffi Leocadia Tamsin Bertil Yusra Casimir Nerea
 Ludovic Hedda Zoltan Paloma Emeka Sunniva Gaspard Ilse Renzo Aoife Jorinde Mateusz Solveig Baptiste Xiomara
@@ -36,3 +38,26 @@ MONTHS = {
     "es": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split(),
 }
 SERVICES = [f"{word}-{part}" for word in WORDS for part in PARTS]
+
+
+Phrase = tuple[Place, str, str]
+
+
+def phrases(block: str) -> list[Phrase]:
+    """One phrasing a line: place, language, text; a line that is indented goes on with the one before."""
+    places = {"U": Place.USER, "A": Place.ASSISTANT, "C": Place.CALL, "R": Place.RESULT}
+    rows = [line.split(" ", 2) for line in block.strip().replace("\n  ", " ").split("\n")]
+    return [(places[place], tongue, text.replace("\\n", "\n")) for place, tongue, text in rows]
+
+
+def table(block: str) -> list[list[str]]:
+    """One row a line."""
+    return [line.split(" / ") for line in block.strip().split("\n")]
+
+
+def number_forms(value: str) -> tuple[str, ...]:
+    """How people write a number."""
+    if not value.isdigit():
+        return tuple(dict.fromkeys((value, value.replace(".", ","))))
+    grouped = f"{int(value):,}"
+    return (value, *(grouped.replace(",", mark) for mark in (",", ".", " ", "'", "_", "\u202f")))
