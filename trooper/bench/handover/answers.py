@@ -66,13 +66,13 @@ class Answer:
 
 async def embedded(gguf: Path | None) -> Model | str:
     """The model in `gguf`, or the one that Trooper fetches; why it cannot be asked, in words."""
-    if not is_installed():
-        return f"it needs an extra: {EXTRA}"
     file = gguf or await trio.to_thread.run_sync(cached, os.environ)
     if file is None:
         return "the model is not there: trooper fetch-model"
     if not await trio.Path(file).is_file():
         return f"there is no file {file}"
+    if not is_installed():
+        return f"it needs an extra: {EXTRA}"
     file = file.absolute()
     return Model(alias_of(str(file)), file)
 
