@@ -100,7 +100,7 @@ cut out and that is all: the newest turns for which there is room.
 
 SHORTENING = """
 The shortening at a window of {window:,} tokens, in milliseconds: from the cloud's fault to the request at the local model, less
-the same for a conversation of one turn. Prepared: the cloud has streamed for half a second.
+the same for a conversation of one turn. Prepared: the cloud has streamed for two seconds.
 
 """
 

@@ -66,6 +66,8 @@ class Attentive:
     def __call__(self, ask: Ask) -> Words:
         *before, question = ask.messages
         prompt = json.dumps(before, ensure_ascii=False)
+        if question["role"] == "assistant":
+            return Words("I do not know.")  # Nobody's question: Trooper finds out how it goes on.
         assert (before[-1]["role"], question["role"]) == ("assistant", "user")
         self.prompts.append(prompt)
         for sown in self.known.facts:

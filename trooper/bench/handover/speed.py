@@ -26,8 +26,8 @@ WINDOW: Final = 8_192
 #: Of the sessions that nothing else is asked of, so that nothing of them is known already.
 _FIRST_SESSION: Final = 1_000
 _WARM_UP: Final = 3
-#: The cloud's pause between words: half a second passes before it is cut.
-_TOKEN_S: Final = 0.015
+#: The cloud's pause between words: nearly two seconds pass before it is cut, as answers to such sessions take.
+_TOKEN_S: Final = 0.05
 _SHORT: Final = ({"role": "user", "content": "What does a lighthouse teach?"},)
 
 
