@@ -48,6 +48,10 @@ def test_a_quick_run_finds_what_is_in_the_prompts(tmp_path: Path) -> None:
         assert all(0 <= share <= 100 for way in window.values() for share in way.values())
         # What is cut out of the middle takes the beginning with it.
         assert window["plain cut"]["first_turn"] == 0
+        # Who somebody is, and what for all this is done, is known whatever is left out.
+        assert window["trooper"]["first_turn"] == 100
+        assert window["trooper"]["all"] >= 2 * window["plain cut"]["all"]
+    assert summary["told_percent"]["8192"]["trooper"]["all"] >= 90
     assert summary["by_kind_percent"].keys() == {*kinds.KINDS, *kinds_apart.KINDS_APART}
     # Not how fast it is, but that it was measured.
     assert summary["shortening_ms"]["prepared"]["60000"]["n"] == 2
@@ -96,13 +100,13 @@ async def test_a_model_is_asked_for_the_facts_both_ways() -> None:
     assert result.settings["model"] == "attentive"
     asked = [cell for cell in result.cells if "question" in cell]
     assert [cell["way"] for cell in asked] == ["trooper"] * 12 + ["plain cut"] * 12
-    # Some of the latest facts are known both ways, and who asks last is still known.
+    # Some of the latest facts are known both ways, and those of the first turn one way only.
     right = {
         way: [c["kind"] for c in asked if c["way"] == way and c["right"]] for way in ("trooper", "plain cut")
     }
     assert right["plain cut"]
     assert set(right["plain cut"]) < {*kinds.KINDS, *kinds_apart.KINDS_APART}
-    assert not {"who I am", "goal"} & set(right["plain cut"])
+    assert {"who I am", "goal"} <= set(right["trooper"]) - set(right["plain cut"])
     # All questions of one way stand behind the same words, which a server reads once.
     assert len(set(attentive.prompts[-12:])) == 1
     # The bench has cut it, and Trooper has left it as it is: there is no word of what was left out.
