@@ -5,6 +5,7 @@ Writes docs/performance.md and its plots from the figures of full bench runs in 
     trooper bench --json bench/results/full-2.json
     python bench/profile.py bench/results/profile.json
     python bench/guest.py bench/results/guest.json
+    trooper bench handover --answers --json bench/results/handover.json
     python docs/generate_performance.py --write
 """
 
@@ -20,6 +21,8 @@ from typing import Any
 from generated import write_or_check_all
 
 from trooper.bench.commands import BENCHES
+from trooper.bench.handover.speed import WINDOW
+from trooper.bench.handover.told import Way
 from trooper.bench.plot import Plot, svg
 from trooper.bench.result import Mode, Result
 
@@ -32,9 +35,9 @@ AGREES_WITHIN = 0.2
 HEAD = """\
 # Performance
 
-What a switch costs, what passing through costs, and what seams look like. Every figure here comes from a run of
-`trooper bench`; this page is generated from its JSON, which is in `bench/results`. Figures depend on the machine. Measure
-yours:
+What a switch costs, what passing through costs, what seams look like, and what a local model still knows of a long session.
+Every figure here comes from a run of `trooper bench`; this page is generated from its JSON, which is in `bench/results`.
+Figures depend on the machine. Measure yours:
 
 ```sh
 trooper bench --quick
@@ -83,6 +86,30 @@ places, the same model leaves them beside it.
 
 """
 
+HANDOVER = """
+## What a local model still knows
+
+{sessions} generated sessions of an agent, of {turns} turns and {least:,} to {most:,} tokens each, are handed over to a local
+model with a smaller window: half of them before a word of the cloud, half in mid text. In each of them {facts} facts are
+said once, at different ages: who the user is, the goal, decisions, paths, ports, error codes, what must not be done, what
+is left to do. Counted is which of them stand in the prompt that the local model gets. A third of their kinds was written by
+somebody who has seen neither the rules of the hand-over nor the other kinds. Beside it, what is left where the middle is
+cut out and that is all: the newest turns for which there is room.
+
+"""
+
+SHORTENING = """
+The shortening at a window of {window:,} tokens, in milliseconds: from the cloud's fault to the request at the local model, less
+the same for a conversation of one turn. Prepared: the cloud has streamed for two seconds.
+
+"""
+
+ANSWERS = """
+{model} was asked for the facts of {sessions} of these sessions, one question after the other, at temperature 0 and without
+tools; the shares are those of the right answers. It is a small model, and what it does not find in its prompt is its own.
+
+"""
+
 
 YOURS = """
 ## Yours
@@ -94,13 +121,14 @@ trooper bench switchover --ollama http://127.0.0.1:11434 --model llama3.2:3b
 trooper bench switchover --compare http://127.0.0.1:4000/v1
 trooper bench passthrough --compare http://127.0.0.1:4000/v1
 trooper bench switchover --serving guest
+trooper bench handover --ollama http://127.0.0.1:11434 --model llama3.2:3b
 trooper bench --json figures.json --plot figures.svg
 ```
 
 For `--compare`, tell the other proxy that its provider is `http://127.0.0.1:8651/v1` and its Ollama
 `http://127.0.0.1:8652`; both are there while the bench runs. The seam bench needs the extras `embedded` and `bench`, and the
-model (`trooper fetch-model`). The ratio to nginx needs nginx. `--json FILE` keeps everything, `--plot FILE`
-draws it.
+model (`trooper fetch-model`). `trooper bench handover --answers` asks the same model, which takes minutes, and `--gguf FILE`
+another one. The ratio to nginx needs nginx. `--json FILE` keeps everything, `--plot FILE` draws it.
 """
 
 
@@ -122,7 +150,7 @@ def number(value: object, digits: int = 1) -> str:
     return f"{value:.{digits}f}" if isinstance(value, int | float) else "–"
 
 
-def in_short(summary: Mapping[str, Any]) -> str:
+def in_short(summary: Mapping[str, Any], handover: Mapping[str, Any]) -> str:
     """The targets, and what was reached."""
     switch, passing, seam = summary["switchover"], summary["passthrough"], summary["seam"]
     overhead, asked = switch["switchover_overhead_ms"], switch["asked_after_429_ms"]
@@ -137,6 +165,14 @@ def in_short(summary: Mapping[str, Any]) -> str:
         ("memory, 200 streams", "≤ 100 MiB", f"{number(memory['at_200'], 0)} MiB"),
         ("seams with a defect", "≤ 2 %", f"{number(seam['defects_percent']['gate_on'])} %"),
     ]
+    if handover:
+        told = handover["told_percent"]["8192"]["trooper"]
+        took = handover["shortening_ms"]["prepared"]["60000"]
+        rows += [
+            ("facts of a long session in a prompt of 8,192 tokens", "≥ 90 %", f"{number(told['all'])} %"),
+            ("those of its first turn", "100 %", f"{number(told['first_turn'])} %"),
+            ("60,000 tokens made short enough, median", "≤ 30 ms", f"{number(took['p50'])} ms"),
+        ]
     return table(("", "target", "reached"), rows)
 
 
@@ -257,13 +293,45 @@ def profile_section(profile: Mapping[str, Any]) -> str:
     return title + words + table(("where", "share"), rows)
 
 
+def handover_section(told: Mapping[str, Any], plot: Plot) -> str:
+    """Which facts are still told, how long that takes, and what a real model makes of them."""
+    settings, summary = told["settings"], told["summary"]
+    least, most = settings["tokens"]
+    text = HANDOVER.format(**settings | {"least": least, "most": most})
+    text += _both_ways(summary["told_percent"]) + shown("handover", plot)
+    rows = [
+        (f"{int(size):,} tokens", *(number(took[size][at]) for took in ways for at in ("p50", "max")))
+        for ways in [[summary["shortening_ms"][name] for name in ("prepared", "not_prepared")]]
+        for size in ways[0]
+    ]
+    text += SHORTENING.format(window=WINDOW)
+    text += table(("", "prepared, median", "max", "at once, median", "max"), rows)
+    if right := summary["right_answers_percent"]:
+        asked = {cell["session"] for cell in told["cells"] if "question" in cell}
+        text += ANSWERS.format(model=f"`{settings['model']}`", sessions=len(asked)) + _both_ways(right)
+    return text
+
+
+def _both_ways(by_window: Mapping[str, Any]) -> str:
+    groups = ("all", "first_turn", "kinds_apart")
+    rows = [
+        (f"{int(window):,}", *(number(ways[way.value][group]) for way in Way for group in groups))
+        for window, ways in by_window.items()
+    ]
+    names = ("all", "first turn", "kinds written apart")
+    head = ("window", *(f"{name}, %" for name in names), *(f"plain cut: {name}, %" for name in names))
+    return table(head, rows)
+
+
 def drawn(run: Mapping[str, Any]) -> dict[str, Plot]:
     """The plot of each bench, as `trooper bench --plot` draws it."""
     plots = {}
+    handover = load("handover.json")
     for name, module in BENCHES.items():
-        told = run["benches"][name]
-        result = Result(name, Mode.FULL, told["settings"], told["cells"], told["summary"])
-        plots[name] = import_module(module).plot(result)
+        told = handover if name == "handover" else run["benches"][name]
+        if told:
+            result = Result(name, Mode.FULL, told["settings"], told["cells"], told["summary"])
+            plots[name] = import_module(module).plot(result)
     return plots
 
 
@@ -282,7 +350,9 @@ def page(run: Mapping[str, Any], plots: Mapping[str, Plot]) -> str:
     benches = run["benches"]
     switch, passing, seam = (benches[name] for name in ("switchover", "passthrough", "seam"))
     settings = switch["settings"]
-    text = HEAD.format(**run["machine"], **run["versions"]) + in_short(run["summary"])
+    text = HEAD.format(**run["machine"], **run["versions"]) + in_short(
+        run["summary"], load("handover.json").get("summary", {})
+    )
     text += DEFINITIONS.format(
         serving=f"`{settings['serving']}`",
         patience_ms=1000 * settings["stall_timeout_s"],
@@ -304,6 +374,8 @@ def page(run: Mapping[str, Any], plots: Mapping[str, Plot]) -> str:
         text += profile_section(profile)
     text += SEAMS.format(cuts=seam["summary"]["cuts"], model=seam["settings"]["model"]) + seam_table(seam)
     text += shown("seam", plots["seam"])
+    if handover := load("handover.json"):
+        text += handover_section(handover, plots["handover"])
     if second := load("full-2.json"):
         text += agreement(run, second)
     return text + YOURS

@@ -1,7 +1,8 @@
 """
-`trooper bench`: what a switch costs, what passing through costs, and what a seam looks like.
+`trooper bench`: what a switch costs, what passing through costs, what a seam looks like, and what a local model still
+knows of a long session.
 
-Three benches: `switchover`, `passthrough` and `seam`. Each has a function
+Four benches: `switchover`, `passthrough`, `seam` and `handover`. Each has a function
 
     async def measure(asked: Asked, progress: Progress, …) -> Result | NotRun
 

@@ -32,12 +32,13 @@ BENCHES: Final[Mapping[str, str]] = {
     "switchover": "trooper.bench.switchover",
     "passthrough": "trooper.bench.costs",
     "seam": "trooper.bench.seam",
+    "handover": "trooper.bench.handover",
 }
 
 bench_app = cyclopts.App(
     name="bench",
     help="Measure on this machine, with processes of its own: what a switch costs, what passing through"
-    " costs, and what seams look like.",
+    " costs, what seams look like, and what a local model still knows of a long session.",
 )
 
 
@@ -146,6 +147,29 @@ def passthrough(wishes: Wishes = _WISHES) -> int:
 def seam(wishes: Wishes = _WISHES) -> int:
     """Let the embedded model go on from every kind of place, and count the broken words."""
     return _command(wishes, {"seam": _measure_of("seam")})
+
+
+@bench_app.command
+def handover(
+    wishes: Wishes = _WISHES,
+    *,
+    answers: Annotated[
+        bool,
+        Parameter(help="Ask a real model for the facts, too: the embedded one, for minutes.", negative=""),
+    ] = False,
+    gguf: Annotated[Path | None, Parameter(help="A model file to ask, in place of the embedded one.")] = None,
+    ollama: Annotated[str | None, Parameter(help="Your own Ollama to ask.")] = None,
+    model: Annotated[str | None, Parameter(help="The model of your own Ollama.")] = None,
+) -> int:
+    """Hand long sessions over, and count the facts that the local model still knows."""
+    from trooper.bench import handover as bench
+
+    if (ollama is None) is not (model is None):
+        return _refuse("--ollama and --model belong together")
+    if ollama is not None and gguf is not None:
+        return _refuse("--gguf or --ollama: one model is asked")
+    questioned = bench.Questioned(gguf, ollama or "", model or "") if answers or gguf or ollama else None
+    return _command(wishes, {"handover": partial(bench.measure, questioned=questioned)})
 
 
 def _measure_of(name: str) -> Measure:
