@@ -188,9 +188,14 @@ class Counting:
     fetch: Fetch
     safe_ratio: float = 1.0
 
-    async def sized(self) -> Sized | Failed:
-        """What is sent: all of it where that is short, else what fits by the server's count."""
-        prompt = self.make(self.safe_ratio, most_times(self.model))
+    async def sized(self, first: Prompt | None = None) -> Sized | Failed:
+        """
+        What is sent: all of it where that is short, else what fits by the server's count.
+
+        Args:
+            first: what was made by the same ratio just now.
+        """
+        prompt = first or self.make(self.safe_ratio, most_times(self.model))
         if isinstance(prompt, Failed):
             return prompt
         if not self._is_near(prompt):

@@ -95,15 +95,15 @@ class LocalLeg:
             most_times=times,
         )
 
-    async def sized(self, model: LocalModel) -> Sized | Failed:
-        """What `model` is shown, short enough for its window by its server's own count."""
+    async def sized(self, model: LocalModel, first: Prompt | None = None) -> Sized | Failed:
+        """What `model` is shown, short enough for its window by its server's own count; `first` as we count."""
 
         async def fetch(post: Post) -> Answer | Failed:
             return await self.standby.upstream.fetch(self.call(post), self.max_line_bytes)
 
         make = functools.partial(self.shown, model)
         asking, ratio = self.standby.asking(model), self.standby.ratio(model)
-        return await Counting(self._as_known(model), asking, make, fetch, ratio).sized()
+        return await Counting(self._as_known(model), asking, make, fetch, ratio).sized(first)
 
     async def wanted_tokens(self, model: LocalModel) -> int:
         """
@@ -180,7 +180,7 @@ async def _ask(
     inbox.put_nowait(_granted(model, first))
     # A prompt of thousands of turns may just have been made, and is made anew.
     await trio.lowlevel.checkpoint()
-    sized = await leg.sized(model)
+    sized = await leg.sized(model, first if may_shorten else None)
     if isinstance(sized, Failed):
         inbox.put_nowait(Ended(without_answer(leg.noted(model, first, sized))))
         return None
