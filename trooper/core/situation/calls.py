@@ -15,7 +15,18 @@ from trooper.core.json_text import NOT_JSON, is_intricate
 
 #: Names of arguments that say what a call is about, the best first.
 _HEADS: Final = (
-    *("command", "cmd", "script", "file_path", "filepath", "filename", "path", "file", "notebook_path", "target_file"),
+    *(
+        "command",
+        "cmd",
+        "script",
+        "file_path",
+        "filepath",
+        "filename",
+        "path",
+        "file",
+        "notebook_path",
+        "target_file",
+    ),
     *("url", "query", "sql", "pattern", "q", "expression", "to", "name", "title", "id"),
 )
 _CHANGES: Final = re.compile(
@@ -65,7 +76,9 @@ def asked_by(name: str, arguments: str) -> Asked:
     texts = list[str]()
     pairs = list[str]()
     for key, value in leaves:
-        if key in _REPLACED or (key == head_name and value == head and len(value) <= _MOST_HEAD_CHARS and "\n" not in value):
+        if key in _REPLACED or (
+            key == head_name and value == head and len(value) <= _MOST_HEAD_CHARS and "\n" not in value
+        ):
             continue
         if "\n" in value or len(value) > _MOST_HEAD_CHARS:
             texts.append(value)

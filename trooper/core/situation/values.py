@@ -21,7 +21,9 @@ _LONGEST_CHARS: Final = 160
 #: Words of a text whose script has blanks …
 _WORD: Final = re.compile(r"(?:[^\s\"'`<>|;()\[\]{}=,“”«»„‘’│┃·]|(?<=\d),(?=\d))+")
 #: … and of one that has none, where what is ASCII stands alone.
-_WORD_OR_RUN: Final = re.compile(r"[!#-&*-+\--:?-Z\\^_a-z~€£]+|[^\x00-\x7f\s、。，！？：；「」『』（）“”《》]+")
+_WORD_OR_RUN: Final = re.compile(
+    r"[!#-&*-+\--:?-Z\\^_a-z~€£]+|[^\x00-\x7f\s、。，！？：；「」『』（）“”《》]+"
+)
 _NO_BLANKS: Final = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _EDGES: Final = ".:!?*_…。-"
 _UNITS: Final = (
@@ -90,8 +92,24 @@ _NAME_WORTH, _ACRONYM_WORTH = 1.0, 0.6
 CODE_WORDS: Final = frozenset({"camel", "snake", "dotted", "flag", "digit", "acronym", "name", "kebab"})
 #: Kinds that are rare in code and in documents, and mean the same there as elsewhere.
 HARD_WORDS: Final = frozenset(
-    {"url", "mail", "uuid", "ip", "hash", "code", "amount", "date", "version", "constant", "failure", "host", "figure"}
+    {
+        "url",
+        "mail",
+        "uuid",
+        "ip",
+        "hash",
+        "code",
+        "amount",
+        "date",
+        "version",
+        "constant",
+        "failure",
+        "host",
+        "figure",
+    }
 )
+#: Kinds that are what something has, and not what it is.
+CHANGING_WORDS: Final = frozenset({"figure", "digit", "amount", "date", "clock", "version", "ip", "hash"})
 _LONG_ENOUGH: Final = 3
 
 
@@ -148,7 +166,9 @@ def words_of(text: str, known: Known) -> list[Word]:
         is_first = raw[-1] in ".!?"
         found.append(Word(match.start(), match.end(), word, kind, worth, cue))
     if no_blanks:
-        found += [Word(*m.span(), m.group(), "cue", 0.0, cue_of_part(m.group())) for m in CUE_PARTS.finditer(text)]
+        found += [
+            Word(*m.span(), m.group(), "cue", 0.0, cue_of_part(m.group())) for m in CUE_PARTS.finditer(text)
+        ]
         found.sort(key=lambda one: one.start)
     return found
 
@@ -157,7 +177,7 @@ def _judged(word: str) -> tuple[str, float, Cue | None]:
     """What a word is, what it is worth and what it hints at."""
     if word.isalpha():
         cue = CUES.get(word.lower())
-        if word.islower() or not word.isascii() and not word[:1].isupper():
+        if word.islower() or (not word.isascii() and not word[:1].isupper()):
             return "", 0.0, cue
         if word.isupper():
             return ("acronym", _ACRONYM_WORTH if len(word) > 1 else 0.0, cue)

@@ -55,7 +55,9 @@ def _without(choice: Sequence[Chosen], tokens: int) -> list[Chosen]:
     return kept
 
 
-def _report(frame: tuple[str, str], turns: Sequence[Message], choice: Sequence[Chosen], labels: Labels) -> str:
+def _report(
+    frame: tuple[str, str], turns: Sequence[Message], choice: Sequence[Chosen], labels: Labels
+) -> str:
     names = {call.id: call.name for turn in turns for call in turn.tool_calls}
     lines = [frame[0]]
     before: object = None
