@@ -61,7 +61,7 @@ _WORTH_SHARE: Final = 0.7
 #: What the half answer keeps in any case: the model has to see how it went on.
 _LEAST_HALF_TOKENS: Final = 64
 #: No more messages are looked at for a report: the first, and the latest.
-_FIRST_REPORTED, _LATEST_REPORTED = 64, 2048
+_FIRST_REPORTED, _LATEST_REPORTED = 64, 960
 #: Groups of calls and results behind the last user turn that stay.
 _LATEST_GROUPS: Final = 2
 

@@ -43,12 +43,22 @@ _FURTHER: Final[Mapping[Speaker, float]] = {
     Speaker.CALL: 0.82,
     Speaker.RESULT: 0.7,
 }
+#: How far its length counts against a fact. What a user says is rarely said twice, and some scripts need many tokens.
+_LENGTH: Final[Mapping[Speaker, float]] = {
+    Speaker.USER: 0.4,
+    Speaker.ASSISTANT: 0.5,
+    Speaker.CALL: 0.5,
+    Speaker.RESULT: 0.5,
+}
 _REGIONS: Final = 4
-_SUPERSEDED, _ASKED_AGAIN = 0.12, 0.3
+#: What the results of a call are worth that was made again.
+_ASKED_AGAIN: Final = 0.5
 #: How much rarer words are worth more: with none that another message has, with all of them, and without words.
 _NEW, _KNOWN, _FRAMELESS = 1.2, 0.85, 0.8
 #: So few words say nothing beside what they are about.
 _FEW_WORDS: Final = 5
+#: A shorter word stands in many others.
+_LONG_ENOUGH: Final = 4
 #: What each line costs beside its facts, and each fact.
 _RARE_WORD, _MOST_RARE = 0.22, 3
 _LINE_TOKENS: Final = 3
@@ -119,11 +129,7 @@ class _Choice:
             return False
         if candidate.speaker is not Speaker.USER and fact.tells and self._told.issuperset(fact.tells):
             return False
-        if (
-            fact.tells
-            and all(word in self.said_before for word in fact.tells)
-            and len(fact.frame) < _FEW_WORDS
-        ):
+        if fact.tells and all(map(self._is_said, fact.tells)) and len(fact.frame) < _FEW_WORDS:
             return False
         self._texts.add(fact.text)
         self._told.update(fact.tells)
@@ -132,11 +138,14 @@ class _Choice:
         self.taken.append(candidate.chosen)
         return True
 
+    def _is_said(self, word: str) -> bool:
+        return len(word) >= _LONG_ENOUGH and word in self.said_before
+
 
 def _candidates(turns: Sequence[Message], looked: Sequence[Found]) -> list[_Candidate]:
     """All facts, the best for their length first."""
     facts = [one.facts for one in looked]
-    frames = Counter[str]()
+    frames = Counter[int]()
     words = Counter[int]()
     for one in looked:
         words.update(one.words)
@@ -154,18 +163,17 @@ def _candidates(turns: Sequence[Message], looked: Sequence[Found]) -> list[_Cand
             rare = sum(words[word] <= 1 for word in fact.words)
             worth = fact.worth * (1 + _RARE_WORD * min(rare, _MOST_RARE)) * _rarity(fact, frames)
             if fact.subject and newest.get(fact.subject, (message, place)) != (message, place):
-                worth *= _SUPERSEDED
+                continue
             worth *= again.get((message, fact.call), 1.0)
             ranked.append((worth, place, fact))
         ranked.sort(key=lambda one: -one[0])
         factor = 1.0
         for worth, place, fact in ranked:
-            if worth * factor < _LEAST_WORTH:
-                break
+            if worth * factor < _LEAST_WORTH and not fact.is_head:
+                # A result says more behind its command.
+                continue
             speaker = _speaker(turns[message].role, fact)
-            density = (
-                worth * factor / (fact.tokens + _LINE_TOKENS) ** (0.4 if speaker is Speaker.USER else 0.5)
-            )
+            density = worth * factor / (fact.tokens + _LINE_TOKENS) ** _LENGTH[speaker]
             candidates.append(_Candidate(worth, density, speaker, Chosen(message, place, fact)))
             factor *= _FURTHER[speaker]
     # Of equal worth the newer first.
@@ -181,7 +189,7 @@ def _speaker(role: Role, fact: Fact) -> Speaker:
     return Speaker.USER if role is Role.USER else Speaker.ASSISTANT
 
 
-def _rarity(fact: Fact, frames: Mapping[str, int]) -> float:
+def _rarity(fact: Fact, frames: Mapping[int, int]) -> float:
     """How new it is among the others."""
     if not fact.frame:
         return _FRAMELESS

@@ -168,7 +168,7 @@ _PARTS: Final[Mapping[Cue, str]] = {
 
 #: Which cue a word is.
 CUES: Final[Mapping[str, Cue]] = {
-    word: cue for cue, words in reversed(_WORDS.items()) for word in words.split()
+    word: cue for cue, words in reversed(list(_WORDS.items())) for word in words.split()
 }
 _CUE_OF_PART: Final = {part: cue for cue, parts in _PARTS.items() for part in parts.split()}
 #: Any of the cues that are no words of their own.

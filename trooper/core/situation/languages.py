@@ -98,18 +98,18 @@ LABELS: Final[Mapping[str, Labels]] = {
         "Asistan",
         "Atlanan mesajlar: {count}",
     ),
-    "zh": Labels("此处省略的对话的摘录，按顺序排列。不是新的请求。", "用户", "助手", "省略的消息：{count}"),
+    "zh": Labels("省略对话的摘录，按顺序。不是新的请求。", "用户", "助手", "省略：{count}"),
     "ja": Labels(
-        "ここで省略された発言の抜粋（順番どおり）。新しい依頼ではありません。",
+        "省略した発言の抜粋、順番どおり。新しい依頼ではない。",
         "ユーザー",
         "アシスタント",
         "省略：{count}",
     ),
     "ko": Labels(
-        "여기서 생략된 대화의 발췌(순서대로). 새로운 요청이 아닙니다.",
+        "생략된 대화의 발췌, 순서대로. 새 요청이 아님.",
         "사용자",
         "어시스턴트",
-        "생략된 메시지: {count}",
+        "생략: {count}",
     ),
     "ar": Labels(
         "تقرير عن الرسائل المحذوفة هنا: مقتطفات بالترتيب. ليس طلبا جديدا.",
@@ -163,8 +163,9 @@ _SCRIPTS: Final = (
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 #: So much of a turn says which language it is in.
 _LOOKED_AT_CHARS: Final = 1_500
-#: So large a share of the letters says it by the script alone: one kana among ten Han letters is Japanese.
+#: So large a share of a text says it by the script alone: one kana among ten Han letters is Japanese.
 _SCRIPT_SHARE: Final = 0.08
+_LETTER_SHARE: Final = 0.015
 
 
 def votes(text: str) -> tuple[tuple[str, int], ...]:
@@ -173,7 +174,7 @@ def votes(text: str) -> tuple[tuple[str, int], ...]:
     if not text.isascii():
         for script, language in _SCRIPTS:
             seen = len(script.findall(text))
-            if seen and seen >= _SCRIPT_SHARE * len(text):
+            if seen and seen >= (_LETTER_SHARE if language == "uk" else _SCRIPT_SHARE) * len(text):
                 return ((language, seen),)
     counted = Counter[str]()
     for word in _WORD.findall(text.lower()):

@@ -23,7 +23,7 @@ _LONG_LINE: Final = 100
 _LONGEST_PIECE: Final = 280
 _SENTENCE_END: Final = re.compile(r"[.!?;…]['\")\]”’]?\s+|[。！？；]")
 #: A shorter piece is no sentence: `Dr.`, `e.g.`, a number of a list.
-_SHORTEST: Final = 14
+_SHORTEST, _SHORTEST_OF_OTHERS = 14, 6
 _MEMBER: Final = re.compile(
     r"[\"']([^\"'\n]{1,64})[\"']\s{0,4}:\s{0,4}(?:\"(?:[^\"\\\n]|\\.){0,160}\"|[-\d.eE+]{1,40}|true|false|null)"
 )
@@ -150,9 +150,9 @@ def _cut_long(line: str, in_fence: bool) -> Iterator[tuple[str, bool]]:  # noqa:
 
 
 def _cut_sentences(line: str, in_fence: bool) -> Iterator[tuple[str, bool]]:  # noqa: FBT001
-    at = 0
+    at, shortest = 0, _SHORTEST if line.isascii() else _SHORTEST_OF_OTHERS
     for end in _SENTENCE_END.finditer(line):
-        if end.end() - at < _SHORTEST and line.isascii():
+        if end.end() - at < shortest:
             continue
         yield from _cut_by_force(line[at : end.end()], in_fence)
         at = end.end()

@@ -108,6 +108,8 @@ HARD_WORDS: Final = frozenset(
         "figure",
     }
 )
+#: Kinds that are what something has, and not what it is.
+CHANGING_WORDS: Final = frozenset({"figure", "digit", "amount", "date", "clock", "version", "ip", "hash"})
 _LONG_ENOUGH: Final = 3
 
 
