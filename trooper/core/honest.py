@@ -30,7 +30,24 @@ from trooper.core.overlap import (
 _LINE_CHARS: Final = 80
 _WORDS: Final = 3
 #: Of scripts without blanks: `祝你生日快乐` is a line of a song.
-_SIGNS_OF_NO_BLANKS: Final = " \t"
+_SIGNS_OF_NO_BLANKS: Final = 7
+#: So many words of one clause are more than a figure of speech.
+_WORDS_OF_CLAUSE: Final = 6
+#: A whole answer of so many lines is none that is said twice.
+_LINES: Final = 3
+#: A beat is looked for in so many words.
+_MOST_BEATS: Final = 100
+#: Shorter parts of a line of code may stand in it twice.
+_CODE_CHARS: Final = 12
+_WORDS_IN_A_ROW: Final = frozenset(
+    {"sh", "bash", "zsh", "shell", "console", "lisp", "scheme", "clojure", "elisp", "asm", "html", "xml"}
+)
+#: Counting out loud, in English, German, French and Spanish.
+_COUNTED: Final = re.compile(
+    r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eins|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn"
+    r"|un|deux|trois|quatre|cinq|sept|huit|neuf|dix|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez)[,.;]*"
+)
+_BLANKS: Final = " \t"
 _ROW: Final = re.compile(r"[ \t]*[|+]")
 _LISTED: Final = re.compile(r"\S*[,;/|、，；]|\d+")
 _CODE_SIGNS: Final = frozenset("{}[]<>=|\\`\t")
