@@ -12,7 +12,7 @@ Where something else comes, that is known with the first other character.
 Two texts are the same here if they differ in nothing but their white space:
 where one has some, the other has some. A `Follower` compares from one place of
 the half answer on, and looks at each character once. A `Following` has a
-follower for every place where one may begin, and keeps what was said until it
+follower for every place where he may begin, and keeps what was said until it
 is known for what it was.
 
 What a text that begins alike and differs then means is judged by `core.anew`.
