@@ -138,8 +138,8 @@ async def test_no_step_of_a_large_one_is_long(wire: str) -> None:
         finally:
             sys.setprofile(None)
         assert (x.told().error, x.legs[-1]) == (None, ("ollama", "completed"))
-    # Reading alone made five for each turn.
-    assert 0 < longest.most < 60_000
+    # Reading alone made five for each turn; the report on five hundred of them is the longest now.
+    assert 0 < longest.most < 90_000
 
 
 class Slow(AtOnce):

@@ -61,7 +61,7 @@ _WORTH_SHARE: Final = 0.7
 #: What the half answer keeps in any case: the model has to see how it went on.
 _LEAST_HALF_TOKENS: Final = 64
 #: No more messages are looked at for a report: the first, and the latest.
-_FIRST_REPORTED, _LATEST_REPORTED = 64, 960
+_FIRST_REPORTED, _LATEST_REPORTED = 64, 448
 #: Groups of calls and results behind the last user turn that stay.
 _LATEST_GROUPS: Final = 2
 
@@ -371,11 +371,11 @@ def _told(text: str) -> Message:
     return Message(Role.USER, (TextPart(text),) if text else ())
 
 
-def reported(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """Which of them a report looks at: of thousands the first, and the latest."""
-    if len(messages) <= _FIRST_REPORTED + _LATEST_REPORTED:
+def reported(messages: tuple[Message, ...], latest: int = _LATEST_REPORTED) -> tuple[Message, ...]:
+    """Which of them a report looks at: of thousands the first, and the `latest`."""
+    if len(messages) <= _FIRST_REPORTED + latest:
         return messages
-    return (*messages[:_FIRST_REPORTED], *messages[-_LATEST_REPORTED:])
+    return (*messages[:_FIRST_REPORTED], *messages[-latest:])
 
 
 def _with_short_result(message: Message) -> Message:

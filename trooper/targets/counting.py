@@ -56,6 +56,7 @@ _STEP_CHARS: Final = 8_192
 _STEP_MESSAGES: Final = 256
 #: Texts of so many characters are looked through.
 _LOOKED_AT_CHARS: Final = 4_096
+_LATEST_LOOKED_AT: Final = 2_048
 
 #: Makes a prompt by a ratio of real tokens to counted ones, and by how much its least may seem too long.
 MakePrompt: TypeAlias = Callable[[float, float], Prompt | Failed]
@@ -95,7 +96,8 @@ async def look_through(conversation: Conversation) -> None:
     """
     parts, chars = fitting.parts_of(conversation.messages), 0
     turns = tuple(chain.from_iterable((*parts.old, *parts.since)))
-    for message in shortening.reported(turns):
+    # Some of the latest may stay, and a report looks at those before them.
+    for message in shortening.reported(turns, _LATEST_LOOKED_AT):
         found_in(message)
         chars += len(message.text) + sum(len(call.arguments) for call in message.tool_calls)
         if chars >= _LOOKED_AT_CHARS:

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 #: Of a longer text its beginning and its end are looked at.
-_LOOKED_AT_CHARS: Final = 131_072
+_LOOKED_AT_CHARS: Final = 24_576
 #: So many pieces of one text are looked at, half of them from its end.
 _MOST_PIECES: Final = 3_000
 #: A longer line is cut at its sentences, or at the members of its JSON, and by force.
