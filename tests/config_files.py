@@ -32,6 +32,12 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "unknown target key": (BOTH + "stall_timeout = 1", "targets.ollama.stall_timeout", "`stall_timeout_s`"),
     "key as others call it": (OPENAI + f'api_key = "{SECRET}"', "targets.openai.api_key", "`key`"),
     "key like nothing known": ("[server]\nzzzz = 1", "server.zzzz", "Known keys: "),
+    "report by nobody": (
+        '[server]\nreport = "me"',
+        "server.report",
+        '"rules", "model", "none", or a function',
+    ),
+    "report by half a name": ('[server]\nreport = "mine:"', "server.report", '"package.module:function"'),
     "server is no table": ("server = 1", "server", "Write [server]"),
     "targets is a table": ("[targets]\nname = 'x'", "targets", "[[targets]]"),
     "target is no table": ("targets = [1]", "targets[1]", "[[targets]]"),

@@ -8,6 +8,7 @@ Their code runs in `nox -s docs`, against a Trooper of its own.
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -28,10 +29,14 @@ from trooper.commands.check import check
 from trooper.commands.fetch_model import fetch_model
 from trooper.config import Server, Target, load
 from trooper.config.environment import variables
+from trooper.core.conversation import Message, Role, TextPart, ToolCall
 from trooper.core.outcome import FailureKind
+from trooper.core.reported import Reported
+from trooper.core.situation.dropped import Dropped
 from trooper.core.unfit import Unfit
 from trooper.demo.lines import PLAIN
 from trooper.targets.embedded.model import EXTRA
+from trooper.targets.report_hook import Hook, NoReport, ReportedCall, ReportedTurn, Unwritten
 from trooper.testing import FAULTS, FakeOllama, FaultAt, OllamaFault, ScriptedProvider
 from trooper.wires import WIRES
 
@@ -136,6 +141,28 @@ async def test_the_streams_at_the_seam_are_real(autojump_clock: Any) -> None:
     assert bytes(switched.body).decode().rstrip("\n") == whole.rstrip("\n")
     assert bytes(lost.body).decode().endswith(f"\n\n{error.rstrip()}\n\n")
     assert keep_alive == ": trooper keep-alive\n"
+
+
+async def test_the_function_that_writes_reports_is_a_real_one() -> None:
+    page = (DOCS / "reports.md").read_text(encoding="utf-8")
+    (code,), (turns,), (report,) = (blocks(page, language) for language in ("python", "json", "text"))
+    own: dict[str, Any] = {}
+    exec(code, own)  # noqa: S102  # our own
+    told = tuple(
+        Message(
+            Role(turn["role"]),
+            (TextPart(turn["text"]),),
+            tuple(ToolCall(**call) for call in turn["tool_calls"]),
+            turn["tool_call_id"],
+        )
+        for turn in json.loads(turns)
+    )
+
+    written = await Hook(own["report"]).write(Reported(Dropped(told), 1000), 60)
+    assert written == report.rstrip("\n")
+    assert await Hook(own["report"]).write(Reported(Dropped(told[:2]), 1000), 60) == Unwritten(NoReport.EMPTY)
+    for cls in (ReportedTurn, ReportedCall):
+        assert all(f"`{key}`" in page for key in cls.__annotations__)
 
 
 @pytest.mark.parametrize("script", sorted(DOCS.glob("generate_*.py")), ids=lambda script: script.stem)

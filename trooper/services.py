@@ -26,6 +26,7 @@ from trooper.store import Answers, UnknownIds
 from trooper.targets import credentials
 from trooper.targets.chain import Link, links
 from trooper.targets.models import MODELS, list_models
+from trooper.targets.reports import Reports, reports_of
 from trooper.targets.standby import Standby, State
 from trooper.targets.standby.embedded import nowhere
 from trooper.targets.upstream import Upstream, open_upstream
@@ -47,6 +48,8 @@ class Services:
     cooldowns: Cooldowns = field(factory=Cooldowns)
     #: Past answers that clients may go on from by their id.
     answers: Answers = field(init=False)
+    #: Who writes situation reports.
+    reports: Reports = field(init=False)
     #: Ids of parts that a provider began and another target finished.
     unknown_ids: UnknownIds = field(factory=UnknownIds)
     wires: Wires = WIRES
@@ -57,6 +60,7 @@ class Services:
 
     def __attrs_post_init__(self) -> None:
         self.answers = Answers(self.config.server.remember_bytes)
+        self.reports = reports_of(self.config.server.report, self.standbys)
 
     def chain(self, model: str, wire: Wire) -> tuple[Link, ...]:
         """Where a request for `model` in `wire` may go, in order."""
@@ -172,4 +176,7 @@ async def open_services(
         aside = Aside(starts_aside)
         stack.push_async_callback(aside.aclose)
         cooldowns = Cooldowns(enabled=config.server.memory)
-        yield Services(config, upstreams, standbys, cooldowns, wires=wires, aside=aside)
+        services = Services(config, upstreams, standbys, cooldowns, wires=wires, aside=aside)
+        for writer in services.reports.writers.values():
+            nursery.start_soon(writer.run)
+        yield services

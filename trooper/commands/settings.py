@@ -10,6 +10,7 @@ from pathlib import Path
 from trooper.config import Config, load
 from trooper.errors import ConfigError
 from trooper.targets.embedded.model import VARIABLE, with_embedded, with_model_files
+from trooper.targets.report_hook import with_hook
 from trooper.wires import WIRES
 
 
@@ -17,7 +18,7 @@ def settings(
     environ: Mapping[str, str], cwd: Path, *, file: Path | None = None, embedded: bool = False
 ) -> Config:
     """
-    The configuration, its model files looked at.
+    The configuration, its model files and its hook looked at.
 
     Args:
         environ: the environment.
@@ -34,6 +35,6 @@ def settings(
     if embedded:
         said[VARIABLE], options[VARIABLE] = "on", "--embedded"
     try:
-        return with_model_files(with_embedded(load(said, cwd, WIRES.known), said))
+        return with_hook(with_model_files(with_embedded(load(said, cwd, WIRES.known), said)))
     except ConfigError as error:
         raise ConfigError(options.get(error.key, error.key), error.problem, error.fix) from None

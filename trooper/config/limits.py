@@ -32,6 +32,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s@?#*]+")
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
+#: Who writes situation reports, of ours; anything else is a function of the user's.
+REPORTS = ("rules", "model", "none")
+_FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 #: What people paste instead of the base; the path of each request is added to it.
 _ENDPOINTS = ("/completions", "/responses", "/models", "/api", "/api/chat", "/api/generate", "/api/tags")
 #: What Go's `time.ParseDuration` takes.
@@ -193,6 +196,15 @@ def some_of(*values: str) -> Callable[[object, Field, tuple[str, ...]], None]:
             check(instance, attribute, word)
 
     return check_each
+
+
+def report(_instance: object, attribute: Field, value: str) -> None:
+    """Who writes situation reports: one of a few words, or a function."""
+    if value in REPORTS or _FUNCTION.fullmatch(value):
+        return
+    words = ", ".join(f'"{word}"' for word in REPORTS)
+    fix = f'Write one of {words}, or a function like "package.module:function"'
+    raise ConfigError(attribute.name, f"{shown(value)} is not a choice", fix)
 
 
 def optional_choice(*values: str) -> Callable[[object, Field, str | None], None]:

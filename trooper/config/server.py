@@ -228,11 +228,13 @@ class Server:
     )
     report: str = field(
         default="rules",
-        validator=limits.choice("rules", "none"),
+        validator=limits.report,
         metadata=documented(
             'What stands for the turns of a long history that a local model\'s window cannot hold. `"rules"`: a'
             " situation report of at most a quarter of the window, which quotes what may matter later: goals,"
-            " decisions, files and commands with their outcomes, errors, names and numbers.",
+            ' decisions, files and commands with their outcomes, errors, names and numbers. `"model"`: one that the'
+            " local model writes ahead of time, in idle moments, where it holds against that of the rules."
+            ' `"module:function"`: one by [a function of your own](reports.md). `"none"`: the note alone.',
             "What is left out decides whether the model can go on with the work.",
         ),
     )

@@ -40,6 +40,7 @@ from trooper.core import excerpts
 from trooper.core.conversation import Conversation, Message, Role, TextPart, Tool
 from trooper.core.fitting import count_message, count_tools
 from trooper.core.groups import Groups, Measured, total
+from trooper.core.reported import Reported, reported
 from trooper.core.seam import Prefill
 from trooper.core.situation.dropped import Dropped
 from trooper.core.situation.facts import found_in
@@ -60,8 +61,6 @@ _TELLING: Final = 6
 _WORTH_SHARE: Final = 0.7
 #: What the half answer keeps in any case: the model has to see how it went on.
 _LEAST_HALF_TOKENS: Final = 64
-#: No more messages are looked at for a report: the first, and the latest.
-_FIRST_REPORTED, _LATEST_REPORTED = 64, 448
 #: Groups of calls and results behind the last user turn that stay.
 _LATEST_GROUPS: Final = 2
 
@@ -117,6 +116,7 @@ class Fit:
         fits: there is room for it.
         is_least: all is left out of it that can be.
         report_tokens: how long its reports are.
+        reports: what it has reports on, whoever writes them.
     """
 
     conversation: Conversation
@@ -126,6 +126,7 @@ class Fit:
     is_least: bool
     shortened: Shortened = NOTHING_SHORTENED
     report_tokens: int = 0
+    reports: tuple[Reported, ...] = ()
 
     @property
     def is_whole(self) -> bool:
@@ -346,36 +347,40 @@ class Draft:
             return Fit(conversation, self.prefill, self.tokens, self.fits, self.is_least)
         first = (*parts.system, *parts.first)
         missing = conversation.left_out + len(gone)
-        dropped = Dropped(reported(gone), self.prefill.hidden, first)
-        report = self._reported(dropped, self._report_room, missing)
-        dropped = Dropped(reported(since_gone), "", (*first, *parts.turn))
-        report_since = self._reported(dropped, self._since_room, len(since_gone))
+        # A turn's own words take room, too.
+        around = count_message(_told(""))
+        old = Reported(Dropped(reported(gone), self.prefill.hidden, first), self._report_room - around)
+        since_dropped = Dropped(reported(since_gone), "", (*first, *parts.turn))
+        since = Reported(since_dropped, self._since_room - around)
+        report, report_since = self._report(old, missing), self._report(since, len(since_gone))
         front = (*self._system, *parts.first, *report, *self._old.messages)
         messages = (*front, *parts.turn, *report_since, *self._since.messages)
         report_tokens = total((*report, *report_since))
         spared = self._report_room + self._since_room - report_tokens
         told = evolve(conversation, messages=messages, tools=self._tools)
-        tokens = self.tokens - spared
-        return Fit(told, self.prefill, tokens, self.fits, self.is_least, shortened, report_tokens)
+        reports = tuple(one for one in (old, since) if one.is_wanted)
+        return Fit(
+            told,
+            self.prefill,
+            self.tokens - spared,
+            self.fits,
+            self.is_least,
+            shortened,
+            report_tokens,
+            reports,
+        )
 
-    def _reported(self, dropped: Dropped, room_tokens: int, missing: int) -> tuple[Message, ...]:
+    def _report(self, reported: Reported, missing: int) -> tuple[Message, ...]:
         # A turn of the user's, behind his own: templates want the system's in front of all, and
         # what changes there makes the whole prompt another one.
-        room = room_tokens - count_message(_told(""))
-        report = self.wanted.write(dropped, room) if room > 0 and (dropped.turns or dropped.begun) else ""
+        write = self.wanted.write
+        report = write(reported.dropped, reported.room_tokens) if reported.is_wanted else ""
         text = report or (self.wanted.note.format(count=missing) if missing else "")
         return (_told(text),) if text else ()
 
 
 def _told(text: str) -> Message:
     return Message(Role.USER, (TextPart(text),) if text else ())
-
-
-def reported(messages: tuple[Message, ...], latest: int = _LATEST_REPORTED) -> tuple[Message, ...]:
-    """Which of them a report looks at: of thousands the first, and the `latest`."""
-    if len(messages) <= _FIRST_REPORTED + latest:
-        return messages
-    return (*messages[:_FIRST_REPORTED], *messages[-latest:])
 
 
 def _with_short_result(message: Message) -> Message:

@@ -17,8 +17,6 @@ from trooper.core.conversation import Conversation
 from trooper.core.outcome import Failed, FailureKind
 from trooper.core.plan import Ask, Continue, FinishCall, Restart
 from trooper.core.seam import NOTHING, Prefill, prefill
-from trooper.core.shortening import no_report
-from trooper.core.situation.writing import written
 from trooper.core.tokens import tokens_left
 from trooper.core.transcript import Transcript
 from trooper.core.unfit import Unfit
@@ -102,6 +100,7 @@ class Asking:
         if isinstance(conversation, Unreadable):
             conversation = Conversation((), unsaid=(conversation.reason,))
         text, server = given.text if given.has_text else "", self.services.config.server
+        reports = self.services.reports
         return LocalLeg(
             standby=standby,
             model=step.link.model,
@@ -112,7 +111,8 @@ class Asking:
             max_line_bytes=server.max_event_bytes,
             max_tool_calls=server.max_tool_calls,
             note=server.omission_note,
-            write=written if server.report == "rules" else no_report,
+            write=reports.write,
+            catch_up=reports.catch_up if reports.hook is not None else None,
             calls=given.tool_calls(),
             half_call=given.open_call(),
             owner=self.incoming.request.owner,

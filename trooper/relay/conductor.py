@@ -158,7 +158,7 @@ class Conductor:
         self._response.is_stand_in = self.route.is_stand_in
         leg = self._start(nursery, first)
         if may_be_too_long(self.route, self.incoming):
-            nursery.start_soon(look_ahead, self.route, self.incoming)
+            nursery.start_soon(look_ahead, self._asking, lambda: self.client.gone)
         if self.services.config.server.structured == "hold":
             # Whether the answer is a document the request says; its provider is at work meanwhile.
             await self._read_conversation(leg)

@@ -19,10 +19,11 @@ from typing import Final, TypeAlias
 import trio
 from attrs import define, evolve, field, frozen
 
-from trooper.core import fitting, shortening
+from trooper.core import fitting
 from trooper.core.conversation import Conversation
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.core.reported import reported
 from trooper.core.situation.facts import found_in
 from trooper.core.tokens import count_in_steps, tokens_at_most
 from trooper.core.unfit import Unfit
@@ -97,7 +98,7 @@ async def look_through(conversation: Conversation) -> None:
     parts, chars = fitting.parts_of(conversation.messages), 0
     turns = tuple(chain.from_iterable((*parts.old, *parts.since)))
     # Some of the latest may stay, and a report looks at those before them.
-    for message in shortening.reported(turns, _LATEST_LOOKED_AT):
+    for message in reported(turns, _LATEST_LOOKED_AT):
         found_in(message)
         chars += len(message.text) + sum(len(call.arguments) for call in message.tool_calls)
         if chars >= _LOOKED_AT_CHARS:

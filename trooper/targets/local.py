@@ -10,7 +10,9 @@ from __future__ import annotations
 import functools
 import math
 import sys
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
+from typing import Final, TypeAlias
 
 import trio
 from attrs import evolve, frozen
@@ -21,6 +23,7 @@ from trooper.core.events import NextChoice, Received
 from trooper.core.local_model import LocalModel
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.core.refused_ways import is_refusal
+from trooper.core.reported import Reported
 from trooper.core.shortening import WriteReport, no_report
 from trooper.core.tokens import tokens_at_most
 from trooper.core.tool_calls import MOST_CALLS
@@ -37,6 +40,8 @@ from trooper.wire.target_side import Post
 _GONE: Final = frozenset(
     {FailureKind.NOT_FOUND, FailureKind.CONNECT, FailureKind.TIMEOUT_CONNECT, FailureKind.CONN_RESET}
 )
+#: Has reports written that a prompt could have.
+CatchUp: TypeAlias = Callable[[Sequence[Reported]], Awaitable[bool]]
 #: A bound on what a model may write of a call: in a string nothing else would stop it.
 _CALL_TOKENS: Final = 4096
 
@@ -55,6 +60,8 @@ class LocalLeg:
         max_tokens: what remains of the client's limit.
         note, write: what the model is told about turns that had to be left out, and who writes a report on them.
         owner: for whom it is asked.
+        catch_up: has reports written that are not there yet; whether there is anything new.
+        is_idle_work: nobody waits for it, so it does not keep the server from being idle.
     """
 
     standby: Standby
@@ -71,6 +78,8 @@ class LocalLeg:
     max_tool_calls: int = MOST_CALLS
     owner: str = ""
     write: WriteReport = no_report
+    catch_up: CatchUp | None = None
+    is_idle_work: bool = False
 
     def call(self, post: Post) -> Call:
         """The request that `post` is."""
@@ -132,6 +141,11 @@ class LocalLeg:
 
 async def run_local(leg: LocalLeg, inbox: Inbox) -> None:
     """Run a leg at a local model to its end; its last item is its outcome."""
+    with nullcontext() if leg.is_idle_work else leg.standby.idle.needed():
+        await _run(leg, inbox)
+
+
+async def _run(leg: LocalLeg, inbox: Inbox) -> None:
     model = await leg.standby.ready(leg.model)
     if isinstance(model, Failed):
         inbox.put_nowait(Ended(without_answer(model)))
@@ -181,6 +195,8 @@ async def _ask(
     # A prompt of thousands of turns may just have been made, and is made anew.
     await trio.lowlevel.checkpoint()
     sized = await leg.sized(model, first if may_shorten else None)
+    if leg.catch_up is not None and isinstance(sized, Sized) and await leg.catch_up(sized.prompt.reports):
+        sized = await leg.sized(model)
     if isinstance(sized, Failed):
         inbox.put_nowait(Ended(without_answer(leg.noted(model, first, sized))))
         return None

@@ -20,6 +20,7 @@ from trooper.core.conversation import Conversation, ToolCall
 from trooper.core.groups import measured
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Failed, FailureKind
+from trooper.core.reported import Reported
 from trooper.core.seam import NOTHING, Prefill, prefill
 from trooper.core.shortening import (
     NOTHING_SHORTENED,
@@ -64,6 +65,7 @@ class Prompt:
         is_whole: nothing is left out of it that could be there.
         reserve_tokens: the room that is kept for the answer.
         shortened: what was left out of it.
+        reports: what it has reports on.
     """
 
     way: Way
@@ -77,6 +79,7 @@ class Prompt:
     is_whole: bool = True
     reserve_tokens: int = 1
     shortened: Shortened = NOTHING_SHORTENED
+    reports: tuple[Reported, ...] = ()
 
     @property
     def choices(self) -> int:
@@ -191,6 +194,7 @@ def _fitted(
         is_whole=found.is_whole,
         reserve_tokens=reserve,
         shortened=found.shortened,
+        reports=found.reports,
     )
 
 

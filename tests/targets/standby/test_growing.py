@@ -244,6 +244,28 @@ async def test_a_look_ahead_does_not_wait_for_slots(autojump_clock: Any) -> None
         assert k.windows == [4096, 8192]
 
 
+async def test_what_is_done_in_idle_moments_gives_way_to_a_larger_window(autojump_clock: Any) -> None:
+    """It holds a slot, and the server cannot be loaded anew meanwhile."""
+    async with kept() as k, trio.open_nursery() as nursery:
+        given_up: list[float] = []
+
+        async def write() -> None:
+            async with k.standby.slots:
+                await trio.sleep_forever()
+
+        async def meanwhile() -> None:
+            assert not await k.standby.idle.work(write)
+            given_up.append(trio.current_time())
+
+        nursery.start_soon(meanwhile)
+        await trio.sleep(3)
+        with k.standby.wished(k.model, 8192):
+            began = trio.current_time()
+            await trio.sleep(10)
+        assert given_up == [began]
+        assert k.windows == [4096, 8192]
+
+
 async def test_a_load_that_fails_is_undone(autojump_clock: Any) -> None:
     size = 2 * GIB
     ollama = FakeOllama(models=(Model(size=size),), memory_bytes=size + Model().cache_bytes(4096))

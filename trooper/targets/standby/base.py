@@ -21,7 +21,7 @@ from typing import Final, TypeAlias
 
 import structlog
 import trio
-from attrs import define, evolve, field
+from attrs import Factory, define, evolve, field
 
 from trooper.config import Target
 from trooper.core.agents import AGENTS, Agent, who_fits, window_for
@@ -30,6 +30,7 @@ from trooper.core.names import Latest
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.core.plan import BROKE_OFF
 from trooper.core.refused_ways import REFUSALS, RefusedWays
+from trooper.targets.idle import Idle
 from trooper.targets.upstream import Call, Headers, Upstream
 from trooper.wire.target_side import LocalSide, Post
 from trooper.wire.weight import is_heavy
@@ -63,8 +64,7 @@ class Standby(abc.ABC):
     The local models of one target.
 
     Attributes:
-        slots: one request per slot; a second one would wait inside the
-            server, in silence, where nobody can tell it from a stall.
+        slots: one request per slot; a second one would wait inside the server, where nobody can tell it from a stall.
         models: what the server has, as of the last look.
         chosen: the model for requests that name none, and why that one.
     """
@@ -74,7 +74,10 @@ class Standby(abc.ABC):
     #: What the server is called in words for people, and what to do when there is none.
     software = "a local server"
     to_start = "Start it, or say with `base_url` where it is, and with `key` if it wants one."
-    slots: trio.CapacityLimiter = field(init=False)
+    slots: trio.CapacityLimiter = field(
+        init=False, default=Factory(lambda self: trio.CapacityLimiter(self.target.slots), takes_self=True)
+    )
+    idle: Idle = field(factory=Idle, init=False)
     # What the last look saw; only `_look` writes it.
     _seen: State = field(default=State.UNKNOWN, init=False)
     models: tuple[LocalModel, ...] = field(default=(), init=False)
@@ -97,9 +100,6 @@ class Standby(abc.ABC):
     _poked: trio.Event = field(factory=trio.Event, init=False)
     #: Woken after each look.
     settled: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.slots = trio.CapacityLimiter(self.target.slots)
 
     @property
     def upstream(self) -> Upstream:

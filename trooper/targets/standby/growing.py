@@ -113,6 +113,7 @@ class GrowingStandby(Standby):
         if window_tokens <= self.latest(model).window_tokens:
             yield
             return
+        self.idle.give_way()
         with self.windows.wished(Wish(model.name, window_tokens, now=False)):
             self._poked.set()
             yield

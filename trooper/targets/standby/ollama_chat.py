@@ -298,6 +298,7 @@ class OllamaStandby(GrowingStandby):
         if key in self._probed:
             return local_model.with_probed(model, self._probed[key])
         loading = self._loading(model)
+        self.idle.give_way()
         async with self.slot(model):
             rendered = await self._post(ask.render_probe(model, loading), within_s=PROBE_S)
             if isinstance(rendered, Failed):
