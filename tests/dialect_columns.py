@@ -289,7 +289,10 @@ class Verdict:
         ended = bool(calls) and not others
         if not ended and (not others or others[-1][1] != "completed"):
             yield "a success that is nobody's"
-        if said.text != column.told and not (ended and column.text.startswith(said.text)):
+        # Where an answer says all that the client has once more, it looks like one that begins anew.
+        had = said.text.removesuffix(added.text)
+        once = had + column.told.removeprefix(had + had)
+        if said.text not in (column.told, once) and not (ended and column.text.startswith(said.text)):
             yield f"gone on with a hole: {said.text!r}"
         yield from self._strictly(said.text)
 
