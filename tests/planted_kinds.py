@@ -2,7 +2,7 @@
 Facts to be planted in a session: where each is said, in which words, and what tells it.
 
 The rules of the report were tuned with `TUNED`. What was missed of `HELD_OUT` was read, and led to rules that are not
-about these kinds alone. `UNSEEN` was written when the rules were done, and nothing was changed for it.
+about these kinds alone. `UNSEEN` was written when the rules were done, and nothing was changed for what it showed.
 """
 
 from __future__ import annotations

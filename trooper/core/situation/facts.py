@@ -85,7 +85,7 @@ class Found:
 
 
 #: By hashes, which nobody outside knows the key of, and lengths. The text itself is not kept.
-_KEPT: Final = Latest[tuple[object, ...], Found](4_096)
+_KEPT: Final = Latest[tuple[object, ...], Found](2_304)
 
 
 def found_in(message: Message) -> tuple[Fact, ...]:
