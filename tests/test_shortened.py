@@ -107,9 +107,9 @@ async def test_without_a_report_there_is_a_note(report: str, autojump_clock: Any
 @pytest.mark.parametrize("wire", WIRES)
 async def test_a_half_answer_longer_than_the_window_goes_on(wire: str, autojump_clock: Any) -> None:
     """Twelve thousand tokens of it; the model is shown its end, and the client gets each word once."""
-    answer = "\n\n".join(f"Hour {number}. {PARAGRAPH}" for number in range(120))
-    assert tokens_at_most(answer) > 15_000
-    cloud = ScriptedProvider(answer=answer, script=FaultAt(FAULTS["reset"], 18_400))
+    answer = "\n\n".join(f"Hour {number}. {PARAGRAPH}" for number in range(92))
+    assert tokens_at_most(answer) > 12_000
+    cloud = ScriptedProvider(answer=answer, script=FaultAt(FAULTS["reset"], 14_100))
     async with stage(cloud, FakeOllama(answer=answer), fixed()) as s:
         limit = {"max_tokens": 60_000} if wire == "messages" else {}
         x = await s.ask(wire=wire, **turns(wire, facts=False), **limit)

@@ -285,11 +285,11 @@ def shared_beginning(one: str, other: str) -> str:
     return one[: next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))]
 
 
-@pytest.mark.parametrize(("window", "at_least"), [(2048, 15), (8192, 40)])
+@pytest.mark.parametrize(("window", "at_least"), [(2048, 7), (8192, 19)])
 def test_the_next_turns_prompt_begins_as_the_last_one_did(window: int, at_least: int) -> None:
     """It is another one only where the conversation passes a mark."""
     room, before, same, shares = window * 3 / 4, "", 0, list[float]()
-    for turns in range(200, 260):
+    for turns in range(100, 130):
         found = fit(agent(turns, result_text=RESULT[:300], tools=TOOLS), room, write=telling, window=window)
         now = rendered(found)
         assert found.fits
