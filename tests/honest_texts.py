@@ -74,6 +74,7 @@ KEPT: Final = {
     "waltz": "The waltz goes one two three one two three one two three, and then it stops: one two three.",
     "colours": "The light blinks red, green, blue, red, green, blue, red, green, blue, and then it is dark for a while.",
     "laughs": "Ha ha ha ha ha! Ho ho ho ho! La la la la, la la la la, na na na na, hey hey hey, goodbye.",
+    "echo": "A ship. A ship. A ship. A ship, a ship, a ship, a ship! We go, we go, we go.",
     "emoji": "Great work 🎉🎉🎉🎉🎉🎉 and thanks 🙏🙏🙏 to all 🚢🚢🚢🚢🚢🚢🚢🚢🚢🚢 of you 👍🏽👍🏽👍🏽!",
     "rules": "Title\n=====\n\n----------\n\n* * * * * * * *\n\nText = = = = = = and . . . . . . . . more\n\n==========\n",
     "table": (

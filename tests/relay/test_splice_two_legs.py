@@ -26,7 +26,7 @@ def test_two_legs_are_spliced_side_by_side_and_one_is_delivered() -> None:
 
 
 def test_of_two_legs_that_go_on_each_has_its_own_join() -> None:
-    text = "A ship. A ship."
+    text = "The keeper writes down every ship."
     has = given(Text(text))
     one = splice(has, goes_on=True, is_first=False)
     other = splice(has, goes_on=True, is_first=False)

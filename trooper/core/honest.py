@@ -75,6 +75,9 @@ def repeats_itself(text: str, at: int, words: str, *, new_line: bool) -> bool:
     if new_line and starts_line:
         # A refrain, or the next entry of a list.
         return True
+    if not starts_line and "\n\n" in text[at:]:
+        # From the middle of one line into another paragraph: no figure of speech is.
+        return not _has_words(words, _WORDS)
     if sentence and not _ROW.match(line + words):
         # One alone on its line is sung twice more often.
         return not _has_words(words, _WORDS + (new_line or starts_line))
@@ -157,7 +160,7 @@ def may_begin_alike(half: str, same: str, then: str, *, new_line: bool, is_glued
 
 def is_rhythmic(before: str, words: str) -> bool:
     """Whether `words` are a few said again and again, or go on with a beat that `before` has."""
-    beats = words.rstrip(CLOSERS + SENTENCE_ENDS + ",;").casefold().split()
+    beats = [beat.strip(CLOSERS + SENTENCE_ENDS + ",;") for beat in words.casefold().split()]
     if is_periodic(" ".join(beats)):
         return True
     # Each beat compares all of them; nobody keeps one for longer.
