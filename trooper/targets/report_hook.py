@@ -153,7 +153,7 @@ def _called(function: ReportHook, reported: Reported) -> str | Unwritten:
         text.encode()
     except UnicodeEncodeError:
         return Unwritten(NoReport.NO_TEXT)
-    except BaseException as error:  # noqa: BLE001  # `SystemExit` too: it would end more than a report
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001  # the last two would end more than a report
         return Unwritten(NoReport.RAISED, type(error).__name__)
     if not text:
         return Unwritten(NoReport.EMPTY)
