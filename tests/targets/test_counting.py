@@ -27,7 +27,8 @@ from trooper.core.conversation import (
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.core.unfit import Unfit
-from trooper.targets.counting import Counting, Sized, counted, most_times
+from trooper.targets import counting
+from trooper.targets.counting import Counting, Sized, counted, look_through, most_times
 from trooper.targets.prompt import HalfCall, shown
 from trooper.wire.llama_server.ask import LlamaAsking
 from trooper.wire.ollama_chat.ask import Loading, OllamaAsking
@@ -357,3 +358,28 @@ async def test_where_nothing_can_be_left_out_a_short_answer_is_better_than_none(
     found = await sized(Server(lambda text: words(text) * 6 // 5), Conversation((user("word " * 700),)))
     assert isinstance(found, Sized)
     assert found.tokens > 750
+
+
+# Before a report is needed
+
+
+async def test_what_a_report_may_tell_is_looked_for_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the turns that may be left out, and others have theirs meanwhile."""
+    seen: list[Message] = []
+    monkeypatch.setattr(counting, "found_in", seen.append)
+    call = ToolCall("1", "write", '{"text": "' + "word " * 2000 + '"}')
+    done = [
+        Message(Role.ASSISTANT, (), (call,)),
+        Message(Role.TOOL, (TextPart("word " * 2000),), tool_call_id="1"),
+    ]
+    asked = Conversation((user("first"), ANSWER, user("second"), *done, user("last"), *done))
+    with trio.testing.assert_checkpoints():
+        await look_through(asked)
+    assert seen == [ANSWER, user("second"), *done, *done]
+    seen.clear()
+    await look_through(Conversation((user("first"), ANSWER, user("last"))))
+    assert seen == [ANSWER]
+    seen.clear()
+    many = (user("first"), *(ANSWER,) * 5000, user("last"))
+    await look_through(Conversation(many))
+    assert 2000 < len(seen) < 2500
