@@ -206,7 +206,10 @@ class Counting:
         search = _Search(self.model.window_tokens, _FIRST_RATIO if self.model.counts else self.safe_ratio)
         for count in range(_MOST_COUNTS):
             is_last_chance = count == _MOST_COUNTS - 1 and search.best is None
-            sized = await self._counted(_LEAST if is_last_chance else search.ratio)
+            # A prompt of thousands of turns was made just now, and another one will be.
+            await trio.lowlevel.checkpoint()
+            ratio = _LEAST if is_last_chance else search.ratio
+            sized = await self._counted(prompt if ratio == self.safe_ratio else self.make(ratio, math.inf))
             if isinstance(sized, Failed):
                 return sized if prompt.way is Way.RAW else await self._safe()
             if search.take(sized):
@@ -232,10 +235,7 @@ class Counting:
         rendered = await self._rendered(prompt)
         return rendered if isinstance(rendered, Failed) else Sized(prompt, rendered)
 
-    async def _counted(self, ratio: float) -> Sized | Failed:
-        # A prompt of thousands of turns was made just now, and another one will be.
-        await trio.lowlevel.checkpoint()
-        prompt = self.make(ratio, math.inf)
+    async def _counted(self, prompt: Prompt | Failed) -> Sized | Failed:
         if isinstance(prompt, Failed):
             return prompt
         rendered = await self._rendered(prompt)
