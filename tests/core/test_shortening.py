@@ -302,6 +302,14 @@ def test_the_next_turns_prompt_begins_as_the_last_one_did(window: int, at_least:
     assert min(shares[1:]) > 0.2
 
 
+def test_results_are_shortened_to_a_mark() -> None:
+    """A little more to save does not make it another prompt."""
+    conversation = agent(60, result_text=RESULT[:1200])
+    whole = count(conversation)
+    prompts = {rendered(fit(conversation, whole - less, window=65_536)) for less in range(50, 1500, 50)}
+    assert len(prompts) <= 2
+
+
 def test_a_count_that_differs_by_little_makes_the_same_prompt() -> None:
     conversation = agent(100, result_text=RESULT[:300])
     prompts = {

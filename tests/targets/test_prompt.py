@@ -23,6 +23,7 @@ from trooper.core.history import with_call
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Failed, FailureKind
 from trooper.core.seam import NOTHING, Prefill
+from trooper.core.tokens import tokens_at_most
 from trooper.core.unfit import Unfit
 from trooper.targets.prompt import Prompt, shown
 from trooper.wire.llama_server.ask import LlamaAsking
@@ -310,3 +311,14 @@ def test_where_nothing_can_be_left_out_a_short_answer_is_better_than_none(words:
         assert made.room_tokens is not None
         assert made.room_tokens >= 62
         assert made.reserve_tokens == (250 if words == 700 else 62)
+
+
+def test_who_is_shown_a_part_of_the_half_answer_has_room_for_the_rest_of_it() -> None:
+    """Else twelve thousand tokens of an answer would leave some words for its end."""
+    half = "\n\n".join(f"Paragraph {number}. " + "The keeper writes it down. " * 20 for number in range(110))
+    made = prompt_of(shown(evolve(MODEL, window_tokens=4096), chat(), half))
+    assert made.shortened.answer_chars > 40_000
+    assert made.room_tokens is not None
+    assert made.room_tokens >= 1024 == made.reserve_tokens
+    little = chat(sampling=Sampling(max_tokens=tokens_at_most(half) + 300))
+    assert prompt_of(shown(evolve(MODEL, window_tokens=4096), little, half)).reserve_tokens == 300

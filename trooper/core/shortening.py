@@ -330,7 +330,7 @@ class Draft:
         if at == 0:
             return
         self._report_room = room
-        self.prefill = evolve(self.prefill, hidden=self.prefill.hidden + text[:at], text=text[at:])
+        self.prefill = evolve(self.prefill, hidden=text[:at], text=text[at:])
         self._half_tokens = tokens_at_most(self.prefill.text)
         self._note(answer_chars=at)
 
