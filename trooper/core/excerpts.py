@@ -77,9 +77,10 @@ def with_text(message: Message, text: str) -> Message:
 
 def briefly_described(tool: Tool) -> Tool:
     """The same tool with the first sentence of its description."""
-    found = _SENTENCE_END.search(tool.description.strip(), 0, _MOST_DESCRIPTION_CHARS)
+    said = tool.description.strip()
+    found = _SENTENCE_END.search(said, 0, _MOST_DESCRIPTION_CHARS)
     end = _MOST_DESCRIPTION_CHARS if found is None else found.end()
-    return evolve(tool, description=tool.description.strip()[:end].strip())
+    return evolve(tool, description=said[:end].strip())
 
 
 def bare(tool: Tool) -> Tool:

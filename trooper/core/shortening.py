@@ -29,6 +29,7 @@ Counted is in `core.fitting`'s tokens, which are on the safe side; whoever calls
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, chain
@@ -80,7 +81,7 @@ class Shortened:
 
     Attributes:
         results: tool results of which the first and last lines are left, and turns without their thoughts.
-            tools: tools of which only names and types are left, and a sentence.
+        tools: tools of which only names and types are left, and a sentence.
         turns: messages that a report stands for, or nothing.
         system_chars: of the system prompt's end.
         answer_chars: of the half answer's beginning.
@@ -177,7 +178,6 @@ class Draft:
     prefill: Prefill
     wanted: Wanted
     keeps_half: bool
-    shortened: Shortened = field(default=NOTHING_SHORTENED, init=False)
     _system: Sequence[Message] = field(init=False)
     _system_tokens: int = field(init=False)
     _tools: tuple[Tool, ...] = field(init=False)
@@ -254,10 +254,6 @@ class Draft:
         self._is_exhausted = True
         yield True
 
-    def _note(self, **more: int) -> None:
-        was = self.shortened
-        self.shortened = evolve(was, **{name: getattr(was, name) + number for name, number in more.items()})
-
     def _shorten_tools(self, shorter: Callable[[Tool], Tool]) -> None:
         conversation = self.measured.conversation
         if not self._tools_tokens:
@@ -268,8 +264,6 @@ class Draft:
         tokens = count_tools(evolve(conversation, tools=told))
         if tokens < self._tools_tokens:
             self._tools, self._tools_tokens = told, tokens
-            changed = sum(new is not old for new, old in zip(told, conversation.tools, strict=True))
-            self.shortened = evolve(self.shortened, tools=changed)
 
     @property
     def _missing(self) -> float:
@@ -281,12 +275,11 @@ class Draft:
     def _cut_system(self, missing: float, least: int) -> None:
         if missing <= 0 or self._system_tokens <= least:
             return
-        text = "\n\n".join(message.text for message in self._system if message.text)
+        text = _joined(self._system)
         short = excerpts.beginning(text, max(least, self._system_tokens - missing))
         if len(short) < len(text):
             self._system = (Message(Role.SYSTEM, (TextPart(short),)),)
             self._system_tokens = total(self._system)
-            self._note(system_chars=len(text) - len(short))
 
     def _drop_since(self) -> None:
         count, gone, missing = 0, 0, self._missing
@@ -332,7 +325,6 @@ class Draft:
         self._report_room = room
         self.prefill = evolve(self.prefill, hidden=text[:at], text=text[at:])
         self._half_tokens = tokens_at_most(self.prefill.text)
-        self._note(answer_chars=at)
 
     # -- what comes of it --------------------------------------------------------
 
@@ -341,8 +333,7 @@ class Draft:
         measured, parts, conversation = self.measured, self.measured.parts, self.measured.conversation
         since_gone = tuple(chain.from_iterable(parts.since[: self._since_gone]))
         gone = (*measured.far, *chain.from_iterable(measured.near[: self._old_gone]))
-        results = self._old.changed + self._since.changed
-        shortened = evolve(self.shortened, results=results, turns=len(gone) + len(since_gone))
+        shortened = self._shortened(len(gone) + len(since_gone))
         if not shortened and not conversation.left_out:
             return Fit(conversation, self.prefill, self.tokens, self.fits, self.is_least)
         first = (*parts.system, *parts.first)
@@ -356,18 +347,20 @@ class Draft:
         front = (*self._system, *parts.first, *report, *self._old.messages)
         messages = (*front, *parts.turn, *report_since, *self._since.messages)
         report_tokens = total((*report, *report_since))
-        spared = self._report_room + self._since_room - report_tokens
+        tokens = self.tokens - self._report_room - self._since_room + report_tokens
         told = evolve(conversation, messages=messages, tools=self._tools)
         reports = tuple(one for one in (old, since) if one.is_wanted)
-        return Fit(
-            told,
-            self.prefill,
-            self.tokens - spared,
-            self.fits,
-            self.is_least,
-            shortened,
-            report_tokens,
-            reports,
+        return Fit(told, self.prefill, tokens, self.fits, self.is_least, shortened, report_tokens, reports)
+
+    def _shortened(self, turns: int) -> Shortened:
+        tools, system = self.measured.conversation.tools, self.measured.parts.system
+        is_cut = self._system is not system
+        return Shortened(
+            results=self._old.changed + self._since.changed,
+            tools=sum(new is not old for new, old in zip(self._tools, tools, strict=True)),
+            turns=turns,
+            system_chars=len(_joined(system)) - len(_joined(self._system)) if is_cut else 0,
+            answer_chars=len(self.prefill.hidden),
         )
 
     def _report(self, reported: Reported, missing: int) -> tuple[Message, ...]:
@@ -383,11 +376,14 @@ def _told(text: str) -> Message:
     return Message(Role.USER, (TextPart(text),) if text else ())
 
 
+def _joined(messages: Sequence[Message]) -> str:
+    return "\n\n".join(message.text for message in messages if message.text)
+
+
 def _with_short_result(message: Message) -> Message:
     text, facts = message.text, found_in(message)
-    least = sorted((fact.worth for fact in facts), reverse=True)[:_TELLING]
-    telling = [fact.text for fact in facts if fact.worth >= least[-1]][:_TELLING] if least else []
-    short = excerpts.first_and_last(text, telling)
+    best = heapq.nlargest(_TELLING, facts, key=lambda fact: fact.worth)
+    short = excerpts.first_and_last(text, [fact.text for fact in facts if fact in best])
     return message if len(short) > _WORTH_SHARE * len(text) else excerpts.with_text(message, short)
 
 

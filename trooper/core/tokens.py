@@ -125,6 +125,8 @@ def tokens_left(max_tokens: int | None, given: str) -> int | None:
     return None if max_tokens is None else max_tokens - estimate_tokens(given)
 
 
+#: No token has more characters: whatever is beyond need not be counted.
+MOST_CHARS_PER_TOKEN: Final = 16
 #: Counts of texts so long are kept: each turn of a conversation is counted with the next one again, and by each leg.
 _KEPT_CHARS: Final = 64
 #: By the text's hash, which nobody outside knows the key of, and its length. The text itself is not kept.

@@ -30,6 +30,7 @@ from trooper.core.report_check import Checked, checked
 from trooper.core.reported import Reported
 from trooper.core.situation.writing import written
 from trooper.core.thinking import without_thought
+from trooper.core.tokens import MOST_CHARS_PER_TOKEN
 from trooper.targets.idle import Idle
 from trooper.targets.inbox import Bell, Ended, Granted, Inbox, Opened
 from trooper.targets.local import LocalLeg, run_local
@@ -44,8 +45,6 @@ _LEAST_WORDS: Final = 40
 #: Nobody's processor needs longer for so little.
 _WRITE_S: Final = 180.0
 _INBOX_BYTES: Final = 65_536
-#: No token has more characters.
-_MOST_CHARS_PER_TOKEN: Final = 16
 #: Failures that would come again. Else the server may have had no time, and the next turn tries again.
 _ALWAYS: Final = (
     FailureKind.EMPTY_200,
@@ -136,7 +135,7 @@ class IdleWriter:
         shown, writes = asked
         began, text = trio.current_time(), None
         with trio.move_on_after(_WRITE_S):
-            text = await _answer(writes, reported.room_tokens * _MOST_CHARS_PER_TOKEN)
+            text = await _answer(writes, reported.room_tokens * MOST_CHARS_PER_TOKEN)
         words = {
             "by": "model",
             "target": leg.standby.target.name,

@@ -116,7 +116,7 @@ class LocalLeg:
 
     async def wanted_tokens(self, model: LocalModel) -> int:
         """
-        The window that holds the whole of it.
+        The window that holds the whole of it; 0 where it cannot be had.
 
         Where it may have to be shortened it is looked through: the prompt is made at once then.
         """
@@ -126,7 +126,7 @@ class LocalLeg:
         wanted = window.holding(model.window_tokens, tokens, limit, given_tokens)
         if 0 < self.standby.window(model) < wanted:
             await look_through(self.conversation)
-        return wanted
+        return wanted if self.standby.may_outgrow(model.name, sys.maxsize) else 0
 
     def noted(self, model: LocalModel, prompt: Prompt, failed: Failed) -> Failed:
         """`failed`; where it refuses the way in which the leg was to go on, that is remembered, and said."""
@@ -151,8 +151,6 @@ async def _run(leg: LocalLeg, inbox: Inbox) -> None:
         inbox.put_nowait(Ended(without_answer(model)))
         return
     wanted_tokens = await leg.wanted_tokens(model)
-    if not leg.standby.may_outgrow(model.name, sys.maxsize):
-        wanted_tokens = 0
     prompt = leg.prompt(model)
     if isinstance(prompt, Failed) and not _may_fit(prompt, model, wanted_tokens):
         # Without a slot: it would only wait to say no.

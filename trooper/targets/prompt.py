@@ -166,7 +166,7 @@ def _fitted(
 
     reserve = fitting.reserve(whole, window_tokens, answered_tokens)
     made = draft(reserve)
-    if made.shortened.answer_chars:
+    if made.prefill.hidden:
         # Less of the half answer is shown anyway: then there is room for the rest of it.
         asked = whole.sampling.max_tokens
         left = None if asked is None else max(1, asked - answered_tokens)

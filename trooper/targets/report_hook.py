@@ -18,13 +18,11 @@ from attrs import field, frozen
 from trooper.config import Config
 from trooper.core.conversation import Message
 from trooper.core.reported import Reported
-from trooper.core.tokens import tokens_at_most
+from trooper.core.tokens import MOST_CHARS_PER_TOKEN, tokens_at_most
 from trooper.errors import ConfigError
 
 #: So many calls at a time. One that hangs is given up, but its thread lasts.
 _MOST_CALLS: Final = 4
-#: No token is longer; whatever is beyond need not be counted.
-_MOST_CHARS_PER_TOKEN: Final = 16
 
 
 class ReportedCall(TypedDict):
@@ -157,7 +155,7 @@ def _called(function: ReportHook, reported: Reported) -> str | Unwritten:
         return Unwritten(NoReport.RAISED, type(error).__name__)
     if not text:
         return Unwritten(NoReport.EMPTY)
-    if len(text) > room * _MOST_CHARS_PER_TOKEN or tokens_at_most(text) > room:
+    if len(text) > room * MOST_CHARS_PER_TOKEN or tokens_at_most(text) > room:
         return Unwritten(NoReport.TOO_LONG)
     return text
 

@@ -59,8 +59,9 @@ _NEW, _KNOWN, _FRAMELESS = 1.2, 0.85, 0.8
 _FEW_WORDS: Final = 5
 #: A shorter word stands in many others.
 _LONG_ENOUGH: Final = 4
-#: What each line costs beside its facts, and each fact.
+#: What each word is worth more that no other message has, and how many of them count.
 _RARE_WORD, _MOST_RARE = 0.22, 3
+#: What each line costs beside its facts.
 _LINE_TOKENS: Final = 3
 _LEAST_WORTH: Final = 0.5
 #: What is worth less has no part in its speaker's share.

@@ -27,7 +27,6 @@ _SHORTEST, _SHORTEST_OF_OTHERS = 14, 6
 _MEMBER: Final = re.compile(
     r"[\"']([^\"'\n]{1,64})[\"']\s{0,4}:\s{0,4}(?:\"(?:[^\"\\\n]|\\.){0,160}\"|[-\d.eE+]{1,40}|true|false|null)"
 )
-_BREAK: Final = re.compile(r"\s+")
 _FENCE: Final = ("```", "~~~")
 _PAIR: Final = re.compile(
     r"^[\s>*+-]*(?:export\s+|set\s+|let\s+|const\s+|var\s+|-e\s+|ENV\s+)?[\"']?([A-Za-z_][\w. -]{0,48}?)[\"']?\s{0,20}(?:=|:=|:|=>|->|\|)\s{0,8}"
