@@ -79,6 +79,13 @@ class Column:
         return self.golden.body
 
     @property
+    def all_told(self) -> tuple[str, ...]:
+        """What may become of `told`: one blank too many is dropped, and who says all of it twice seems to begin anew."""
+        once = self.text[: len(self.text) // 2]
+        doubled = (once + MORE,) if self.text == once * 2 else ()
+        return (self.told, self.told.replace("  ", " "), *doubled)
+
+    @property
     def is_resumed(self) -> bool:
         """Whether it begins in the middle, for somebody who has the rest."""
         return self.wire == "responses" and b'"response.created"' not in self.pieces[0]
@@ -292,9 +299,7 @@ class Verdict:
         # Where an answer says all that the client has once more, it looks like one that begins anew.
         had = said.text.removesuffix(added.text)
         once = had + column.told.removeprefix(had + had)
-        # One blank too many is dropped.
-        told = (column.told, column.told.replace("  ", " "), once)
-        if said.text not in told and not (ended and column.text.startswith(said.text)):
+        if said.text not in (*column.all_told, once) and not (ended and column.text.startswith(said.text)):
             yield f"gone on with a hole: {said.text!r}"
         yield from self._strictly(said.text)
 

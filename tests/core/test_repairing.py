@@ -246,12 +246,22 @@ def test_no_announcement_in_a_document_or_a_text_block() -> None:
         ("name   kind of it   kind", "  of", "  of"),
         ("灯塔为夜间航行的船只指明方向。从前，守塔人", " 每天", "每天"),
         ("我们 今天 去 海边 看 灯塔 然后 回家", " 吧", " 吧"),
+        # Of what knows no blanks between words, Thai has them between clauses; a tab is nobody's slip.
+        ("ประภาคารส่องแสงทุกคืนเพื่อเรือ", " คนเฝ้าจุดตะเกียง", " คนเฝ้าจุดตะเกียง"),
+        ("灯台は光を一か所に保つ。船がそれを見つける。", " ภาษาไทย", " ภาษาไทย"),
+        ("The lamp, the lens, the keeper, ", "\ttabs", "\ttabs"),
         (BLOCK + "x = 1\n", " y = 2", "y = 2"),
         (BLOCK + "if x:\n", " y = 2", " y = 2"),
     ],
 )
 def test_blanks_as_the_answer_has_them(half: str, said: str, expected: str) -> None:
     assert new(half, said) == expected
+
+
+def test_a_fragment_of_what_was_cut_tells_nothing_of_what_follows() -> None:
+    again = "A light is lit every evening."
+    for half in (again, f"Nobody knows. {again}"):
+        assert new(half, f"{again} And so on.", lost=Lost("A")) == " And so on."
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,11 @@ _GAP: Final = re.compile(r"(?<=\S) (?=\S)")
 _WIDE_GAP: Final = re.compile(r"\S[ \t]{2,}\S|\t")
 #: So many signs of a script without blanks, and none between them.
 _WIDE_SIGNS: Final = 12
+#: Chinese and Japanese. Thai, Lao, Khmer and Burmese have no blanks between words, and some between clauses.
+_WIDE: Final = re.compile(
+    "[\u2e80-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff01-\uff9f"
+    "\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
+)
 _QUOTES: Final = "“„«‘"
 #: One blank before a word. Before a list's sign, or more of them: somebody's indentation.
 _LONE_BLANK: Final = re.compile(r" (?![ \t\n]|[-*+] |\d+[.)] |$)")
@@ -84,7 +89,8 @@ def without_more_blanks(given: str, said: str, *, in_code: bool = False) -> str:
     """
     begins = said.lstrip(_BLANKS)
     blanks = said[: len(said) - len(begins)]
-    if not blanks or not begins or begins[0] in "\r\n" or not given:
+    # A tab is nobody's slip.
+    if not blanks or "\t" in blanks or not begins or begins[0] in "\r\n" or not given:
         return said
     before = given.rstrip(_BLANKS)[-_LOOKED_AT_CHARS:]
     if given[-1] == "\n":
@@ -119,7 +125,7 @@ def may_have_more_blanks(said: str) -> bool:
 
 
 def _is_wide(sign: str) -> bool:
-    return has_no_blanks(sign) or "\u3000" <= sign <= "\u303f" or "\uff01" <= sign <= "\uff65"
+    return _WIDE.match(sign) is not None
 
 
 def _opens(given: str, sign: str) -> bool:

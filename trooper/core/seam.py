@@ -239,6 +239,9 @@ class Join:
         if repairing.is_again:
             rest = self._behind_echo(repairing.behind_echo(), final=final)
             out += repairing.feed(rest) + (repairing.finish() if final else "")
+        if repairing.cut and repairing.cut.lstrip().startswith(self.lost.fragment.strip()):
+            # The fragment was the beginning of that, and tells nothing of what follows.
+            self._blanks_over = True
         self.cut, repairing.cut = self.cut + repairing.cut, ""
         self.unfit = repairing.unfit or self.unfit
         return out
