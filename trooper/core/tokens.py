@@ -128,9 +128,9 @@ def tokens_left(max_tokens: int | None, given: str) -> int | None:
 #: No token has more characters: whatever is beyond need not be counted.
 MOST_CHARS_PER_TOKEN: Final = 16
 #: Counts of texts so long are kept: each turn of a conversation is counted with the next one again, and by each leg.
-_KEPT_CHARS: Final = 64
+_KEPT_CHARS: Final = 8
 #: By the text's hash, which nobody outside knows the key of, and its length. The text itself is not kept.
-_KEPT: Final = Latest[tuple[int, int], int](16_384)
+_KEPT: Final = Latest[tuple[int, int], int](32_768)
 #: So many characters are one step.
 _STEP_CHARS: Final = 8_192
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import msgspec
@@ -152,17 +153,19 @@ def _candidates(turns: Sequence[Message], looked: Sequence[Found]) -> list[_Cand
         words.update(one.words)
     newest = dict[str, tuple[int, int]]()
     for message, found in enumerate(facts):
-        frames.update({part for fact in found for part in fact.frame})
+        frames.update(set().union(*(fact.frame for fact in found)))
         for place, fact in enumerate(found):
             if fact.subject and turns[message].role is not Role.TOOL:
                 newest[fact.subject] = (message, place)
+    # Looked up many thousand times.
+    in_others, framed = _more_than_once(words), _more_than_once(frames)
     again = _asked_again(turns)
     candidates = []
     for message, found in enumerate(facts):
         ranked = []
         for place, fact in enumerate(found):
-            rare = sum(words[word] <= 1 for word in fact.words)
-            worth = fact.worth * (1 + _RARE_WORD * min(rare, _MOST_RARE)) * _rarity(fact, frames)
+            rare = len(fact.words) - sum(map(in_others.__contains__, fact.words))
+            worth = fact.worth * (1 + _RARE_WORD * min(rare, _MOST_RARE)) * _rarity(fact, framed)
             if fact.subject and newest.get(fact.subject, (message, place)) != (message, place):
                 continue
             worth *= again.get((message, fact.call), 1.0)
@@ -190,11 +193,15 @@ def _speaker(role: Role, fact: Fact) -> Speaker:
     return Speaker.USER if role is Role.USER else Speaker.ASSISTANT
 
 
-def _rarity(fact: Fact, frames: Mapping[int, int]) -> float:
-    """How new it is among the others."""
+def _more_than_once(counts: Mapping[int, int]) -> AbstractSet[int]:
+    return {number for number, count in counts.items() if count > 1}
+
+
+def _rarity(fact: Fact, framed: AbstractSet[int]) -> float:
+    """How new it is among the others; `framed` are the parts of their frames."""
     if not fact.frame:
         return _FRAMELESS
-    return _NEW - _KNOWN * sum(frames[part] > 1 for part in fact.frame) / len(fact.frame)
+    return _NEW - _KNOWN * sum(map(framed.__contains__, fact.frame)) / len(fact.frame)
 
 
 def _asked_again(turns: Sequence[Message]) -> dict[tuple[int, int], float]:
