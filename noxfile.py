@@ -183,7 +183,7 @@ def ollama(session: nox.Session) -> None:
 
 @nox.session
 def sweep(session: nox.Session) -> None:
-    """Every cut of every golden stream, and hypothesis without a fixed seed."""
+    """Every cut of every golden stream, or every n-th (SWEEP_EVERY), and hypothesis without a fixed seed."""
     session.install("-e", ".[test]", *group("sweep"))
     # Long tests are no hanging ones, least of all where other sessions run beside them.
     split = ("pytest", "-n", str(os.cpu_count()), "-o", "faulthandler_timeout=900")

@@ -20,6 +20,7 @@ from attrs import Factory, define, evolve, field, frozen
 
 from pieces import places_that_hurt
 from scenes import Exchange, Stage, configured, stage
+from sweep_share import part_of
 from trooper.testing import (
     Call,
     ChatAnswer,
@@ -216,13 +217,13 @@ class Tally:
         self.endings["+".join(outcome for _, outcome in exchange.legs)] += 1
 
 
-async def play_all(s: Stage, golden: Golden, tally: Tally) -> None:
+async def play_all(s: Stage, golden: Golden, tally: Tally, column: str) -> None:
     for usage in (False, True):
         events = golden.events(usage=usage)
         stream = b"".join(events)
         places = range(len(stream) + 1) if golden.every_byte else places_that_hurt(events)
         asked = {**golden.asked, "stream_options": {"include_usage": True}} if usage else golden.asked
-        for at in places:
+        for at in part_of(places, f"{golden.name}, {column}, {usage}"):
             for end in (Reset(), End()):
                 # Also for the second try: a body without a byte is asked for once more.
                 s.cloud.script = Script((Head(), Send(stream[:at]), end) if at else (Head(), end))
@@ -238,7 +239,7 @@ async def play_all(s: Stage, golden: Golden, tally: Tally) -> None:
 async def test_every_cut(autojump_clock: Any, golden: Golden, gate: bool, tallies: Any) -> None:
     tally = Tally()
     async with stage(ollama=golden.ollama, config=configured(gate=gate)) as s:
-        await play_all(s, golden, tally)
+        await play_all(s, golden, tally, "gate" if gate else "no gate")
     tallies.add(golden.name, gate, tally)
     assert tally.wrong == []
 
@@ -262,6 +263,6 @@ async def test_every_way_to_go_on(autojump_clock: Any, name: str, tallies: Any) 
     tally = Tally()
     golden = Golden(name, ChatAnswer(tokens=tuple(tokens(TEXT))), is_text, FakeOllama(), begun=TEXT)
     async with stage(ollama=FakeOllama(answer=TEXT, models=(MODELS[name],))) as s:
-        await play_all(s, golden, tally)
+        await play_all(s, golden, tally, name)
     tallies.add(name, True, tally)
     assert tally.wrong == []

@@ -24,6 +24,7 @@ from clouds import GoingOn, going_on
 from half_calls import llama_ready, with_llama
 from pieces import places_that_hurt
 from scenes import WIRES, Exchange, Stage, configured, stage, with_second
+from sweep_share import part_of
 from trooper.config import Config
 from trooper.testing import (
     Call,
@@ -224,11 +225,11 @@ async def opened(client: str, target: str, golden: Golden, **server: Any) -> Any
         yield s
 
 
-async def play(s: Stage, client: str, golden: Golden, tally: Tally) -> None:
+async def play(s: Stage, client: str, golden: Golden, tally: Tally, column: str) -> None:
     asked = asks(client, tools=bool(golden.answer.calls), structured=golden.structured)
     events = stream_of(client, golden)
     stream = b"".join(events)
-    for number, at in enumerate(places_that_hurt(events)):
+    for number, at in enumerate(part_of(places_that_hurt(events), f"{client}, {golden.name}, {column}")):
         end = (Reset(), End())[number % 2]
         s.cloud.script = Script((Head(), Send(stream[:at]), end) if at else (Head(), end))
         exchange = await s.ask(wire=client, **asked)
@@ -270,7 +271,7 @@ async def test_every_wire(
             continue
         one = Tally()
         async with opened(client, target, golden, gate=gate, tool_calls=calls) as s:
-            await play(s, client, golden, one)
+            await play(s, client, golden, one, f"{target}, {gate}, {calls}")
         if is_fit(target, golden, calls):
             tally.fit += one.checked
             tally.fit_whole += one.whole
