@@ -152,11 +152,9 @@ def tokens_at_most(text: str) -> int:
 
 
 def count_in_steps(text: str) -> Iterator[None]:
-    """Count `text` in short steps, so that `tokens_at_most` knows it at once behind the last of them."""
+    """Count `text` in short steps, so that `tokens_at_most` knows it at once behind the last of them; in none if it does."""
     key = (hash(text), len(text))
-    if len(text) <= _STEP_CHARS or key in _KEPT:
-        tokens_at_most(text)
-        yield
+    if key in _KEPT:
         return
     tokens = 0
     for at in range(0, len(text), _STEP_CHARS):

@@ -81,9 +81,9 @@ async def counted(conversation: Conversation) -> int:
             if chars >= _STEP_CHARS:
                 chars = 0
                 await trio.lowlevel.checkpoint()
-    tokens = fitting.count(evolve(conversation, messages=()))
+    tokens = fitting.count_tools(conversation)
     for number, message in enumerate(conversation.messages):
-        tokens += fitting.count(Conversation((message,)))
+        tokens += fitting.count_message(message)
         if number % _STEP_MESSAGES == 0:
             await trio.lowlevel.checkpoint()
     return tokens
