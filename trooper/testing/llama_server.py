@@ -19,7 +19,7 @@ from trooper.testing.chat import DEFAULT_ANSWER, Call, call_deltas, dumps, token
 from trooper.testing.http import Request, Response, Server
 from trooper.testing.odd import GoesOn, exactly
 from trooper.testing.ollama.saying import rest_behind
-from trooper.testing.script import End, Fin, Head, Pause, Reset, Script, Send, Status, Step, play
+from trooper.testing.script import End, Fin, Hang, Head, Pause, Reset, Script, Send, Status, Step, play
 from trooper.testing.served import Served
 
 _OPEN = "<|im_start|>"
@@ -40,7 +40,7 @@ class FakeLlamaServer(Served):
             or closes the turn.
         echoes: whether the chat route repeats a half answer, as older builds do.
         echo_prefix: what some templates put before that, `<think></think>`.
-        fault: how every answer ends, in its middle.
+        fault: how every answer ends, in its middle; or, `hangs`, in the middle of its prompt.
         calls: what it does behind its answer when a request offers tools.
         json_answer: what it says under `response_format`.
         goes_on: how it goes on from a half answer: one of `trooper.testing.odd`.
@@ -58,7 +58,7 @@ class FakeLlamaServer(Served):
     turn: Literal["continues", "trims", "newline", "closes"] = "continues"
     echoes: bool = False
     echo_prefix: str = ""
-    fault: Literal["reset", "eof", "error"] | None = None
+    fault: Literal["reset", "eof", "error", "hangs"] | None = None
     token_s: float = 0.0
     calls: tuple[Call, ...] = ()
     json_answer: str = '{"ok": true}'
@@ -220,6 +220,8 @@ class FakeLlamaServer(Served):
         return steps
 
     def _streamed(self, reads: Sequence[Step], events: Sequence[bytes], last: bytes) -> Script:
+        if self.fault == "hangs":
+            return Script((Head(), *reads[: len(reads) // 2], Hang()))
         half = [Send(event) for event in events[: len(events) // 2]]
         ends: Mapping[str, tuple[Step, ...]] = {
             "reset": (Reset(),),
