@@ -45,7 +45,8 @@ TOOLS: Final[Mapping[str, Any]] = {
     "messages": {"tools": [{"name": "get_weather", "input_schema": {"type": "object"}}]},
     "responses": {"tools": [{"type": "function", "name": "get_weather", "parameters": {}}]},
 }
-EVERY_WIRE = pytest.mark.parametrize("wire", WIRES)
+EVERY: Final = tuple(WIRES)
+EVERY_WIRE = pytest.mark.parametrize("wire", EVERY)
 
 
 def slow(**more: Any) -> FakeOllama:
