@@ -20,10 +20,13 @@ from attrs import evolve
 from scenes import QUESTION, WIRES, Exchange, Stage, at_llama, configured, dies, stage, with_second
 from trooper.config import Chain, Config
 from trooper.testing import (
+    ANSWERS,
     DEFAULT_ANSWER,
+    FAULTS,
     ChatAnswer,
     FakeLlamaServer,
     FakeOllama,
+    FaultAt,
     OllamaFault,
     ScriptedProvider,
     ToolUse,
@@ -135,7 +138,7 @@ async def test_a_call_behind_half_a_text(wire: str, autojump_clock: Any) -> None
     """In the open block, and then the block ends and the call's begins."""
     half, rest = "Let me look at", " the weather there."
     words = Words("", calls=(CALL,), before_calls=half + rest, calls_in_rest=True)
-    cloud = dies("reset", len(tokens(half)), ChatAnswer(half + " something else."))
+    cloud = dies("reset", len(tokens(half)), ChatAnswer(tuple(tokens(half + " something else."))))
     async with stage(cloud, slow(script=lambda _: words)) as s:
         x = await asked(s, wire, **TOOLS[wire])
         told = x.told()
@@ -241,3 +244,24 @@ def at_both() -> Config:
     config = at_llama()
     (chain,) = config.chains
     return evolve(config, chains=(Chain("*", (*chain.targets[:-1], "ollama", "llama")),))
+
+
+@EVERY_WIRE
+async def test_a_provider_that_is_left_alone_is_no_reason_to_wait(wire: str, autojump_clock: Any) -> None:
+    """It may be asked again when its time is over, and is spoken anew then: the message has begun, with our names."""
+    answers = iter([FaultAt(FAULTS["status-429-retry-after"], "start")])
+    cloud = ScriptedProvider(script=lambda _: next(answers, ANSWERS["text"]))
+    ollama = slow()
+    async with stage(cloud, ollama) as s:
+        first = await s.ask(wire=wire)
+        assert first.legs[-1] == ("ollama", "completed")
+        ollama.fault = GONE
+        x = await asked(s, wire)
+        assert x.legs[-1] == (WIRES[wire].target, "completed")
+        told = x.told()
+        assert (told.text, told.model, "trooper" in told.id or wire == "chat") == (
+            DEFAULT_ANSWER,
+            "qwen2.5:3b",
+            True,
+        )
+        assert max(pauses(x)) <= WATCHDOG_S
