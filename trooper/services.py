@@ -114,9 +114,9 @@ class Services:
                 "window_tokens": model.window_tokens,
                 "continues": model.way.value,
                 "agents_that_fit": [agent.name for agent in standby.agents(model)],
-                # What was learned; nothing before the first long prompt.
-                "prompt_tokens_per_s": round(standby.speeds.of(model.name), 1) or None,
             }
+            if (speed := standby.speeds.of(model.name)) > 0:
+                words["prompt_tokens_per_s"] = round(speed, 1)
         return {**words, **standby.more_facts()}
 
 
