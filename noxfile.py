@@ -147,9 +147,8 @@ def dialect_clients(session: nox.Session) -> None:
     session.run("pytest", "tests/clients", *session.posargs)
 
 
-@nox.session
-def agents(session: nox.Session) -> None:
-    """Claude Code, Codex, opencode and aider, headless, where only loopback is reachable."""
+def with_agents(session: nox.Session, *tests: str) -> None:
+    """Run `tests` where the agents are installed, and only loopback is reachable."""
     for program in ("npm", "unshare"):
         if shutil.which(program) is None:
             session.error(f"{program} is missing")
@@ -164,8 +163,21 @@ def agents(session: nox.Session) -> None:
     session.run(pip, "install", "-q", "-r", str(suite / "requirements.txt"), external=True)
     alone = ("unshare", "-rn", "python", str(suite / "loopback.py"))
     env = {"AGENTS_FOLDER": str(folder)}
-    split = ("python", "-m", "pytest", "-n", str(os.cpu_count()), "-o", "faulthandler_timeout=300")
-    session.run(*alone, *split, "tests/headless", *session.posargs, external=True, env=env)
+    session.run(*alone, "python", "-m", "pytest", *tests, *session.posargs, external=True, env=env)
+
+
+@nox.session
+def agents(session: nox.Session) -> None:
+    """Claude Code, Codex, opencode and aider, headless, where only loopback is reachable."""
+    split = ("-n", str(os.cpu_count()), "-o", "faulthandler_timeout=300")
+    with_agents(session, *split, "tests/headless", "--ignore", "tests/headless/test_long_waits.py")
+
+
+@nox.session
+def agents_wait(session: nox.Session) -> None:
+    """Claude Code and Codex wait seven minutes for a slow local model, all rows at once: half of an hour otherwise."""
+    split = ("-n", "6", "-o", "faulthandler_timeout=1200")
+    with_agents(session, *split, "tests/headless/test_long_waits.py")
 
 
 @nox.session

@@ -183,7 +183,12 @@ class _Reader:
         must(isinstance(delta, dict), "message_delta without a delta")
         assert isinstance(delta, dict)
         must(not self.is_open, "message_delta inside a block")
-        must(self.stop_reason is None, "message_delta comes twice")
+        must(self.stop_reason is None, "message_delta behind the last one")
+        if "stop_reason" in delta and delta["stop_reason"] is None:
+            # "One or more message_delta events": only the last one has to know why.
+            counted = isinstance(usage, dict) and usage.get("output_tokens") == 0
+            must(counted and "trooper" not in value, "a message_delta on the way says something")
+            return
         must(delta.get("stop_reason") in _REASONS, f"the stop_reason is {delta.get('stop_reason')!r}")
         must(isinstance(usage, dict) and isinstance(usage.get("output_tokens"), int), "no usage at the end")
         self.stop_reason, self.usage = delta["stop_reason"], usage

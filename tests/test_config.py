@@ -41,8 +41,11 @@ def test_zero_configuration_is_openai_with_the_clients_key_and_ollama() -> None:
 def test_defaults_that_depend_on_the_wire() -> None:
     cloud, *_, local = from_environment().targets
 
-    assert (cloud.ttft_timeout_s, cloud.stall_timeout_s, cloud.is_local) == (60.0, 20.0, False)
-    assert (local.ttft_timeout_s, local.stall_timeout_s, local.is_local) == (120.0, 30.0, True)
+    assert (cloud.first_content_s, cloud.stall_timeout_s, cloud.is_local) == (60.0, 20.0, False)
+    assert (local.first_content_s, local.stall_timeout_s, local.is_local) == (120.0, 30.0, True)
+    # A number of one's own counts as it is.
+    given = attrs.evolve(local, ttft_timeout_s=120.0)
+    assert (cloud.reads_long, local.reads_long, given.reads_long) == (False, True, False)
 
 
 def test_an_empty_variable_is_not_set() -> None:

@@ -115,6 +115,8 @@ class Services:
                 "continues": model.way.value,
                 "agents_that_fit": [agent.name for agent in standby.agents(model)],
             }
+            if (speed := standby.speeds.of(model.name)) > 0:
+                words["prompt_tokens_per_s"] = round(speed, 1)
         return {**words, **standby.more_facts()}
 
 

@@ -20,6 +20,7 @@ from trooper.core.events import (
 )
 from trooper.core.outcome import FailureKind
 from trooper.core.patience import Patience
+from trooper.core.prompt_reading import PromptRead, ToRead
 
 TEXT = Received(b"text", (Text("word"),))
 THOUGHT = Received(b"thought", (Reasoning("hm"),))
@@ -52,6 +53,30 @@ def check_lost(patience: Patience, due: float, kind: FailureKind | None) -> None
     assert patience.lost(math.nextafter(due, 0)) is None
     assert patience.lost(due) is kind
     assert patience.lost(due + 1000) is kind
+
+
+def test_a_long_prompt() -> None:
+    """Where the target reads long: the first content may take what a slow machine needs for the prompt."""
+    patience = patience_with(load_s=300, reads_long=True)
+    patience.granted(200.0, ToRead(18_000))
+    check_lost(patience, 200 + 60 + 720, FailureKind.TIMEOUT_TTFT)
+    # It says how far it is: the next word is due after a batch.
+    patience.read(PromptRead(18_000, 4_096), 400.0)
+    check_lost(patience, 400 + (60 + 2_048 / 25), FailureKind.TIMEOUT_TTFT)
+    patience.read(PromptRead(18_000, 18_000), 500.0)
+    check_lost(patience, 560.0, FailureKind.TIMEOUT_TTFT)
+    patience.hear(TEXT, 550.0)
+    patience.read(PromptRead(18_000, 18_000), 555.0)
+    check_lost(patience, 570.0, FailureKind.STALL)
+
+
+def test_a_number_of_ones_own() -> None:
+    """It counts as it is; a word about the prompt is a sign of work all the same."""
+    patience = patience_with(load_s=300)
+    patience.granted(200.0, ToRead(18_000))
+    check_lost(patience, 260.0, FailureKind.TIMEOUT_TTFT)
+    patience.read(PromptRead(18_000, 4_096), 250.0)
+    check_lost(patience, 310.0, FailureKind.TIMEOUT_TTFT)
 
 
 def test_the_first_content() -> None:

@@ -54,6 +54,24 @@ def test_the_first_preamble_counts_until_it_is_dropped() -> None:
     assert made.due == BEGAN + 4.0
 
 
+def test_what_a_watchdog_counts_is_owed_at_once() -> None:
+    """Once somebody works on the answer, and only behind what does not count."""
+    made = pacing(sent=0.0)
+    made.work_begins()
+    assert made.owed(BEGAN + 9.9) is Owed.NOTHING
+    made.sent(BEGAN + 10.0, counts=False)
+    assert made.owed(BEGAN + 10.0) is Owed.NOTHING
+    made.work_begins()
+    assert made.owed(BEGAN + 10.0) is Owed.KEEP_ALIVE
+    made.sent(BEGAN + 10.0)
+    made.work_begins()
+    assert made.due == BEGAN + 20.0
+    # Before the status is out there is no hurry.
+    new = pacing()
+    new.work_begins()
+    assert new.due == BEGAN + 10.0
+
+
 def test_an_answer_in_one_piece_is_owed_nothing() -> None:
     made = pacing(preamble=0.0, sent=0.0, streams=False)
     assert made.due == math.inf

@@ -15,6 +15,7 @@ from trooper.core.framing import LineFramer, SSEFramer
 from trooper.core.gate import Gate
 from trooper.core.overlap import NOTHING_LOST
 from trooper.core.patience import Patience
+from trooper.core.prompt_reading import ReadingSpeeds
 from trooper.core.repair import ALL_REPAIRS
 from trooper.core.seam import Join
 from trooper.core.tally import LegTally, Tally
@@ -36,12 +37,13 @@ MIB = 1024 * 1024
             {"hold_chars": 32, "max_held_bytes": MIB // 4, "max_tool_bytes": 4 * MIB}
             | {"is_open": False, "holds_all": False, "holds_calls": True, "holds_noise": True},
         ),
+        (ReadingSpeeds, {}),
         (
             Patience,
             dict.fromkeys(
                 ["started", "ttft_s", "stall_s", "alive_s", "alive_at_work_s", "terminator_s"], REQUIRED
             )
-            | {"total_s": None, "load_s": None, "whole_s": None},
+            | {"total_s": None, "load_s": None, "whole_s": None, "reads_long": False},
         ),
         (
             Join,

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from deployed import IMPATIENT, WAYS, Fake, running
+from headless.desk import Desk
 from headless.served import Serve, Served
 
 HERE = Path(__file__).parent
@@ -26,13 +27,24 @@ NOWHERE = "http://127.0.0.1:9"
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Starts `trooper serve` and its fakes; `there` is whether the provider listens at all."""
+    """
+    Starts `trooper serve` and its fakes; `there` is whether the provider listens at all. With a `slow`
+    local model, its load and its reading in seconds, Trooper's limits are the default ones.
+    """
     with ExitStack() as stack:
 
-        def started(turns: tuple[str, ...], fault: str, position: int | str, there: bool = True) -> Served:
+        def started(
+            turns: tuple[str, ...],
+            fault: str,
+            position: int | str,
+            there: bool = True,
+            slow: tuple[float, float] | None = None,
+        ) -> Served:
             plan = json.dumps({"turns": turns, "fault": fault, "position": position})
             provider = stack.enter_context(running(sys.executable, str(HERE / "provider.py"), plan))
-            local = stack.enter_context(running(sys.executable, str(HERE / "local.py")))
+            local = stack.enter_context(
+                running(sys.executable, str(HERE / "local.py"), *map(str, slow or ()))
+            )
             cloud, ollama = (fake.wait_for(r'"url": "([^"]+)"')[1] for fake in (provider, local))
             env = {
                 "TROOPER_OPENAI_BASE_URL": cloud if there else NOWHERE,
@@ -40,7 +52,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
                 # Ollama's own variable.
                 "OLLAMA_HOST": urlsplit(ollama).netloc,
                 # A silence must be noticed in a test's time.
-                **IMPATIENT,
+                **(IMPATIENT if slow is None else {}),
             }
             empty = tmp_path / "trooper"
             empty.mkdir()
@@ -78,3 +90,10 @@ def environ(tmp_path: Path) -> Mapping[str, str]:
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "DISABLE_AUTOUPDATER": "1",
     }
+
+
+@pytest.fixture
+def desk(agents: Path, environ: Mapping[str, str], tmp_path: Path) -> Desk:
+    cwd = tmp_path / "work"
+    cwd.mkdir()
+    return Desk(agents, cwd, environ)

@@ -10,8 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import shlex
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import pytest
 from attrs import frozen
 
 from agent_turns import ASK_COMMAND, ASK_PATCH, ASK_TEXT, COMMAND, FINAL, LOOK, PATCHED
+from headless.desk import Desk
 from headless.served import Serve, Served
 from trooper.core.local_model import PROBE_TEXT
 
@@ -27,7 +27,6 @@ CUTS = ("reset", "early-end", "in-band", "silence")
 REFUSALS = ("429", "529", "closed")
 #: In the text before the call, in the call, and in the last answer.
 PLACES = (("call", 6), ("call", 22), ("final", "middle"))
-LONG_S = 120
 
 
 @frozen
@@ -85,40 +84,6 @@ OPENCODE = {
         }
     },
 }
-
-
-@frozen
-class Desk:
-    """Where an agent works: its programs, its folder, what it sees around it."""
-
-    agents: Path
-    cwd: Path
-    environ: Mapping[str, str]
-
-    def run(self, *command: str, **more: str) -> str:
-        """What the agent prints; it must end well."""
-        done = subprocess.run(
-            command,
-            cwd=self.cwd,
-            env={**self.environ, **more},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=LONG_S,
-            check=False,
-        )
-        assert done.returncode == 0, (done.stdout, done.stderr)
-        return done.stdout
-
-    def program(self, name: str) -> str:
-        return str(self.agents / "node_modules" / ".bin" / name)
-
-
-@pytest.fixture
-def desk(agents: Path, environ: Mapping[str, str], tmp_path: Path) -> Desk:
-    cwd = tmp_path / "work"
-    cwd.mkdir()
-    return Desk(agents, cwd, environ)
 
 
 def claude(desk: Desk, url: str, ask: str) -> str:

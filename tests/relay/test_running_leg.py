@@ -6,18 +6,20 @@ from typing import Any
 
 import trio
 from attrs import evolve
+from structlog.testing import capture_logs
 
 from relay_parts import given
 from scenes import configured
 from trooper.config import Server, Target
-from trooper.core.events import Finish, FinishReason, Received, Text
+from trooper.core.events import Finish, FinishReason, Other, Received, Text
 from trooper.core.outcome import Answer, Completed, Failed, FailureKind, Phase
+from trooper.core.prompt_reading import PromptRead, ToRead
 from trooper.core.tally import LegTally
 from trooper.core.unfit import Unfit
 from trooper.relay.running_leg import RunningLeg, patience_with
 from trooper.relay.splice import Splice
 from trooper.targets.chain import Link
-from trooper.targets.inbox import Bell, Ended, Inbox
+from trooper.targets.inbox import Bell, Ended, Granted, Inbox
 from trooper.targets.leg import NoLeg
 from trooper.telemetry.report import Ending, How
 
@@ -65,6 +67,32 @@ async def test_a_cloud_has_no_load_to_wait_for(autojump_clock: Any) -> None:
     assert (cloud.due - now, local.due - now) == (7.0, 9.0)
     assert cloud.lost(now + 7.0) is FailureKind.TIMEOUT_TTFT
     assert local.lost(now + 9.0) is FailureKind.TIMEOUT_LOAD
+
+
+async def test_how_it_gets_on_with_its_prompt(autojump_clock: Any) -> None:
+    leg = running(target_of("ollama"))
+    assert (leg.is_granted, leg.progress(0.0)) == (False, "")
+    leg.granted(Granted("m", to_read=ToRead(2_000)), 0.0)
+    assert leg.patience.due == 120.0 + 80.0
+    assert (leg.is_granted, leg.progress(30.0)) == (True, "reading the prompt, about 2000 tokens, for 30 s")
+    leg.hear_progress(Received(b"", (Other(read=PromptRead(1_900, 500)),)), 40.0)
+    assert leg.progress(40.0) == "reading the prompt, 500 of 1900 tokens"
+    assert leg.patience.due == 40.0 + 120.0 + 56.0
+    with capture_logs() as log:
+        for now in (59.0, 61.0, 62.0):
+            leg.log_progress("r1", now)
+    (line,) = log
+    figures = (line["read_tokens"], line["prompt_tokens"], line["estimated"], line["for_s"])
+    assert (line["event"], line["target"], figures) == ("reading_prompt", "ollama", (500, 1900, False, 61.0))
+    leg.patience.hear(Received(b"", (Text("x"),)), 70.0)
+    assert leg.progress(70.0) == ""
+
+
+async def test_of_a_leg_that_is_over_nothing_is_told(autojump_clock: Any) -> None:
+    leg = running(target_of("ollama"))
+    leg.granted(Granted("m", to_read=ToRead(2_000)), 0.0)
+    leg.scope.cancel()
+    assert leg.progress(1.0) == ""
 
 
 async def test_how_it_ends_when_patience_does(autojump_clock: Any) -> None:

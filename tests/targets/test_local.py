@@ -19,6 +19,7 @@ from trooper.core.conversation import Conversation, Message, Role, Sampling, Tex
 from trooper.core.events import NextChoice, ToolCallDelta
 from trooper.core.local_model import LocalModel
 from trooper.core.outcome import Completed, Failed, FailureKind
+from trooper.core.prompt_reading import NOTHING_TO_READ
 from trooper.core.seam import Prefill
 from trooper.core.unfit import Unfit
 from trooper.targets.counting import Sized
@@ -113,7 +114,8 @@ async def at_llama(llama: FakeLlamaServer) -> AsyncIterator[Local]:
 
 
 def granted(items: list[Item]) -> list[Granted]:
-    return [item for item in items if isinstance(item, Granted)]
+    """Without how long the prompts are, which is another test's."""
+    return [evolve(item, to_read=NOTHING_TO_READ) for item in items if isinstance(item, Granted)]
 
 
 def asked_for_answers(ollama: FakeOllama) -> list[Request]:
@@ -129,8 +131,20 @@ async def test_from_the_beginning(autojump_clock: Any) -> None:
     async with at_ollama(FakeOllama()) as local:
         items = await local.hear()
         model = await local.model()
-    assert items[0] == Granted(model.name, Prefill("", ""), model.echoes)
+    assert granted(items[:1]) == [Granted(model.name, Prefill("", ""), model.echoes)]
     assert (text(items), outcome(items)) == (DEFAULT_ANSWER, Completed())
+
+
+async def test_how_long_the_prompt_is_and_how_fast_it_was_read(autojump_clock: Any) -> None:
+    """About how long, at most; and what its server has said of one, the next one's patience knows."""
+    told = []
+    async with at_ollama(FakeOllama(prefill_s=0.02)) as local:
+        for word in ("one ", "two "):
+            items = await local.hear(chat(user(word * 1_000)))
+            assert isinstance(items[0], Granted)
+            told.append(items[0].to_read)
+    assert all(1_000 <= to_read.tokens < 1_500 for to_read in told)
+    assert [round(to_read.tokens_per_s) for to_read in told] == [0, 50]
 
 
 async def test_from_a_half_answer(autojump_clock: Any) -> None:

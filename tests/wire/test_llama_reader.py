@@ -9,8 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trooper.core.events import Done, Event, Finish, FinishReason, Reasoning, Text, ToolCallDelta, Usage
+from trooper.core.events import (
+    Done,
+    Event,
+    Finish,
+    FinishReason,
+    Other,
+    Reasoning,
+    Text,
+    ToolCallDelta,
+    Usage,
+)
 from trooper.core.outcome import Completed, Failed, FailureKind
+from trooper.core.prompt_reading import PromptRead
 from trooper.wire.llama_server.models import read_props, read_render, read_trained
 from trooper.wire.llama_server.reader import LlamaReader
 
@@ -34,6 +45,30 @@ def read(*pieces: bytes, end: bool = True) -> tuple[list[Event], object]:
 
 COUNTS = chunk(usage={"prompt_tokens": 40, "completion_tokens": 3})
 DONE = b"data: [DONE]\n\n"
+
+
+def test_how_far_the_prompt_is() -> None:
+    """As a real one says it on both routes: with a role, or an empty piece; of the answer it is nothing."""
+    told = {"total": 4096, "cache": 96, "processed": 2048, "time_ms": 900}
+    for piece in (
+        chunk({"role": "assistant", "content": None}, prompt_progress=told),
+        b"data: " + dumps({"index": 0, "content": "", "stop": False, "prompt_progress": told}) + b"\n\n",
+    ):
+        reader = LlamaReader(10_000)
+        (item,) = reader.feed(piece)
+        (event,) = item.events
+        assert isinstance(event, Other)
+        assert event.read == reader.prompt_read == PromptRead(4096, 2048, 96, 0.9)
+        assert not item.has_content
+        assert reader.end() == []
+        assert reader.outcome == Failed(FailureKind.EOF_EARLY)
+
+
+def test_how_it_was_read() -> None:
+    reader = LlamaReader(10_000)
+    timings = {"cache_n": 96, "prompt_n": 4000, "prompt_ms": 1800.0, "predicted_n": 3}
+    reader.feed(chunk({"content": "x"}) + chunk({}, "stop", timings=timings) + DONE)
+    assert reader.prompt_read == PromptRead(4096, 4096, 96, 1.8)
 
 
 def test_a_chat() -> None:

@@ -114,6 +114,7 @@ def test_a_plain_chat() -> None:
         "messages": [{"role": "user", "content": "Q"}],
         "stream": True,
         "stream_options": {"include_usage": True},
+        "return_progress": True,
         "chat_template_kwargs": {"enable_thinking": False},
     }
 
@@ -135,6 +136,7 @@ def test_the_raw_way() -> None:
     assert body == {
         "prompt": "P<think>\n\n</think>\n\nhalf",
         "stream": True,
+        "return_progress": True,
         "n_predict": 9,
         "temperature": 0.5,
         "seed": 3,

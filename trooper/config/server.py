@@ -193,7 +193,7 @@ class Server:
         default=10.0,
         validator=limits.seconds,
         metadata=documented(
-            "The pause after which a keep-alive comment is sent.",
+            "The pause after which a keep-alive comment is sent, or a sign of work.",
             "Shorter than the idle limits of common proxies.",
         ),
     )

@@ -100,12 +100,16 @@ class Target:
             "A healthy provider connects in well under a second; ten survive one lost SYN.",
         ),
     )
-    ttft_timeout_s: float = field(
-        validator=limits.seconds,
+    ttft_timeout_s: float | None = field(
+        default=None,
+        validator=limits.optional_seconds,
         metadata=documented(
             "How long until the first content of a stream, if nothing else comes.",
-            "Long prompts are slow everywhere; a local one counts from the grant of its slot.",
-            default="`60`; `120` for a local target",
+            "Long prompts are slow everywhere; a local one counts from the grant of its slot, and from each word"
+            " of a `llama-server` about how far it has read. By default a local model gets a second more for every"
+            " 25 tokens of the prompt, more where it was seen to read slower than that: a machine without a graphics"
+            " card reads a coding agent's first prompt for six minutes. A number of your own counts as it is.",
+            default="`60`; `120` for a local target, and the time to read the prompt",
         ),
     )
     stall_timeout_s: float = field(
@@ -264,10 +268,6 @@ class Target:
         elif value:
             raise ConfigError("base_url", "`gguf` is there too", "Keep one of the two")
 
-    @ttft_timeout_s.default
-    def _ttft_timeout_s(self) -> float:
-        return 120.0 if self.is_local else 60.0
-
     @stall_timeout_s.default
     def _stall_timeout_s(self) -> float:
         return 30.0 if self.is_local else 20.0
@@ -277,6 +277,17 @@ class Target:
         """How long signs of life suffice, in seconds: before content and in text; inside a call or a thought."""
         given = self.alive_timeout_s
         return (120.0, 400.0) if given is None else (given, given)
+
+    @property
+    def first_content_s(self) -> float:
+        """How long until the first content of a stream, in seconds; see `reads_long`."""
+        given = self.ttft_timeout_s
+        return (120.0 if self.is_local else 60.0) if given is None else given
+
+    @property
+    def reads_long(self) -> bool:
+        """Whether it may take longer for a long prompt."""
+        return self.is_local and self.ttft_timeout_s is None
 
     @property
     def is_local(self) -> bool:

@@ -13,6 +13,8 @@ from typing import Final, TypeAlias, assert_never
 
 from attrs import field, frozen
 
+from trooper.core.prompt_reading import PromptRead
+
 #: How a frozen value fills in what follows from its other attributes.
 _set: Final = object.__setattr__
 
@@ -147,7 +149,8 @@ class Other:
     provider runs itself: no other wire has words for it, and the text behind it
     can be gone on with all the same. Where it `shows` something, an image, an
     answer without it is not the same. One that is `unread` was too much to be
-    looked at; that is told to the operator, and changes nothing.
+    looked at; that is told to the operator, and changes nothing. One with `read`
+    says how far the target is with the prompt.
     """
 
     continuable: bool = True
@@ -155,6 +158,7 @@ class Other:
     works: bool = False
     shows: bool = False
     unread: bool = field(default=False, eq=False)
+    read: PromptRead | None = field(default=None, eq=False)
 
 
 @frozen

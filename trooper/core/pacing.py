@@ -12,6 +12,10 @@ first chunk) waits, since until then another target could still begin cleanly:
        └────── `commit_after_s` since the beginning ─▶ open
     open ───── nothing sent for `keepalive_s` ───────▶ a keep-alive, and so on
 
+The watchdogs of many clients do not count comments and pings. Once it is known who
+answers, events that they count take their place, and the first of them is owed at
+once (`work_begins`): the comments before it may have gone on for minutes.
+
 `due` is when `owed` may say something else than now: whoever waits until then
 and asks again finds something to do, or a later `due`. An answer in one piece
 (`streams` is false) is owed nothing before its end.
@@ -56,6 +60,8 @@ class Pacing:
     streams: bool = True
     _preamble_since: float | None = field(default=None, init=False)
     _last_sent: float | None = field(default=None, init=False)
+    # What was sent last is nothing that a client's watchdog counts.
+    _uncounted: bool = field(default=False, init=False)
 
     def preamble(self, now: float) -> None:
         """A preamble waits; the first one counts."""
@@ -66,9 +72,14 @@ class Pacing:
         """The target whose preamble waited has failed: nobody will see it."""
         self._preamble_since = None
 
-    def sent(self, now: float) -> None:
-        """The client was sent something; from the first time on its stream is open."""
-        self._last_sent = now
+    def sent(self, now: float, *, counts: bool = True) -> None:
+        """The client was sent something, which `counts` for its watchdog; from the first time on its stream is open."""
+        self._last_sent, self._uncounted = now, not counts
+
+    def work_begins(self) -> None:
+        """Somebody works on the answer, and the client may be told so."""
+        if self._uncounted:
+            self._last_sent = -math.inf
 
     @property
     def due(self) -> float:

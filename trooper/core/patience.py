@@ -12,8 +12,11 @@ they come, `alive_s` counts from the last content, and there is no life beyond
 it. It is longer inside a tool call and inside a thought: providers think and
 write calls for minutes, and say nothing but that they are there.
 
-Before the first content the two are `ttft_s` and `alive_s`. Behind the finish,
-where only the terminator is waited for, everything that says something counts.
+Before the first content the two are `ttft_s` and `alive_s`. Where the target
+`reads_long` a long prompt makes the first longer, by what a slow machine needs to
+read it; a server that says how far it is gets as long anew from each such word.
+Behind the finish, where only the terminator is waited for, everything that says
+something counts.
 
 An answer in one piece has no first content and no silence: `whole_s`, and no
 other.
@@ -47,6 +50,7 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.outcome import FailureKind
+from trooper.core.prompt_reading import NOTHING_TO_READ, PromptRead, ToRead
 
 #: What no wait for the terminator is lengthened for.
 _SAYS_NOTHING: Final = (Other(),)
@@ -63,6 +67,7 @@ class Patience:
         alive_at_work_s: the same inside a tool call or a thought.
         load_s: the budget until a slot is granted; `None` where none is needed.
         whole_s: the budget of an answer in one piece; `None` for a stream.
+        reads_long: whether a long prompt makes `ttft_s` longer.
     """
 
     started: float
@@ -74,6 +79,7 @@ class Patience:
     total_s: float | None = None
     load_s: float | None = None
     whole_s: float | None = None
+    reads_long: bool = False
     first_content: float | None = field(default=None, init=False)
     #: When bytes came last, whether or not there is an event in them yet; written by whoever reads.
     heard: float = field(default=-math.inf, init=False)
@@ -87,6 +93,9 @@ class Patience:
     _at_work: bool = field(default=False, init=False)
     _unknown: bool = field(default=False, init=False)
     _finished: bool = field(default=False, init=False)
+    # What there is to read before the first content, and how long that may take from `_since` on.
+    _to_read: ToRead = field(default=NOTHING_TO_READ, init=False)
+    _reading_s: float = field(default=0.0, init=False)
     # When the terminator is waited for no longer, whatever comes.
     _until: float = field(default=math.inf, init=False)
 
@@ -95,10 +104,16 @@ class Patience:
         self._granted = self.load_s is None
         self.ends = self.started + (self.total_s or math.inf)
 
-    def granted(self, now: float) -> None:
-        """The local model is loaded and a slot is ours."""
+    def granted(self, now: float, to_read: ToRead = NOTHING_TO_READ) -> None:
+        """The local model is loaded and a slot is ours; it has `to_read` that."""
         self._granted = True
         self._since = now
+        self._to_read, self._reading_s = to_read, to_read.allowance_s
+
+    def read(self, read: PromptRead, now: float) -> None:
+        """The server says how far it is with the prompt: it is at work."""
+        if self.first_content is None:
+            self._since, self._reading_s = now, self._to_read.left_s(read)
 
     def hear(self, item: Received, now: float) -> None:
         """An event has come. Content behind a finish takes that back."""
@@ -160,7 +175,8 @@ class Patience:
             # Who waits longer for nothing waits as long for a sign of life.
             due = min(silent, self._since + max(alive_s, self.stall_s))
         elif self._granted:
-            due = max(self._since + self.ttft_s, min(silent, self._since + alive_s))
+            first = self.ttft_s + (self._reading_s if self.reads_long else 0.0)
+            due = max(self._since + first, min(silent, self._since + alive_s))
         else:
             due = self._since + (self.load_s or 0)
         return min(due, self.ends)

@@ -262,7 +262,7 @@ class Conductor:
                     # Nothing of ours stands inside an event; the status may.
                     owed = math.inf if delivery.missing_end and self.client.started else pacing.due
                     if now >= owed:
-                        await self._response.do_duties(delivery, leg, now)
+                        await self._response.do_duties(delivery, leg, now, at_work=self._at_work(leg, now))
                         owed = pacing.due
                     self.alarm.set(min(due, owed, held_until))
                     await self._bell.wait()
@@ -281,20 +281,25 @@ class Conductor:
                         return await self._conclude(leg, Failed(FailureKind.UNFIT, unfit_reason=splice.unfit))
                     # Who sends faster than we read never lets the inbox be empty.
                     if not item.has_content or now >= patience.ends:
+                        leg.hear_progress(item, now)
                         if (tired := leg.tired(now)) is not None:
                             return await self._conclude(leg, tired)
                     if len(delivery.out) > _WRITE_BYTES:
                         await self._response.flush(delivery, leg)
                 case Opened(headers):
                     leg.opened = headers
-                case Granted(model, prefill, echoes, overlaps, shortened):
-                    patience.granted(trio.current_time())
-                    splice.granted(model, prefill, echoes=echoes, overlaps=overlaps)
-                    splice.tally.shortened = shortened
+                case Granted():
+                    leg.granted(item, now := trio.current_time())
+                    if self._at_work(leg, now):
+                        pacing.work_begins()
                 case Ended(outcome):
                     return await self._conclude(leg, outcome)
                 case _ as never:
                     assert_never(never)
+
+    def _at_work(self, leg: RunningLeg, now: float) -> bool:
+        """Whether it is known who answers, and no provider's own bytes will be the client's, which begin the answer."""
+        return leg.is_granted and not (leg.splice.forwards and self.route.may_forward(leg.link, now))
 
     async def _catch_up(self, leg: RunningLeg) -> None:
         """Give what was held together, with turns for others between its portions."""
@@ -308,11 +313,9 @@ class Conductor:
         outcome = delivery.last_words(splice, outcome)
         fault = splice.to_check(outcome, delivery.transcript)
         if isinstance(fault, Document):
-            owner = self.incoming.request.owner
+            check = partial(fault_of, self.services, self.incoming.request.owner, fault)
             await self._response.flush(delivery, leg)
-            fault = await self._response.meanwhile(
-                delivery, leg, partial(fault_of, self.services, owner, fault)
-            )
+            fault = await self._response.meanwhile(delivery, leg, check)
         outcome = delivery.conclude(splice, outcome, fault)
         failed = outcome if isinstance(outcome, Failed) else None
         if failed is not None:

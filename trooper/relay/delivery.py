@@ -112,6 +112,17 @@ class Delivery:
             self.transcript.note_lost(splice.lost)
         return outcome
 
+    def sign_of_work(self, progress: str) -> bytes:
+        """
+        What says, in an event, that somebody works on the answer; to be sent at once.
+
+        It is the answer's beginning if there was none, so that goes by the name of
+        the model that works, and whoever answers in the end is spoken anew.
+        """
+        self._name((), content=True)
+        self.transcript.add((Begin(model=self.voice.named),))
+        return self.voice.at_work(progress)
+
     def take(self) -> bytes:
         """What is to be sent next; it counts as sent from here on."""
         body = bytes(self.out)

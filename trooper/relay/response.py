@@ -60,19 +60,31 @@ class Response:
             await self._open(delivery, leg)
         await self._write(delivery, leg)
 
-    async def do_duties(self, delivery: Delivery, leg: RunningLeg, now: float) -> None:
-        """Send what the client is owed although no content has come."""
-        owed = self.pacing.owed(now)
+    async def do_duties(
+        self, delivery: Delivery, leg: RunningLeg, now: float, *, at_work: bool = False
+    ) -> None:
+        """
+        Send what the client is owed although no content has come.
+
+        `at_work`: the leg has been granted a model, and nobody's bytes will be
+        forwarded any more. Then it is said in an event that clients count.
+        """
+        owed, progress = self.pacing.owed(now), leg.progress(now)
         if owed is Owed.NOTHING:
             return
+        if at_work and not delivery.out:
+            sign = delivery.sign_of_work(progress)
+        else:
+            at_work, sign = False, delivery.voice.keep_alive(progress)
         if owed is Owed.OPEN:
             await self._open(delivery, leg)
             if delivery.out:
                 await self._write(delivery, leg)
                 return
         # Past the gate: what waits there may wait for seconds.
-        await self.client.write(delivery.voice.keep_alive())
-        self.pacing.sent(trio.current_time())
+        await self.client.write(sign)
+        self.pacing.sent(trio.current_time(), counts=at_work)
+        leg.log_progress(self.request_id, now)
 
     async def meanwhile(self, delivery: Delivery, leg: RunningLeg, work: Callable[[], Awaitable[T]]) -> T:
         """What `work` comes to; all the while the client hears that somebody is here."""

@@ -203,6 +203,19 @@ class Route:
         """Whether the target speaks the client's wire, so that it can have the client's own request."""
         return link.target.wire == self.incoming.wire
 
+    def may_forward(self, speaks: Link, now: float) -> bool:
+        """
+        Whether `speaks` answers in the client's wire, or somebody behind it who is left and may be asked.
+
+        Who stands before it asked to be left alone. Should his time come all the
+        same, he is spoken anew: to wait for him would cost the client its patience.
+        """
+        at = self.links.index(speaks)
+        left = (
+            link for link in self.links[at + 1 :] if link in self._left and not self._is_cooling(link, now)
+        )
+        return any(map(self.is_native, (speaks, *left)))
+
     def is_first_native(self, link: Link) -> bool:
         """Whether it is the one that the client's request is meant for."""
         return link == next(filter(self.is_native, self.links), None)

@@ -22,6 +22,7 @@ from attrs import define, field, frozen
 
 from trooper.core.events import Received
 from trooper.core.outcome import Outcome
+from trooper.core.prompt_reading import NOTHING_TO_READ, ToRead
 from trooper.core.seam import NOTHING, Prefill
 from trooper.core.shortening import NOTHING_SHORTENED, Shortened
 
@@ -89,7 +90,8 @@ class Granted:
     A model is asked: a local one is loaded and a slot is ours. Patience starts anew.
 
     `prefill` is what the model was given of the answer; `echoes` says whether
-    it will come back, `overlaps` that its last words may.
+    it will come back, `overlaps` that its last words may. `to_read` is what a
+    local model has to read before it can speak.
     """
 
     model: str
@@ -97,6 +99,7 @@ class Granted:
     echoes: bool | None = None
     overlaps: bool = False
     shortened: Shortened = NOTHING_SHORTENED
+    to_read: ToRead = NOTHING_TO_READ
 
 
 @frozen

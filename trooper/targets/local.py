@@ -22,6 +22,7 @@ from trooper.core.conversation import Conversation, ToolCall
 from trooper.core.events import NextChoice, Received
 from trooper.core.local_model import LocalModel
 from trooper.core.outcome import Answer, Failed, FailureKind
+from trooper.core.prompt_reading import ToRead
 from trooper.core.refused_ways import is_refusal
 from trooper.core.reported import Reported
 from trooper.core.shortening import WriteReport, no_report
@@ -189,7 +190,7 @@ async def _ask(
     has anything else.
     """
     # What is asked first counts as asking.
-    inbox.put_nowait(_granted(model, first))
+    inbox.put_nowait(_granted(leg, model, first))
     # A prompt of thousands of turns may just have been made, and is made anew.
     await trio.lowlevel.checkpoint()
     sized = await leg.sized(model, first if may_shorten else None)
@@ -200,7 +201,7 @@ async def _ask(
         return None
     prompt = sized.prompt
     if (prompt.prefill, prompt.shortened) != (first.prefill, first.shortened):
-        inbox.put_nowait(_granted(model, prompt))
+        inbox.put_nowait(_granted(leg, model, prompt))
     for index in range(prompt.choices):
         if index:
             await inbox.put(Received(b"", (NextChoice(index),)))
@@ -208,15 +209,17 @@ async def _ask(
         if isinstance(post, Failed):
             inbox.put_nowait(Ended(post))
             return None
+        reader = leg.standby.asking(model).reader(
+            post, leg.max_line_bytes, f"call_{leg.request_id}_{index}", leg.max_tool_calls
+        )
         reading = Reading(
             inbox,
-            leg.standby.asking(model).reader(
-                post, leg.max_line_bytes, f"call_{leg.request_id}_{index}", leg.max_tool_calls
-            ),
+            reader,
             ends_leg=index == prompt.choices - 1,
             call=prompt.half_call[0] if prompt.half_call else None,
         )
         failed = await leg.standby.upstream.exchange(leg.call(post), reading)
+        leg.standby.speeds.learn(model.name, reader.prompt_read)
         if failed is not None:
             if failed.kind is FailureKind.CONTEXT_LENGTH and may_shorten and index == 0:
                 return prompt, failed
@@ -228,8 +231,10 @@ async def _ask(
     return None
 
 
-def _granted(model: LocalModel, prompt: Prompt) -> Granted:
-    return Granted(model.name, prompt.prefill, prompt.echoes, shortened=prompt.shortened)
+def _granted(leg: LocalLeg, model: LocalModel, prompt: Prompt) -> Granted:
+    tokens = math.ceil(prompt.tokens * leg.standby.ratio(model))
+    to_read = ToRead(tokens, leg.standby.speeds.of(model.name))
+    return Granted(model.name, prompt.prefill, prompt.echoes, shortened=prompt.shortened, to_read=to_read)
 
 
 def _post(leg: LocalLeg, model: LocalModel, sized: Sized, index: int) -> Post | Failed:

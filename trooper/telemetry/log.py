@@ -15,6 +15,7 @@ import structlog
 from attrs import asdict, frozen
 from structlog.typing import Processor
 
+from trooper.core.prompt_reading import PromptReading
 from trooper.core.unfit import Unfit
 from trooper.telemetry.report import Ending, PassedReport, RequestReport
 
@@ -34,6 +35,18 @@ def log_request(report: RequestReport) -> None:
         log.warning("request", **fields)
     else:
         log.info("request", **fields)
+
+
+def log_reading(reading: PromptReading, now: float, **who: str) -> None:
+    """Write a line about a prompt that a local model has been reading for long; `who` reads, and for whom."""
+    structlog.get_logger("trooper.request").info(
+        "reading_prompt",
+        **who,
+        read_tokens=reading.read_tokens(now),
+        prompt_tokens=reading.total_tokens or None,
+        estimated=reading.is_estimated,
+        for_s=round(now - reading.since, 3),
+    )
 
 
 def log_passed(report: PassedReport) -> None:

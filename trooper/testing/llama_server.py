@@ -19,7 +19,7 @@ from trooper.testing.chat import DEFAULT_ANSWER, Call, call_deltas, dumps, token
 from trooper.testing.http import Request, Response, Server
 from trooper.testing.odd import GoesOn, exactly
 from trooper.testing.ollama.saying import rest_behind
-from trooper.testing.script import End, Fin, Head, Reset, Script, Send, Status, Step, play
+from trooper.testing.script import End, Fin, Hang, Head, Pause, Reset, Script, Send, Status, Step, play
 from trooper.testing.served import Served
 
 _OPEN = "<|im_start|>"
@@ -34,11 +34,13 @@ class FakeLlamaServer(Served):
     Attributes:
         api_key: what it wants as a bearer token; `/health` is open to all.
         load_s: how long it answers 503, from the first look on.
+        prefill_s: how long it reads one token of a prompt, before the first of its answer.
+        batch_tokens: of how many it tells at once that they are read, where it is asked to.
         turn: what its template makes of a half answer: leaves the turn open, strips it, adds a newline,
             or closes the turn.
         echoes: whether the chat route repeats a half answer, as older builds do.
         echo_prefix: what some templates put before that, `<think></think>`.
-        fault: how every answer ends, in its middle.
+        fault: how every answer ends, in its middle; or, `hangs`, in the middle of its prompt.
         calls: what it does behind its answer when a request offers tools.
         json_answer: what it says under `response_format`.
         goes_on: how it goes on from a half answer: one of `trooper.testing.odd`.
@@ -51,10 +53,12 @@ class FakeLlamaServer(Served):
     n_ctx: int = 4096
     api_key: str | None = None
     load_s: float = 0.0
+    prefill_s: float = 0.0
+    batch_tokens: int = 2048
     turn: Literal["continues", "trims", "newline", "closes"] = "continues"
     echoes: bool = False
     echo_prefix: str = ""
-    fault: Literal["reset", "eof", "error"] | None = None
+    fault: Literal["reset", "eof", "error", "hangs"] | None = None
     token_s: float = 0.0
     calls: tuple[Call, ...] = ()
     json_answer: str = '{"ok": true}'
@@ -172,10 +176,9 @@ class FakeLlamaServer(Served):
         ]
         events.append(_chunk(delta={}, finish=finish))
         if asked.get("stream_options", {}).get("include_usage"):
-            events.append(
-                _data({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": len(kept)}})
-            )
-        return self._streamed(events, b"data: [DONE]\n\n")
+            counts = {"prompt_tokens": 7, "completion_tokens": len(kept)}
+            events.append(_data({"choices": [], "usage": counts, "timings": self._timings(prompt)}))
+        return self._streamed(self._read(asked, prompt), events, b"data: [DONE]\n\n")
 
     def _rest_of_call(self, prompt: str) -> str:
         """What is missing of the call that the prompt breaks off in."""
@@ -194,9 +197,31 @@ class FakeLlamaServer(Served):
         said = tokens(self._rest_of_call(prompt) if "grammar" in asked else self._rest(prompt))
         events = [_data({"index": 0, "content": token, "stop": False}) for token in said]
         last = {"content": "", "stop": True, "stop_type": "eos", "tokens_evaluated": 7}
-        return self._streamed(events, _data({**last, "tokens_predicted": len(said)}))
+        last |= {"tokens_predicted": len(said), "timings": self._timings(prompt)}
+        return self._streamed(self._read(asked, prompt), events, _data(last))
 
-    def _streamed(self, events: Sequence[bytes], last: bytes) -> Script:
+    def _timings(self, prompt: str) -> Mapping[str, object]:
+        total = len(tokens(prompt))
+        return {"cache_n": 0, "prompt_n": total, "prompt_ms": 1000 * total * self.prefill_s}
+
+    def _read(self, asked: Mapping[str, Any], prompt: str) -> list[Step]:
+        """The prompt is read, batch by batch; that is told to whoever has asked for it."""
+        total, read = len(tokens(prompt)), 0
+        steps: list[Step] = []
+        while read < total:
+            batch = min(self.batch_tokens, total - read)
+            read += batch
+            steps += [Pause(batch * self.prefill_s)] if self.prefill_s else []
+            if asked.get("return_progress"):
+                took_ms = 1000 * read * self.prefill_s
+                told = {"total": total, "cache": 0, "processed": read, "time_ms": took_ms}
+                chunk = {"content": "", "stop": False} if "prompt" in asked else _ROLE
+                steps.append(Send(_data({**chunk, "prompt_progress": told})))
+        return steps
+
+    def _streamed(self, reads: Sequence[Step], events: Sequence[bytes], last: bytes) -> Script:
+        if self.fault == "hangs":
+            return Script((Head(), *reads[: len(reads) // 2], Hang()))
         half = [Send(event) for event in events[: len(events) // 2]]
         ends: Mapping[str, tuple[Step, ...]] = {
             "reset": (Reset(),),
@@ -204,8 +229,12 @@ class FakeLlamaServer(Served):
             "error": (Send(_data({"error": {"code": 500, "message": "m", "type": "server_error"}})), Fin()),
         }
         if self.fault is not None:
-            return Script((Head(), *half, *ends[self.fault]))
-        return Script((Head(), *map(Send, events), Send(last), End()))
+            return Script((Head(), *reads, *half, *ends[self.fault]))
+        return Script((Head(), *reads, *map(Send, events), Send(last), End()))
+
+
+#: What each word about the prompt comes with, on the chat route.
+_ROLE = {"choices": [{"finish_reason": None, "index": 0, "delta": {"role": "assistant", "content": None}}]}
 
 
 def _shown(message: Mapping[str, Any]) -> str:

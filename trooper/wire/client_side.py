@@ -148,8 +148,20 @@ class Voice(Protocol):
             next_said: the model that speaks from here.
         """
 
-    def keep_alive(self) -> bytes:
-        """Say that we are still here, in the way of this wire that resets a client's own timers."""
+    def keep_alive(self, progress: str = "") -> bytes:
+        """
+        Say that we are still here, in a way that begins nothing: a comment or a ping.
+
+        `progress` is what somebody is at, in words for people.
+        """
+
+    def at_work(self, progress: str = "") -> bytes:
+        """
+        Say that somebody works on the answer, in an event that clients' watchdogs count.
+
+        It says nothing that a client keeps, and begins the answer where it has not
+        begun: nothing may be forwarded behind it.
+        """
 
 
 @frozen

@@ -8,6 +8,7 @@ from __future__ import annotations
 from attrs import define, field
 
 from trooper.core.events import FinishReason, Usage
+from trooper.core.prompt_reading import PromptRead
 from trooper.wire.framed import FramedReader
 
 
@@ -19,10 +20,14 @@ class LocalReader(FramedReader):
     Args:
         call_id: what the ids of tool calls begin with, where the server gives none.
         window_tokens: the window that the model is loaded with; 0 if unknown.
+
+    Attributes:
+        prompt_read: how the server says it has read the prompt; `None` before it has.
     """
 
     call_id: str = field(default="call", kw_only=True)
     window_tokens: int = field(default=0, kw_only=True)
+    prompt_read: PromptRead | None = field(default=None, init=False)
     _said: bool = field(default=False, init=False)
     # A thought has come, or blanks.
     _mused: bool = field(default=False, init=False)

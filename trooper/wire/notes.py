@@ -31,6 +31,16 @@ def comment_line(words: str, *, has_ids: bool = False) -> bytes:
     return f": {words}\n".encode() + (b"" if has_ids else b"\n")
 
 
+def alive_line(progress: str, *, has_ids: bool = False) -> bytes:
+    """The comment that says that we are still here, and what somebody is at."""
+    return progress_line(progress, has_ids=has_ids) or comment_line("trooper keep-alive", has_ids=has_ids)
+
+
+def progress_line(progress: str, *, has_ids: bool = False) -> bytes:
+    """What somebody is at, as a comment beside an event; nothing where that is not known."""
+    return comment_line(f"trooper keep-alive: {progress}", has_ids=has_ids) if progress else b""
+
+
 def legs_note(legs: Sequence[LegNote]) -> dict[str, object]:
     """The value of the key. SDKs keep and ignore keys that they do not know."""
     return {

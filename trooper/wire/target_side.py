@@ -14,6 +14,7 @@ from trooper.core.conversation import Conversation, ToolCall
 from trooper.core.events import Received
 from trooper.core.headers import Headers
 from trooper.core.outcome import Outcome
+from trooper.core.prompt_reading import PromptRead
 from trooper.core.tool_calls import MOST_CALLS
 from trooper.core.unfit import Unfit
 from trooper.wire.decoding import with_model
@@ -40,6 +41,12 @@ class Reader(Protocol):
 
     def end(self) -> list[Received]:
         """The body has ended cleanly: return what is left and set `outcome`."""
+
+
+class PromptReader(Reader, Protocol):
+    """The `Reader` of a local answer; `prompt_read` is how its server says it has read the prompt."""
+
+    prompt_read: PromptRead | None
 
 
 @frozen
@@ -107,7 +114,9 @@ class LocalSide(Protocol):
         `None` where the server cannot be bound to it.
         """
 
-    def reader(self, post: Post, max_event_bytes: int, call_id: str, max_calls: int = MOST_CALLS) -> Reader:
+    def reader(
+        self, post: Post, max_event_bytes: int, call_id: str, max_calls: int = MOST_CALLS
+    ) -> PromptReader:
         """
         Reads the answer to `post`.
 

@@ -249,6 +249,10 @@ class WholeVoice:
         """JSON has no comments."""
         return b""
 
-    def keep_alive(self) -> bytes:
+    def keep_alive(self, progress: str = "") -> bytes:
         """Nothing can come before a whole answer."""
+        return b""
+
+    def at_work(self, progress: str = "") -> bytes:
+        """Nothing either."""
         return b""

@@ -29,6 +29,7 @@ from trooper.core.local_model import LocalModel, Way, raw_alone, takes_prefill
 from trooper.core.names import Latest
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.core.plan import BROKE_OFF
+from trooper.core.prompt_reading import ReadingSpeeds
 from trooper.core.refused_ways import REFUSALS, RefusedWays
 from trooper.targets.idle import Idle
 from trooper.targets.upstream import Call, Headers, Upstream
@@ -92,6 +93,7 @@ class Standby(abc.ABC):
     _refused: Latest[tuple[str, str], None] = field(factory=Latest, init=False)
     #: What real requests have found out of ways that the probes believed in.
     refused_ways: RefusedWays = field(factory=RefusedWays, init=False)
+    speeds: ReadingSpeeds = field(factory=ReadingSpeeds, init=False)
     _ratios: Latest[str, float] = field(factory=Latest, init=False)
     # What a refusal has said of a window, by the model and the window that we took it to have.
     _windows: Latest[tuple[str, int], int] = field(factory=Latest, init=False)
@@ -201,8 +203,7 @@ class Standby(abc.ABC):
         """
         A refusal has named the window: the server's word counts.
 
-        Only for what is asked. What a model is loaded with stays as it is,
-        since any other value would load it anew.
+        Only for what is asked: what a model is loaded with stays, since any other value would load it anew.
         """
         self._windows[model.name, model.window_tokens] = window_tokens
 
@@ -395,6 +396,5 @@ class Standby(abc.ABC):
             )
 
 
-#: Makes who looks after a target. The standbys are those that were made before it, of
-#: servers that somebody else runs.
+#: Makes who looks after a target; the standbys are those of servers that somebody else runs.
 NewStandby: TypeAlias = Callable[[Target, Upstream, Sequence[Standby]], Standby]

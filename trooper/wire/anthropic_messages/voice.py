@@ -42,7 +42,7 @@ from trooper.core.events import (
 from trooper.core.framing import parse_sse
 from trooper.wire.anthropic_messages.error import error_body
 from trooper.wire.client_side import LegNote, Trouble
-from trooper.wire.notes import ID, comment_line, legs_note, with_note
+from trooper.wire.notes import ID, alive_line, comment_line, legs_note, progress_line, with_note
 from trooper.wire.tolerant import objects_in
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -56,6 +56,20 @@ STOP_REASONS: Final[Mapping[FinishReason, str]] = {
     FinishReason.LENGTH: "max_tokens",
     FinishReason.TOOL_CALLS: "tool_use",
     FinishReason.CONTENT_FILTER: "refusal",
+}
+
+
+#: What adds nothing to an open block, by its kind.
+_EMPTY_DELTAS: Final[Mapping[str, Mapping[str, object]]] = {
+    "text": {"type": "text_delta", "text": ""},
+    "thinking": {"type": "thinking_delta", "thinking": ""},
+    "tool_use": {"type": "input_json_delta", "partial_json": ""},
+}
+#: SDKs read the counts of each; the last ones count.
+_NOTHING_NEW: Final[Mapping[str, object]] = {
+    "type": "message_delta",
+    "delta": {"stop_reason": None, "stop_sequence": None},
+    "usage": {"output_tokens": 0},
 }
 
 
@@ -295,11 +309,24 @@ class MessagesVoice:
         self._terminated = True
         return raw if parse_sse(raw).name == "error" else raw + self.error(trouble)
 
-    def keep_alive(self) -> bytes:
+    def keep_alive(self, progress: str = "") -> bytes:
         """The wire's own `ping`, once the message has begun."""
         if not self._started:
-            return comment_line("trooper keep-alive", has_ids=self._has_ids)
-        return _event("ping", {"type": "ping"})
+            return alive_line(progress, has_ids=self._has_ids)
+        return progress_line(progress, has_ids=self._has_ids) + _event("ping", {"type": "ping"})
+
+    def at_work(self, progress: str = "") -> bytes:
+        """
+        An empty delta in the open block, and `message_delta` without a reason where none is open.
+
+        Claude Code's watchdog, 300 s and no less, skips pings. A block of our own
+        would be there for good: an empty text comes back in the next turn, and the API refuses it.
+        """
+        if self._finish_said or self._terminated or self._reason is not None:
+            return self.keep_alive(progress)
+        out = progress_line(progress, has_ids=self._has_ids) + self._start()
+        empty = _EMPTY_DELTAS.get(self._open)
+        return out + (_event("message_delta", _NOTHING_NEW) if empty is None else self._delta(empty))
 
 
 def _stop(index: int) -> bytes:

@@ -38,7 +38,7 @@ from trooper.core.tool_calls import MOST_CALLS
 from trooper.wire.decoding import decoded_object
 from trooper.wire.llama_server.models import read_count, read_render
 from trooper.wire.llama_server.reader import LlamaReader
-from trooper.wire.target_side import Post, Reader
+from trooper.wire.target_side import Post, PromptReader
 
 #: A prefill behind an open thinking block is refused by older servers.
 _NO_THINKING: Mapping[str, object] = {"enable_thinking": False}
@@ -99,6 +99,7 @@ class LlamaAsking:
             "messages": messages,
             "stream": True,
             "stream_options": {"include_usage": True},
+            "return_progress": True,
             "chat_template_kwargs": _NO_THINKING,
             **_sampling(conversation, seed_offset),
         }
@@ -147,6 +148,7 @@ class LlamaAsking:
             "/completion",
             prompt=with_thinking_closed(rendered) + prefill,
             stream=True,
+            return_progress=True,
             **limit,
             **_sampling(conversation, 0),
         )
@@ -168,7 +170,9 @@ class LlamaAsking:
         )
         return Post(post.path, msgspec.json.encode({**decoded_object(post.body), "grammar": grammar}))
 
-    def reader(self, post: Post, max_event_bytes: int, call_id: str, max_calls: int = MOST_CALLS) -> Reader:
+    def reader(
+        self, post: Post, max_event_bytes: int, call_id: str, max_calls: int = MOST_CALLS
+    ) -> PromptReader:
         """One reader for both paths: their events tell themselves apart."""
         return LlamaReader(
             max_event_bytes,

@@ -30,6 +30,7 @@ from trooper.core.events import (
 from trooper.core.framing import SSEFramer, parse_sse
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
+from trooper.core.prompt_reading import PromptRead
 from trooper.wire.calls import CallPieces
 from trooper.wire.decoding import arguments_said
 from trooper.wire.faults import find_error
@@ -76,6 +77,23 @@ class _Counts(msgspec.Struct):
     completion_tokens: int = 0
 
 
+class _Progress(msgspec.Struct):
+    """Before the first token, where it was asked for: how far the prompt is read."""
+
+    total: int = 0
+    cache: int = 0
+    processed: int = 0
+    time_ms: float = 0
+
+
+class _Timings(msgspec.Struct):
+    """At the end: what of the prompt was read, and for how long; what it had in its cache is apart."""
+
+    cache_n: int = 0
+    prompt_n: int = 0
+    prompt_ms: float = 0
+
+
 class _Event(msgspec.Struct):
     choices: list[_Choice] = []
     usage: _Counts | None = None
@@ -86,6 +104,8 @@ class _Event(msgspec.Struct):
     truncated: bool = False
     tokens_evaluated: int = 0
     tokens_predicted: int = 0
+    prompt_progress: _Progress | None = None
+    timings: _Timings | None = None
 
 
 _decode_event: Final = msgspec.json.Decoder(_Event).decode
@@ -134,6 +154,12 @@ class LlamaReader(LocalReader):
             self.outcome = find_error({"error": event.error}) or Failed(FailureKind.IN_BAND_ERROR)
             return None
         events = self._completion(event) if event.stop or event.content else self._chunk(event)
+        if (told := event.prompt_progress) is not None:
+            self.prompt_read = PromptRead(told.total, told.processed, told.cache, told.time_ms / 1000)
+            events.append(Other(read=self.prompt_read))
+        elif (took := event.timings) is not None:
+            total = took.cache_n + took.prompt_n
+            self.prompt_read = PromptRead(total, total, took.cache_n, took.prompt_ms / 1000)
         return Received(b"", tuple(events)) if events else None
 
     def _completion(self, event: _Event) -> list[Event]:

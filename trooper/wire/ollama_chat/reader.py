@@ -31,6 +31,7 @@ from trooper.core.events import (
 from trooper.core.framing import LineFramer
 from trooper.core.json_text import NOT_JSON
 from trooper.core.outcome import Completed, Failed, FailureKind
+from trooper.core.prompt_reading import PromptRead
 from trooper.wire.decoding import arguments_said
 from trooper.wire.faults import find_error
 from trooper.wire.framed import EMPTY
@@ -63,11 +64,14 @@ class _Line(msgspec.Struct):
     done_reason: str = ""
     error: object = None
     prompt_eval_count: int = 0
+    prompt_eval_duration: int = 0
     eval_count: int = 0
 
 
 #: The server has loaded or unloaded the model, and asked it nothing.
 _NOT_ASKED: Final = ("load", "unload")
+#: In a second: the unit of its durations.
+_NANOSECONDS: Final = 1e9
 _decode_line: Final = msgspec.json.Decoder(_Line).decode
 
 
@@ -127,6 +131,8 @@ class OllamaReader(LocalReader):
             self.outcome = Failed(FailureKind.EOF_EARLY) if self._said else EMPTY
             return []
         usage = Usage(line.prompt_eval_count, line.eval_count)
+        took_s = line.prompt_eval_duration / _NANOSECONDS
+        self.prompt_read = PromptRead(usage.prompt_tokens, usage.prompt_tokens, took_s=took_s)
         if line.done_reason == "length":
             reason = FinishReason.LENGTH
         elif self._calls:

@@ -44,7 +44,7 @@ from trooper.core.freeform import InputText
 from trooper.core.names import is_short
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
-from trooper.wire.notes import ID, comment_line, legs_note, with_note
+from trooper.wire.notes import ID, alive_line, comment_line, legs_note, progress_line, with_note
 from trooper.wire.openai_chat.custom import customs_in
 from trooper.wire.openai_error import error_body
 
@@ -284,6 +284,16 @@ class ChatVoice:
         """A comment; who said what is told with the finish."""
         return comment_line(words, has_ids=self._has_ids)
 
-    def keep_alive(self) -> bytes:
-        """A comment: this wire has nothing else that says nothing."""
-        return comment_line("trooper keep-alive", has_ids=self._has_ids)
+    def keep_alive(self, progress: str = "") -> bytes:
+        """A comment."""
+        return alive_line(progress, has_ids=self._has_ids)
+
+    def at_work(self, progress: str = "") -> bytes:
+        """
+        A chunk with an empty delta: LangChain counts chunks, and waits 120 s for the next.
+
+        Not even an empty text: some clients would begin one.
+        """
+        if self._finished or self._terminated:
+            return self.keep_alive(progress)
+        return progress_line(progress, has_ids=self._has_ids) + self._chunk({})

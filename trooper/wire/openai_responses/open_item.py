@@ -9,6 +9,7 @@ from typing import Final
 
 from attrs import define, field
 
+from trooper.core.events import Event, Reasoning, Refusal, Text
 from trooper.core.freeform import InputText
 from trooper.core.pieces import Pieces
 from trooper.core.tool_calls import as_object
@@ -21,11 +22,21 @@ TOLD: Final[Mapping[str, str]] = {
     "summary_text": "response.reasoning_summary_text",
     "reasoning_text": "response.reasoning_text",
 }
+#: What is said in a part, by its kind.
+SAID_IN: Final[Mapping[str, type[Event]]] = {
+    "output_text": Text,
+    "refusal": Refusal,
+    "summary_text": Reasoning,
+    "reasoning_text": Reasoning,
+}
 #: What is told of a call, by its kind: what its events are called, and where they say all of it.
 CALL_TOLD: Final[Mapping[str, tuple[str, str]]] = {
     "function_call": ("response.function_call_arguments", "arguments"),
     CUSTOM: ("response.custom_tool_call_input", "input"),
 }
+#: What the events around a part are called, where it is a piece of a summary and where it is content.
+_SUMMARY: Final = "response.reasoning_summary_part"
+_CONTENT: Final = "response.content_part"
 _PREFIXES: Final[Mapping[str, str]] = {"message": "msg", "reasoning": "rs", CUSTOM: "ctc"}
 
 
@@ -204,3 +215,14 @@ class OpenItem:
             case _:
                 # A tool of its provider's, which did not come to its end.
                 return {**self.begun, "id": self.id, "type": self.kind, "status": "failed"}
+
+
+def around(part: str) -> str:
+    """What the events around a part of that kind are called, without their last word."""
+    return _SUMMARY if is_summary(part) else _CONTENT
+
+
+def place_of(item: OpenItem, part: Part) -> dict[str, object]:
+    """Where a part stands, as its events say it."""
+    name = "summary_index" if is_summary(part.kind) else "content_index"
+    return {"item_id": item.id, "output_index": item.output_index, name: part.index}

@@ -44,10 +44,19 @@ from trooper.core.events import (
 from trooper.core.framing import parse_sse
 from trooper.wire.client_side import LegNote, Trouble
 from trooper.wire.decoding import decoded_object
-from trooper.wire.notes import ID, comment_line, legs_note, with_note
+from trooper.wire.notes import ID, alive_line, comment_line, legs_note, progress_line, with_note
 from trooper.wire.openai_error import error_value
 from trooper.wire.openai_responses.items import Items
-from trooper.wire.openai_responses.open_item import CALL_TOLD, TOLD, OpenItem, Part, id_prefix
+from trooper.wire.openai_responses.open_item import (
+    CALL_TOLD,
+    SAID_IN,
+    TOLD,
+    OpenItem,
+    Part,
+    around,
+    id_prefix,
+    place_of,
+)
 from trooper.wire.openai_responses.response import ended
 from trooper.wire.openai_responses.shapes import CALLS, CUSTOM
 from trooper.wire.openai_responses.sums import FEW_BYTES, MOST_TOLD_BYTES
@@ -107,7 +116,7 @@ class ResponsesVoice:
             part = alone.sole_part
             match events[0]:
                 case Text(text) | Refusal(text) | Reasoning(text) if part is not None and isinstance(
-                    events[0], _SAID_IN.get(part.kind, ())
+                    events[0], SAID_IN.get(part.kind, ())
                 ):
                     # Nearly every event; what it says about the items is known.
                     part.pieces.add(text)
@@ -200,7 +209,7 @@ class ResponsesVoice:
         item.part.pieces.add(text)
         more: dict[str, object] = {"logprobs": []} if part == "output_text" else {}
         return out + self._tell(
-            f"{TOLD[item.part.kind]}.delta", **_place(item, item.part), delta=text, **more
+            f"{TOLD[item.part.kind]}.delta", **place_of(item, item.part), delta=text, **more
         )
 
     def _in_part(self, kind: str, part: str) -> bytes:
@@ -216,7 +225,7 @@ class ResponsesVoice:
             return out
         out += self._end_parts(item)
         begun = item.begin_part(part)
-        return out + self._tell(f"{_around(part)}.added", **_place(item, begun), part=begun.value())
+        return out + self._tell(f"{around(part)}.added", **place_of(item, begun), part=begun.value())
 
     def _begin_item(self, kind: str, call: ToolCallDelta | None = None) -> bytes:
         index = self._items.next_index()
@@ -248,13 +257,13 @@ class ResponsesVoice:
         return b"".join(self._end_part(item, part) for part in item.open_parts)
 
     def _end_part(self, item: OpenItem, part: Part) -> bytes:
-        place, value = _place(item, part), part.value()
+        place, value = place_of(item, part), part.value()
         out = b""
         if not part.told and part.kind in TOLD:
             key = "refusal" if part.kind == "refusal" else "text"
             more: dict[str, object] = {"logprobs": []} if part.kind == "output_text" else {}
             out = self._tell(f"{TOLD[part.kind]}.done", **place, **{key: part.said}, **more)
-        out += self._tell(f"{_around(part.kind)}.done", **place, part=value)
+        out += self._tell(f"{around(part.kind)}.done", **place, part=value)
         item.end_part(part, value)
         return out
 
@@ -357,35 +366,23 @@ class ResponsesVoice:
         """A comment; who said what is told with the finish."""
         return comment_line(words, has_ids=self._has_ids)
 
-    def keep_alive(self) -> bytes:
-        """A comment: an event would need a number, and clients know none that says nothing."""
-        return comment_line("trooper keep-alive", has_ids=self._has_ids)
+    def keep_alive(self, progress: str = "") -> bytes:
+        """A comment: an event would need a number, and whoever is forwarded has numbers of his own."""
+        return alive_line(progress, has_ids=self._has_ids)
+
+    def at_work(self, progress: str = "") -> bytes:
+        """`response.in_progress`, which may come again and says nothing new. Codex counts events alone."""
+        if self._terminated or self._reason is not None:
+            return self.keep_alive(progress)
+        said = self._start() or self._tell("response.in_progress", response=self.response)
+        return progress_line(progress, has_ids=self._has_ids) + said
 
 
-#: What the name of an event has in it that adds to a part, and how far in front it stands.
 #: In a piece of an event that is too long to be kept.
 _NUMBERED: Final = re.compile(rb'"sequence_number": ?(\d{1,15})')
+#: What the name of an event has in it that adds to a part, and how far in front it stands.
 _DELTA: Final = b".delta"
 _NAMED_BYTES: Final = 160
-#: What is said in a part, by its kind.
-_SAID_IN: Final[Mapping[str, type[Event]]] = {
-    "output_text": Text,
-    "refusal": Refusal,
-    "summary_text": Reasoning,
-    "reasoning_text": Reasoning,
-}
-#: What the events around a part are called, where it is a piece of a summary and where it is content.
-_SUMMARY: Final = "response.reasoning_summary_part"
-_CONTENT: Final = "response.content_part"
-
-
-def _around(part: str) -> str:
-    return _SUMMARY if part == "summary_text" else _CONTENT
-
-
-def _place(item: OpenItem, part: Part) -> dict[str, object]:
-    name = "summary_index" if part.kind == "summary_text" else "content_index"
-    return {"item_id": item.id, "output_index": item.output_index, name: part.index}
 
 
 def _event(value: Mapping[str, object]) -> bytes:
