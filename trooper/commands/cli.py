@@ -115,6 +115,13 @@ app.command(
 )
 
 
+app.command(
+    "trooper.commands.config_show:config_app",
+    name="config",
+    help="Show the configuration: what is in force, and from where.",
+)
+
+
 app.command("trooper.bench.commands:bench_app", name="bench")
 
 
