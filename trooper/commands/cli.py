@@ -1,5 +1,5 @@
 """
-The command line: `trooper serve`, `check`, `demo`, `fetch-model`, `bench`, `fake`.
+The command line: `trooper run`, `serve`, `config`, `check`, `demo`, `fetch-model`, `bench`, `fake`.
 
 Each command's work is elsewhere; this file turns arguments into a
 configuration and results into an exit status.
@@ -89,6 +89,17 @@ def serve(
     # As `trooper.app` does, and for the same reason.
     gc.freeze()
     return trio.run(Server(Application(settings, open_services, answer), settings, _say).run, listeners)
+
+
+# Its words are its own parser's: what stands behind the command is the command's.
+app.command(
+    "trooper.commands.run:run",
+    name="run",
+    help="Run a coding agent, or any command, behind a Trooper of its own: trooper run -- claude.\n\n"
+    "The exit status is the command's; 127 if there is none of that name, 2 if the configuration cannot be read.",
+    help_flags=[],
+    version_flags=[],
+)
 
 
 # `check` and `demo` are functions in modules of their own, imported when they

@@ -1,0 +1,107 @@
+"""
+How opencode is started behind Trooper: by `OPENCODE_CONFIG_CONTENT`, a configuration
+in a variable that is laid over its files.
+
+It says one thing, the `baseURL` of the two providers that opencode has built in
+and Trooper speaks. Models, keys and logins stay as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import frozen
+
+from trooper.clients.launch import ANTHROPIC, OPENAI, Place, Start, Surroundings
+
+CONTENT: Final = "OPENCODE_CONFIG_CONTENT"
+#: What opencode calls them; whose place it is; the variable that its SDK for it looks at.
+_PROVIDERS: Final = (
+    ("anthropic", ANTHROPIC, "ANTHROPIC_BASE_URL"),
+    ("openai", OPENAI, "OPENAI_BASE_URL"),
+)
+_FILES: Final = ("opencode.jsonc", "opencode.json", "config.json")
+#: A text, or what JSON with comments has beside: a comment, a comma before a closing bracket.
+_BESIDE: Final = re.compile(r'("(?:[^"\\]|\\.)*+")|//[^\n]*|/\*.*?\*/|,(?=\s*[}\]])', re.DOTALL)
+
+
+@frozen
+class Opencode:
+    """opencode."""
+
+    def places(self, around: Surroundings) -> Mapping[str, Place]:
+        """What the variable says already, else the SDKs' own variables."""
+        found: dict[str, Place] = {}
+        content = _read(around.environ.get(CONTENT, "")) or {}
+        for name, provider, variable in _PROVIDERS:
+            if url := _base_url(content, name):
+                found[provider] = Place(CONTENT, url)
+            elif said := around.variable(variable):
+                found[provider] = Place(variable, said)
+        return found
+
+    def start(self, words: Sequence[str], around: Surroundings, url: str) -> Start:
+        """With the places laid over what the variable says already."""
+        content = _read(around.environ.get(CONTENT, "") or "{}")
+        if content is None:
+            # What is wrong with it opencode says itself.
+            return Start(tuple(words), around.environ)
+        files = list(_read_files(around))
+        for name, _, _ in _PROVIDERS:
+            if not any(file is None or _base_url(file, name) for file in files):
+                content = _with_base_url(content, name, f"{url}/v1")
+        return Start(tuple(words), {**around.environ, CONTENT: json.dumps(content)})
+
+
+def _read_files(around: Surroundings) -> Iterator[Mapping[str, Any] | None]:
+    """Each configuration file that opencode would read; `None` for one that we cannot."""
+    said = around.variable("XDG_CONFIG_HOME")
+    folders = [Path(said) if said else around.home / ".config"]
+    folders = [folders[0] / "opencode", around.home / ".opencode"]
+    folders += [folder / inner for folder in (around.cwd, *around.cwd.parents) for inner in ("", ".opencode")]
+    paths = [folder / name for folder in folders for name in _FILES]
+    if named := around.variable("OPENCODE_CONFIG"):
+        paths.append(around.cwd / named)
+    if named := around.variable("OPENCODE_CONFIG_DIR"):
+        paths += [around.cwd / named / name for name in _FILES]
+    for path in paths:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            continue
+        yield _read(text)
+
+
+def _read(text: str) -> dict[str, Any] | None:
+    """JSON with comments."""
+    try:
+        value = json.loads(_BESIDE.sub(lambda found: found[1] or "", text))
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _base_url(content: Mapping[str, Any], name: str) -> str:
+    inner: Any = content
+    for key in ("provider", name, "options", "baseURL"):
+        inner = inner.get(key) if isinstance(inner, dict) else None
+    return inner.strip() if isinstance(inner, str) else ""
+
+
+def _with_base_url(content: dict[str, Any], name: str, url: str) -> dict[str, Any]:
+    providers = _table(content, "provider")
+    provider = _table(providers, name)
+    options = {**_table(provider, "options"), "baseURL": url}
+    return {**content, "provider": {**providers, name: {**provider, "options": options}}}
+
+
+def _table(content: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = content.get(key)
+    return dict(value) if isinstance(value, dict) else {}
+
+
+OPENCODE: Final = Opencode()
