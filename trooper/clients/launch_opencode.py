@@ -25,8 +25,10 @@ _PROVIDERS: Final = (
     ("openai", OPENAI, "OPENAI_BASE_URL"),
 )
 _FILES: Final = ("opencode.jsonc", "opencode.json", "config.json")
-#: A text, or what JSON with comments has beside: a comment, a comma before a closing bracket.
-_BESIDE: Final = re.compile(r'("(?:[^"\\]|\\.)*+")|//[^\n]*|/\*.*?\*/|,(?=\s*[}\]])', re.DOTALL)
+#: A text, which stays; or a comment, and once those are gone a comma before a closing bracket.
+_TEXT: Final = r'("(?:[^"\\]|\\.)*+")'
+_COMMENT: Final = re.compile(rf"{_TEXT}|//[^\n]*|/\*.*?\*/", re.DOTALL)
+_COMMA: Final = re.compile(rf"{_TEXT}|,(?=\s*[}}\]])", re.DOTALL)
 
 
 @frozen
@@ -79,7 +81,9 @@ def _read_files(around: Surroundings) -> Iterator[Mapping[str, Any] | None]:
 def _read(text: str) -> dict[str, Any] | None:
     """JSON with comments."""
     try:
-        value = json.loads(_BESIDE.sub(lambda found: found[1] or "", text))
+        for beside in (_COMMENT, _COMMA):
+            text = beside.sub(lambda found: found[1] or "", text)
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -99,6 +99,8 @@ app.command(
     "The exit status is the command's; 127 if there is none of that name, 2 if the configuration cannot be read.",
     help_flags=[],
     version_flags=[],
+    # It is the command's, too.
+    end_of_options_delimiter="",
 )
 
 

@@ -46,6 +46,7 @@ logger = logging.getLogger(__name__)
 
 #: What a shell reports for a program that Ctrl-C has ended.
 _INTERRUPTED: Final = 130
+_WITH_VALUE: Final = frozenset({"--config", "--log"})
 _HOST: Final = "127.0.0.1"
 #: How long the last requests of a command that has ended may take to be over. Its own
 #: connections are closed by then; somebody that it has left behind may have one.
@@ -86,27 +87,38 @@ def run(*words: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
 
 
 def _asked(words: Sequence[str]) -> Asked:
-    # Not by the other commands' parser: the first word that is no option of ours, and all
-    # behind it, is the command's, also where it looks like an option of ours.
+    options, command = _split(words)
     parser = argparse.ArgumentParser(
         prog="trooper run",
+        usage="trooper run [--config FILE] [--embedded] [--log FILE] -- COMMAND …",
         description="Start a Trooper on a free port, run COMMAND behind it, and end with its exit status.",
         epilog="Claude Code, Codex, opencode and aider are told where Trooper is as each of them wants it;"
         " any other command by ANTHROPIC_BASE_URL, OPENAI_BASE_URL and OPENAI_API_BASE."
         " Their own files are not touched.",
         allow_abbrev=False,
     )
-    parser.add_argument("--config", type=Path, help="the TOML file; ./trooper.toml is found by itself")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="the TOML file; ./trooper.toml is found by itself"
+    )
     parser.add_argument(
         "--embedded", action="store_true", help="put the small model that `trooper fetch-model` brings last"
     )
-    parser.add_argument("--log", type=Path, help="a file for the log, added to; without it there is none")
-    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND …", help="what to run")
-    found = parser.parse_args(list(words))
-    command = found.command[1:] if found.command[:1] == ["--"] else found.command
+    parser.add_argument(
+        "--log", type=Path, metavar="FILE", help="a file for the log, added to; without it there is none"
+    )
+    found = parser.parse_args(options)
     if not command:
         parser.error("there is no command; for example: trooper run -- claude")
     return Asked(tuple(command), found.config, found.embedded, found.log)
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Our options, and the command: the first word that is no option, and all behind it."""
+    count = 0
+    while count < len(words) and words[count].startswith("-") and words[count] != "--":
+        count += 2 if words[count] in _WITH_VALUE else 1
+    command = list(words[count:])
+    return list(words[:count]), command[1:] if command[:1] == ["--"] else command
 
 
 def _run(asked: Asked) -> Ended:
@@ -118,14 +130,13 @@ def _run(asked: Asked) -> Ended:
     try:
         config = settings_of(asked, program, around)
         patch_hypercorn()
-    except ConfigError as error:
-        return Ended(MISUSED, f"configuration error: {error}")
-    try:
-        listeners = open_listeners(_HOST, 0, config.server.drain_timeout_s)
         with _output_in(asked.log) as log:
+            listeners = open_listeners(_HOST, 0, config.server.drain_timeout_s)
             # As `trooper serve` does, and for the same reason.
             gc.freeze()
             return trio.run(Session(asked, path, program, around, config, log).run, listeners)
+    except ConfigError as error:
+        return Ended(MISUSED, f"configuration error: {error}")
     except OSError as error:
         return Ended(FAILED, f"cannot start: {error.strerror or error}")
 
@@ -186,9 +197,15 @@ def _output_in(path: Path | None) -> Iterator[TextIO]:
     Have all that we and our libraries say in the file meanwhile, or nowhere: the screen is the command's.
 
     Raises:
-        OSError: there can be no such file.
+        ConfigError: there can be no such file.
     """
-    opened = path.open("a", encoding="utf-8") if path else None
+    try:
+        opened = path.open("a", encoding="utf-8") if path else None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigError(
+            "--log", f"{str(path)!r} cannot be written ({reason})", "Name another file"
+        ) from None
     before, stream = (sys.stdout, sys.stderr), aside(opened)
     sys.stdout = sys.stderr = stream
     set_up_logging(stream)
