@@ -99,6 +99,55 @@ class TestVariables:
         assert places(there, "claude") == {}
 
 
+class TestClaudeCode:
+    SAID = '{"env": {"ANTHROPIC_BASE_URL": "https://%s"}}'
+
+    def test_what_its_files_say_is_where_the_provider_is(self, around: Surroundings) -> None:
+        """They win over variables, so it is told by what wins over them."""
+        there = with_variables(around, ANTHROPIC_BASE_URL="https://variable", CLAUDE_CONFIG_DIR="own")
+        for place in ("own/settings.json", ".claude/settings.json", ".claude/settings.local.json"):
+            written(around.cwd / place, self.SAID % place)
+
+            path = str(around.cwd / place)
+            assert places(there, "claude") == {ANTHROPIC: (path, f"https://{place}")}
+        found = start(there, "claude", "-p", "hi")
+        assert found.words[0::3] == ("claude", "-p")
+        assert json.loads(found.words[2]) == {"env": {"ANTHROPIC_BASE_URL": URL}}
+
+    def test_settings_of_the_users_own_are_not_replaced(self, around: Surroundings) -> None:
+        written(around.home / ".claude/settings.json", self.SAID % "x")
+
+        words = ("claude", "--settings=mine.json", "-p", "hi")
+        assert start(around, *words).words == words
+
+    @pytest.mark.parametrize("text", ["{", "[]", '{"env": 7}', '{"env": {"ANTHROPIC_BASE_URL": " "}}'])
+    def test_files_that_do_not_say_it_change_nothing(self, around: Surroundings, text: str) -> None:
+        written(around.home / ".claude/settings.json", text)
+
+        assert start(around, "claude", "-p", "hi").words == ("claude", "-p", "hi")
+        assert places(around, "claude") == {}
+
+
+class TestAider:
+    @pytest.mark.parametrize(
+        "place", ["home/.aider.conf.yml", "work/.aider.conf.yml", "work/inner/.aider.conf.yml"]
+    )
+    def test_what_its_files_say_is_where_the_provider_is(self, around: Surroundings, place: str) -> None:
+        """They win over the usual variables, so it is told by its own."""
+        file = around.home.parent / place
+        written(file, 'model: x\nopenai-api-base: "https://gateway/v1"  # mine\n')
+        there = with_variables(around, OPENAI_API_BASE="https://variable")
+
+        assert places(there, "aider") == {OPENAI: (str(file), "https://gateway/v1")}
+        assert changed(there, "aider")["AIDER_OPENAI_API_BASE"] == f"{URL}/v1"
+
+    def test_its_own_variable_wins_over_them(self, around: Surroundings) -> None:
+        written(around.cwd / ".aider.conf.yml", "openai-api-base: https://gateway/v1\n")
+        there = with_variables(around, AIDER_OPENAI_API_BASE="https://own")
+
+        assert places(there, "aider") == {OPENAI: ("AIDER_OPENAI_API_BASE", "https://own")}
+
+
 class TestProxies:
     def test_loopback_is_asked_without_one(self, around: Surroundings) -> None:
         there = with_variables(around, HTTPS_PROXY="http://proxy:3128")
@@ -166,10 +215,45 @@ class TestCodex:
         assert places(there, "codex") == {OPENAI: ("openai_base_url of Codex", "https://gateway/v1")}
         assert self.words(there) == ("-c", f'openai_base_url="{URL}/v1"')
 
-    def test_a_provider_of_the_users_own_is_left_alone(self, around: Surroundings) -> None:
-        written(around.home / ".codex" / "config.toml", 'model_provider = "azure"\n')
+    def test_a_provider_of_the_users_own_is_told_of_another_place(self, around: Surroundings) -> None:
+        text = 'model_provider = "mine"\n[model_providers.mine]\nbase_url = "https://gateway/v1"\n'
+        written(around.home / ".codex" / "config.toml", text)
+        written(around.home / ".codex" / "auth.json", '{"tokens": {"access_token": "t"}}')
+
+        assert self.words(around) == ("-c", f'model_providers.mine.base_url="{URL}/v1"')
+        assert places(around, "codex") == {
+            OPENAI: ("model_providers.mine.base_url of Codex", "https://gateway/v1")
+        }
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            'model_provider = "azure"\n',
+            'model_provider = "a.b"\n[model_providers."a.b"]\nbase_url = "https://x/v1"\n',
+            'model_provider = "a"\n[model_providers.a]\nbase_url = "https://x/own/path"\n',
+        ],
+    )
+    def test_one_that_cannot_be_told_is_left_alone(self, around: Surroundings, text: str) -> None:
+        written(around.home / ".codex" / "config.toml", text)
 
         assert self.words(around) == ()
+
+    @pytest.mark.parametrize("login", [True, False])
+    def test_one_that_leads_to_a_trooper_has_its_login_for_the_plans_place(
+        self, around: Surroundings, login: bool
+    ) -> None:
+        text = (
+            'model_provider = "trooper"\n[model_providers.trooper]\nbase_url = "http://127.0.0.1:8642/v1"\n'
+        )
+        written(
+            around.home / ".codex" / "config.toml", text + f"requires_openai_auth = {str(login).lower()}\n"
+        )
+        written(around.home / ".codex" / "auth.json", '{"tokens": {"access_token": "t"}}')
+        there = evolve(around, is_trooper=lambda url: ":8642" in url)
+
+        assert self.words(there) == ("-c", f'model_providers.trooper.base_url="{URL}/v1"')
+        plan = {OPENAI: ("Codex's ChatGPT login", CHATGPT)}
+        assert places(there, "codex") == (plan if login else {})
 
     @pytest.mark.parametrize("text", ["model_provider = ", "\x00", "openai_base_url = 7"])
     def test_a_file_that_cannot_be_read_is_codexs_business(self, around: Surroundings, text: str) -> None:
@@ -223,8 +307,9 @@ class TestOpencode:
             "named.json",
         ],
     )
-    def test_a_place_in_its_own_files_is_left_alone(self, around: Surroundings, place: str) -> None:
-        """A key that was made for that place must not go to another."""
+    def test_a_place_in_its_own_files_is_where_the_provider_is(
+        self, around: Surroundings, place: str
+    ) -> None:
         text = """{
           // the company's, "quoted" /* and */ so on
           "provider": {"anthropic": {"options": {"baseURL": "https://gateway/v1", /* a key */ },},},
@@ -232,8 +317,34 @@ class TestOpencode:
         written(around.home.parent / place, text)
         there = with_variables(around, OPENCODE_CONFIG=str(around.home.parent / "named.json"))
 
-        assert self.content(there) == {"provider": {"openai": {"options": {"baseURL": f"{URL}/v1"}}}}
-        assert places(there, "opencode") == {}
+        assert set(self.content(there)["provider"]) == {"openai", "anthropic"}
+        assert places(there, "opencode") == {
+            ANTHROPIC: (str(around.home.parent / place), "https://gateway/v1")
+        }
+
+    def test_of_several_files_the_one_that_opencode_obeys(self, around: Surroundings) -> None:
+        order = [
+            "../home/.config/opencode/opencode.json",
+            "../named.json",
+            "opencode.json",
+            "inner/opencode.json",
+        ]
+        order += [".opencode/opencode.jsonc", "inner/.opencode/opencode.json"]
+        there = with_variables(around, OPENCODE_CONFIG=str(around.home.parent / "named.json"))
+        for place in order:
+            path = around.home.parent / "work" / place
+            written(
+                path, f'{{"provider": {{"openai": {{"options": {{"baseURL": "https://{len(place)}"}}}}}}}}'
+            )
+            assert places(there, "opencode")[OPENAI][1] == f"https://{len(place)}"
+
+    def test_a_place_that_stands_for_another_is_left_alone(self, around: Surroundings) -> None:
+        """A key that was made for that place must not go to another."""
+        text = '{"provider": {"anthropic": {"options": {"baseURL": "{env:GATEWAY}"}}}}'
+        written(around.cwd / "opencode.json", text)
+
+        assert self.content(around) == {"provider": {"openai": {"options": {"baseURL": f"{URL}/v1"}}}}
+        assert places(around, "opencode") == {}
 
     def test_a_file_that_cannot_be_read_may_say_anything(self, around: Surroundings) -> None:
         written(around.cwd / "opencode.json", '{"provider": ')

@@ -14,7 +14,7 @@ from attrs import evolve
 
 from trooper.clients.launch import Surroundings
 from trooper.clients.programs import program_of
-from trooper.commands.run import Asked, Session, settings_of
+from trooper.commands.run import Asked, Session, settings_of, surroundings
 from trooper.config import Config
 from trooper.errors import ConfigError
 from trooper.telemetry.outlet import aside
@@ -72,10 +72,17 @@ class TestWhereTheProviderIs:
         assert place(of(around, **said), "anthropic") == "https://api.anthropic.com/v1"
 
     def test_another_trooper_may_be_there(self, around: Surroundings) -> None:
-        """Also where a file says that this is where Trooper listens: a run does not."""
-        config = of(around, text="[server]\nport = 9000\n", ANTHROPIC_BASE_URL="http://127.0.0.1:9000")
-
-        assert place(config, "anthropic") == "http://127.0.0.1:9000/v1"
+        """One that is where `trooper serve` would listen is no provider's place; any other may be."""
+        (around.cwd / "trooper.toml").write_text("[server]\nport = 9000\n")
+        for url, asked in (
+            ("http://127.0.0.1:9000", "https://api.anthropic.com/v1"),
+            ("http://localhost:9000/", "https://api.anthropic.com/v1"),
+            ("http://127.0.0.1:9001", "http://127.0.0.1:9001/v1"),
+        ):
+            environ = {"ANTHROPIC_BASE_URL": url}
+            there = surroundings(Asked(("claude",)), environ, around.cwd, around.home)
+            config = settings_of(Asked(("claude",)), program_of("claude"), there)
+            assert place(config, "anthropic") == asked
 
     def test_a_chatgpt_plan_has_no_version_in_its_place(self, around: Surroundings) -> None:
         home = around.home / ".codex"

@@ -34,16 +34,21 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "opencode": ("run",),
     "aider": tuple(_AIDER),
 }
-#: Files of the agents' own, as their users may have them.
+#: Files of the agents' own, as their users may have them, with a place in them.
 FILES = {
-    "claude": (".claude/settings.json", '{\n  "includeCoAuthoredBy": false\n}\n'),
-    "codex": (".codex/config.toml", '# mine\nmodel = "gpt-5.5"\n'),
+    "claude": (".claude/settings.json", '{\n  "env": {"ANTHROPIC_BASE_URL": "%s"}\n}\n'),
+    "codex": (
+        ".codex/config.toml",
+        '# mine\nmodel = "gpt-5.5"\nmodel_provider = "mine"\n\n[model_providers.mine]\nname = "mine"\n'
+        'base_url = "%s/v1"\nwire_api = "responses"\nenv_key = "OPENAI_API_KEY"\n',
+    ),
     # Where the first line of it is missing, opencode itself puts it there.
     "opencode": (
         ".config/opencode/opencode.json",
-        '{\n  "$schema": "https://opencode.ai/config.json",\n  // mine\n  "share": "disabled",\n}\n',
+        '{\n  "$schema": "https://opencode.ai/config.json",\n  // mine\n  "provider": {\n'
+        '    "anthropic": {"options": {"baseURL": "%s/v1"}},\n  },\n}\n',
     ),
-    "aider": (".aider.conf.yml", "# mine\nauto-commits: false\n"),
+    "aider": (".aider.conf.yml", "# mine\nopenai-api-base: %s/v1\n"),
 }
 #: What each would look at for where its provider is; Codex at none.
 VARIABLES = {
@@ -137,13 +142,16 @@ def test_the_users_own_gateway_is_asked(name: str, fakes: Fakes, desk: Desk) -> 
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_their_own_files_are_untouched(name: str, fakes: Fakes, desk: Desk) -> None:
+@pytest.mark.parametrize("whose", ["gateway", "trooper"])
+def test_their_own_files_are_untouched(name: str, whose: str, fakes: Fakes, desk: Desk) -> None:
+    """Also where they say a place: a gateway's is asked, that of a `trooper serve` which does not run is none."""
+    between = fakes((turn_of(name, ASK_COMMAND),), "reset", 6)
     path, text = FILES[name]
     file = desk.home / path
     file.parent.mkdir(parents=True, exist_ok=True)
+    text %= between.cloud if whose == "gateway" else "http://127.0.0.1:8642"
     file.write_text(text)
-    between = fakes((turn_of(name, ASK_COMMAND),), "reset", 6)
-    goes_well(desk, between, name, ASK_COMMAND, **between.places)
+    goes_well(desk, between, name, ASK_COMMAND, **(between.places if whose == "trooper" else {}))
 
     assert file.read_text() == text
 

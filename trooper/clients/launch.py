@@ -2,11 +2,12 @@
 How a program is started behind Trooper, for `trooper run`: the variables and the
 arguments that tell it where its provider is.
 
-Nothing of the program's own is written. What its user has said in the environment
-about where the provider is, was meant for the provider: that is where Trooper asks
-then, and the program is told of Trooper instead. Who has said it in the program's
-own files is left alone, since a key that was made for that place must not go to
-another one.
+Nothing of the program's own is written. What its user has said about where the
+provider is, in the environment or in the program's own files, is where Trooper asks
+then, and the program is told of Trooper instead, by something that wins over it:
+a key that was made for that place goes to no other. Where that cannot be had the
+program is left alone, and its turns do not come this way. What leads to a Trooper,
+as `trooper connect` writes it, is no provider's place.
 
 The facts were looked up in the programs themselves: Claude Code 2.1, Codex 0.169,
 opencode 1.18, aider 0.86 with its LiteLLM.
@@ -14,11 +15,11 @@ opencode 1.18, aider 0.86 with its LiteLLM.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Final, Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
 #: Trooper's own variables for where a provider is; also what a provider is called here.
 OPENAI: Final = "TROOPER_OPENAI_BASE_URL"
@@ -32,11 +33,17 @@ _LOOPBACK: Final = "127.0.0.1,localhost"
 
 @frozen
 class Surroundings:
-    """What a program finds when it starts: nothing of it is changed here."""
+    """
+    What a program finds when it starts: nothing of it is changed here.
+
+    Attributes:
+        is_trooper: whether a URL leads to where `trooper serve` would listen.
+    """
 
     environ: Mapping[str, str]
     cwd: Path
     home: Path
+    is_trooper: Callable[[str], bool] = field(default=lambda _url: False, eq=False, repr=False)
 
     def variable(self, name: str) -> str:
         """A variable without blanks around it; an empty one is not set."""
@@ -98,13 +105,6 @@ class ByVariables:
         return Start(tuple(words), {**kept, **ours})
 
 
-CLAUDE_CODE: Final = ByVariables({"ANTHROPIC_BASE_URL": ANTHROPIC})
-#: LiteLLM, which aider asks with, looks at `OPENAI_BASE_URL` before the variable that aider's
-#: own file sets. So that one is not set: what stands in that file is to be obeyed.
-AIDER: Final = ByVariables(
-    {"OPENAI_API_BASE": OPENAI, "ANTHROPIC_BASE_URL": ANTHROPIC},
-    {"AIDER_OPENAI_API_BASE": OPENAI, "OPENAI_BASE_URL": OPENAI, "ANTHROPIC_API_BASE": ANTHROPIC},
-)
 #: The variables of the official SDKs, and the older one that many programs still look at.
 ANY: Final = ByVariables(
     {"OPENAI_BASE_URL": OPENAI, "OPENAI_API_BASE": OPENAI, "ANTHROPIC_BASE_URL": ANTHROPIC},

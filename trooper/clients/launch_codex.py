@@ -4,12 +4,14 @@ How Codex is started behind Trooper: by `-c` in front of its own words.
 Codex looks at no variable for where its provider is. Its built-in provider takes
 `openai_base_url`, and keeps the user's login with it, an API key's or a ChatGPT
 plan's; the two are asked at different places. Who has no login, and `OPENAI_API_KEY`
-in the environment, gets a provider of Trooper's that reads it there.
+in the environment, gets a provider of Trooper's that reads it there. A provider of
+the user's own stays as it is, but for its address.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +24,8 @@ from trooper.clients.launch import OPENAI, Place, Start, Surroundings
 #: Where Codex asks with a ChatGPT plan's login.
 CHATGPT: Final = "https://chatgpt.com/backend-api/codex"
 _KEY: Final = "OPENAI_API_KEY"
+_BUILT_IN: Final = "openai"
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
 #: What its built-in provider takes from the environment; `OPENAI_API_KEY` it does not.
 _OWN_KEYS: Final = ("CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
 
@@ -31,10 +35,14 @@ class Codex:
     """OpenAI's Codex."""
 
     def places(self, around: Surroundings) -> Mapping[str, Place]:
-        """Its own `openai_base_url`, or where a ChatGPT login belongs."""
-        if url := _text(_settings(around), "openai_base_url"):
-            return {OPENAI: Place("openai_base_url of Codex", url)}
-        if _has_chatgpt_login(around):
+        """What its file says, or where a ChatGPT login belongs."""
+        settings = _settings(around)
+        key, url = _place(settings)
+        if url and not around.is_trooper(url):
+            return {OPENAI: Place(f"{key} of Codex", url)}
+        # A provider of the user's own says whether the login goes there.
+        by_login = _provider(settings).get("requires_openai_auth", _name(settings) == _BUILT_IN)
+        if by_login is True and _has_chatgpt_login(around):
             return {OPENAI: Place("Codex's ChatGPT login", CHATGPT)}
         return {}
 
@@ -45,13 +53,36 @@ class Codex:
 
 
 def _overrides(around: Surroundings, url: str) -> list[str]:
-    if _text(_settings(around), "model_provider") not in ("", "openai"):
-        # A provider of the user's own, with a key of its own.
-        return []
+    settings = _settings(around)
+    if _name(settings) != _BUILT_IN:
+        key, said = _place(settings)
+        # Another path than Trooper would ask at, or a name that no override can say.
+        is_left = not key or not said.rstrip("/").endswith(("/v1", CHATGPT))
+        return [] if is_left else [f"{key}={_toml(url)}"]
     if _login(around) or any(map(around.variable, _OWN_KEYS)) or not around.variable(_KEY):
         return [f"openai_base_url={_toml(url)}"]
     ours = f'{{name="trooper", base_url={_toml(url)}, env_key="{_KEY}", wire_api="responses"}}'
     return ['model_provider="trooper"', f"model_providers.trooper={ours}"]
+
+
+def _name(settings: Mapping[str, Any]) -> str:
+    return _text(settings, "model_provider") or _BUILT_IN
+
+
+def _provider(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The table of the user's own provider; nothing where it is the built-in one."""
+    providers = settings.get("model_providers")
+    provider = providers.get(_name(settings)) if isinstance(providers, dict) else None
+    return provider if isinstance(provider, dict) else {}
+
+
+def _place(settings: Mapping[str, Any]) -> tuple[str, str]:
+    """The key that says where its provider is, as an override names it, and what it says."""
+    name = _name(settings)
+    if name == _BUILT_IN:
+        return "openai_base_url", _text(settings, "openai_base_url")
+    key = f"model_providers.{name}.base_url" if _PLAIN.fullmatch(name) else ""
+    return key, _text(_provider(settings), "base_url")
 
 
 def _toml(text: str) -> str:

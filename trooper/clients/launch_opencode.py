@@ -24,7 +24,9 @@ _PROVIDERS: Final = (
     ("anthropic", ANTHROPIC, "ANTHROPIC_BASE_URL"),
     ("openai", OPENAI, "OPENAI_BASE_URL"),
 )
-_FILES: Final = ("opencode.jsonc", "opencode.json", "config.json")
+_FILES: Final = ("config.json", "opencode.json", "opencode.jsonc")
+#: `{env:NAME}` or `{file:PATH}`, which opencode puts something in the place of.
+_BRACES: Final = re.compile(r"[{}]")
 #: A text, which stays; or a comment, and once those are gone a comma before a closing bracket.
 _TEXT: Final = r'("(?:[^"\\]|\\.)*+")'
 _COMMENT: Final = re.compile(rf"{_TEXT}|//[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -36,14 +38,15 @@ class Opencode:
     """opencode."""
 
     def places(self, around: Surroundings) -> Mapping[str, Place]:
-        """What the variable says already, else the SDKs' own variables."""
+        """What its configuration says, the variable's word last; else the SDKs' own variables."""
         found: dict[str, Place] = {}
-        content = _read(around.environ.get(CONTENT, "")) or {}
+        said = [*_read_files(around), (CONTENT, _read(around.environ.get(CONTENT, "")) or {})]
         for name, provider, variable in _PROVIDERS:
-            if url := _base_url(content, name):
-                found[provider] = Place(CONTENT, url)
-            elif said := around.variable(variable):
-                found[provider] = Place(variable, said)
+            if url := around.variable(variable):
+                found[provider] = Place(variable, url)
+            for who, content in said:
+                if content and (url := _base_url(content, name)) and not _BRACES.search(url):
+                    found[provider] = Place(who, url)
         return found
 
     def start(self, words: Sequence[str], around: Surroundings, url: str) -> Start:
@@ -52,30 +55,37 @@ class Opencode:
         if content is None:
             # What is wrong with it opencode says itself.
             return Start(tuple(words), around.environ)
-        files = list(_read_files(around))
+        files = [file for _, file in _read_files(around)]
         for name, _, _ in _PROVIDERS:
-            if not any(file is None or _base_url(file, name) for file in files):
+            # What cannot be read may say any place, and a reference may mean any.
+            if not any(file is None or _BRACES.search(_base_url(file, name)) for file in files):
                 content = _with_base_url(content, name, f"{url}/v1")
         return Start(tuple(words), {**around.environ, CONTENT: json.dumps(content)})
 
 
-def _read_files(around: Surroundings) -> Iterator[Mapping[str, Any] | None]:
-    """Each configuration file that opencode would read; `None` for one that we cannot."""
+def _paths(around: Surroundings) -> list[Path]:
+    """The configuration files that opencode would read; the later ones count more."""
     said = around.variable("XDG_CONFIG_HOME")
-    folders = [Path(said) if said else around.home / ".config"]
-    folders = [folders[0] / "opencode", around.home / ".opencode"]
-    folders += [folder / inner for folder in (around.cwd, *around.cwd.parents) for inner in ("", ".opencode")]
-    paths = [folder / name for folder in folders for name in _FILES]
-    if named := around.variable("OPENCODE_CONFIG"):
-        paths.append(around.cwd / named)
-    if named := around.variable("OPENCODE_CONFIG_DIR"):
-        paths += [around.cwd / named / name for name in _FILES]
-    for path in paths:
+    folders = [(Path(said) if said else around.home / ".config") / "opencode", around.home / ".opencode"]
+    named, further = around.variable("OPENCODE_CONFIG"), around.variable("OPENCODE_CONFIG_DIR")
+    projects = [*reversed(around.cwd.parents), around.cwd]
+    inner = [*projects, *(project / ".opencode" for project in projects)]
+    inner += [around.cwd / further] if further else []
+    return [
+        *(folder / name for folder in folders for name in _FILES),
+        *([around.cwd / named] if named else []),
+        *(folder / name for folder in inner for name in _FILES),
+    ]
+
+
+def _read_files(around: Surroundings) -> Iterator[tuple[str, Mapping[str, Any] | None]]:
+    """Each of them that is there, and what it says; `None` for one that we cannot read."""
+    for path in _paths(around):
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, ValueError):
             continue
-        yield _read(text)
+        yield str(path), _read(text)
 
 
 def _read(text: str) -> dict[str, Any] | None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from trooper.clients.launch import AIDER, ANY, CLAUDE_CODE, Program, called
+from trooper.clients.launch import ANY, Program, called
+from trooper.clients.launch_aider import AIDER
+from trooper.clients.launch_claude_code import CLAUDE_CODE
 from trooper.clients.launch_codex import CODEX
 from trooper.clients.launch_opencode import OPENCODE
 

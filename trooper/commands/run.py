@@ -31,6 +31,7 @@ from trooper.commands.child import CANNOT_RUN, NOT_FOUND, SIGNALLED, Child, Unst
 from trooper.commands.cli import FAILED, MISUSED
 from trooper.commands.settings import settings
 from trooper.config import Config
+from trooper.config.addresses import is_same_place
 from trooper.errors import ConfigError
 from trooper.relay.dispatch import answer
 from trooper.services import open_services
@@ -125,9 +126,11 @@ def _run(asked: Asked) -> Ended:
     path = shutil.which(asked.command[0])
     if path is None:
         return _not_there(asked.command[0])
-    around = Surroundings(os.environ, Path.cwd(), Path(os.path.expanduser("~")))  # noqa: PTH111  # raises nothing without a home
+    # Not `Path.home`, which raises where there is none.
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111
     program = program_of(asked.command[0])
     try:
+        around = surroundings(asked, os.environ, Path.cwd(), home)
         config = settings_of(asked, program, around)
         patch_hypercorn()
         with _output_in(asked.log) as log:
@@ -147,6 +150,25 @@ def _not_there(word: str) -> Ended:
     return Ended(NOT_FOUND, f"{word}: command not found")
 
 
+def surroundings(asked: Asked, environ: Mapping[str, str], cwd: Path, home: Path) -> Surroundings:
+    """
+    What the command finds; where `trooper serve` would listen, with the same configuration, is a Trooper.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
+    server = settings(environ, cwd, file=asked.config, embedded=asked.embedded).server
+    return Surroundings(environ, cwd, home, partial(_leads_to, server.host, server.port))
+
+
+def _leads_to(host: str, port: int, url: str) -> bool:
+    try:
+        return is_same_place(url, host, port)
+    except (KeyError, ValueError):
+        # It is no such URL; that is said where it is used.
+        return False
+
+
 def settings_of(asked: Asked, program: Program, around: Surroundings) -> Config:
     """
     The configuration of one run.
@@ -162,7 +184,11 @@ def settings_of(asked: Asked, program: Program, around: Surroundings) -> Config:
     said = {**around.environ, "TROOPER_HOST": _HOST, "TROOPER_PORT": "0"}
     load = partial(settings, cwd=around.cwd, file=asked.config, embedded=asked.embedded)
     config = load(said)
-    places = {name: place for name, place in program.places(around).items() if _is_open(config, name)}
+    places = {
+        name: place
+        for name, place in program.places(around).items()
+        if _is_open(config, name) and not around.is_trooper(place.url)
+    }
     if places:
         try:
             config = load(said | {name: place.url for name, place in places.items()})
