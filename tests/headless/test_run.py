@@ -39,14 +39,18 @@ FILES = {
     "claude": (".claude/settings.json", '{\n  "env": {"ANTHROPIC_BASE_URL": "%s"}\n}\n'),
     "codex": (
         ".codex/config.toml",
-        '# mine\nmodel = "gpt-5.5"\nmodel_provider = "mine"\n\n[model_providers.mine]\nname = "mine"\n'
-        'base_url = "%s/v1"\nwire_api = "responses"\nenv_key = "OPENAI_API_KEY"\n',
+        (
+            '# mine\nmodel = "gpt-5.5"\nmodel_provider = "mine"\n\n[model_providers.mine]\nname = "mine"\n'
+            'base_url = "%s/v1"\nwire_api = "responses"\nenv_key = "OPENAI_API_KEY"\n'
+        ),
     ),
     # Where the first line of it is missing, opencode itself puts it there.
     "opencode": (
         ".config/opencode/opencode.json",
-        '{\n  "$schema": "https://opencode.ai/config.json",\n  // mine\n  "provider": {\n'
-        '    "anthropic": {"options": {"baseURL": "%s/v1"}},\n  },\n}\n',
+        (
+            '{\n  "$schema": "https://opencode.ai/config.json",\n  // mine\n  "provider": {\n'
+            '    "anthropic": {"options": {"baseURL": "%s/v1"}},\n  },\n}\n'
+        ),
     ),
     "aider": (".aider.conf.yml", "# mine\nopenai-api-base: %s/v1\n"),
 }
