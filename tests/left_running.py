@@ -64,10 +64,10 @@ class Terminal:
     master: int
     said: bytearray = field(factory=bytearray)
 
-    def wait_for(self, words: bytes) -> None:
-        """Read until the program has said `words`."""
+    def wait_for(self, words: bytes, times: int = 1) -> None:
+        """Read until the program has said `words` so often."""
         late = time.monotonic() + LONG_S
-        while words not in self.said:
+        while self.said.count(words) < times:
             assert time.monotonic() < late, bytes(self.said)
             assert self._read(1.0), bytes(self.said)
 
