@@ -112,6 +112,8 @@ class Terminal:
 def on_terminal(words: Sequence[str], environ: Mapping[str, str], cwd: Path) -> Iterator[Terminal]:
     """A program that leads a session on a terminal of its own."""
     master, slave = pty.openpty()
+    # One of no size is what programs draw nothing on.
+    termios.tcsetwinsize(slave, (40, 120))
     process = subprocess.Popen(
         words,
         cwd=cwd,
