@@ -87,9 +87,12 @@ otherwise whoever finds the port spends your key.
 {variables}
 
 A variable wins over the file. The ones with a target in their name speak to the target that is called
-so, if the file has one; the timeouts speak to every cloud. `OLLAMA_HOST` is Ollama's own variable and
+so, if the file has one; the timeouts speak to every cloud, the window to every local target. `OLLAMA_HOST` is Ollama's own variable and
 only a default. A file without `[[targets]]` keeps the targets of the configuration without a file.
 An empty variable counts as unset.
+
+`trooper config show` prints what is in force, and from where: as the file that would say the same, with the file, the variable or
+the option behind each value; `--json` for programs. Of a key it tells that there is one.
 """
 
 

@@ -66,6 +66,13 @@ def test_every_variable_of_trooper_is_documented_and_read() -> None:
         "TROOPER_ALIVE_TIMEOUT": "4",
         "TROOPER_WHOLE_TIMEOUT": "5",
         "TROOPER_BREAKER": "off",
+        # What these do is in test_config_container.py.
+        "TROOPER_HOST": "0.0.0.0",
+        "TROOPER_PORT": "80",
+        "TROOPER_ALLOWED_HOSTS": "trooper",
+        "TROOPER_CLIENT_KEYS": "sk-door",
+        "TROOPER_FOREIGN_TOOLS": "unfit",
+        "TROOPER_NUM_CTX": "32768",
     }
     config = from_environment(**values)
 
@@ -90,8 +97,8 @@ def test_every_variable_of_trooper_is_documented_and_read() -> None:
         alive_timeout_s=4.0,
         whole_timeout_s=5.0,
     )
-    assert local == Target("ollama", OLLAMA_CHAT.wire, "http://box:1234", model="llama3.2:3b")
-    assert config.server.memory is False
+    assert local == Target("ollama", OLLAMA_CHAT.wire, "http://box:1234", model="llama3.2:3b", num_ctx=32768)
+    assert (config.server.memory, config.server.port) == (False, 80)
 
 
 @pytest.mark.parametrize(

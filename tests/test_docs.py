@@ -74,13 +74,15 @@ def test_the_first_two_commands_are_one_line_each() -> None:
 
 def test_the_commands_of_using_it_are_on_the_path() -> None:
     """Right after the first command, `trooper check` was no command that there is."""
-    for page, section in (
-        (README, "## Use it"),
-        ((DOCS / "quickstart.md").read_text("utf-8"), "## Start it"),
+    quickstart = (DOCS / "quickstart.md").read_text("utf-8")
+    for page, section, commands in (
+        (README, "## Use it", {"trooper run -- claude"}),
+        (quickstart, "## Put an agent behind it", {"trooper run -- claude"}),
+        (quickstart, "## Run it for all clients", {"trooper check", "trooper serve"}),
     ):
         first = blocks(page.partition(section)[2], "sh")[0].splitlines()
         assert first[0] == ". .venv/bin/activate"
-        assert {"trooper check", "trooper serve"} <= set(first)
+        assert commands <= set(first)
 
 
 def test_the_state_is_that_of_the_table() -> None:

@@ -6,7 +6,7 @@ remembered about targets. Opened once at the start, closed at the end.
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -30,6 +30,8 @@ from trooper.targets.reports import Reports, reports_of
 from trooper.targets.standby import Standby, State
 from trooper.targets.standby.embedded import nowhere
 from trooper.targets.upstream import Upstream, open_upstream
+from trooper.telemetry.log import log_request
+from trooper.telemetry.report import RequestReport
 from trooper.wires import WIRES, Wires
 
 if TYPE_CHECKING:
@@ -55,6 +57,8 @@ class Services:
     wires: Wires = WIRES
     #: What a client could make take for ever is done there.
     aside: Aside = field(factory=Aside)
+    #: Who hears what became of each request.
+    tell: Callable[[RequestReport], None] = log_request
     #: What owners and credentials are told apart by; another one in each process.
     digest_key: bytes = field(factory=partial(secrets.token_bytes, 32), repr=False)
 
@@ -149,6 +153,7 @@ async def open_services(
     network: httpcore.AsyncNetworkBackend | None = None,
     wires: Wires = WIRES,
     starts_aside: StartWorker = start_process,
+    tell: Callable[[RequestReport], None] = log_request,
 ) -> AsyncIterator[Services]:
     """
     Open the connections and start the standbys.
@@ -159,6 +164,7 @@ async def open_services(
         network: another network than the real one, for tests.
         wires: the table that `config` was loaded with.
         starts_aside: how a process for work aside is started; another way for tests.
+        tell: who hears what became of each request; by itself the log.
     """
     tell_who_answers(config)
     async with AsyncExitStack() as stack:
@@ -178,7 +184,7 @@ async def open_services(
         aside = Aside(starts_aside)
         stack.push_async_callback(aside.aclose)
         cooldowns = Cooldowns(enabled=config.server.memory)
-        services = Services(config, upstreams, standbys, cooldowns, wires=wires, aside=aside)
+        services = Services(config, upstreams, standbys, cooldowns, wires=wires, aside=aside, tell=tell)
         for writer in services.reports.writers.values():
             nursery.start_soon(writer.run)
         yield services

@@ -18,7 +18,7 @@ import pytest
 
 from deployed import IMPATIENT, WAYS, Fake, running
 from headless.desk import Desk
-from headless.served import Serve, Served
+from headless.served import Between, Fakes, Serve, Served
 
 HERE = Path(__file__).parent
 #: Where nothing listens, in a network of its own.
@@ -26,9 +26,9 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Serve]:
+def fakes() -> Iterator[Fakes]:
     """
-    Starts `trooper serve` and its fakes; `there` is whether the provider listens at all. With a `slow`
+    Starts the fakes; `there` is whether the provider listens at all. With a `slow`
     local model, its load and its reading in seconds, Trooper's limits are the default ones.
     """
     with ExitStack() as stack:
@@ -39,7 +39,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             position: int | str,
             there: bool = True,
             slow: tuple[float, float] | None = None,
-        ) -> Served:
+        ) -> Between:
             plan = json.dumps({"turns": turns, "fault": fault, "position": position})
             provider = stack.enter_context(running(sys.executable, str(HERE / "provider.py"), plan))
             local = stack.enter_context(
@@ -47,19 +47,36 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             )
             cloud, ollama = (fake.wait_for(r'"url": "([^"]+)"')[1] for fake in (provider, local))
             env = {
-                "TROOPER_OPENAI_BASE_URL": cloud if there else NOWHERE,
-                "TROOPER_ANTHROPIC_BASE_URL": cloud if there else NOWHERE,
                 # Ollama's own variable.
                 "OLLAMA_HOST": urlsplit(ollama).netloc,
                 # A silence must be noticed in a test's time.
                 **(IMPATIENT if slow is None else {}),
             }
+            return Between(cloud if there else NOWHERE, env, provider, Fake(ollama, local))
+
+        yield started
+
+
+@pytest.fixture
+def serve(tmp_path: Path, fakes: Fakes) -> Iterator[Serve]:
+    """Starts `trooper serve` between fakes."""
+    with ExitStack() as stack:
+
+        def started(
+            turns: tuple[str, ...],
+            fault: str,
+            position: int | str,
+            there: bool = True,
+            slow: tuple[float, float] | None = None,
+        ) -> Served:
+            between = fakes(turns, fault, position, there, slow)
             empty = tmp_path / "trooper"
             empty.mkdir()
+            env = between.environ | between.places
             process = stack.enter_context(running(*WAYS["trooper serve"], cwd=empty, **env))
             url = process.wait_for(r"on (http://127\.0\.0\.1:\d+)")[1]
             process.wait_for('"standby_ready"')
-            return Served(url, process, provider, Fake(ollama, local))
+            return Served(url, process, between.provider, between.local)
 
         yield started
 

@@ -15,6 +15,26 @@ _TURN = '"turn": "([a-z]+)"'
 
 
 @frozen
+class Between:
+    """The fakes of a Trooper that is yet to be started."""
+
+    cloud: str
+    #: All that it has to be told, but for where the clouds are.
+    environ: dict[str, str]
+    provider: Process
+    local: Fake
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Where the clouds are, in Trooper's own variables."""
+        return {f"TROOPER_{cloud}_BASE_URL": self.cloud for cloud in ("OPENAI", "ANTHROPIC")}
+
+    def asked(self) -> list[str]:
+        """The turns that the provider was asked for."""
+        return [match[1] for match in self.provider.matches(_TURN)]
+
+
+@frozen
 class Served:
     """A running Trooper and its fakes."""
 
@@ -34,5 +54,6 @@ class Served:
         return [match[1] for match in self.provider.matches(_TURN)]
 
 
-#: Turns, a fault, and its place → a running Trooper.
+#: Turns, a fault, and its place → a running Trooper, or the fakes alone.
 Serve: TypeAlias = Callable[..., Served]
+Fakes: TypeAlias = Callable[..., Between]

@@ -1,5 +1,5 @@
 """
-The command line: `trooper serve`, `check`, `demo`, `fetch-model`, `bench`, `fake`.
+The command line: `trooper run`, `serve`, `config`, `check`, `demo`, `fetch-model`, `bench`, `fake`.
 
 Each command's work is elsewhere; this file turns arguments into a
 configuration and results into an exit status.
@@ -91,6 +91,19 @@ def serve(
     return trio.run(Server(Application(settings, open_services, answer), settings, _say).run, listeners)
 
 
+# Its words are its own parser's: what stands behind the command is the command's.
+app.command(
+    "trooper.commands.run:run",
+    name="run",
+    help="Run a coding agent, or any command, behind a Trooper of its own: trooper run -- claude.\n\n"
+    "The exit status is the command's; 127 if there is none of that name, 2 if the configuration cannot be read.",
+    help_flags=[],
+    version_flags=[],
+    # It is the command's, too.
+    end_of_options_delimiter="",
+)
+
+
 # `check` and `demo` are functions in modules of their own, imported when they
 # are asked for. Their help stands here: the list of commands does not import them.
 app.command(
@@ -112,6 +125,13 @@ app.command(
     name="fetch-model",
     help="Fetch the small model that Trooper can run itself, once.\n\n"
     "It needs the extra `embedded` to run. The exit status is 0 if the model is there.",
+)
+
+
+app.command(
+    "trooper.commands.config_show:config_app",
+    name="config",
+    help="Show the configuration: what is in force, and from where.",
 )
 
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from attrs import evolve
+
 from trooper.config import Config, load
 from trooper.errors import ConfigError
-from trooper.targets.embedded.model import VARIABLE, with_embedded, with_model_files
+from trooper.targets.embedded.model import TARGET, VARIABLE, with_embedded, with_model_files
 from trooper.targets.report_hook import with_hook
 from trooper.wires import WIRES
 
@@ -35,6 +37,10 @@ def settings(
     if embedded:
         said[VARIABLE], options[VARIABLE] = "on", "--embedded"
     try:
-        return with_hook(with_model_files(with_embedded(load(said, cwd, WIRES.known), said)))
+        config = with_hook(with_model_files(with_embedded(load(said, cwd, WIRES.known), said)))
     except ConfigError as error:
         raise ConfigError(options.get(error.key, error.key), error.problem, error.fix) from None
+    asker = options.get(VARIABLE, VARIABLE)
+    is_ours = f"targets.{TARGET}.name" not in config.origins
+    ours = {f"targets.{t.name}.gguf": asker for t in config.targets if t.name == TARGET and is_ours}
+    return evolve(config, origins={**config.origins, **ours})

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from trooper.config.checks import checked
-from trooper.config.environment import overridden, zero_config_targets
+from trooper.config.environment import default_places, overridden, zero_config_targets
 from trooper.config.toml_file import FileContent, find_file, read_file
 from trooper.config.values import Chain, Config, Key, Server, Target, Wire
 from trooper.config.wires import DefaultTarget
@@ -36,7 +36,8 @@ def load(environ: Mapping[str, str], cwd: Path, wires: tuple[Wire, ...]) -> Conf
     path = find_file(environ, cwd)
     content = FileContent() if path is None else read_file(path, environ, wires)
     targets = content.targets or zero_config_targets(environ, wires)
-    server, targets = overridden(content.server, targets, environ, wires)
+    found = dict.fromkeys(content.said, "file") | default_places(targets, content.said, environ)
+    server, targets, variables = overridden(content.server, targets, environ, wires)
     return checked(
         Config(
             server=server,
@@ -44,6 +45,7 @@ def load(environ: Mapping[str, str], cwd: Path, wires: tuple[Wire, ...]) -> Conf
             chains=_with_default_chain(content.chains, targets),
             wires=wires,
             source="environment" if path is None else str(path),
+            origins={**found, **variables},
         )
     )
 

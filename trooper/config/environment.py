@@ -3,15 +3,20 @@ The environment variables, and the targets that exist without a file.
 
 The rule: a `TROOPER_…` variable wins over the file. The ones with a target in
 their name speak to the target of that name, if there is one; the timeouts
-speak to every cloud. `OLLAMA_HOST` is Ollama's own variable, so it is only
-the default for a local target without a `base_url`.
+speak to every cloud, the window to every local target; the rest are keys of
+`[server]` that a container is told in no other way. `OLLAMA_HOST` is Ollama's
+own variable, so it is only the default for a local target without a `base_url`.
+
+Kubernetes puts variables of its own into every container for a service called
+`trooper`: `TROOPER_PORT=tcp://10.0.0.1:8642`. That is nobody's wish.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import attrs
 
@@ -20,6 +25,8 @@ from trooper.config.values import Key, Server, Target, Wire
 from trooper.config.wires import DefaultTarget
 from trooper.errors import ConfigError
 
+_T = TypeVar("_T", Server, Target)
+
 _TIMEOUTS = {
     "TROOPER_CONNECT_TIMEOUT": "connect_timeout_s",
     "TROOPER_TTFT_TIMEOUT": "ttft_timeout_s",
@@ -27,6 +34,25 @@ _TIMEOUTS = {
     "TROOPER_ALIVE_TIMEOUT": "alive_timeout_s",
     "TROOPER_WHOLE_TIMEOUT": "whole_timeout_s",
 }
+_NUM_CTX = "TROOPER_NUM_CTX"
+#: Variable → key of `[server]`.
+_SERVER = {
+    "TROOPER_HOST": "host",
+    "TROOPER_PORT": "port",
+    "TROOPER_ALLOWED_HOSTS": "allowed_hosts",
+    "TROOPER_CLIENT_KEYS": "client_keys",
+    "TROOPER_FOREIGN_TOOLS": "foreign_tools",
+}
+_SERVER_MEANINGS = {
+    "TROOPER_HOST": "`host` of `[server]`: `0.0.0.0` in a container.",
+    "TROOPER_PORT": "`port` of `[server]`. What Kubernetes puts there for a service called `trooper`"
+    " (`tcp://…`) is not read.",
+    "TROOPER_ALLOWED_HOSTS": "`allowed_hosts` of `[server]`, separated by commas.",
+    "TROOPER_CLIENT_KEYS": "The keys that clients must send, themselves, separated by commas; it wins over"
+    " `client_keys_env`.",
+    "TROOPER_FOREIGN_TOOLS": "`foreign_tools` of `[server]`.",
+}
+_KUBERNETES_PORT = re.compile(r"(tcp|udp|sctp)://\S+", re.IGNORECASE)
 _OTHERS = {
     "TROOPER_CACHE": "The folder that `trooper fetch-model` fills. Without it the user's own cache folder.",
     "TROOPER_EMBEDDED": "`on` adds the small model that `trooper fetch-model` brings behind all other targets,"
@@ -60,7 +86,8 @@ def variables(wires: Sequence[Wire]) -> Mapping[str, str]:
         if own is not None and own.model_variable:
             told[own.model_variable] = f"The model of {_whose(own, wires)}. Without it one is chosen by rule."
     timeouts = {name: f"`{key}` of every cloud, in seconds." for name, key in _TIMEOUTS.items()}
-    return told | timeouts | _OTHERS
+    told[_NUM_CTX] = "`num_ctx` of every local target: a number of tokens, or `auto`."
+    return told | timeouts | _SERVER_MEANINGS | _OTHERS
 
 
 def _whose(own: DefaultTarget, wires: Sequence[Wire]) -> str:
@@ -91,36 +118,89 @@ def _zero_config_target(wire: Wire, own: DefaultTarget, environ: Mapping[str, st
     return Target(own.name, wire, place, key=Key("none" if wire.is_local else "client"))
 
 
+def default_places(
+    targets: Sequence[Target], said: Collection[str], environ: Mapping[str, str]
+) -> dict[str, str]:
+    """The `base_url`s that a server's own variable is the default of: key → that variable."""
+    keys = ((f"targets.{target.name}.base_url", target) for target in targets)
+    return {
+        key: target.wire.host_variable
+        for key, target in keys
+        if key not in said and target.gguf is None and variable(environ, target.wire.host_variable)
+    }
+
+
 def overridden(
     server: Server, targets: tuple[Target, ...], environ: Mapping[str, str], wires: Sequence[Wire]
-) -> tuple[Server, tuple[Target, ...]]:
+) -> tuple[Server, tuple[Target, ...], Mapping[str, str]]:
     """
-    What file or defaults say, with the environment's word over it.
+    What file or defaults say, with the environment's word over it; and which
+    variable has said what: key → variable.
 
     Raises:
         ConfigError: a variable's value cannot be used; the key is its name.
     """
+    changes = _said_of_server(environ)
+    origins = {f"server.{attribute}": name for name, (attribute, _) in changes.items()}
+    server = _changed(server, changes)
+    evolved: list[Target] = []
+    for target in targets:
+        changes = _said_of_target(target, environ, wires)
+        origins |= {f"targets.{target.name}.{attribute}": name for name, (attribute, _) in changes.items()}
+        evolved.append(_changed(target, changes))
+    return server, tuple(evolved), origins
+
+
+def _changed(table: _T, changes: Mapping[str, tuple[str, Any]]) -> _T:
+    for name, (attribute, value) in changes.items():
+        with _blamed_on(name):
+            table = attrs.evolve(table, **{attribute: value})
+    return table
+
+
+def _said_of_server(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
+    said: dict[str, tuple[str, Any]] = {}
+    for name, attribute in _SERVER.items():
+        text = variable(environ, name)
+        match attribute:
+            case _ if text is None:
+                continue
+            case "port" if _KUBERNETES_PORT.fullmatch(text):
+                continue
+            case "port":
+                value: Any = _whole(name, text, "8642")
+            case "allowed_hosts" | "client_keys":
+                value = tuple(part.strip() for part in text.split(",") if part.strip())
+                if not value:
+                    raise ConfigError(name, "there is nothing between its commas", f"Fill or unset {name}")
+            case _:
+                value = text
+        said[name] = (attribute, value)
     memory = switch(environ, "TROOPER_BREAKER")
     if memory is not None:
-        server = attrs.evolve(server, memory=memory)
-    return server, tuple(_overridden_target(target, environ, wires) for target in targets)
+        said["TROOPER_BREAKER"] = ("memory", memory)
+    return said
 
 
-def _overridden_target(target: Target, environ: Mapping[str, str], wires: Sequence[Wire]) -> Target:
+def _said_of_target(
+    target: Target, environ: Mapping[str, str], wires: Sequence[Wire]
+) -> dict[str, tuple[str, Any]]:
     changes: dict[str, tuple[str, Any]] = {}
     if not target.is_local:
         for name, attribute in _TIMEOUTS.items():
             seconds = _number(environ, name)
             if seconds is not None:
                 changes[name] = (attribute, seconds)
+    elif tokens := variable(environ, _NUM_CTX):
+        is_number = tokens.lower() != "auto"
+        # `None` is what it is where nobody has chosen a number.
+        chosen = _whole(_NUM_CTX, tokens, "32768, or auto") if is_number else None
+        changes[_NUM_CTX] = ("num_ctx", chosen)
     for wire in wires:
         own = wire.default_target
         if own is not None and own.name == target.name and wire.is_local == target.is_local:
             changes |= _said_of(wire, own, target, environ)
-    for name, (attribute, value) in changes.items():
-        with _blamed_on(name):
-            target = attrs.evolve(target, **{attribute: value})
-    return target
+    return changes
 
 
 def _said_of(
@@ -169,6 +249,12 @@ def _number(environ: Mapping[str, str], name: str) -> float | None:
         raise ConfigError(
             name, f"{limits.shown(value)} is not a number", "Write seconds without a unit, for example 10"
         ) from None
+
+
+def _whole(name: str, text: str, example: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise ConfigError(name, f"{limits.shown(text)} is not a whole number", f"Write it like {example}")
+    return int(text)
 
 
 def switch(environ: Mapping[str, str], name: str) -> bool | None:

@@ -40,16 +40,23 @@ _OTHER_NAMES = {
     "client_keys": "client_keys_env",
     "bind": "host",
 }
+#: Two ways to write one key.
+_OTHER_NAMES_OF_ONE = {"key_env": "key"}
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
 @attrs.frozen
 class FileContent:
-    """What a file says; an absent table says nothing."""
+    """
+    What a file says; an absent table says nothing.
+
+    `said` has the keys that it has written, as errors name them.
+    """
 
     server: Server = attrs.Factory(Server)
     targets: tuple[Target, ...] = ()
     chains: tuple[Chain, ...] = ()
+    said: frozenset[str] = frozenset()
 
 
 def find_file(environ: Mapping[str, str], cwd: Path) -> Path | None:
@@ -84,14 +91,25 @@ def read_file(path: Path, environ: Mapping[str, str], wires: tuple[Wire, ...]) -
         raise ConfigError("targets", "it is not a list of tables", "Begin each target with [[targets]]")
     if "targets" in document and not targets:
         raise ConfigError("targets", "it is empty", "Add a [[targets]] table, or leave `targets` out")
+    tables = [_table(table, f"targets[{number}]") for number, table in enumerate(targets, 1)]
+    chains = _table(document.get("chains", {}), "chains")
     return FileContent(
         server=_server(server, environ, wires),
         targets=tuple(
-            _target(_table(table, f"targets[{number}]"), number, path.parent, environ, wires)
-            for number, table in enumerate(targets, 1)
+            _target(table, number, path.parent, environ, wires) for number, table in enumerate(tables, 1)
         ),
-        chains=_chains(_table(document.get("chains", {}), "chains"), wires),
+        chains=_chains(chains, wires),
+        said=frozenset(_said(server, tables, chains)),
     )
+
+
+def _said(
+    server: Mapping[str, object], targets: list[dict[str, Any]], chains: Mapping[str, object]
+) -> Iterator[str]:
+    yield from (f"server.{key}" for key in server)
+    for table in targets:
+        yield from (f"targets.{table.get('name')}.{_OTHER_NAMES_OF_ONE.get(key, key)}" for key in table)
+    yield from (f'chains."{pattern}"' for pattern in chains)
 
 
 def _document(path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
-from attrs import frozen
+from attrs import field, frozen
 
 from trooper.config.server import Server
 from trooper.config.target import Key, Target
@@ -47,6 +47,9 @@ class Config:
     Attributes:
         wires: the wires that targets can speak, in the order of the table.
         source: the file it came from, or `environment`.
+        origins: who said a value, by its key as errors name it (`server.port`,
+            `targets.ollama.num_ctx`, `chains."gpt-*"`): `file`, or the variable or option.
+            What is not in it is a default.
     """
 
     server: Server
@@ -54,6 +57,7 @@ class Config:
     chains: tuple[Chain, ...]
     wires: tuple[Wire, ...]
     source: str = "environment"
+    origins: Mapping[str, str] = field(factory=dict, eq=False, repr=False)
 
     def target(self, name: str) -> Target:
         """The target called `name`; `KeyError` if there is none."""

@@ -67,7 +67,6 @@ from trooper.services import Services
 from trooper.targets.chain import Link
 from trooper.targets.cloud import CloudLeg
 from trooper.targets.inbox import Alarm, Bell, Ended, Granted, Inbox, Opened
-from trooper.telemetry.log import log_request
 from trooper.telemetry.report import Ending, How, LegReport, RequestReport
 
 #: Events that are read at once go out in one write, up to this much.
@@ -106,7 +105,7 @@ async def relay(
             await conductor.run(nursery)
             nursery.cancel_scope.cancel(reason="the request is over")
     finally:
-        log_request(conductor.report())
+        services.tell(conductor.report())
 
 
 @define

@@ -118,6 +118,24 @@ class Server:
         Returns:
             The exit status.
         """
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._obey, signals, nursery.cancel_scope)
+                await self.serve(listeners)
+                nursery.cancel_scope.cancel()
+        return self._status
+
+    async def serve(
+        self,
+        listeners: list[socket.socket],
+        *,
+        task_status: trio.TaskStatus[bool] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """
+        Serve on `listeners`, which are ours from here on, until `stop`, whatever signals come.
+
+        Started, it tells whether it listens; where it does not, `say` has been told why.
+        """
         patch_hypercorn()
         settings = _settings(self.config, [f"fd://{listener.detach()}" for listener in listeners])
         serve = partial(
@@ -127,21 +145,18 @@ class Server:
             shutdown_trigger=self._stop.wait,
             mode="asgi",
         )
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            try:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._obey, signals, nursery.cancel_scope)
-                    async with trio.open_nursery() as serving:
-                        addresses: list[str] = await serving.start(serve)
-                        # After a failed start hypercorn still gets this far before it notices.
-                        if not self._stop.is_set():
-                            for address in addresses:
-                                self.say(f"listening on {address}")
-                    nursery.cancel_scope.cancel()
-            except* LifespanFailureError:
-                # Said already, in `_supervise`.
-                pass
-        return self._status
+        try:
+            async with trio.open_nursery() as serving:
+                addresses: list[str] = await serving.start(serve)
+                # After a failed start hypercorn still gets this far before it notices.
+                is_up = not self._stop.is_set()
+                if is_up:
+                    for address in addresses:
+                        self.say(f"listening on {address}")
+                task_status.started(is_up)
+        except* LifespanFailureError:
+            # Said already, in `_supervise`.
+            pass
 
     def stop(self) -> None:
         """Do what the first signal does: accept nothing more, and let running streams end."""

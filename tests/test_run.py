@@ -1,0 +1,140 @@
+"""
+The configuration of a run, and what a run does where its server falls. The rest of
+it needs processes: `tests/e2e/test_run.py`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from attrs import evolve
+
+from trooper.clients.launch import Surroundings
+from trooper.clients.programs import program_of
+from trooper.commands.run import Asked, Session, settings_of, surroundings
+from trooper.config import Config
+from trooper.errors import ConfigError
+from trooper.telemetry.outlet import aside
+
+
+@pytest.fixture
+def around(tmp_path: Path) -> Surroundings:
+    return Surroundings({}, tmp_path, tmp_path)
+
+
+def of(around: Surroundings, word: str = "claude", text: str = "", **environ: str) -> Config:
+    if text:
+        (around.cwd / "trooper.toml").write_text(text, encoding="utf-8")
+    return settings_of(Asked((word,)), program_of(word), evolve(around, environ=environ))
+
+
+def place(config: Config, name: str) -> str:
+    return config.target(name).base_url
+
+
+class TestWhereTheProviderIs:
+    def test_the_programs_own_variable_says_it(self, around: Surroundings) -> None:
+        config = of(around, ANTHROPIC_BASE_URL="https://gateway.example")
+
+        assert place(config, "anthropic") == "https://gateway.example/v1"
+        assert place(config, "openai") == "https://api.openai.com/v1"
+
+    def test_troopers_own_variable_wins(self, around: Surroundings) -> None:
+        said = {"ANTHROPIC_BASE_URL": "https://gateway", "TROOPER_ANTHROPIC_BASE_URL": "https://ours"}
+
+        assert place(of(around, **said), "anthropic") == "https://ours/v1"
+
+    def test_the_file_wins(self, around: Surroundings) -> None:
+        text = (
+            '[[targets]]\nname = "anthropic"\nwire = "anthropic-messages"\nkey = "client"\n'
+            'base_url = "https://file"\n'
+        )
+        assert (
+            place(of(around, text=text, ANTHROPIC_BASE_URL="https://gateway"), "anthropic")
+            == "https://file/v1"
+        )
+
+    def test_a_file_that_does_not_say_leaves_it_open(self, around: Surroundings) -> None:
+        text = '[[targets]]\nname = "anthropic"\nwire = "anthropic-messages"\nkey = "client"\n'
+
+        assert (
+            place(of(around, text=text, ANTHROPIC_BASE_URL="https://gateway"), "anthropic")
+            == "https://gateway/v1"
+        )
+
+    def test_a_key_of_troopers_is_not_sent_there(self, around: Surroundings) -> None:
+        """It was made for the provider; what the program's user has said is about the program's key."""
+        said = {"ANTHROPIC_BASE_URL": "https://gateway", "TROOPER_ANTHROPIC_API_KEY": "sk-ours"}
+
+        assert place(of(around, **said), "anthropic") == "https://api.anthropic.com/v1"
+
+    def test_another_trooper_may_be_there(self, around: Surroundings) -> None:
+        """One that is where `trooper serve` would listen is no provider's place; any other may be."""
+        (around.cwd / "trooper.toml").write_text("[server]\nport = 9000\n")
+        for url, asked in (
+            ("http://127.0.0.1:9000", "https://api.anthropic.com/v1"),
+            ("http://localhost:9000/", "https://api.anthropic.com/v1"),
+            ("http://127.0.0.1:9001", "http://127.0.0.1:9001/v1"),
+        ):
+            environ = {"ANTHROPIC_BASE_URL": url}
+            there = surroundings(Asked(("claude",)), environ, around.cwd, around.home)
+            config = settings_of(Asked(("claude",)), program_of("claude"), there)
+            assert place(config, "anthropic") == asked
+
+    def test_a_chatgpt_plan_has_no_version_in_its_place(self, around: Surroundings) -> None:
+        home = around.home / ".codex"
+        home.mkdir()
+        (home / "auth.json").write_text('{"tokens": {"access_token": "t"}}')
+
+        assert place(of(around, "codex"), "openai-responses") == "https://chatgpt.com/backend-api/codex"
+
+    def test_what_cannot_be_used_is_blamed_on_who_said_it(self, around: Surroundings) -> None:
+        with pytest.raises(ConfigError) as caught:
+            of(around, ANTHROPIC_BASE_URL="ftp://gateway")
+        assert caught.value.key == "ANTHROPIC_BASE_URL"
+
+        with pytest.raises(ConfigError) as caught:
+            of(around, ANTHROPIC_BASE_URL="https://gateway", TROOPER_STALL_TIMEOUT="long")
+        assert caught.value.key == "TROOPER_STALL_TIMEOUT"
+
+
+def test_the_front_door_is_open_to_this_machine_alone(around: Surroundings) -> None:
+    """The command knows no key for it, and needs none."""
+    text = '[server]\nhost = "0.0.0.0"\nport = 80\nclient_keys_env = "DOOR"\nallowed_hosts = ["x"]\n'
+    server = of(around, text=text, DOOR="sk-door", TROOPER_OPENAI_API_KEY="sk-ours").server
+
+    assert (server.host, server.port) == ("127.0.0.1", 0)
+    assert (server.client_keys, server.allowed_hosts, server.allowed_origins) == ((), (), ())
+
+
+def session(around: Surroundings) -> Session:
+    config = of(around)
+    return Session(Asked(("true",)), "true", program_of("true"), around, config, aside(None))
+
+
+class Fallen:
+    """A server that falls, before it listens or behind that."""
+
+    def __init__(self, *, listens: bool) -> None:
+        self.listens = listens
+
+    async def serve(self, _listeners: Any, *, task_status: trio.TaskStatus[bool]) -> None:
+        if self.listens:
+            task_status.started(True)
+        raise ValueError("a bug")
+
+
+@pytest.mark.parametrize("listens", [True, False])
+async def test_a_server_that_falls_does_not_end_the_command(
+    around: Surroundings, listens: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = session(around)
+    server: Any = Fallen(listens=listens)
+
+    await run._serve(server, [])
+
+    assert (run._up.is_set(), run._down.is_set(), run._is_up) == (True, True, listens)
+    assert "the server has ended" in caplog.text
