@@ -35,7 +35,7 @@ def part_of(file: Path) -> str:
 
 #: Values that every layer above `wire` may know; they know nothing of it.
 LEAVES = {"config", "errors", "store", "telemetry"}
-TOP = {"app", "commands", "demo", "bench", "__main__"}
+TOP = {"app", "clients", "commands", "demo", "bench", "__main__"}
 #: From the bottom to the top. A module may import what stands below it, and its
 #: own row; that a row has no circle is a test of its own.
 LAYERS = (

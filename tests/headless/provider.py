@@ -22,6 +22,8 @@ _IN_BAND = {
     "/v1/messages": "error-type-overloaded",
     "/v1/responses": "error-response-nested",
 }
+#: What clients prove themselves with; in these suites it is nobody's.
+_PROOFS = ("authorization", "x-api-key", "chatgpt-account-id")
 #: Faults that have longer names in the table.
 _SHORT = {
     "early-end": "clean-eof",
@@ -37,7 +39,8 @@ def script(request: Request) -> ChatAnswer | FaultAt:
     assert isinstance(asked, dict)
     turn = turn_of(asked)
     plan = json.loads(sys.argv[1])
-    print(json.dumps({"turn": turn.name, "path": request.path}), flush=True)
+    proofs = [request.header(name) for name in _PROOFS]
+    print(json.dumps({"turn": turn.name, "path": request.path, "proofs": proofs}), flush=True)
     if turn.name not in plan["turns"]:
         return turn.answer
     fault = _IN_BAND[request.path] if plan["fault"] == "in-band" else plan["fault"]

@@ -1,0 +1,1 @@
+"""The programs that people put in front of Trooper: what each is told, and where."""
