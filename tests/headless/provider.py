@@ -12,9 +12,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import trio
+from attrs import define, evolve
 
 from agent_turns import turn_of
-from trooper.testing import FAULTS, ChatAnswer, FaultAt, Request, ScriptedProvider, serve_tcp
+from trooper.testing import FAULTS, ChatAnswer, FaultAt, Request, Response, ScriptedProvider, serve_tcp
 
 #: The in-band error of each wire.
 _IN_BAND = {
@@ -47,10 +48,20 @@ def script(request: Request) -> ChatAnswer | FaultAt:
     return FaultAt(FAULTS[_SHORT.get(fault, fault)], plan["position"], turn.answer)
 
 
+@define(eq=False)
+class Provider(ScriptedProvider):
+    """Also where ChatGPT plans are asked, which has another path."""
+
+    async def _answer(self, request: Request, response: Response) -> None:
+        print(json.dumps({"asked_at": request.path}), flush=True)
+        path = request.path.replace("/backend-api/codex/", "/v1/")
+        await super()._answer(evolve(request, path=path), response)
+
+
 async def main() -> None:
     """Serve until it is stopped."""
     async with trio.open_nursery() as nursery:
-        port = await serve_tcp(ScriptedProvider(script=script, pace_s=0.01), nursery)
+        port = await serve_tcp(Provider(script=script, pace_s=0.01), nursery)
         print(json.dumps({"url": f"http://127.0.0.1:{port}"}), flush=True)
 
 

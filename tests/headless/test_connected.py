@@ -157,7 +157,7 @@ def test_a_claude_subscription(
 def test_codex_with_its_own_login(
     is_plan: bool, serve: Serve, agents: Path, environ: Mapping[str, str], tmp_path: Path
 ) -> None:
-    served = serve(("text",), "reset", "middle")
+    served = serve(("text",), "reset", "middle", below="/backend-api/codex" if is_plan else "")
     connect(environ, "codex", "--write", "--login", "--url", served.url)
     tokens = {
         "id_token": PLAN_TOKEN,
@@ -177,4 +177,6 @@ def test_codex_with_its_own_login(
     secret = PLAN_TOKEN if is_plan else "sk-kept-by-nobody"
     assert f"Bearer {secret}" in served.proofs()
     assert not is_plan or ACCOUNT in served.proofs()
+    path = "/backend-api/codex/responses" if is_plan else "/v1/responses"
+    assert served.provider.matches(f'"asked_at": "{path}"')
     assert secret not in served.process.said

@@ -1,1 +1,1 @@
-"""The programs that people put in front of Trooper: what each is told, and where."""
+"""What is known of the programs that people put behind Trooper: how each is started, and how each is told where it is."""

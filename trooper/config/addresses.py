@@ -12,6 +12,8 @@ from trooper.config.limits import split_url
 from trooper.config.values import Wire
 from trooper.errors import ConfigError
 
+#: Where ChatGPT plans are asked: there is no version in it.
+_UNVERSIONED = "/backend-api/codex"
 _VERSION = re.compile(r"v\d+[a-z0-9]*")
 
 
@@ -30,6 +32,8 @@ def normalised(wire: Wire, url: str) -> str:
     segments = url.partition("://")[2].split("/")[1:]
     if wire.is_local:
         return url.removesuffix("/v1").rstrip("/")
+    if url.endswith(_UNVERSIONED):
+        return url
     if any(_VERSION.fullmatch(segment) for segment in segments):
         return url
     return f"{url}/v1"
