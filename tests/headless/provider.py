@@ -24,7 +24,7 @@ _IN_BAND = {
     "/v1/responses": "error-response-nested",
 }
 #: What clients prove themselves with; in these suites it is nobody's.
-_PROOFS = ("authorization", "x-api-key", "chatgpt-account-id")
+_PROOFS = ("authorization", "x-api-key", "chatgpt-account-id", "anthropic-beta")
 #: Faults that have longer names in the table.
 _SHORT = {
     "early-end": "clean-eof",

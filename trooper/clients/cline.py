@@ -2,6 +2,9 @@
 Cline: its settings panel. The file behind it has the keys in it, too, is
 written anew by Cline itself while it runs, and one that Cline cannot read is
 taken for none: nobody else should write there.
+
+Some of its versions add `/v1` to Anthropic's address and others do not; Trooper
+takes it once or twice.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from trooper.clients.client import ByHand
 
 def _block(url: str) -> str:
     return (
-        f"API Provider: Anthropic          Use custom base URL: {url}\n"
+        f"API Provider: Anthropic          Use custom base URL: {url}/v1\n"
         f"API Provider: OpenAI Compatible  Base URL: {url}/v1\n"
     )
 
