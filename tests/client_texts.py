@@ -198,7 +198,7 @@ def yaml_texts(draw: st.DrawFn, lists: tuple[str, ...] = ("set-env", "models")) 
                     "",
                     " # c",
                     " [a, 'b]', {c: \"}\"}]",
-                    " [\n  a,\n  don't,\n]",
+                    " [\n  a, # c ]\n  don't,\n]",
                     " {a: [b]}",
                 ),
                 *(
@@ -216,7 +216,10 @@ def yaml_texts(draw: st.DrawFn, lists: tuple[str, ...] = ("set-env", "models")) 
         ),
     )
     between = st.sampled_from([[], [""], ["# c"], ["", "# k: v", ""], ["#"]])
-    items: list[str] = ["\n  - A=1\n  # c\n  - name: x\n    y: |\n      - z", "\n- B=2", "", "\n    - C=3\n"]
+    items: list[str] = [
+        *("\n  - A=1\n  # c\n  - name: x\n    y: |\n      - z", "\n- B=2", "", "\n    - C=3\n"),
+        *("\n  -\n    name: x\n\n  # c\n  - D=4 # c", "\n- 'E=5' # c\n#c\n- F=6\n"),
+    ]
     text: list[str] = draw(st.sampled_from([[], ["---"], ["# mine", "--- # c"], ["", "# mine"]]))
     names = draw(st.lists(_words, max_size=4, unique=True))
     for name in (*names, *draw(st.lists(st.sampled_from(lists), unique=True))):
@@ -226,7 +229,7 @@ def yaml_texts(draw: st.DrawFn, lists: tuple[str, ...] = ("set-env", "models")) 
     if draw(st.booleans()):
         text.append(
             "openai-api-base: "
-            + draw(st.sampled_from(["'https://a.example'", "https://b.example # c", '"x"']))
+            + draw(st.sampled_from(["", "# c", "'https://a.example'", "https://b.example # c", '"x"']))
         )
     text += draw(between)
     newline = draw(st.sampled_from(["\n", "\r\n"]))

@@ -285,6 +285,35 @@ def test_a_file_that_is_gone(tmp_path: Path) -> None:
     assert told.backup.read_text() == "a = 1\n"
 
 
+def test_a_made_file_that_is_gone(tmp_path: Path) -> None:
+    """Also one that was never made: somebody pulled the plug before the last write."""
+    file = tmp_path / "deep" / "config.toml"
+    put(CODEX, file)
+    file.unlink()
+    told = back(CODEX, file)
+    assert (told.removed, told.as_it_was, told.backup) == (True, True, None)
+    assert all_of(tmp_path) == {}
+
+
+def test_the_plug_is_pulled_before_the_last_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("a = 1\n")
+    before = all_of(tmp_path)
+    replace = Path.replace
+
+    def stopped(self: Path, target: Path) -> Path:
+        if target == file:
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            put(CODEX, file)
+    assert back(CODEX, file).as_it_was
+    assert all_of(tmp_path) == before
+
+
 def test_a_receipt_that_cannot_be_read(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text("a = 1\n")

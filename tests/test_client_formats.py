@@ -132,3 +132,17 @@ def test_a_key_in_a_long_string_is_none() -> None:
     edited = connected(client.form, text, tuple(client.wanted(URL)))
     assert tomllib.loads(edited.text)["model_providers"]["trooper"]["name"] == "Trooper"
     assert tomllib.loads(edited.text)["a"] == "[model_providers.trooper]\nname = 1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "becomes"),
+    [
+        ("openai-api-base:\n", f"openai-api-base: {URL}/v1\n"),
+        ("openai-api-base:  # mine\n", f"openai-api-base: {URL}/v1  # mine\n"),
+        ("'openai-api-base' : \"x\" # mine\n", f"'openai-api-base' : {URL}/v1 # mine\n"),
+        ("set-env:\n\n# end\n", "set-env:\n  - ANTHROPIC_API_BASE=http://127.0.0.1:8642\n\n# end\n"),
+    ],
+)
+def test_where_a_value_goes(text: str, becomes: str) -> None:
+    client = WITH_FILES["aider"]
+    assert connected(client.form, text, tuple(client.wanted(URL))).text.startswith(becomes)

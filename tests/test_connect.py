@@ -101,6 +101,15 @@ def test_of_several_files_the_one_that_counts_most(there: list[str], home: Path)
     assert [name for name in there if "8642" in (folder / name).read_text()] == there[-1:]
 
 
+def test_a_file_that_has_come_since_changes_nothing(home: Path) -> None:
+    folder = home / ".config" / "opencode"
+    assert connect("opencode", write=True) == 0
+    (folder / "opencode.jsonc").write_text("{}")
+    assert connect("opencode", write=True, url="http://127.0.0.1:1") == 0
+    assert connect("opencode", undo=True) == 0
+    assert [(file.name, file.read_text()) for file in folder.iterdir()] == [("opencode.jsonc", "{}")]
+
+
 def test_another_value_is_shown_and_kept(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = home / ".claude" / "settings.json"
     file.parent.mkdir()
@@ -161,6 +170,15 @@ def test_a_file_that_cannot_be_used(home: Path, capsys: pytest.CaptureFixture[st
         assert f"trooper: {file}: it is no TOML" in said
         assert "Nothing was changed." in said
     assert file.read_text() == "a = \n"
+
+
+def test_a_file_that_leads_nowhere(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = home / ".config" / "opencode"
+    folder.mkdir(parents=True)
+    (folder / "opencode.json").symlink_to(folder / "opencode.json")
+    assert connect("opencode", write=True) == FAILED
+    assert "Nothing was changed." in capsys.readouterr().err
+    assert [file.name for file in folder.iterdir()] == ["opencode.json"]
 
 
 def test_an_old_configuration_of_continue_stays_in_use(

@@ -135,7 +135,7 @@ def _with_member(text: str, tree: _Node, parent: _Node, path: Path, raw: str) ->
 
 def _member(path: Path, raw: str, indent: str, unit: str, newline: str) -> str:
     """A member, and the objects between the place and the value."""
-    key = json.dumps(path[0], ensure_ascii=False)
+    key = json.dumps(path[0])
     if len(path) == 1:
         return f"{key}: {raw}"
     inner = _member(path[1:], raw, indent + unit, unit, newline)

@@ -13,6 +13,7 @@ from typing import Final
 
 from trooper.clients import jsonc
 from trooper.clients.client import Client, folder_by
+from trooper.clients.placing import is_placed
 from trooper.clients.wanted import Wanted
 
 _FILES: Final = ("config.json", "opencode.json", "opencode.jsonc")
@@ -29,7 +30,9 @@ def _file(environ: Mapping[str, str], home: Path) -> Path:
     if said := environ.get("OPENCODE_CONFIG"):
         return Path(said)
     folder = folder_by(environ, "XDG_CONFIG_HOME", home, ".config", relative=False) / "opencode"
-    there = [folder / name for name in _FILES if (folder / name).exists()]
+    files = [folder / name for name in _FILES]
+    # Where the block is already, another file that has come since changes nothing.
+    there = [file for file in files if is_placed(file)] or [file for file in files if file.exists()]
     return there[-1] if there else folder / "opencode.json"
 
 

@@ -156,9 +156,11 @@ def take_back(form: Format, file: Path, fresh: str) -> TakenBack | None:
     content = _bytes_of(real)
     try:
         if content is None:
-            # Somebody has removed it. What it was is not thrown away.
+            # Somebody has removed it, or it was never made. What it was is not thrown away.
             _receipt_of(real).unlink()
-            return TakenBack(real, True, False, backup=backup if backup.exists() else None)
+            _remove_folders(receipt.made_folders)
+            kept = backup if receipt.existed and backup.exists() else None
+            return TakenBack(real, True, not receipt.existed, backup=kept)
         undone = _undone(form, real, content, receipt, fresh)
         if undone.content != content:
             _check_writable(real)

@@ -103,13 +103,12 @@ def put(text: str, wanted: Wanted, raw: str) -> str:
     if entry.end > entry.first + 1:
         raise NotEdited(f"the value of {name} has several lines; take it out, or write it on one")
     line, value = lines[entry.first], _inline(entry)
-    head = line[: line.index(":", len(entry.name)) + 1] if value else line.rstrip()
-    at = line.index(value, len(head)) if value else len(head)
+    colon = line.index(":", len(name)) + 1
     if value:
+        at = line.index(value, colon)
         lines[entry.first] = f"{line[:at]}{raw}{line[at + len(value) :]}"
     else:
-        rest = line[len(head) :]
-        lines[entry.first] = f"{head} {raw}{rest}"
+        lines[entry.first] = f"{line[:colon]} {raw}{line[colon:]}"
     return "".join(lines)
 
 

@@ -59,7 +59,11 @@ def connect(
         return _by_hand(known, address, for_file=write or undo)
     if login and known.asked_by_login is None:
         return _misused(f"--login makes no difference to {known.title}; leave it out")
-    file = known.file(os.environ, _home())
+    try:
+        file = known.file(os.environ, _home())
+    except NotEdited as error:
+        _say(f"{known.title}'s file: {error}. Nothing was changed.")
+        return FAILED
     try:
         if undo:
             return _undo(known, file)
