@@ -95,6 +95,7 @@ def test_we_are_named_behind_whom_the_request_has_passed() -> None:
     [
         *(b"x-request-id", b"request-id", b"x-should-retry", b"retry-after", b"retry-after-ms"),
         *(b"x-ratelimit-remaining-tokens", b"anthropic-ratelimit-requests-limit", b"openai-processing-ms"),
+        b"x-codex-primary-used-percent",
     ],
 )
 def test_what_comes_back(name: bytes) -> None:

@@ -13,6 +13,8 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
+import tomllib
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,10 +27,17 @@ from trooper.config import load
 from trooper.wires import WIRES
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"^(`{3,})([^\n`]*)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
+CLIENTS = ROOT / "docs" / "clients"
+PAGES = [
+    *(ROOT / "README.md", ROOT / "CONTRIBUTING.md"),
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted(CLIENTS.glob("*.md")),
+]
+BLOCK = re.compile(r"^ *(`{3,})([^\n`]*)\n(.*?)^ *\1$", re.MULTILINE | re.DOTALL)
 #: Output, pictures and traffic to look at.
 NOT_CODE = {"", "text", "console", "http", "mermaid"}
+#: Run by `nox -s node`; what other programs read is tried in tests/e2e/test_client_blocks.py.
+ELSEWHERE = {"js", "yaml"}
 #: Where the pages say that Trooper listens: by itself, and under hypercorn.
 ADDRESS = re.compile(r"(?:localhost|127\.0\.0\.1):(?:8642|8000)\b")
 LONG_S = 60
@@ -50,8 +59,8 @@ def blocks() -> list[Block]:
         for match in BLOCK.finditer(source):
             line = source.count("\n", 0, match.start()) + 1
             language = match[2].strip()
-            if language not in NOT_CODE and not language.startswith("{"):
-                found.append(Block(f"{page.relative_to(ROOT)}:{line}", language, match[3]))
+            if language not in NOT_CODE | ELSEWHERE and not language.startswith("{"):
+                found.append(Block(f"{page.relative_to(ROOT)}:{line}", language, textwrap.dedent(match[3])))
     return found
 
 
@@ -94,7 +103,8 @@ def _address() -> Iterator[str]:
             "trooper",
             "serve",
             "--port=0",
-            TROOPER_OPENAI_BASE_URL=said(cloud, r'"url": "([^"]+)"'),
+            TROOPER_OPENAI_BASE_URL=(url := said(cloud, r'"url": "([^"]+)"')),
+            TROOPER_ANTHROPIC_BASE_URL=url,
             TROOPER_OLLAMA_URL=said(local, r'"url": "([^"]+)"'),
         ) as server,
     ):
@@ -113,7 +123,7 @@ def run(command: list[str], text: str) -> None:
     outcome = subprocess.run(
         command,
         input=text,
-        env={**os.environ, "OPENAI_API_KEY": "sk-test"},
+        env={**os.environ, "OPENAI_API_KEY": "sk-test", "ANTHROPIC_API_KEY": "sk-test"},
         capture_output=True,
         text=True,
         timeout=LONG_S,
@@ -133,6 +143,8 @@ def test_it_works(block: Block, address: str, tmp_path: Path) -> None:
             run(["bash", "-euo", "pipefail"], text)
         case "sh":
             run(["bash", "-n"], block.text)
+        case "toml" if "model_provider" in block.text:
+            tomllib.loads(block.text)
         case "toml":
             (tmp_path / "trooper.toml").write_text(block.text, encoding="utf-8")
             named = re.findall(r'_?env = "([A-Z_]+)"', block.text)

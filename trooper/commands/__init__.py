@@ -1,1 +1,1 @@
-"""What people type: `trooper serve`, `check`, `fetch-model`."""
+"""What people type: `trooper run`, `serve`, `connect`, `config`, `check`, `fetch-model`."""

@@ -1,5 +1,5 @@
 """
-The command line: `trooper run`, `serve`, `config`, `check`, `demo`, `fetch-model`, `bench`, `fake`.
+The command line: `trooper run`, `serve`, `connect`, `config`, `check`, `demo`, `fetch-model`, `bench`, `fake`.
 
 Each command's work is elsewhere; this file turns arguments into a
 configuration and results into an exit status.
@@ -111,6 +111,12 @@ app.command(
     name="check",
     help="Read the configuration, ask each target, and say what is not usable.\n\n"
     "The exit status is 0 if all is well, 1 if something is not usable, 2 if the configuration cannot be read.",
+)
+app.command(
+    "trooper.commands.connect:connect",
+    name="connect",
+    help="Show what a client has to be told, or put it into its file, with a backup, and take it out again.\n\n"
+    "The exit status is 0 if that worked, 1 if the file cannot be used, 2 if it was asked wrongly.",
 )
 app.command(
     "trooper.demo:demo",

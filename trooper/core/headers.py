@@ -46,7 +46,11 @@ _NEVER: Final = frozenset({b"cookie", b"origin", b"referer"})
 #: Tells one request from its repetition: beside another body, or at another provider, it would be wrong.
 _ONE_REQUESTS: Final = b"idempoten"
 _BACK_EXACT: Final = frozenset({b"x-request-id", b"request-id", b"x-should-retry"})
-_BACK_PREFIXES: Final = (b"x-ratelimit-", b"anthropic-ratelimit-", b"openai-", b"retry-after")
+#: What a ChatGPT plan has left is told in `x-codex-…`.
+_BACK_PREFIXES: Final = (
+    *(b"x-ratelimit-", b"anthropic-ratelimit-", b"x-codex-"),
+    *(b"openai-", b"retry-after"),
+)
 
 #: As much of an answer's head as a client has a use for: providers say a few dozen short things.
 _MOST_BACK: Final = 64
