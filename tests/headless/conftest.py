@@ -26,18 +26,16 @@ NOWHERE = "http://127.0.0.1:9"
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Starts `trooper serve` and its fakes; `there` is whether the provider listens at all, `below` the path of OpenAI's."""
+    """Starts `trooper serve` and its fakes; `there` is whether the provider listens at all."""
     with ExitStack() as stack:
 
-        def started(
-            turns: tuple[str, ...], fault: str, position: int | str, there: bool = True, below: str = ""
-        ) -> Served:
+        def started(turns: tuple[str, ...], fault: str, position: int | str, there: bool = True) -> Served:
             plan = json.dumps({"turns": turns, "fault": fault, "position": position})
             provider = stack.enter_context(running(sys.executable, str(HERE / "provider.py"), plan))
             local = stack.enter_context(running(sys.executable, str(HERE / "local.py")))
             cloud, ollama = (fake.wait_for(r'"url": "([^"]+)"')[1] for fake in (provider, local))
             env = {
-                "TROOPER_OPENAI_BASE_URL": cloud + below if there else NOWHERE,
+                "TROOPER_OPENAI_BASE_URL": cloud if there else NOWHERE,
                 "TROOPER_ANTHROPIC_BASE_URL": cloud if there else NOWHERE,
                 # Ollama's own variable.
                 "OLLAMA_HOST": urlsplit(ollama).netloc,
