@@ -24,6 +24,7 @@ from client_texts import (
     yaml_texts,
 )
 from trooper.clients.editing import connected, disconnected
+from trooper.clients.placing import place, take_back
 from trooper.clients.wanted import NotEdited
 
 RELAXED = settings(
@@ -70,6 +71,26 @@ def test_only_what_is_wanted_is_new(name: str, data: st.DataObject) -> None:
     back = disconnected(client.form, edited.text, edited.changes)
     assert back.left == ()
     assert without_empty(plain(read(back.text))) == without_empty(said)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@settings(RELAXED, max_examples=25)
+@given(data=st.data())
+def test_a_file_comes_back_byte_for_byte(
+    name: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    client, content = WITH_FILES[name], data.draw(TEXTS[name]).encode()
+    file = tmp_path_factory.mktemp("folder") / "file"
+    file.write_bytes(content)
+    try:
+        place(client.form, file, client.fresh, client.wanted(URL))
+    except NotEdited:
+        assert file.read_bytes() == content
+    else:
+        told = take_back(client.form, file, client.fresh)
+        assert told is None or told.as_it_was
+    assert file.read_bytes() == content
+    assert [path.name for path in file.parent.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize("name", TEXTS)

@@ -28,7 +28,7 @@ NOWHERE = "http://127.0.0.1:9"
 @pytest.fixture
 def fakes() -> Iterator[Fakes]:
     """
-    Starts the fakes; `there` is whether the provider listens at all, `below` the path of OpenAI's. With a `slow`
+    Starts the fakes; `there` is whether the provider listens at all. With a `slow`
     local model, its load and its reading in seconds, Trooper's limits are the default ones.
     """
     with ExitStack() as stack:
@@ -38,7 +38,6 @@ def fakes() -> Iterator[Fakes]:
             fault: str,
             position: int | str,
             there: bool = True,
-            below: str = "",
             slow: tuple[float, float] | None = None,
         ) -> Between:
             plan = json.dumps({"turns": turns, "fault": fault, "position": position})
@@ -53,8 +52,7 @@ def fakes() -> Iterator[Fakes]:
                 # A silence must be noticed in a test's time.
                 **(IMPATIENT if slow is None else {}),
             }
-            clouds = (cloud + below, cloud) if there else (NOWHERE, NOWHERE)
-            return Between(*clouds, env, provider, Fake(ollama, local))
+            return Between(cloud if there else NOWHERE, env, provider, Fake(ollama, local))
 
         yield started
 
@@ -69,10 +67,9 @@ def serve(tmp_path: Path, fakes: Fakes) -> Iterator[Serve]:
             fault: str,
             position: int | str,
             there: bool = True,
-            below: str = "",
             slow: tuple[float, float] | None = None,
         ) -> Served:
-            between = fakes(turns, fault, position, there, below, slow)
+            between = fakes(turns, fault, position, there, slow)
             empty = tmp_path / "trooper"
             empty.mkdir()
             env = between.environ | between.places

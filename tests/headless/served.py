@@ -18,8 +18,7 @@ _TURN = '"turn": "([a-z]+)"'
 class Between:
     """The fakes of a Trooper that is yet to be started."""
 
-    openai: str
-    anthropic: str
+    cloud: str
     #: All that it has to be told, but for where the clouds are.
     environ: dict[str, str]
     provider: Process
@@ -28,7 +27,7 @@ class Between:
     @property
     def places(self) -> dict[str, str]:
         """Where the clouds are, in Trooper's own variables."""
-        return {"TROOPER_OPENAI_BASE_URL": self.openai, "TROOPER_ANTHROPIC_BASE_URL": self.anthropic}
+        return {f"TROOPER_{cloud}_BASE_URL": self.cloud for cloud in ("OPENAI", "ANTHROPIC")}
 
     def asked(self) -> list[str]:
         """The turns that the provider was asked for."""
@@ -53,11 +52,6 @@ class Served:
     def asked(self) -> list[str]:
         """The turns that the provider was asked for."""
         return [match[1] for match in self.provider.matches(_TURN)]
-
-    def proofs(self) -> set[str]:
-        """What the provider was shown of who asks."""
-        told = [json.loads(line) for line in self.provider.lines if '"proofs"' in line]
-        return {proof for each in told for proof in each["proofs"] if proof}
 
 
 #: Turns, a fault, and its place → a running Trooper, or the fakes alone.

@@ -12,14 +12,16 @@ import base64
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from agent_turns import ASK_TEXT, FINAL
-from deployed import ROOT
+from deployed import ROOT, WAYS, running
 from headless.served import Serve, Served
 
 LONG_S = 120
@@ -106,6 +108,23 @@ ROWS = {
 }
 
 
+@pytest.fixture(name="stack")
+def _stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@contextmanager
+def at_the_plans_path(served: Served, cwd: Path) -> Iterator[Served]:
+    """Another Trooper between the same fakes, that asks where ChatGPT plans are asked."""
+    cloud = served.provider.wait_for(r'"url": "([^"]+)"')[1]
+    env = {"TROOPER_OPENAI_BASE_URL": f"{cloud}/backend-api/codex", "TROOPER_OLLAMA_URL": served.local.url}
+    with running(*WAYS["trooper serve"], cwd=cwd, **env) as process:
+        url = process.wait_for(r"on (http://127\.0\.0\.1:\d+)")[1]
+        process.wait_for('"standby_ready"')
+        yield evolve(served, url=url, process=process)
+
+
 def goes_well(served: Served, turn: str, said: str) -> None:
     assert said.count(FINAL) == 1
     reports = served.reports(1)
@@ -156,9 +175,11 @@ def test_a_claude_subscription(
 
 @pytest.mark.parametrize("is_plan", [True, False], ids=["a-plan", "a-kept-key"])
 def test_codex_with_its_own_login(
-    is_plan: bool, serve: Serve, agents: Path, environ: Mapping[str, str], tmp_path: Path
+    is_plan: bool, serve: Serve, agents: Path, environ: Mapping[str, str], tmp_path: Path, stack: ExitStack
 ) -> None:
-    served = serve(("text",), "reset", "middle", below="/backend-api/codex" if is_plan else "")
+    served = serve(("text",), "reset", "middle")
+    if is_plan:
+        served = stack.enter_context(at_the_plans_path(served, tmp_path))
     connect(environ, "codex", "--write", "--login", "--url", served.url)
     tokens = {
         "id_token": PLAN_TOKEN,

@@ -142,7 +142,7 @@ def test_words_alone(name: str, fakes: Fakes, desk: Desk) -> None:
 def test_the_users_own_gateway_is_asked(name: str, fakes: Fakes, desk: Desk) -> None:
     """Somebody has said where his provider is, for the agent: Trooper asks there."""
     between = fakes((turn_of(name, ASK_COMMAND),), "reset", 6)
-    goes_well(desk, between, name, ASK_COMMAND, **dict.fromkeys(VARIABLES[name], between.anthropic))
+    goes_well(desk, between, name, ASK_COMMAND, **dict.fromkeys(VARIABLES[name], between.cloud))
 
 
 @pytest.mark.parametrize("name", AGENTS)
@@ -153,7 +153,7 @@ def test_their_own_files_are_untouched(name: str, whose: str, fakes: Fakes, desk
     path, text = FILES[name]
     file = desk.home / path
     file.parent.mkdir(parents=True, exist_ok=True)
-    text %= between.anthropic if whose == "gateway" else "http://127.0.0.1:8642"
+    text %= between.cloud if whose == "gateway" else "http://127.0.0.1:8642"
     file.write_text(text)
     goes_well(desk, between, name, ASK_COMMAND, **(between.places if whose == "trooper" else {}))
 
