@@ -290,3 +290,24 @@ async def test_where_its_provider_is_cooling_a_large_one_is_read_before(autojump
         for _ in range(2):
             x = await s.ask(metadata={"a": "," * 30_000})
             assert x.legs[-1] == ("ollama", "completed")
+
+
+@pytest.mark.parametrize("is_left", [False, True], ids=["nobody-else", "one-of-its-wire-is-left"])
+async def test_while_a_local_model_is_at_work(is_left: bool, autojump_clock: Any) -> None:
+    """Comments while it loads; from the grant on chunks, unless another provider could begin the answer."""
+    config = with_second(configured(), "chat")
+    names = ("openai", "ollama", "second") if is_left else ("openai", "ollama")
+    config = evolve(config, chains=(Chain("*", names),))
+    ollama = FakeOllama(load_s=25.0, prefill_s=2.0)
+    async with stage(dies("status-529"), ollama, config, warm=False) as s:
+        x = await s.ask()
+    assert x.chat().text == DEFAULT_ANSWER
+    signs = [at for at, body in x.arrivals if b'"delta":{' in body and b"content" not in body]
+    comments = [at for at, body in x.arrivals if body.startswith(b": trooper keep-alive")]
+    assert comments[0] == 10.0
+    if is_left:
+        assert (signs, len(comments) > 3) == ([], True)
+    else:
+        # The first one at once, where comments have gone before.
+        assert any(at == signs[0] > 25 and b", for 0 s" in body for at, body in x.arrivals)
+        assert len(signs) > 1

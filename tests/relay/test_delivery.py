@@ -287,3 +287,21 @@ def test_a_call_that_waited_is_given_in_its_pieces() -> None:
     made.release_calls(first)
     made.hear(first, chunk("2", ToolCallDelta(0, arguments="}")))
     assert made.take() == b"data: 1\n\ndata: 2\n\n"
+
+
+def test_a_sign_of_work_begins_the_answer_and_is_no_content() -> None:
+    """Under the name of who works; whoever comes next is spoken anew, under that name."""
+    made = delivery()
+    leg(made, "a")
+    said = made.sign_of_work("") + made.sign_of_work("reading the prompt")
+    assert made.voice.named == "a-model"
+    assert (made.shown, made.transcript.has_content) == (False, False)
+    second = leg(made, "b")
+    assert not second.forwards
+    said += heard(made, second, chunk("theirs", Begin("id", model="other"), Text("Hi.")), chunk("end", STOP))
+    concluded(made, second, Completed())
+    made.end_turn(FinishReason.STOP)
+    said += made.take()
+    result = validate_chat(said)
+    assert (result.text, result.model) == ("Hi.", "a-model")
+    assert b"theirs" not in said

@@ -14,13 +14,14 @@ from relay_parts import incoming, services_of
 from trooper.core.events import Begin, Received, Text
 from trooper.core.outcome import Answer, Completed
 from trooper.core.pacing import Pacing
+from trooper.core.prompt_reading import ToRead
 from trooper.core.tally import LegTally, Tally
 from trooper.relay.delivery import Delivery
 from trooper.relay.response import Response
 from trooper.relay.running_leg import RunningLeg, patience_with
 from trooper.relay.splice import Splice
 from trooper.services import Services
-from trooper.targets.inbox import Bell, Inbox
+from trooper.targets.inbox import Bell, Granted, Inbox
 from trooper.telemetry.report import How
 
 BEGIN = Received(b"data: begin\n\n", (Begin("i"),))
@@ -210,3 +211,31 @@ async def test_the_client_hears_of_us_while_something_is_found_out(autojump_cloc
 
     assert await s.response.meanwhile(s.delivery, s.leg, find_out) == "found"
     assert s.server.body[said:].count(b": ") == (0 if inside else 3)
+
+
+async def test_a_sign_of_work_in_place_of_a_comment(autojump_clock: Any) -> None:
+    """It opens the stream under the name of who works, and counts for the client's watchdog; a comment does not."""
+    s = Stage()
+    await trio.sleep(10)
+    s.leg.granted(Granted("tiny", to_read=ToRead(500)), trio.current_time())
+    await s.response.do_duties(s.delivery, s.leg, trio.current_time(), at_work=True)
+    assert s.server.headers[b"x-trooper-model"] == b"tiny"
+    assert b": trooper keep-alive: reading the prompt, about 500 tokens" in s.server.body
+    assert b'"delta":{"role":"assistant"}' in s.server.body
+    s.response.pacing.work_begins()
+    assert s.response.pacing.due == trio.current_time() + 10
+    await trio.sleep(10)
+    await s.duties()
+    assert s.server.body.count(b"data: ") == 1
+    s.response.pacing.work_begins()
+    assert s.response.pacing.due < trio.current_time()
+
+
+async def test_what_waits_goes_out_first(autojump_clock: Any) -> None:
+    """A preamble that waits is the answer's beginning."""
+    s = Stage()
+    s.hear(BEGIN)
+    await s.flush()
+    await trio.sleep(10)
+    await s.response.do_duties(s.delivery, s.leg, trio.current_time(), at_work=True)
+    assert s.server.body == BEGIN.raw
