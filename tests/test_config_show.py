@@ -118,6 +118,18 @@ def test_a_target_that_trooper_runs_has_no_place(tmp_path: Path) -> None:
     assert tomllib.loads(shown)["targets"][0]["gguf"] == str(tmp_path / "small.gguf")
 
 
+def test_a_limit_that_follows_a_rule_is_told_in_words(tmp_path: Path) -> None:
+    limits = [
+        line.partition(" # default")[0].strip()
+        for line in as_file(load({}, tmp_path, WIRES.known)).splitlines()
+    ]
+    assert limits.count("# ttft_timeout_s: 60.0") == 3
+    assert limits.count("# ttft_timeout_s: 120.0, and the time to read the prompt") == 1
+    assert limits.count("# alive_timeout_s: 120.0, and 400.0 inside a call or a thought") == 4
+    own = written(tmp_path, '[[targets]]\nname = "own"\nwire = "ollama-chat"\nttft_timeout_s = 5\n')
+    assert tomllib.loads(as_file(own))["targets"][0]["ttft_timeout_s"] == 5
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)

@@ -53,6 +53,11 @@ class Served:
         """The turns that the provider was asked for."""
         return [match[1] for match in self.provider.matches(_TURN)]
 
+    def proofs(self) -> set[str]:
+        """What the provider was shown of who asks."""
+        told = [json.loads(line) for line in self.provider.lines if '"proofs"' in line]
+        return {proof for each in told for proof in each["proofs"] if proof}
+
 
 #: Turns, a fault, and its place → a running Trooper, or the fakes alone.
 Serve: TypeAlias = Callable[..., Served]

@@ -42,10 +42,15 @@ config_app = App(name="config", help="The configuration: what is in force, and f
 
 @attrs.frozen
 class Value:
-    """A value that is in force, as a person may see it, and who has said it."""
+    """
+    A value that is in force, as a person may see it, and who has said it.
+
+    `words` say for people what is in force where that is no value: a rule, or nothing.
+    """
 
     value: Any
     origin: str
+    words: str = "none"
 
 
 @config_app.command
@@ -79,11 +84,17 @@ def server_values(config: Config) -> dict[str, Value]:
 
 def target_values(config: Config, target: Target) -> dict[str, Value]:
     """Every key that a target of its wire has."""
-    return {
+    values = {
         a.name: _value(config, f"targets.{target.name}", a.name, target)
         for a in attrs.fields(Target)
         if not a.metadata["is_selective"] or a.name in target.wire.settings
     }
+    rules = {
+        "ttft_timeout_s": f"{target.first_content_s}"
+        + (", and the time to read the prompt" if target.reads_long else ""),
+        "alive_timeout_s": "{}, and {} inside a call or a thought".format(*target.alive_s),
+    }
+    return values | {name: attrs.evolve(values[name], words=words) for name, words in rules.items()}
 
 
 def _value(config: Config, table: str, name: str, holder: Server | Target) -> Value:
@@ -161,7 +172,7 @@ def _lines(config: Config) -> Iterator[str]:
 def _line(name: str, value: Value) -> str:
     # What a file cannot say, or nobody has said, is a comment as a whole.
     is_there = value.value is not None and value.value != HIDDEN
-    said = f"{name} = {_toml(value.value)}" if is_there else f"# {name}: {value.value or 'none'}"
+    said = f"{name} = {_toml(value.value)}" if is_there else f"# {name}: {value.value or value.words}"
     return f"{said:<{_COLUMN}} # {value.origin}"
 
 
