@@ -355,8 +355,7 @@ def test_nothing_secret_is_shown() -> None:
         WIRES.known,
     )
 
-    assert SECRET not in repr(config)
-    assert SECRET not in str(config)
+    assert SECRET not in repr(config) + str(config)
     assert "openai" in repr(config)
 
 
@@ -395,9 +394,5 @@ def test_targets_and_chains_are_found() -> None:
     with pytest.raises(KeyError):
         config.target("nobody")
     assert Config(Server(), config.targets, (), WIRES.known).chain_for("gpt-4o", OPENAI_CHAT.wire) == ()
-    assert (
-        Config(Server(), config.targets, (Chain("GPT-*", ("openai",)),), WIRES.known).chain_for(
-            "gpt-4o", OPENAI_CHAT.wire
-        )
-        == ()
-    )
+    other = Config(Server(), config.targets, (Chain("GPT-*", ("openai",)),), WIRES.known)
+    assert other.chain_for("gpt-4o", OPENAI_CHAT.wire) == ()
