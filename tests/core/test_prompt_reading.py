@@ -36,6 +36,9 @@ def test_a_speed() -> None:
     assert PromptRead(4_000, 255, 0, 1.0).tokens_per_s == 0.0
     assert PromptRead(4_000, 4_000, 4_000, 1.0).tokens_per_s == 0.0
     assert PromptRead(4_000, 4_000).tokens_per_s == 0.0
+    # Nor from what nobody has measured.
+    assert PromptRead(10**400, 10**400, 0, 1.0).tokens_per_s == 0.0
+    assert PromptRead(4_000, 4_000, 0, 5e-324).tokens_per_s == 0.0
 
 
 def test_the_slowest_counts() -> None:

@@ -71,6 +71,15 @@ def test_how_it_was_read() -> None:
     assert reader.prompt_read == PromptRead(4096, 4096, 96, 1.8)
 
 
+@pytest.mark.parametrize("told", [None, "soon", 1.5, [1], {"total": None}, {"total": 4096, "processed": 1.5}])
+def test_figures_that_are_none_are_no_matter_of_the_answer(told: object) -> None:
+    reader = LlamaReader(10_000)
+    (item,) = reader.feed(chunk({"content": "x"}, prompt_progress=told))
+    assert item.events == (Text("x"),)
+    reader.feed(chunk({}, "stop", timings={"prompt_n": told}) + DONE)
+    assert (reader.outcome, reader.prompt_read) == (Completed(), None)
+
+
 def test_a_chat() -> None:
     body = [
         chunk({"role": "assistant", "content": None}),

@@ -21,6 +21,7 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.outcome import Completed, Failed, FailureKind, Outcome
+from trooper.core.prompt_reading import PromptRead
 from trooper.wire.ollama_chat.reader import OllamaReader
 
 K = FailureKind
@@ -83,6 +84,19 @@ def test_success_is_the_done_line_and_nothing_else() -> None:
 @given(cuts(ANSWER))
 def test_any_chunking(pieces: list[bytes]) -> None:
     assert read(*pieces) == (HEARD, Completed())
+
+
+@pytest.mark.parametrize(
+    ("duration", "took_s"), [("2e9", 2.0), ("1.5", 1.5e-9), ("null", None), ('"2"', None), ("1" * 400, None)]
+)
+def test_how_long_the_prompt_took_is_no_matter_of_the_answer(duration: str, took_s: float | None) -> None:
+    last = json.dumps(ending() | {"prompt_eval_duration": 0}).replace(
+        '_duration": 0', f'_duration": {duration}'
+    )
+    reader = OllamaReader(BIG)
+    reader.feed(ndjson(said("x")) + last.encode() + b"\n")
+    assert reader.outcome == Completed()
+    assert reader.prompt_read == (None if took_s is None else PromptRead(26, 26, took_s=took_s))
 
 
 def test_raw_generate_says_response() -> None:

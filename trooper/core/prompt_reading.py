@@ -27,6 +27,9 @@ from trooper.core.names import Latest
 SLOWEST_TOKENS_PER_S: Final = 25.0
 #: A speed is learned from prompts of so many tokens: a shorter one takes as long as its request does.
 _LEAST_TOKENS: Final = 256
+#: No window holds more, and no time is measured finer: beyond these it is a number, and no speed.
+_MOST_TOKENS: Final = 1 << 32
+_LEAST_S: Final = 1e-6
 #: The most that a llama.cpp server reads between two words about it.
 _BATCH_TOKENS: Final = 2_048
 #: In the log a wait of minutes is a few lines.
@@ -56,7 +59,8 @@ class PromptRead:
     def tokens_per_s(self) -> float:
         """How fast it reads; 0 where that cannot be told from so little."""
         read = self.tokens - self.cached_tokens
-        return read / self.took_s if read >= _LEAST_TOKENS and self.took_s > 0 else 0.0
+        is_measured = _LEAST_TOKENS <= read <= _MOST_TOKENS and self.took_s >= _LEAST_S
+        return read / self.took_s if is_measured else 0.0
 
 
 @frozen

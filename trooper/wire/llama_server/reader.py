@@ -104,11 +104,14 @@ class _Event(msgspec.Struct):
     truncated: bool = False
     tokens_evaluated: int = 0
     tokens_predicted: int = 0
-    prompt_progress: _Progress | None = None
-    timings: _Timings | None = None
+    # For learning and for telling alone: whatever they are, the answer is one.
+    prompt_progress: msgspec.Raw = msgspec.Raw()
+    timings: msgspec.Raw = msgspec.Raw()
 
 
 _decode_event: Final = msgspec.json.Decoder(_Event).decode
+_decode_progress: Final = msgspec.json.Decoder(_Progress).decode
+_decode_timings: Final = msgspec.json.Decoder(_Timings).decode
 
 
 @define
@@ -154,12 +157,12 @@ class LlamaReader(LocalReader):
             self.outcome = find_error({"error": event.error}) or Failed(FailureKind.IN_BAND_ERROR)
             return None
         events = self._completion(event) if event.stop or event.content else self._chunk(event)
-        if (told := event.prompt_progress) is not None:
-            self.prompt_read = PromptRead(told.total, told.processed, told.cache, told.time_ms / 1000)
-            events.append(Other(read=self.prompt_read))
-        elif (took := event.timings) is not None:
-            total = took.cache_n + took.prompt_n
-            self.prompt_read = PromptRead(total, total, took.cache_n, took.prompt_ms / 1000)
+        # Nearly every event has neither: an exception for each would cost more than the rest of it.
+        if event.prompt_progress and (told := _told(event.prompt_progress)) is not None:
+            self.prompt_read = told
+            events.append(Other(read=told))
+        elif event.timings and (took := _took(event.timings)) is not None:
+            self.prompt_read = took
         return Received(b"", tuple(events)) if events else None
 
     def _completion(self, event: _Event) -> list[Event]:
@@ -206,3 +209,22 @@ class LlamaReader(LocalReader):
             call.index, call.id or "", function.name or "", arguments, made_up=self.call_id
         )
         return Other(continuable=False) if piece is None else piece
+
+
+def _told(progress: msgspec.Raw) -> PromptRead | None:
+    """How far the prompt is read; `None` where that is not said in numbers."""
+    try:
+        told = _decode_progress(progress)
+    except NOT_JSON:
+        return None
+    return PromptRead(told.total, told.processed, told.cache, told.time_ms / 1000)
+
+
+def _took(timings: msgspec.Raw) -> PromptRead | None:
+    """How the prompt was read; `None` where that is not said in numbers."""
+    try:
+        took = _decode_timings(timings)
+    except NOT_JSON:
+        return None
+    total = took.cache_n + took.prompt_n
+    return PromptRead(total, total, took.cache_n, took.prompt_ms / 1000)

@@ -64,7 +64,8 @@ class _Line(msgspec.Struct):
     done_reason: str = ""
     error: object = None
     prompt_eval_count: int = 0
-    prompt_eval_duration: int = 0
+    # For learning alone: whatever it is, the answer is one.
+    prompt_eval_duration: msgspec.Raw = msgspec.Raw()
     eval_count: int = 0
 
 
@@ -73,6 +74,7 @@ _NOT_ASKED: Final = ("load", "unload")
 #: In a second: the unit of its durations.
 _NANOSECONDS: Final = 1e9
 _decode_line: Final = msgspec.json.Decoder(_Line).decode
+_decode_duration: Final = msgspec.json.Decoder(float).decode
 
 
 @define
@@ -131,8 +133,7 @@ class OllamaReader(LocalReader):
             self.outcome = Failed(FailureKind.EOF_EARLY) if self._said else EMPTY
             return []
         usage = Usage(line.prompt_eval_count, line.eval_count)
-        took_s = line.prompt_eval_duration / _NANOSECONDS
-        self.prompt_read = PromptRead(usage.prompt_tokens, usage.prompt_tokens, took_s=took_s)
+        self.prompt_read = _prompt_read(usage.prompt_tokens, line.prompt_eval_duration)
         if line.done_reason == "length":
             reason = FinishReason.LENGTH
         elif self._calls:
@@ -146,3 +147,12 @@ class OllamaReader(LocalReader):
             reason = FinishReason.LENGTH
         finish = Finish(reason, line.done_reason, doubtful=not is_answer)
         return [usage, finish, Done()] if is_answer else [usage, finish]
+
+
+def _prompt_read(tokens: int, duration: msgspec.Raw) -> PromptRead | None:
+    """How the prompt was read; `None` where that is no number."""
+    try:
+        took_s = _decode_duration(duration) / _NANOSECONDS
+    except NOT_JSON:
+        return None
+    return PromptRead(tokens, tokens, took_s=took_s)
