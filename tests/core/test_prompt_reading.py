@@ -21,6 +21,13 @@ def test_a_machine_that_was_seen_to_be_slower() -> None:
     assert ToRead(1_000, tokens_per_s=5_000.0).allowance_s == 40.0
 
 
+def test_no_prompt_gets_longer_than_half_an_hour() -> None:
+    """However slow the one before it was: a server that hangs costs all of it."""
+    assert ToRead(18_000, tokens_per_s=1.0).allowance_s == 1_800.0
+    assert ToRead(10**6).allowance_s == 1_800.0
+    assert ToRead(18_000, tokens_per_s=0.01).left_s(PromptRead(18_000, 2_048)) == 1_800.0
+
+
 @pytest.mark.parametrize(
     ("tokens", "left_s"),
     [(0, 2_048 / 25), (15_000, 2_048 / 25), (17_500, 20.0), (18_000, 0.0), (20_000, 0.0)],
@@ -49,6 +56,16 @@ def test_the_slowest_counts() -> None:
     speeds.learn("m", PromptRead(10, 10, took_s=100.0))
     speeds.learn("m", None)
     assert (speeds.of("m"), speeds.of("another")) == (50.0, 0.0)
+
+
+def test_a_slow_prompt_is_not_remembered_for_ever() -> None:
+    speeds = ReadingSpeeds()
+    speeds.learn("m", PromptRead(1_000, 1_000, took_s=1_000.0))
+    seen = []
+    for _ in range(8):
+        speeds.learn("m", PromptRead(1_000, 1_000, took_s=10.0))
+        seen.append(speeds.of("m"))
+    assert seen == [1.0] * 7 + [100.0]
 
 
 def test_the_words() -> None:

@@ -36,6 +36,10 @@ _BATCH_TOKENS: Final = 2_048
 _LOG_EVERY_S: Final = 60.0
 #: Who was this slow once may be slower still: its machine has other work.
 _SLOWER: Final = 2.0
+#: A prompt gets no longer, however long or slow it is to be: a server that hangs costs all of it.
+MOST_READING_S: Final = 1_800.0
+#: So many prompts a speed is remembered for: one that was slow, on a busy machine, is not held against it for ever.
+_LAST_PROMPTS: Final = 8
 
 
 @frozen
@@ -70,7 +74,7 @@ class ToRead:
 
     Attributes:
         tokens: about how many, at most; 0 if not known.
-        tokens_per_s: the slowest speed that the model was seen to read with; 0 if not known.
+        tokens_per_s: the slowest speed that the model was lately seen to read with; 0 if not known.
     """
 
     tokens: int = 0
@@ -78,11 +82,12 @@ class ToRead:
 
     @property
     def allowance_s(self) -> float:
-        """How long the reading of it may take, on the slowest machine that is to be reckoned with."""
+        """How long the reading of it may take, on the slowest machine that is to be reckoned with; up to half an hour."""
         if self.tokens <= 0:
             return 0.0
         known = self.tokens_per_s / _SLOWER
-        return self.tokens / (min(known, SLOWEST_TOKENS_PER_S) if known > 0 else SLOWEST_TOKENS_PER_S)
+        speed = min(known, SLOWEST_TOKENS_PER_S) if known > 0 else SLOWEST_TOKENS_PER_S
+        return min(self.tokens / speed, MOST_READING_S)
 
     def left_s(self, read: PromptRead) -> float:
         """The same for what comes before the server's next word about it, which follows within a batch."""
@@ -93,22 +98,23 @@ class ToRead:
 @define
 class ReadingSpeeds:
     """
-    How fast models were seen to read, by their names: the slowest of each counts.
+    How fast models were seen to read, by their names: the slowest of the last few prompts of each counts.
 
     What a server had in its cache it reads in no time, and Ollama counts that
-    as read. So a fast prompt proves nothing, and a slow one does.
+    as read. So a fast prompt proves little, and a slow one does; but not for
+    ever, since its machine may have been busy.
     """
 
-    _slowest: Latest[str, float] = field(factory=Latest, init=False)
+    _last: Latest[str, tuple[float, ...]] = field(factory=Latest, init=False)
 
     def learn(self, model: str, read: PromptRead | None) -> None:
         """A prompt was read so; nothing is learned from a short one."""
         if read is not None and (speed := read.tokens_per_s) > 0:
-            self._slowest[model] = min(speed, self._slowest.get(model, speed))
+            self._last[model] = (*self._last.get(model, ()), speed)[-_LAST_PROMPTS:]
 
     def of(self, model: str) -> float:
         """Tokens a second; 0 if not known."""
-        return self._slowest.get(model, 0.0)
+        return min(self._last.get(model, ()), default=0.0)
 
 
 #: Where nobody knows how long the prompt is.
