@@ -69,6 +69,19 @@ async def test_a_server_that_hangs_is_noticed(autojump_clock: Any) -> None:
         assert x.arrivals[-1][0] == ended
 
 
+async def test_a_server_that_hangs_before_its_first_word(autojump_clock: Any) -> None:
+    """It may be busy with somebody else's request, so it is given all of the allowance."""
+    server = llama(batch_tokens=100_000)
+    async with stage(dies("status-529"), config=at_llama(), llama=server) as s:
+        await s.services.standbys["llama"].ready(None)
+        server.fault = "hangs"
+        x = await asked(s, "chat")
+        last = x.report["legs"][-1]
+        assert last["outcome"] == "timeout_ttft"
+        allowed_s = 120 + WORDS / 25
+        assert allowed_s <= last["ended_s"] - last["started_s"] <= allowed_s + 30
+
+
 async def test_an_ollama_that_hangs(autojump_clock: Any) -> None:
     """It says nothing while it reads, so the length of the prompt is all that there is."""
     for words, allowed_s in (("word " * WORDS, 120 + WORDS / 25), ("word", 120.0)):
