@@ -36,7 +36,7 @@ KINDS: Mapping[FailureKind, str] = {
     K.TIMEOUT_TTFT: "No first content within `ttft_timeout_s`, or `alive_timeout_s` where signs of life come.",
     K.TIMEOUT_WHOLE: "An answer in one piece did not come within `whole_timeout_s`.",
     K.TIMEOUT_TOTAL: "The leg took longer than `total_timeout_s`.",
-    K.TIMEOUT_LOAD: "The local model did not load, or no slot came free, within `load_timeout_s`.",
+    K.TIMEOUT_LOAD: "The local model did not load within `load_timeout_s`, or no slot came free for so much longer than a prompt may take.",
     K.STALL: "The answer has begun, and nothing came for `stall_timeout_s`, or only signs of life for `alive_timeout_s`.",
     K.CONN_RESET: "The connection was reset.",
     K.CONN_TRUNCATED: "The connection closed inside an answer whose framing promised more.",

@@ -6,12 +6,14 @@ the server's own word, or estimated. On virtual time, so the figures are exact.
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any, Final
 
 import pytest
+import trio
 from attrs import evolve
 
-from scenes import Exchange, at_llama, configured, dies, stage, with_target
+from scenes import Exchange, Stage, at_llama, configured, dies, stage, with_target
 from test_waiting import LONG, asked, events, long, slow
 from trooper.testing import DEFAULT_ANSWER, FakeLlamaServer, FakeOllama, OllamaFault
 from trooper.testing.ollama import Model
@@ -91,6 +93,46 @@ async def test_an_ollama_that_hangs(autojump_clock: Any) -> None:
             assert last["outcome"] == "timeout_ttft"
             # Our own count is an upper bound.
             assert allowed_s <= last["ended_s"] - last["started_s"] <= allowed_s + 30
+
+
+async def both(s: Stage, second_s: float) -> tuple[Exchange, Exchange]:
+    """Two requests with a long prompt for one slot, the second so many seconds behind the first."""
+    first, second = Exchange(), Exchange()
+    async with trio.open_nursery() as nursery:
+        for x, word in ((first, "one "), (second, "two ")):
+            nursery.start_soon(partial(s.play, x, messages=[{"role": "user", "content": word * WORDS}]))
+            await trio.sleep(second_s)
+    return first, second
+
+
+async def test_who_waits_for_the_slot_behind_a_long_prompt(autojump_clock: Any) -> None:
+    """It is queued and does not load: the budget of a load, 300 s, is not what it has."""
+    async with stage(dies("status-529"), slow()) as s:
+        for x in await both(s, 1.0):
+            assert x.chat().text == DEFAULT_ANSWER
+        (_, last) = x.report["legs"]
+        assert last["first_content_s"] > 2 * 350 - 1
+        # Comments until it is known who answers, and then what clients count.
+        first_sign = next(at for at, _ in events(x)) - x.arrivals[0][0]
+        assert 300 < first_sign < 400
+        assert len(x.arrivals) > 60
+
+
+async def test_a_server_that_hangs_holds_up_the_next_one_for_so_long(autojump_clock: Any) -> None:
+    """Who has the slot is under limits of its own."""
+    async with stage(dies("status-529"), slow(fault=STALLS)) as s:
+        first, second = await both(s, 1.0)
+        assert [x.report["legs"][-1]["outcome"] for x in (first, second)] == ["timeout_ttft"] * 2
+        assert second.report["duration_s"] == pytest.approx(2 * first.report["duration_s"], abs=2)
+
+
+async def test_a_slot_that_never_comes_free(autojump_clock: Any) -> None:
+    async with stage(dies("status-529"), slow()) as s, s.services.standbys["ollama"].slots:
+        x = await s.ask()
+        last = x.report["legs"][-1]
+        assert last["outcome"] == "timeout_load"
+        assert last["ended_s"] - last["started_s"] == 120 + 1_800 + 300
+        assert "did not load its model, or had no slot free for it, in time" in str(x.chat().error)
 
 
 async def test_a_limit_of_ones_own(autojump_clock: Any) -> None:

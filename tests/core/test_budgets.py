@@ -101,6 +101,19 @@ def test_a_local_model_is_loaded_first() -> None:
     check_lost(patience, 380, FailureKind.STALL)
 
 
+def test_who_waits_for_a_slot_does_not_load() -> None:
+    """Who has it may read for as long as anybody may; the load's budget comes behind that."""
+    patience = patience_with(load_s=300, reads_long=True)
+    patience.queued(350)
+    check_lost(patience, 350 + 60 + 1_800 + 300, FailureKind.TIMEOUT_LOAD)
+    patience.granted(2_000)
+    check_lost(patience, 2_060, FailureKind.TIMEOUT_TTFT)
+    # With a number of one's own nobody reads for long.
+    patience = local()
+    patience.queued(350)
+    check_lost(patience, 350 + 60 + 300, FailureKind.TIMEOUT_LOAD)
+
+
 def test_who_needs_no_slot_has_it() -> None:
     patience = cloud()
     patience.granted(110)

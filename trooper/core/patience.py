@@ -12,6 +12,9 @@ they come, `alive_s` counts from the last content, and there is no life beyond
 it. It is longer inside a tool call and inside a thought: providers think and
 write calls for minutes, and say nothing but that they are there.
 
+Who waits for a slot is not loading: those of ours who have the slots are under limits of
+their own. So the longest time that a prompt may take comes before the budget of the load.
+
 Before the first content the two are `ttft_s` and `alive_s`. Where the target
 `reads_long` a long prompt makes the first longer, by what a slow machine needs to
 read it; a server that says how far it is gets as long anew from each such word.
@@ -50,7 +53,7 @@ from trooper.core.events import (
     Usage,
 )
 from trooper.core.outcome import FailureKind
-from trooper.core.prompt_reading import NOTHING_TO_READ, PromptRead, ToRead
+from trooper.core.prompt_reading import MOST_READING_S, NOTHING_TO_READ, PromptRead, ToRead
 
 #: What no wait for the terminator is lengthened for.
 _SAYS_NOTHING: Final = (Other(),)
@@ -89,6 +92,8 @@ class Patience:
     _since: float = field(init=False)
     _alive: float = field(default=-math.inf, init=False)
     _granted: bool = field(init=False)
+    # How long others may have the slots.
+    _queue_s: float = field(default=0.0, init=False)
     # Inside a call or a thought; or what came last is something that nobody here understands.
     _at_work: bool = field(default=False, init=False)
     _unknown: bool = field(default=False, init=False)
@@ -103,6 +108,11 @@ class Patience:
         self._since = self.started
         self._granted = self.load_s is None
         self.ends = self.started + (self.total_s or math.inf)
+
+    def queued(self, now: float) -> None:
+        """The local model is loaded, and others of ours have its slots: each may take its time before it answers."""
+        self._since = now
+        self._queue_s = self.ttft_s + (MOST_READING_S if self.reads_long else 0.0)
 
     def granted(self, now: float, to_read: ToRead = NOTHING_TO_READ) -> None:
         """The local model is loaded and a slot is ours; it has `to_read` that."""
@@ -178,7 +188,7 @@ class Patience:
             first = self.ttft_s + (self._reading_s if self.reads_long else 0.0)
             due = max(self._since + first, min(silent, self._since + alive_s))
         else:
-            due = self._since + (self.load_s or 0)
+            due = self._since + self._queue_s + (self.load_s or 0)
         return min(due, self.ends)
 
     def lost(self, now: float) -> FailureKind | None:

@@ -66,7 +66,7 @@ from trooper.relay.splice import Splice
 from trooper.services import Services
 from trooper.targets.chain import Link
 from trooper.targets.cloud import CloudLeg
-from trooper.targets.inbox import Alarm, Bell, Ended, Granted, Inbox, Opened
+from trooper.targets.inbox import Alarm, Bell, Ended, Granted, Inbox, Opened, Queued
 from trooper.telemetry.report import Ending, How, LegReport, RequestReport
 
 #: Events that are read at once go out in one write, up to this much.
@@ -250,8 +250,7 @@ class Conductor:
                 case None:
                     now = trio.current_time()
                     patience.heard = inbox.heard
-                    due = patience.due
-                    if now >= due and (tired := leg.tired(now)) is not None:
+                    if now >= (due := patience.due) and (tired := leg.tired(now)) is not None:
                         return await self._conclude(leg, tired)
                     held_until = splice.release_due(now)
                     if now >= held_until:
@@ -287,6 +286,8 @@ class Conductor:
                         await self._response.flush(delivery, leg)
                 case Opened(headers):
                     leg.opened = headers
+                case Queued():
+                    patience.queued(trio.current_time())
                 case Granted():
                     leg.granted(item, now := trio.current_time())
                     if self._at_work(leg, now):

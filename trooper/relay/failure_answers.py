@@ -53,7 +53,7 @@ _MEANING: Final[Mapping[FailureKind, str]] = {
     K.TIMEOUT_TTFT: "did not begin to answer in time",
     K.TIMEOUT_WHOLE: "did not give its whole answer in time",
     K.TIMEOUT_TOTAL: "took too long",
-    K.TIMEOUT_LOAD: "did not load its model in time",
+    K.TIMEOUT_LOAD: "did not load its model, or had no slot free for it, in time",
     K.STALL: "fell silent",
     K.CONN_RESET: "reset the connection",
     K.CONN_TRUNCATED: "closed the connection in the middle of its answer",

@@ -32,7 +32,7 @@ from trooper.core.situation.writing import written
 from trooper.core.thinking import without_thought
 from trooper.core.tokens import MOST_CHARS_PER_TOKEN
 from trooper.targets.idle import Idle
-from trooper.targets.inbox import Bell, Ended, Granted, Inbox, Opened
+from trooper.targets.inbox import Bell, Ended, Granted, Inbox, Opened, Queued
 from trooper.targets.local import LocalLeg, run_local
 
 log = structlog.get_logger("trooper.reports")
@@ -194,7 +194,7 @@ async def _answer(leg: LocalLeg, most_chars: int) -> str | Failed:
                 case Ended(outcome):
                     failed = outcome if isinstance(outcome, Failed) else None
                     break
-                case Opened() | Granted():
+                case Opened() | Queued() | Granted():
                     pass
                 case _ as never:
                     assert_never(never)

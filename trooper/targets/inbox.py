@@ -85,6 +85,11 @@ class Opened:
 
 
 @frozen
+class Queued:
+    """A local model is loaded, and other requests of ours have all its slots: this one waits for them."""
+
+
+@frozen
 class Granted:
     """
     A model is asked: a local one is loaded and a slot is ours. Patience starts anew.
@@ -112,7 +117,7 @@ class Ended:
 #: What an event takes beside its bytes, about: a million of the shortest would take three hundred times their size.
 _OBJECT_BYTES: Final = 256
 
-Item = Received | Opened | Granted | Ended
+Item = Received | Opened | Queued | Granted | Ended
 
 
 def _size(item: Item) -> int:

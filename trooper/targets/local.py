@@ -30,7 +30,7 @@ from trooper.core.tokens import tokens_at_most
 from trooper.core.tool_calls import MOST_CALLS
 from trooper.core.unfit import Unfit
 from trooper.targets.counting import Counting, Sized, counted, look_through, most_times
-from trooper.targets.inbox import Ended, Granted, Inbox
+from trooper.targets.inbox import Ended, Granted, Inbox, Queued
 from trooper.targets.prompt import HalfCall, Prompt, shown
 from trooper.targets.reading import Reading, without_answer
 from trooper.targets.standby import Standby
@@ -157,6 +157,8 @@ async def _run(leg: LocalLeg, inbox: Inbox) -> None:
         # Without a slot: it would only wait to say no.
         inbox.put_nowait(Ended(prompt))
         return
+    if leg.standby.slots.available_tokens < 1:
+        inbox.put_nowait(Queued())
     async with leg.standby.slot(model, wanted_tokens, must=isinstance(prompt, Failed)) as now:
         if now != model or isinstance(prompt, Failed):
             model, prompt = now, leg.prompt(now)
