@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -62,6 +63,8 @@ _FEW_WORDS: Final = 5
 _LONG_ENOUGH: Final = 4
 #: What each word is worth more that no other message has, and how many of them count.
 _RARE_WORD, _MOST_RARE = 0.22, 3
+#: How many times its own worth a fact is worth at most.
+_MOST_TIMES: Final = _NEW * (1 + _RARE_WORD * _MOST_RARE)
 #: What each line costs beside its facts.
 _LINE_TOKENS: Final = 3
 _LEAST_WORTH: Final = 0.5
@@ -147,27 +150,25 @@ class _Choice:
 def _candidates(turns: Sequence[Message], looked: Sequence[Found]) -> list[_Candidate]:
     """All facts, the best for their length first."""
     facts = [one.facts for one in looked]
-    frames = Counter[int]()
-    words = Counter[int]()
-    for one in looked:
-        words.update(one.words)
     newest = dict[str, tuple[int, int]]()
     for message, found in enumerate(facts):
-        frames.update(set().union(*(fact.frame for fact in found)))
         for place, fact in enumerate(found):
             if fact.subject and turns[message].role is not Role.TOOL:
                 newest[fact.subject] = (message, place)
     # Looked up many thousand times.
-    in_others, framed = _more_than_once(words), _more_than_once(frames)
+    in_others = _more_than_once(one.words for one in looked)
+    framed = _more_than_once(one.frames for one in looked)
     again = _asked_again(turns)
     candidates = []
     for message, found in enumerate(facts):
         ranked = []
         for place, fact in enumerate(found):
-            rare = len(fact.words) - sum(map(in_others.__contains__, fact.words))
-            worth = fact.worth * (1 + _RARE_WORD * min(rare, _MOST_RARE)) * _rarity(fact, framed)
+            if fact.worth * _MOST_TIMES < _LEAST_WORTH and not fact.is_head:
+                continue
             if fact.subject and newest.get(fact.subject, (message, place)) != (message, place):
                 continue
+            rare = len(fact.words) - sum(map(in_others.__contains__, fact.words))
+            worth = fact.worth * (1 + _RARE_WORD * min(rare, _MOST_RARE)) * _rarity(fact, framed)
             worth *= again.get((message, fact.call), 1.0)
             ranked.append((worth, place, fact))
         ranked.sort(key=lambda one: -one[0])
@@ -193,7 +194,9 @@ def _speaker(role: Role, fact: Fact) -> Speaker:
     return Speaker.USER if role is Role.USER else Speaker.ASSISTANT
 
 
-def _more_than_once(counts: Mapping[int, int]) -> AbstractSet[int]:
+def _more_than_once(each: Iterable[Sequence[int]]) -> AbstractSet[int]:
+    """What is in more than one of them; none has a number twice."""
+    counts = Counter(chain.from_iterable(each))
     return {number for number, count in counts.items() if count > 1}
 
 

@@ -76,11 +76,13 @@ class Found:
 
     Attributes:
         words: its different words, each as a number, so that they need little room.
+        frames: the different parts of the facts' frames.
         votes: for which languages it speaks (`languages.votes`); nothing if it is not the user's.
     """
 
     facts: tuple[Fact, ...]
     words: Sequence[int]
+    frames: Sequence[int]
     votes: tuple[tuple[str, int], ...]
 
 
@@ -106,7 +108,9 @@ def looked_through(message: Message) -> Found:
                 break
             facts += _found_in_call(name[:MOST_CHARS], arguments, place)
         words = _words((text, *(arguments for _, arguments in calls)))
-        known = _KEPT[key] = Found(tuple(facts), words, votes(text) if message.role is Role.USER else ())
+        frames = array("I", set().union(*(fact.frame for fact in facts)))
+        speaks_for = votes(text) if message.role is Role.USER else ()
+        known = _KEPT[key] = Found(tuple(facts), words, frames, speaks_for)
     return known
 
 
