@@ -198,8 +198,8 @@ def test_a_side_that_a_wire_has_not() -> None:
 FOLDERS = sorted(folder.name for folder in (PACKAGE / "wire").iterdir() if (folder / "__init__.py").exists())
 #: Local wires have a module here that looks after their servers.
 STANDBYS = PACKAGE / "targets" / "standby"
-#: Fakes and what is made of them speak wires by themselves.
-NOT_ASKED = ("testing", "demo", "bench")
+#: Fakes and what is made of them speak wires by themselves; other programs call providers by names of their own.
+NOT_ASKED = ("testing", "demo", "bench", "clients")
 
 
 def files() -> Iterator[Path]:
