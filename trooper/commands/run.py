@@ -12,6 +12,7 @@ import argparse
 import gc
 import logging
 import os
+import shlex
 import shutil
 import socket
 import sys
@@ -32,6 +33,8 @@ from trooper.commands.cli import FAILED, MISUSED
 from trooper.commands.settings import settings
 from trooper.config import Config
 from trooper.config.addresses import is_same_place
+from trooper.config.environment import variable
+from trooper.config.toml_file import FILE_NAME
 from trooper.errors import ConfigError
 from trooper.relay.dispatch import answer
 from trooper.services import open_services
@@ -99,7 +102,10 @@ def _asked(words: Sequence[str]) -> Asked:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="the TOML file; ./trooper.toml is found by itself"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="the TOML file, else the one that TROOPER_CONFIG names; ./trooper.toml is not read by itself",
     )
     parser.add_argument(
         "--embedded", action="store_true", help="put the small model that `trooper fetch-model` brings last"
@@ -157,8 +163,29 @@ def surroundings(asked: Asked, environ: Mapping[str, str], cwd: Path, home: Path
     Raises:
         ConfigError: it cannot be used.
     """
-    server = settings(environ, cwd, file=asked.config, embedded=asked.embedded).server
+    server = _settings(asked, environ, cwd).server
     return Surroundings(environ, cwd, home, partial(_leads_to, server.host, server.port))
+
+
+def _settings(asked: Asked, environ: Mapping[str, str], cwd: Path) -> Config:
+    """
+    What the user has said; no file that merely lies where the agent works.
+
+    A coding agent is started in other people's repositories. What such a file says gets the
+    agent's key and every prompt, so it is obeyed only where it is named.
+    """
+    is_named = asked.config is not None or variable(environ, "TROOPER_CONFIG") is not None
+    # `os.path`: `Path.exists` raises in a folder that may not be looked into.
+    if not is_named and os.path.lexists(cwd / FILE_NAME):
+        again = "-- " + " ".join(map(shlex.quote, asked.command[:1])) + (" …" if asked.command[1:] else "")
+        raise ConfigError(
+            f"./{FILE_NAME}",
+            "there is one here, which `trooper run` does not read by itself, since whoever wrote it could"
+            " say in it where your key goes",
+            f"If it is yours: trooper run --config {FILE_NAME} {again}; to leave it aside:"
+            f" trooper run --config {os.devnull} {again}",
+        )
+    return settings(environ, cwd, file=asked.config, embedded=asked.embedded)
 
 
 def _leads_to(host: str, port: int, url: str) -> bool:
@@ -182,7 +209,7 @@ def settings_of(asked: Asked, program: Program, around: Surroundings) -> Config:
         ConfigError: it cannot be used. What the program's own variable has said is blamed on that.
     """
     said = {**around.environ, "TROOPER_HOST": _HOST, "TROOPER_PORT": "0"}
-    load = partial(settings, cwd=around.cwd, file=asked.config, embedded=asked.embedded)
+    load = partial(_settings, asked, cwd=around.cwd)
     config = load(said)
     places = {
         name: place
