@@ -67,11 +67,54 @@ class TestWhereTheProviderIs:
             == "https://gateway/v1"
         )
 
+    def test_each_target_is_told_by_itself(self, around: Surroundings) -> None:
+        """One of a provider's two has a place, or a key, of its own; the other one asks where the user says."""
+        for own, kept in (
+            ('key = "client"\nbase_url = "https://file/v1"', "https://file/v1"),
+            ('key_env = "MINE"', "https://api.openai.com/v1"),
+        ):
+            text = f'[[targets]]\nname = "openai"\nwire = "openai-chat"\n{own}\n'
+            text += '[[targets]]\nname = "openai-responses"\nwire = "openai-responses"\nkey = "client"\n'
+            config = of(around, "python3", text, OPENAI_BASE_URL="https://gateway", MINE="sk-mine")
+
+            assert place(config, "openai") == kept
+            assert place(config, "openai-responses") == "https://gateway/v1"
+
     def test_a_key_of_troopers_is_not_sent_there(self, around: Surroundings) -> None:
-        """It was made for the provider; what the program's user has said is about the program's key."""
+        """It was made for another place; nor does what the user has put behind a gateway go past that."""
         said = {"ANTHROPIC_BASE_URL": "https://gateway", "TROOPER_ANTHROPIC_API_KEY": "sk-ours"}
 
-        assert place(of(around, **said), "anthropic") == "https://api.anthropic.com/v1"
+        with pytest.raises(ConfigError) as caught:
+            of(around, **said)
+        assert str(caught.value) == (
+            "ANTHROPIC_BASE_URL: it says where a provider is, and no target of Trooper's asks there:"
+            " anthropic does not get the program's own key."
+            " Say with TROOPER_ANTHROPIC_BASE_URL where Trooper's key is good, or leave that key out"
+        )
+        told = of(around, **said, TROOPER_ANTHROPIC_BASE_URL="https://ours")
+        assert place(told, "anthropic") == "https://ours/v1"
+
+    def test_a_place_that_no_target_takes_stops_the_start(self, around: Surroundings) -> None:
+        text = '[[targets]]\nname = "groq"\nwire = "openai-chat"\nkey = "client"\nbase_url = "https://groq"\n'
+
+        with pytest.raises(ConfigError) as caught:
+            of(around, text=text, ANTHROPIC_BASE_URL="https://gateway")
+        assert "ANTHROPIC_BASE_URL: it says where a provider is" in str(caught.value)
+        assert 'mine.toml has none for it. Add a [[targets]] table: name = "anthropic"' in str(caught.value)
+        assert place(of(around, text=text), "groq") == "https://groq/v1"
+
+    def test_where_nothing_leaves_the_machine_no_place_matters(self, around: Surroundings) -> None:
+        text = '[[targets]]\nname = "ollama"\nwire = "ollama-chat"\n'
+
+        assert len(of(around, text=text, ANTHROPIC_BASE_URL="https://gateway").targets) == 1
+
+    def test_a_login_asks_nobody_where_a_key_of_troopers_is(self, around: Surroundings) -> None:
+        """Nobody has said a place: it is only where the login would be good."""
+        (around.home / ".codex").mkdir()
+        (around.home / ".codex" / "auth.json").write_text('{"tokens": {"access_token": "t"}}')
+        config = of(around, "codex", TROOPER_OPENAI_API_KEY="sk-ours")
+
+        assert place(config, "openai-responses") == "https://api.openai.com/v1"
 
     def test_another_trooper_may_be_there(self, around: Surroundings) -> None:
         """One that is where `trooper serve` would listen is no provider's place; any other may be."""

@@ -52,10 +52,18 @@ class Surroundings:
 
 @frozen
 class Place:
-    """Where the program's user has its provider: the URL, and what says so."""
+    """
+    Where the program's user has its provider.
+
+    Attributes:
+        said_by: what says so, as its user knows it.
+        url: the place.
+        is_said: whether it is the user's word; else it is only where the program's login is good.
+    """
 
     said_by: str
     url: str
+    is_said: bool = True
 
 
 @frozen

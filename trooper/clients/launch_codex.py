@@ -43,7 +43,7 @@ class Codex:
         # A provider of the user's own says whether the login goes there.
         by_login = _provider(settings).get("requires_openai_auth", _name(settings) == _BUILT_IN)
         if by_login is True and _has_chatgpt_login(around):
-            return {OPENAI: Place("Codex's ChatGPT login", CHATGPT)}
+            return {OPENAI: Place("Codex's ChatGPT login", CHATGPT, is_said=False)}
         return {}
 
     def start(self, words: Sequence[str], around: Surroundings, url: str) -> Start:

@@ -31,8 +31,8 @@ from trooper.clients.programs import program_of
 from trooper.commands.child import CANNOT_RUN, NOT_FOUND, SIGNALLED, Child, Unstarted, signals_heard
 from trooper.commands.cli import FAILED, MISUSED
 from trooper.commands.settings import settings
-from trooper.config import Config
-from trooper.config.addresses import is_same_place
+from trooper.config import Config, checked
+from trooper.config.addresses import is_same_place, normalised
 from trooper.config.environment import variable
 from trooper.config.toml_file import FILE_NAME
 from trooper.errors import ConfigError
@@ -206,42 +206,59 @@ def settings_of(asked: Asked, program: Program, around: Surroundings) -> Config:
     gets the program's own key.
 
     Raises:
-        ConfigError: it cannot be used. What the program's own variable has said is blamed on that.
+        ConfigError: it cannot be used. What the program's user has said is blamed on where that was.
     """
     said = {**around.environ, "TROOPER_HOST": _HOST, "TROOPER_PORT": "0"}
-    load = partial(_settings, asked, cwd=around.cwd)
-    config = load(said)
-    places = {
-        name: place
-        for name, place in program.places(around).items()
-        if _is_open(config, name) and not around.is_trooper(place.url)
-    }
-    if places:
-        try:
-            config = load(said | {name: place.url for name, place in places.items()})
-        except ConfigError as error:
-            raise _blamed(error, places) from None
+    config = _settings(asked, said, around.cwd)
+    for provider, place in program.places(around).items():
+        if not around.is_trooper(place.url):
+            config = _asking_at(place, provider, config)
     door = evolve(config.server, client_keys=(), allowed_hosts=(), allowed_origins=())
-    return evolve(config, server=door)
+    return evolve(checked(config), server=door)
 
 
-def _is_open(config: Config, variable: str) -> bool:
-    """Whether nobody has told Trooper the place that `variable` is for, and its key is the client's."""
-    own = {
-        w.default_target.name
-        for w in config.wires
-        if w.default_target and w.default_target.url_variable == variable
-    }
-    targets = [target for target in config.targets if target.name in own and not target.is_local]
-    return all(
-        f"targets.{target.name}.base_url" not in config.origins and target.key.kind == "client"
-        for target in targets
+def _asking_at(place: Place, provider: str, config: Config) -> Config:
+    """
+    `config` with the provider at `place`, in each target of it that nobody has told
+    another place and that gets the program's own key.
+
+    Where there is no such target, and nobody has told any of them a place, all that the
+    program sends would go past what its user has said.
+
+    Raises:
+        ConfigError: so it would; or it is no place.
+    """
+    own = [w for w in config.wires if w.default_target and w.default_target.url_variable == provider]
+    targets = [target for target in config.targets if target.wire in own and not target.is_local]
+    untold = [t for t in targets if f"targets.{t.name}.base_url" not in config.origins]
+    takes = {t.name for t in untold if t.key.kind == "client"}
+    leaves_here = any(not target.is_local for target in config.targets)
+    if place.is_said and not takes and untold == targets and leaves_here:
+        raise _not_taken(place, provider, config, tuple(target.name for target in targets))
+    try:
+        now = tuple(
+            evolve(t, base_url=normalised(t.wire, place.url)) if t.name in takes else t
+            for t in config.targets
+        )
+    except ConfigError as error:
+        raise ConfigError(place.said_by, error.problem, error.fix) from None
+    told = {f"targets.{name}.base_url": place.said_by for name in takes}
+    return evolve(config, targets=now, origins={**config.origins, **told})
+
+
+def _not_taken(place: Place, provider: str, config: Config, names: Sequence[str]) -> ConfigError:
+    problem = "it says where a provider is, and no target of Trooper's asks there"
+    if names:
+        why = f"{' and '.join(names)} {'do' if names[1:] else 'does'} not get the program's own key"
+        fix = f"Say with {provider} where Trooper's key is good, or leave that key out"
+        return ConfigError(place.said_by, f"{problem}: {why}", fix)
+    known = [w for w in config.wires if w.default_target and w.default_target.url_variable == provider]
+    tables = " or ".join(
+        f'name = "{w.default_target.name}", wire = "{w.name}"' for w in known if w.default_target
     )
-
-
-def _blamed(error: ConfigError, places: Mapping[str, Place]) -> ConfigError:
-    place = places.get(error.key)
-    return ConfigError(place.said_by if place else error.key, error.problem, error.fix)
+    return ConfigError(
+        place.said_by, f"{problem}: {config.source} has none for it", f"Add a [[targets]] table: {tables}"
+    )
 
 
 @contextmanager
