@@ -77,8 +77,8 @@ class Start:
 class Program(Protocol):
     """A kind of program."""
 
-    def places(self, around: Surroundings) -> Mapping[str, Place]:
-        """Where its providers are, as far as its user has said: `OPENAI` or `ANTHROPIC` → place."""
+    def places(self, words: Sequence[str], around: Surroundings) -> Mapping[str, Place]:
+        """Where its providers are, as far as its user has said, also in `words`: `OPENAI` or `ANTHROPIC` → place."""
 
     def start(self, words: Sequence[str], around: Surroundings, url: str) -> Start:
         """How it is started behind the Trooper at `url`, which has no path."""
@@ -98,7 +98,7 @@ class ByVariables:
     sets: Mapping[str, str]
     reads: Mapping[str, str] = {}
 
-    def places(self, around: Surroundings) -> Mapping[str, Place]:
+    def places(self, words: Sequence[str], around: Surroundings) -> Mapping[str, Place]:
         """What the variables say; of several for one provider the one that the program looks at first."""
         found: dict[str, Place] = {}
         for name, provider in (*self.reads.items(), *self.sets.items()):

@@ -31,9 +31,9 @@ _SAID: Final = re.compile(r"^openai-api-base:[ \t]*[\"']?([^\s\"'#]+)", re.MULTI
 class Aider:
     """aider."""
 
-    def places(self, around: Surroundings) -> Mapping[str, Place]:
+    def places(self, words: Sequence[str], around: Surroundings) -> Mapping[str, Place]:
         """What aider's own variable says, else its files, else the other variables."""
-        places = dict(_BY_VARIABLES.places(around))
+        places = dict(_BY_VARIABLES.places(words, around))
         said = list(_said_by_files(around))
         if said and not around.variable(_OWN):
             places[OPENAI] = said[-1]

@@ -25,10 +25,10 @@ _BY_VARIABLE: Final = ByVariables({_VARIABLE: ANTHROPIC})
 class ClaudeCode:
     """Anthropic's Claude Code."""
 
-    def places(self, around: Surroundings) -> Mapping[str, Place]:
+    def places(self, words: Sequence[str], around: Surroundings) -> Mapping[str, Place]:
         """What the settings say, else the variable."""
         said = list(_said_by_files(around))
-        return {ANTHROPIC: said[-1]} if said else _BY_VARIABLE.places(around)
+        return {ANTHROPIC: said[-1]} if said else _BY_VARIABLE.places(words, around)
 
     def start(self, words: Sequence[str], around: Surroundings, url: str) -> Start:
         """With the variable set, and said once more above files that say it."""

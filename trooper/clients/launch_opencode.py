@@ -37,7 +37,7 @@ _COMMA: Final = re.compile(rf"{_TEXT}|,(?=\s*[}}\]])", re.DOTALL)
 class Opencode:
     """opencode."""
 
-    def places(self, around: Surroundings) -> Mapping[str, Place]:
+    def places(self, words: Sequence[str], around: Surroundings) -> Mapping[str, Place]:
         """What its configuration says, the variable's word last; else the SDKs' own variables."""
         found: dict[str, Place] = {}
         said = [*_read_files(around), (CONTENT, _read(around.environ.get(CONTENT, "")) or {})]

@@ -210,7 +210,7 @@ def settings_of(asked: Asked, program: Program, around: Surroundings) -> Config:
     """
     said = {**around.environ, "TROOPER_HOST": _HOST, "TROOPER_PORT": "0"}
     config = _settings(asked, said, around.cwd)
-    for provider, place in program.places(around).items():
+    for provider, place in program.places(asked.command, around).items():
         if not around.is_trooper(place.url):
             config = _asking_at(place, provider, config)
     door = evolve(config.server, client_keys=(), allowed_hosts=(), allowed_origins=())
