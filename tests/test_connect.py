@@ -28,6 +28,8 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         *("CLAUDE_CONFIG_DIR", "CODEX_HOME", "XDG_CONFIG_HOME", "OPENCODE_CONFIG", "CONTINUE_GLOBAL_DIR"),
     ):
         monkeypatch.delenv(name, raising=False)
+    for name in ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_BASE", "OPENAI_BASE_URL", "OPENAI_API_BASE"):
+        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 
@@ -131,6 +133,54 @@ def test_another_value_is_shown_and_kept(home: Path, capsys: pytest.CaptureFixtu
     assert SECRET not in written.out + file.read_text()
     assert connect("claude-code", undo=True) == 0
     assert file.read_text() == GATEWAY
+
+
+@pytest.mark.parametrize(
+    ("client", "variable", "troopers"),
+    [
+        ("claude-code", "ANTHROPIC_BASE_URL", "TROOPER_ANTHROPIC_BASE_URL"),
+        ("codex", "OPENAI_BASE_URL", "TROOPER_OPENAI_BASE_URL"),
+        ("aider", "OPENAI_API_BASE", "TROOPER_OPENAI_BASE_URL"),
+        ("opencode", "ANTHROPIC_BASE_URL", "TROOPER_ANTHROPIC_BASE_URL"),
+    ],
+)
+def test_a_place_that_the_shell_says_is_told(
+    client: str,
+    variable: str,
+    troopers: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its key may be for that place, and the file wins over the variable."""
+    monkeypatch.setenv(variable, f"https://me:{SECRET}@gateway.example/v1?key={SECRET}")
+    for write in (False, True):
+        assert connect(client, write=write) == 0
+        said = capsys.readouterr().err
+        assert (
+            f"{variable} is https://gateway.example/v1 in this shell. If your key is for that place,"
+            f" start Trooper with {troopers}=https://gateway.example/v1." in said
+        )
+        assert SECRET not in said
+
+
+@pytest.mark.parametrize("said", ["http://localhost:8642/v1", " ", "nowhere"])
+def test_a_shell_that_says_no_other_place_is_not_told_of(
+    said: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", said)
+    assert connect("codex") == 0
+    assert "in this shell" not in capsys.readouterr().err
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "https://gateway.example")
+    (home / ".claude").mkdir()
+    (home / ".claude" / "settings.json").write_text(GATEWAY)
+    assert connect("claude-code") == 0
+    # The file's place was obeyed; that one is told of.
+    assert "in this shell" not in capsys.readouterr().err
+    monkeypatch.delenv("ANTHROPIC_BASE_URL")
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://gateway.example")
+    for client, login in (("codex", True), ("claude-code", False)):
+        assert connect(client, login=login) == 0
+        assert "in this shell" not in capsys.readouterr().err
 
 
 def test_a_value_that_is_no_address_is_not_shown(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

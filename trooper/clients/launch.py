@@ -7,7 +7,8 @@ provider is, in the environment or in the program's own files, is where Trooper 
 then, and the program is told of Trooper instead, by something that wins over it:
 a key that was made for that place goes to no other. Where that cannot be had the
 program is left alone, and its turns do not come this way. What leads to a Trooper,
-as `trooper connect` writes it, is no provider's place.
+as `trooper connect` writes it, is no provider's place: what that has replaced is, else
+whatever the program would look at next.
 
 The facts were looked up in the programs themselves: Claude Code 2.1, Codex 0.169,
 opencode 1.18, aider 0.86 with its LiteLLM.
@@ -20,6 +21,8 @@ from pathlib import Path, PurePath
 from typing import Final, Protocol
 
 from attrs import field, frozen
+
+from trooper.clients.placing import text_before
 
 #: Trooper's own variables for where a provider is; also what a provider is called here.
 OPENAI: Final = "TROOPER_OPENAI_BASE_URL"
@@ -48,6 +51,10 @@ class Surroundings:
     def variable(self, name: str) -> str:
         """A variable without blanks around it; an empty one is not set."""
         return self.environ.get(name, "").strip()
+
+    def is_place(self, url: str) -> bool:
+        """Whether a provider may be there: somebody has said it, and it leads to no Trooper."""
+        return bool(url) and not self.is_trooper(url)
 
 
 @frozen
@@ -78,7 +85,11 @@ class Program(Protocol):
     """A kind of program."""
 
     def places(self, words: Sequence[str], around: Surroundings) -> Mapping[str, Place]:
-        """Where its providers are, as far as its user has said, also in `words`: `OPENAI` or `ANTHROPIC` → place."""
+        """
+        Where its providers are, as far as its user has said, also in `words`: `OPENAI` or `ANTHROPIC` → place.
+
+        Whatever leads to a Trooper says nothing: what the program would look at next does then.
+        """
 
     def start(self, words: Sequence[str], around: Surroundings, url: str) -> Start:
         """How it is started behind the Trooper at `url`, which has no path."""
@@ -102,7 +113,7 @@ class ByVariables:
         """What the variables say; of several for one provider the one that the program looks at first."""
         found: dict[str, Place] = {}
         for name, provider in (*self.reads.items(), *self.sets.items()):
-            if said := around.variable(name):
+            if around.is_place(said := around.variable(name)):
                 found.setdefault(provider, Place(name, said))
         return found
 
@@ -118,6 +129,14 @@ ANY: Final = ByVariables(
     {"OPENAI_BASE_URL": OPENAI, "OPENAI_API_BASE": OPENAI, "ANTHROPIC_BASE_URL": ANTHROPIC},
     {"ANTHROPIC_API_BASE": ANTHROPIC},
 )
+
+
+def place_in(path: Path, text: str, said_in: Callable[[str], str], around: Surroundings) -> Place | None:
+    """The place that a file says by `said_in`; where `trooper connect` has put Trooper there, what it said before."""
+    url = said_in(text)
+    if url and around.is_trooper(url):
+        url = said_in(text_before(path) or "")
+    return Place(str(path), url) if around.is_place(url) else None
 
 
 def called(word: str) -> str:

@@ -21,6 +21,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from trooper.clients.launch import OPENAI, Place, Start, Surroundings
+from trooper.clients.placing import text_before
 
 #: Where Codex asks with a ChatGPT plan's login.
 CHATGPT: Final = "https://chatgpt.com/backend-api/codex"
@@ -46,12 +47,16 @@ class Codex:
         """What its file says, else where its key is good: the environment's, or a ChatGPT login."""
         settings = _settings(around)
         key, url = _place(settings)
-        if url and not around.is_trooper(url):
+        if around.is_place(url):
             return {OPENAI: Place(f"{key} of Codex", url)}
         if _reads_the_key(settings, around):
+            before = _toml_in(text_before(_home(around) / "config.toml") or "")
+            key, url = _place(before)
+            if _provider(before).get("env_key") == _KEY and around.is_place(url):
+                return {OPENAI: Place(f"{key} of Codex, before trooper connect", url)}
             # It looks at neither itself; but the key that it is told to send is of the same environment.
-            said = ((name, around.variable(name)) for name in _PLACES)
-            places = [Place(name, url) for name, url in said if url and not around.is_trooper(url)]
+            said = [(name, around.variable(name)) for name in _PLACES]
+            places = [Place(name, url) for name, url in said if around.is_place(url)]
             return {OPENAI: places[0]} if places else {}
         if _proves_itself_by_login(settings, words, around) and _has_chatgpt_login(around):
             return {OPENAI: Place("Codex's ChatGPT login", CHATGPT, is_said=False)}
@@ -124,8 +129,15 @@ def _home(around: Surroundings) -> Path:
 
 def _settings(around: Surroundings) -> Mapping[str, Any]:
     try:
-        return tomllib.loads((_home(around) / "config.toml").read_text(encoding="utf-8"))
+        return _toml_in((_home(around) / "config.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
+        return {}
+
+
+def _toml_in(text: str) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except ValueError:
         # What is wrong with it Codex says itself.
         return {}
 

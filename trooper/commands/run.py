@@ -32,7 +32,7 @@ from trooper.commands.child import CANNOT_RUN, NOT_FOUND, SIGNALLED, Child, Unst
 from trooper.commands.cli import FAILED, MISUSED
 from trooper.commands.settings import settings
 from trooper.config import Config, checked
-from trooper.config.addresses import is_same_place, normalised
+from trooper.config.addresses import leads_to, normalised
 from trooper.config.environment import variable
 from trooper.config.toml_file import FILE_NAME
 from trooper.errors import ConfigError
@@ -164,7 +164,7 @@ def surroundings(asked: Asked, environ: Mapping[str, str], cwd: Path, home: Path
         ConfigError: it cannot be used.
     """
     server = _settings(asked, environ, cwd).server
-    return Surroundings(environ, cwd, home, partial(_leads_to, server.host, server.port))
+    return Surroundings(environ, cwd, home, partial(leads_to, server.host, server.port))
 
 
 def _settings(asked: Asked, environ: Mapping[str, str], cwd: Path) -> Config:
@@ -188,14 +188,6 @@ def _settings(asked: Asked, environ: Mapping[str, str], cwd: Path) -> Config:
     return settings(environ, cwd, file=asked.config, embedded=asked.embedded)
 
 
-def _leads_to(host: str, port: int, url: str) -> bool:
-    try:
-        return is_same_place(url, host, port)
-    except (KeyError, ValueError):
-        # It is no such URL; that is said where it is used.
-        return False
-
-
 def settings_of(asked: Asked, program: Program, around: Surroundings) -> Config:
     """
     The configuration of one run.
@@ -211,8 +203,7 @@ def settings_of(asked: Asked, program: Program, around: Surroundings) -> Config:
     said = {**around.environ, "TROOPER_HOST": _HOST, "TROOPER_PORT": "0"}
     config = _settings(asked, said, around.cwd)
     for provider, place in program.places(asked.command, around).items():
-        if not around.is_trooper(place.url):
-            config = _asking_at(place, provider, config)
+        config = _asking_at(place, provider, config)
     door = evolve(config.server, client_keys=(), allowed_hosts=(), allowed_origins=())
     return evolve(checked(config), server=door)
 
