@@ -83,6 +83,22 @@ class TestClaudeCode:
         assert found.words[0::3] == ("claude", "-p")
         assert json.loads(found.words[2]) == {"env": {"ANTHROPIC_BASE_URL": URL}}
 
+    @pytest.mark.parametrize(
+        "said", [("--setting-sources", "user,local"), ("--setting-sources=local, user",)]
+    )
+    def test_files_that_its_words_leave_out_say_nothing(
+        self, around: Surroundings, said: tuple[str, ...]
+    ) -> None:
+        written(around.cwd / ".claude/settings.json", self.SAID % "not-read")
+        there = with_variables(around, ANTHROPIC_BASE_URL="https://variable")
+        words = ("claude", *said, "-p", "hi")
+
+        assert places(there, *words) == {ANTHROPIC: ("ANTHROPIC_BASE_URL", "https://variable")}
+        assert start(there, *words).words == words
+        written(around.home / ".claude/settings.json", self.SAID % "read")
+        assert places(there, *words)[ANTHROPIC][1] == "https://read"
+        assert places(there, "claude", "--setting-sources", "")[ANTHROPIC][1] == "https://variable"
+
     def test_settings_of_the_users_own_are_not_replaced(self, around: Surroundings) -> None:
         written(around.home / ".claude/settings.json", self.SAID % "x")
 
@@ -103,12 +119,24 @@ class TestAider:
     )
     def test_what_its_files_say_is_where_the_provider_is(self, around: Surroundings, place: str) -> None:
         """They win over the usual variables, so it is told by its own."""
+        (around.cwd.parent / ".git").mkdir()
         file = around.home.parent / place
         written(file, 'model: x\nopenai-api-base: "https://gateway/v1"  # mine\n')
         there = with_variables(around, OPENAI_API_BASE="https://variable")
 
         assert places(there, "aider") == {OPENAI: (str(file), "https://gateway/v1")}
         assert changed(there, "aider")["AIDER_OPENAI_API_BASE"] == f"{URL}/v1"
+
+    def test_files_between_and_above_say_nothing(self, around: Surroundings) -> None:
+        """Of the folders above it reads the repository's top, and without a repository none."""
+        written(around.cwd.parent / ".aider.conf.yml", "openai-api-base: https://not-read\n")
+        assert places(around, "aider") == {}
+        assert "AIDER_OPENAI_API_BASE" not in changed(around, "aider")
+
+        (around.cwd / ".git").mkdir()
+        assert places(around, "aider") == {}
+        (around.cwd / ".git").rename(around.cwd.parents[1] / ".git")
+        assert places(around, "aider") == {}
 
     def test_its_own_variable_wins_over_them(self, around: Surroundings) -> None:
         written(around.cwd / ".aider.conf.yml", "openai-api-base: https://gateway/v1\n")
@@ -209,6 +237,23 @@ class TestOpencode:
                 path, f'{{"provider": {{"openai": {{"options": {{"baseURL": "https://{len(place)}"}}}}}}}}'
             )
             assert places(there, "opencode")[OPENAI][1] == f"https://{len(place)}"
+
+    def test_files_that_are_no_part_of_the_project_say_nothing(self, around: Surroundings) -> None:
+        text = '{"provider": {"openai": {"options": {"baseURL": "https://%s"}}}}'
+        written(around.cwd.parent / "opencode.json", text % "above")
+        written(around.cwd.parent / ".opencode/opencode.json", text % "above")
+        # Without a repository all the folders above are the project's.
+        assert places(around, "opencode")[OPENAI][1] == "https://above"
+        off = with_variables(around, OPENCODE_DISABLE_PROJECT_CONFIG="1")
+        assert places(off, "opencode") == {}
+
+        (around.cwd / ".git").mkdir()
+        assert places(around, "opencode") == {}
+        written(around.cwd / "opencode.json", text % "here")
+        assert places(around, "opencode")[OPENAI][1] == "https://here"
+        assert places(off, "opencode") == {}
+        written(around.home / ".config/opencode/opencode.json", text % "home")
+        assert places(off, "opencode")[OPENAI][1] == "https://home"
 
     def test_a_place_that_stands_for_another_is_left_alone(self, around: Surroundings) -> None:
         """A key that was made for that place must not go to another."""

@@ -16,6 +16,7 @@ opencode 1.18, aider 0.86 with its LiteLLM.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Final, Protocol
@@ -137,6 +138,13 @@ def place_in(path: Path, text: str, said_in: Callable[[str], str], around: Surro
     if url and around.is_trooper(url):
         url = said_in(text_before(path) or "")
     return Place(str(path), url) if around.is_place(url) else None
+
+
+def git_root(folder: Path) -> Path | None:
+    """The top of the git repository that `folder` is in."""
+    # `os.path`: `Path.exists` raises in a folder that may not be looked into.
+    tops = (top for top in (folder, *folder.parents) if os.path.exists(top / ".git"))  # noqa: PTH110
+    return next(tops, None)
 
 
 def called(word: str) -> str:

@@ -16,7 +16,16 @@ from typing import Final
 
 from attrs import frozen
 
-from trooper.clients.launch import ANTHROPIC, OPENAI, ByVariables, Place, Start, Surroundings, place_in
+from trooper.clients.launch import (
+    ANTHROPIC,
+    OPENAI,
+    ByVariables,
+    Place,
+    Start,
+    Surroundings,
+    git_root,
+    place_in,
+)
 
 _FILE: Final = ".aider.conf.yml"
 _OWN: Final = "AIDER_OPENAI_API_BASE"
@@ -51,8 +60,8 @@ class Aider:
 
 
 def _files(around: Surroundings) -> Iterator[tuple[Path, str]]:
-    """Each of its files that is there; the later ones count more."""
-    for folder in dict.fromkeys((around.home, *reversed(around.cwd.parents), around.cwd)):
+    """Each of its files that is there, of the home folder, the repository's top and here; the later ones count more."""
+    for folder in dict.fromkeys((around.home, git_root(around.cwd) or around.cwd, around.cwd)):
         with suppress(OSError, ValueError):
             yield folder / _FILE, (folder / _FILE).read_text(encoding="utf-8")
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from trooper.clients.launch import ANTHROPIC, OPENAI, Place, Start, Surroundings, place_in
+from trooper.clients.launch import ANTHROPIC, OPENAI, Place, Start, Surroundings, git_root, place_in
 
 CONTENT: Final = "OPENCODE_CONFIG_CONTENT"
 #: What opencode calls them; whose place it is; the variable that its SDK for it looks at.
@@ -74,7 +74,7 @@ def _paths(around: Surroundings) -> list[Path]:
     said = around.variable("XDG_CONFIG_HOME")
     folders = [(Path(said) if said else around.home / ".config") / "opencode", around.home / ".opencode"]
     named, further = around.variable("OPENCODE_CONFIG"), around.variable("OPENCODE_CONFIG_DIR")
-    projects = [*reversed(around.cwd.parents), around.cwd]
+    projects = _projects(around)
     inner = [*projects, *(project / ".opencode" for project in projects)]
     inner += [around.cwd / further] if further else []
     return [
@@ -82,6 +82,14 @@ def _paths(around: Surroundings) -> list[Path]:
         *([around.cwd / named] if named else []),
         *(folder / name for folder in inner for name in _FILES),
     ]
+
+
+def _projects(around: Surroundings) -> list[Path]:
+    """The folders of the project, from the repository's top to here; without a repository from the very top."""
+    if around.variable("OPENCODE_DISABLE_PROJECT_CONFIG").lower() in ("true", "1"):
+        return []
+    folders, top = [around.cwd, *around.cwd.parents], git_root(around.cwd)
+    return folders[folders.index(top) :: -1] if top else folders[::-1]
 
 
 def _files(around: Surroundings) -> Iterator[tuple[Path, str]]:
