@@ -181,10 +181,26 @@ class TestAFileThatLiesThere:
 def test_the_front_door_is_open_to_this_machine_alone(around: Surroundings) -> None:
     """The command knows no key for it, and needs none."""
     text = '[server]\nhost = "0.0.0.0"\nport = 80\nclient_keys_env = "DOOR"\nallowed_hosts = ["x"]\n'
-    server = of(around, text=text, DOOR="sk-door", TROOPER_OPENAI_API_KEY="sk-ours").server
+    server = of(around, text=text, DOOR="sk-door").server
 
     assert (server.host, server.port) == ("127.0.0.1", 0)
     assert (server.client_keys, server.allowed_hosts, server.allowed_origins) == ((), (), ())
+    assert of(around, TROOPER_OPENAI_API_KEY="sk-ours").server.client_keys == ()
+
+
+def test_client_keys_that_guard_a_key_are_not_dropped(around: Surroundings) -> None:
+    """Whoever is on this machine could spend that key by the open door."""
+    text = '[server]\nclient_keys_env = "DOOR"\n'
+    for who, environ in (
+        ("server.client_keys_env", {"DOOR": "sk-door"}),
+        ("TROOPER_CLIENT_KEYS", {"DOOR": "sk-door", "TROOPER_CLIENT_KEYS": "sk-other"}),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            of(around, text=text, TROOPER_OPENAI_API_KEY="sk-ours", **environ)
+        said = str(caught.value)
+        assert said.startswith(f"{who}: `trooper run` asks for no client key, and whoever finds its port")
+        assert "could spend the key of openai. Run the agent behind `trooper serve`" in said
+        assert "sk-" not in said
 
 
 def session(around: Surroundings) -> Session:

@@ -195,17 +195,29 @@ def settings_of(asked: Asked, program: Program, around: Surroundings) -> Config:
     It is `trooper serve`'s, but for the front door: that is open to this machine
     alone, on a free port, so the command needs no key for it. A cloud that nobody has
     told Trooper the place of is where the program's own user has it, as long as it
-    gets the program's own key.
+    gets the program's own key. Where client keys have been set to guard a key of Trooper's
+    there is no such run: whoever is on this machine could spend that key meanwhile.
 
     Raises:
         ConfigError: it cannot be used. What the program's user has said is blamed on where that was.
     """
     said = {**around.environ, "TROOPER_HOST": _HOST, "TROOPER_PORT": "0"}
     config = _settings(asked, said, around.cwd)
+    _no_key_is_left_open(config)
     for provider, place in program.places(asked.command, around).items():
         config = _asking_at(place, provider, config)
     door = evolve(config.server, client_keys=(), allowed_hosts=(), allowed_origins=())
     return evolve(checked(config), server=door)
+
+
+def _no_key_is_left_open(config: Config) -> None:
+    keyed = next((target for target in config.targets if target.key.kind == "value"), None)
+    if config.server.client_keys and keyed is not None:
+        raise ConfigError(
+            config.origins.get("server.client_keys", "server.client_keys_env"),
+            f"`trooper run` asks for no client key, and whoever finds its port could spend the key of {keyed.name}",
+            "Run the agent behind `trooper serve`, which asks for one, or name a --config without one of the two",
+        )
 
 
 def _asking_at(place: Place, provider: str, config: Config) -> Config:
