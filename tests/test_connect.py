@@ -196,6 +196,59 @@ def test_a_value_that_is_no_address_is_not_shown(home: Path, capsys: pytest.Capt
     assert SECRET not in said
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'model_provider = "corp"\n[model_providers.corp]\nbase_url = "{url}"\nenv_key = "CORP_KEY"\n',
+        'openai_base_url = "{url}"\n',
+    ],
+)
+@pytest.mark.parametrize("login", [True, False])
+def test_a_provider_of_the_users_own_is_told_of(
+    text: str, login: bool, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No value is replaced that says where it is, and its key would go to another place unseen."""
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://shell.example")
+    (home / ".codex").mkdir()
+    url = f"https://me:{SECRET}@gateway.example/v1"
+    (home / ".codex" / "config.toml").write_text(text.replace("{url}", url))
+    for write in (False, True):
+        assert connect("codex", write=write, login=login) == 0
+        said = capsys.readouterr().err
+        key = "" if login else ", and have the key for it in OPENAI_API_KEY"
+        assert (
+            "It asks at https://gateway.example/v1 there. If it is to go on asking there, start Trooper with"
+            f" TROOPER_OPENAI_BASE_URL=https://gateway.example/v1{key}.\n" in said
+        )
+        assert SECRET not in said
+        assert "shell.example" not in said
+    assert connect("codex", login=login) == 0
+    assert "gateway.example" not in capsys.readouterr().err
+
+
+def test_old_values_that_are_no_addresses_are_not_shown(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A key may be one short word."""
+    (home / ".codex").mkdir()
+    table = '[model_providers.trooper]\nname = "skdonotshow"\nenv_key = "skneither"\nwire_api = true\n'
+    (home / ".codex" / "config.toml").write_text(table)
+    assert connect("codex") == 0
+    said = capsys.readouterr().err
+    for key in ("name", "env_key", "wire_api"):
+        assert f"model_providers.trooper.{key} is set otherwise there; with --write it becomes" in said
+
+
+@pytest.mark.parametrize("text", ["model_provider = 7\n", 'model_provider = "a"\nmodel_providers = 7\n'])
+def test_a_provider_that_is_none_says_no_place(
+    text: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / ".codex").mkdir()
+    (home / ".codex" / "config.toml").write_text(text)
+    connect("codex")
+    assert "It asks at" not in capsys.readouterr().err
+
+
 def test_a_change_since_is_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = home / ".codex" / "config.toml"
     file.parent.mkdir()

@@ -3,7 +3,8 @@
 
 The block goes to standard output and nothing else does, so that it can be
 copied or piped. What is said about it goes to standard error. No value of the
-user's file is ever shown but addresses, without what proves who asks.
+user's file is ever shown but addresses, without what proves who asks, and the name
+of a provider.
 """
 
 from __future__ import annotations
@@ -146,10 +147,18 @@ def _told(back: TakenBack) -> str:
 
 def _say_conflicts(client: Client, text: str, address: str, *, login: bool) -> None:
     for wanted, value in conflicts(client.form, text, client.wanted(address, login=login)):
-        _say(f"{wanted.name} is {_shown(value)} there; with --write it becomes {_shown(wanted.value)}.")
+        _say(
+            f"{wanted.name} is {_shown_old(wanted, value)} there; with --write it becomes {_shown(wanted.value)}."
+        )
         if wanted.value in (address, f"{address}/v1") and _is_address(value):
             # A key that was made for that place must not go to another one.
             _say(f"If your key is for that place, start Trooper with {_provider(wanted)}={_shown(value)}.")
+    if _is_address(asked := client.asks_at(client.form.read(text))):
+        key = "" if login else ", and have the key for it in OPENAI_API_KEY"
+        _say(
+            f"It asks at {_shown(asked)} there. If it is to go on asking there, start Trooper with"
+            f" {OPENAI}={_shown(asked)}{key}."
+        )
 
 
 def _say_shell(client: Client, text: str | None, address: str, *, login: bool) -> None:
@@ -164,6 +173,7 @@ def _say_shell(client: Client, text: str | None, address: str, *, login: bool) -
     block = client.block(address).upper()
     others = conflicts(client.form, text or "", client.wanted(address))
     in_file = {_provider(wanted) for wanted, value in others if _is_address(value)}
+    in_file |= {OPENAI} if _is_address(client.asks_at(client.form.read(text or ""))) else set()
     for provider, said in ANY.places((), around).items():
         is_asked = ("ANTHROPIC" if provider == ANTHROPIC else "OPENAI") in block
         if is_asked and not login and provider not in in_file and _is_address(said.url):
@@ -184,6 +194,11 @@ def _by_hand(client: ByHand, address: str, *, for_file: bool) -> int:
     sys.stdout.flush()
     _say(f"{client.title}: {client.where}.")
     return 0
+
+
+def _shown_old(wanted: Wanted, value: Any) -> str:
+    """What the user's file says: an address, or the name of a provider. Anything else may be a secret."""
+    return _shown(value) if _is_address(value) or wanted.path == ("model_provider",) else "set otherwise"
 
 
 def _shown(value: Any) -> str:
