@@ -43,8 +43,9 @@ with each client's own key, and Ollama on this machine carries on when they fail
 is said in a TOML file, in environment variables, or in both.
 
 The file is the one that `TROOPER_CONFIG` names, else `trooper.toml` in the folder that Trooper is
-started in. It is read once, at the start. A mistake in it stops the start: the message names the key,
-the bad value (never a secret) and the fix. `trooper check` reads it without starting anything.
+started in; `trooper run` reads that one only where it is named. It is read once, at the start. A mistake
+in it stops the start: the message names the key, the bad value (never a secret) and the fix. `trooper
+check` reads it without starting anything.
 
 ## An example
 

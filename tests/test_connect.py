@@ -28,6 +28,8 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         *("CLAUDE_CONFIG_DIR", "CODEX_HOME", "XDG_CONFIG_HOME", "OPENCODE_CONFIG", "CONTINUE_GLOBAL_DIR"),
     ):
         monkeypatch.delenv(name, raising=False)
+    for name in ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_BASE", "OPENAI_BASE_URL", "OPENAI_API_BASE"):
+        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 
@@ -133,6 +135,54 @@ def test_another_value_is_shown_and_kept(home: Path, capsys: pytest.CaptureFixtu
     assert file.read_text() == GATEWAY
 
 
+@pytest.mark.parametrize(
+    ("client", "variable", "troopers"),
+    [
+        ("claude-code", "ANTHROPIC_BASE_URL", "TROOPER_ANTHROPIC_BASE_URL"),
+        ("codex", "OPENAI_BASE_URL", "TROOPER_OPENAI_BASE_URL"),
+        ("aider", "OPENAI_API_BASE", "TROOPER_OPENAI_BASE_URL"),
+        ("opencode", "ANTHROPIC_BASE_URL", "TROOPER_ANTHROPIC_BASE_URL"),
+    ],
+)
+def test_a_place_that_the_shell_says_is_told(
+    client: str,
+    variable: str,
+    troopers: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its key may be for that place, and the file wins over the variable."""
+    monkeypatch.setenv(variable, f"https://me:{SECRET}@gateway.example/v1?key={SECRET}")
+    for write in (False, True):
+        assert connect(client, write=write) == 0
+        said = capsys.readouterr().err
+        assert (
+            f"{variable} is https://gateway.example/v1 in this shell. If your key is for that place,"
+            f" start Trooper with {troopers}=https://gateway.example/v1." in said
+        )
+        assert SECRET not in said
+
+
+@pytest.mark.parametrize("said", ["http://localhost:8642/v1", " ", "nowhere"])
+def test_a_shell_that_says_no_other_place_is_not_told_of(
+    said: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", said)
+    assert connect("codex") == 0
+    assert "in this shell" not in capsys.readouterr().err
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "https://gateway.example")
+    (home / ".claude").mkdir()
+    (home / ".claude" / "settings.json").write_text(GATEWAY)
+    assert connect("claude-code") == 0
+    # The file's place was obeyed; that one is told of.
+    assert "in this shell" not in capsys.readouterr().err
+    monkeypatch.delenv("ANTHROPIC_BASE_URL")
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://gateway.example")
+    for client, login in (("codex", True), ("claude-code", False)):
+        assert connect(client, login=login) == 0
+        assert "in this shell" not in capsys.readouterr().err
+
+
 def test_a_value_that_is_no_address_is_not_shown(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / ".codex").mkdir()
     (home / ".codex" / "config.toml").write_text(
@@ -144,6 +194,59 @@ def test_a_value_that_is_no_address_is_not_shown(home: Path, capsys: pytest.Capt
     assert "model_providers.trooper.name is set otherwise there" in said
     assert "model_providers.trooper.wire_api is set otherwise there" in said
     assert SECRET not in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'model_provider = "corp"\n[model_providers.corp]\nbase_url = "{url}"\nenv_key = "CORP_KEY"\n',
+        'openai_base_url = "{url}"\n',
+    ],
+)
+@pytest.mark.parametrize("login", [True, False])
+def test_a_provider_of_the_users_own_is_told_of(
+    text: str, login: bool, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No value is replaced that says where it is, and its key would go to another place unseen."""
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://shell.example")
+    (home / ".codex").mkdir()
+    url = f"https://me:{SECRET}@gateway.example/v1"
+    (home / ".codex" / "config.toml").write_text(text.replace("{url}", url))
+    for write in (False, True):
+        assert connect("codex", write=write, login=login) == 0
+        said = capsys.readouterr().err
+        key = "" if login else ", and have the key for it in OPENAI_API_KEY"
+        assert (
+            "It asks at https://gateway.example/v1 there. If it is to go on asking there, start Trooper with"
+            f" TROOPER_OPENAI_BASE_URL=https://gateway.example/v1{key}.\n" in said
+        )
+        assert SECRET not in said
+        assert "shell.example" not in said
+    assert connect("codex", login=login) == 0
+    assert "gateway.example" not in capsys.readouterr().err
+
+
+def test_old_values_that_are_no_addresses_are_not_shown(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A key may be one short word."""
+    (home / ".codex").mkdir()
+    table = '[model_providers.trooper]\nname = "skdonotshow"\nenv_key = "skneither"\nwire_api = true\n'
+    (home / ".codex" / "config.toml").write_text(table)
+    assert connect("codex") == 0
+    said = capsys.readouterr().err
+    for key in ("name", "env_key", "wire_api"):
+        assert f"model_providers.trooper.{key} is set otherwise there; with --write it becomes" in said
+
+
+@pytest.mark.parametrize("text", ["model_provider = 7\n", 'model_provider = "a"\nmodel_providers = 7\n'])
+def test_a_provider_that_is_none_says_no_place(
+    text: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / ".codex").mkdir()
+    (home / ".codex" / "config.toml").write_text(text)
+    connect("codex")
+    assert "It asks at" not in capsys.readouterr().err
 
 
 def test_a_change_since_is_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

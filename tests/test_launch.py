@@ -7,46 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import evolve
 
-from trooper.clients.launch import ANTHROPIC, OPENAI, Start, Surroundings, started
-from trooper.clients.launch_codex import CHATGPT
+from launched import URL, around_in, changed, places, start, with_variables, written
+from trooper.clients.launch import ANTHROPIC, OPENAI, Surroundings
 from trooper.clients.programs import program_of
-
-URL = "http://127.0.0.1:4711"
 
 
 @pytest.fixture
 def around(tmp_path: Path) -> Surroundings:
-    home, cwd = tmp_path / "home", tmp_path / "work" / "inner"
-    home.mkdir()
-    cwd.mkdir(parents=True)
-    return Surroundings({"PATH": "/bin", "OPENAI_API_KEY": "sk-test"}, cwd, home)
-
-
-def with_variables(around: Surroundings, **more: str) -> Surroundings:
-    return evolve(around, environ={**around.environ, **more})
-
-
-def start(around: Surroundings, *words: str) -> Start:
-    return started(program_of(words[0]), words, around, URL)
-
-
-def changed(around: Surroundings, *words: str) -> dict[str, str | None]:
-    """What of the environment is another: variable → value, `None` where it is gone."""
-    now = start(around, *words).environ
-    names = {*now, *around.environ}
-    return {name: now.get(name) for name in names if now.get(name) != around.environ.get(name)}
-
-
-def places(around: Surroundings, word: str) -> dict[str, tuple[str, str]]:
-    found = program_of(word).places(around)
-    return {provider: (place.said_by, place.url) for provider, place in found.items()}
-
-
-def written(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    return around_in(tmp_path)
 
 
 class TestWhichProgram:
@@ -114,6 +83,22 @@ class TestClaudeCode:
         assert found.words[0::3] == ("claude", "-p")
         assert json.loads(found.words[2]) == {"env": {"ANTHROPIC_BASE_URL": URL}}
 
+    @pytest.mark.parametrize(
+        "said", [("--setting-sources", "user,local"), ("--setting-sources=local, user",)]
+    )
+    def test_files_that_its_words_leave_out_say_nothing(
+        self, around: Surroundings, said: tuple[str, ...]
+    ) -> None:
+        written(around.cwd / ".claude/settings.json", self.SAID % "not-read")
+        there = with_variables(around, ANTHROPIC_BASE_URL="https://variable")
+        words = ("claude", *said, "-p", "hi")
+
+        assert places(there, *words) == {ANTHROPIC: ("ANTHROPIC_BASE_URL", "https://variable")}
+        assert start(there, *words).words == words
+        written(around.home / ".claude/settings.json", self.SAID % "read")
+        assert places(there, *words)[ANTHROPIC][1] == "https://read"
+        assert places(there, "claude", "--setting-sources", "")[ANTHROPIC][1] == "https://variable"
+
     def test_settings_of_the_users_own_are_not_replaced(self, around: Surroundings) -> None:
         written(around.home / ".claude/settings.json", self.SAID % "x")
 
@@ -134,12 +119,24 @@ class TestAider:
     )
     def test_what_its_files_say_is_where_the_provider_is(self, around: Surroundings, place: str) -> None:
         """They win over the usual variables, so it is told by its own."""
+        (around.cwd.parent / ".git").mkdir()
         file = around.home.parent / place
         written(file, 'model: x\nopenai-api-base: "https://gateway/v1"  # mine\n')
         there = with_variables(around, OPENAI_API_BASE="https://variable")
 
         assert places(there, "aider") == {OPENAI: (str(file), "https://gateway/v1")}
         assert changed(there, "aider")["AIDER_OPENAI_API_BASE"] == f"{URL}/v1"
+
+    def test_files_between_and_above_say_nothing(self, around: Surroundings) -> None:
+        """Of the folders above it reads the repository's top, and without a repository none."""
+        written(around.cwd.parent / ".aider.conf.yml", "openai-api-base: https://not-read\n")
+        assert places(around, "aider") == {}
+        assert "AIDER_OPENAI_API_BASE" not in changed(around, "aider")
+
+        (around.cwd / ".git").mkdir()
+        assert places(around, "aider") == {}
+        (around.cwd / ".git").rename(around.cwd.parents[1] / ".git")
+        assert places(around, "aider") == {}
 
     def test_its_own_variable_wins_over_them(self, around: Surroundings) -> None:
         written(around.cwd / ".aider.conf.yml", "openai-api-base: https://gateway/v1\n")
@@ -165,103 +162,6 @@ class TestProxies:
 
     def test_without_a_proxy_there_is_no_list(self, around: Surroundings) -> None:
         assert set(changed(around, "claude")) == {"ANTHROPIC_BASE_URL"}
-
-
-class TestCodex:
-    def words(self, around: Surroundings) -> tuple[str, ...]:
-        found = start(around, "codex", "exec", "-c", "model=x", "hi")
-        assert found.environ == around.environ
-        assert (found.words[0], found.words[-4:]) == ("codex", ("exec", "-c", "model=x", "hi"))
-        return found.words[1:-4]
-
-    def test_a_login_is_kept(self, around: Surroundings) -> None:
-        """The built-in provider is told of another place, and nothing else."""
-        written(around.home / ".codex" / "auth.json", '{"OPENAI_API_KEY": "sk-login"}')
-
-        assert self.words(around) == ("-c", f'openai_base_url="{URL}/v1"')
-        assert places(around, "codex") == {}
-
-    def test_a_chatgpt_plan_is_asked_at_its_own_place(self, around: Surroundings) -> None:
-        login = {"auth_mode": "chatgpt", "OPENAI_API_KEY": None, "tokens": {"access_token": "hidden"}}
-        written(around.home / ".codex" / "auth.json", json.dumps(login))
-
-        assert self.words(around) == ("-c", f'openai_base_url="{URL}/v1"')
-        assert places(around, "codex") == {OPENAI: ("Codex's ChatGPT login", CHATGPT)}
-
-    def test_without_a_login_the_key_of_the_environment_is_used(self, around: Surroundings) -> None:
-        assert self.words(around) == (
-            *("-c", 'model_provider="trooper"', "-c"),
-            f'model_providers.trooper={{name="trooper", base_url="{URL}/v1",'
-            + ' env_key="OPENAI_API_KEY", wire_api="responses"}',
-        )
-
-    @pytest.mark.parametrize("name", ["CODEX_API_KEY", "CODEX_ACCESS_TOKEN"])
-    def test_its_own_variables_of_keys_are_the_built_in_providers(
-        self, around: Surroundings, name: str
-    ) -> None:
-        assert self.words(with_variables(around, **{name: "sk"})) == ("-c", f'openai_base_url="{URL}/v1"')
-
-    def test_without_any_key_it_says_so_itself(self, around: Surroundings) -> None:
-        assert self.words(with_variables(around, OPENAI_API_KEY="")) == (
-            "-c",
-            f'openai_base_url="{URL}/v1"',
-        )
-
-    def test_its_own_file_says_where_the_provider_is(self, around: Surroundings) -> None:
-        there = with_variables(around, CODEX_HOME="../codex", OPENAI_BASE_URL="https://not-read")
-        written(around.cwd / "../codex/config.toml", 'openai_base_url = "https://gateway/v1"\n')
-        written(around.cwd / "../codex/auth.json", '{"OPENAI_API_KEY": "sk-login"}')
-
-        assert places(there, "codex") == {OPENAI: ("openai_base_url of Codex", "https://gateway/v1")}
-        assert self.words(there) == ("-c", f'openai_base_url="{URL}/v1"')
-
-    def test_a_provider_of_the_users_own_is_told_of_another_place(self, around: Surroundings) -> None:
-        text = 'model_provider = "mine"\n[model_providers.mine]\nbase_url = "https://gateway/v1"\n'
-        written(around.home / ".codex" / "config.toml", text)
-        written(around.home / ".codex" / "auth.json", '{"tokens": {"access_token": "t"}}')
-
-        assert self.words(around) == ("-c", f'model_providers.mine.base_url="{URL}/v1"')
-        assert places(around, "codex") == {
-            OPENAI: ("model_providers.mine.base_url of Codex", "https://gateway/v1")
-        }
-
-    @pytest.mark.parametrize(
-        "text",
-        [
-            'model_provider = "azure"\n',
-            'model_provider = "a.b"\n[model_providers."a.b"]\nbase_url = "https://x/v1"\n',
-            'model_provider = "a"\n[model_providers.a]\nbase_url = "https://x/own/path"\n',
-        ],
-    )
-    def test_one_that_cannot_be_told_is_left_alone(self, around: Surroundings, text: str) -> None:
-        written(around.home / ".codex" / "config.toml", text)
-
-        assert self.words(around) == ()
-
-    @pytest.mark.parametrize("login", [True, False])
-    def test_one_that_leads_to_a_trooper_has_its_login_for_the_plans_place(
-        self, around: Surroundings, login: bool
-    ) -> None:
-        text = (
-            'model_provider = "trooper"\n[model_providers.trooper]\nbase_url = "http://127.0.0.1:8642/v1"\n'
-        )
-        written(
-            around.home / ".codex" / "config.toml", text + f"requires_openai_auth = {str(login).lower()}\n"
-        )
-        written(around.home / ".codex" / "auth.json", '{"tokens": {"access_token": "t"}}')
-        there = evolve(around, is_trooper=lambda url: ":8642" in url)
-
-        assert self.words(there) == ("-c", f'model_providers.trooper.base_url="{URL}/v1"')
-        plan = {OPENAI: ("Codex's ChatGPT login", CHATGPT)}
-        assert places(there, "codex") == (plan if login else {})
-
-    @pytest.mark.parametrize("text", ["model_provider = ", "\x00", "openai_base_url = 7"])
-    def test_a_file_that_cannot_be_read_is_codexs_business(self, around: Surroundings, text: str) -> None:
-        written(around.home / ".codex" / "config.toml", text)
-        written(around.home / ".codex" / "auth.json", text)
-
-        assert places(around, "codex") == {}
-        assert len(self.words(around)) == 4
 
 
 class TestOpencode:
@@ -337,6 +237,23 @@ class TestOpencode:
                 path, f'{{"provider": {{"openai": {{"options": {{"baseURL": "https://{len(place)}"}}}}}}}}'
             )
             assert places(there, "opencode")[OPENAI][1] == f"https://{len(place)}"
+
+    def test_files_that_are_no_part_of_the_project_say_nothing(self, around: Surroundings) -> None:
+        text = '{"provider": {"openai": {"options": {"baseURL": "https://%s"}}}}'
+        written(around.cwd.parent / "opencode.json", text % "above")
+        written(around.cwd.parent / ".opencode/opencode.json", text % "above")
+        # Without a repository all the folders above are the project's.
+        assert places(around, "opencode")[OPENAI][1] == "https://above"
+        off = with_variables(around, OPENCODE_DISABLE_PROJECT_CONFIG="1")
+        assert places(off, "opencode") == {}
+
+        (around.cwd / ".git").mkdir()
+        assert places(around, "opencode") == {}
+        written(around.cwd / "opencode.json", text % "here")
+        assert places(around, "opencode")[OPENAI][1] == "https://here"
+        assert places(off, "opencode") == {}
+        written(around.home / ".config/opencode/opencode.json", text % "home")
+        assert places(off, "opencode")[OPENAI][1] == "https://home"
 
     def test_a_place_that_stands_for_another_is_left_alone(self, around: Surroundings) -> None:
         """A key that was made for that place must not go to another."""

@@ -312,6 +312,16 @@ class TestWhatCannotBeRun:
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith("trooper: configuration error: TROOPER_STALL_TIMEOUT: 'abc'")
 
+    def test_a_configuration_that_merely_lies_there(self, desk: Desk) -> None:
+        """Of whoever has written the repository; named, it is read."""
+        (desk.cwd / "trooper.toml").write_text("")
+        done = desk.run(desk.python("print('never')"))
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("trooper: configuration error: ./trooper.toml: there is one here")
+
+        for file in ("trooper.toml", os.devnull):
+            assert desk.run(desk.python("print('run')", "--config", file)).stdout == "run\n"
+
     def test_a_log_that_cannot_be_written(self, desk: Desk) -> None:
         done = desk.run(desk.python("print('never')", "--log", "nowhere/log"))
 

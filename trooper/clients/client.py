@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 
@@ -28,6 +29,7 @@ class Client:
             own login; `None`: that makes no difference.
         login_note: the sentence then.
         barred: why a file is not written, if that is so.
+        asks_at: where what a file says has it ask, if no value that is wanted takes the place of that one.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Client:
     asked_by_login: Callable[[str], Sequence[Wanted]] | None = None
     login_note: str = ""
     barred: Callable[[Path], str] = lambda _: ""
+    asks_at: Callable[[Mapping[str, Any]], str] = lambda _: ""
 
     def wanted(self, url: str, *, login: bool = False) -> Sequence[Wanted]:
         """What its configuration has to say, with a login of its own or without."""

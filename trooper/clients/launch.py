@@ -7,7 +7,8 @@ provider is, in the environment or in the program's own files, is where Trooper 
 then, and the program is told of Trooper instead, by something that wins over it:
 a key that was made for that place goes to no other. Where that cannot be had the
 program is left alone, and its turns do not come this way. What leads to a Trooper,
-as `trooper connect` writes it, is no provider's place.
+as `trooper connect` writes it, is no provider's place: what that has replaced is, else
+whatever the program would look at next.
 
 The facts were looked up in the programs themselves: Claude Code 2.1, Codex 0.169,
 opencode 1.18, aider 0.86 with its LiteLLM.
@@ -15,11 +16,14 @@ opencode 1.18, aider 0.86 with its LiteLLM.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Final, Protocol
 
 from attrs import field, frozen
+
+from trooper.clients.placing import text_before
 
 #: Trooper's own variables for where a provider is; also what a provider is called here.
 OPENAI: Final = "TROOPER_OPENAI_BASE_URL"
@@ -49,13 +53,25 @@ class Surroundings:
         """A variable without blanks around it; an empty one is not set."""
         return self.environ.get(name, "").strip()
 
+    def is_place(self, url: str) -> bool:
+        """Whether a provider may be there: somebody has said it, and it leads to no Trooper."""
+        return bool(url) and not self.is_trooper(url)
+
 
 @frozen
 class Place:
-    """Where the program's user has its provider: the URL, and what says so."""
+    """
+    Where the program's user has its provider.
+
+    Attributes:
+        said_by: what says so, as its user knows it.
+        url: the place.
+        is_said: whether it is the user's word; else it is only where the program's login is good.
+    """
 
     said_by: str
     url: str
+    is_said: bool = True
 
 
 @frozen
@@ -69,8 +85,12 @@ class Start:
 class Program(Protocol):
     """A kind of program."""
 
-    def places(self, around: Surroundings) -> Mapping[str, Place]:
-        """Where its providers are, as far as its user has said: `OPENAI` or `ANTHROPIC` → place."""
+    def places(self, words: Sequence[str], around: Surroundings) -> Mapping[str, Place]:
+        """
+        Where its providers are, as far as its user has said, also in `words`: `OPENAI` or `ANTHROPIC` → place.
+
+        Whatever leads to a Trooper says nothing: what the program would look at next does then.
+        """
 
     def start(self, words: Sequence[str], around: Surroundings, url: str) -> Start:
         """How it is started behind the Trooper at `url`, which has no path."""
@@ -90,11 +110,11 @@ class ByVariables:
     sets: Mapping[str, str]
     reads: Mapping[str, str] = {}
 
-    def places(self, around: Surroundings) -> Mapping[str, Place]:
+    def places(self, words: Sequence[str], around: Surroundings) -> Mapping[str, Place]:
         """What the variables say; of several for one provider the one that the program looks at first."""
         found: dict[str, Place] = {}
         for name, provider in (*self.reads.items(), *self.sets.items()):
-            if said := around.variable(name):
+            if around.is_place(said := around.variable(name)):
                 found.setdefault(provider, Place(name, said))
         return found
 
@@ -110,6 +130,21 @@ ANY: Final = ByVariables(
     {"OPENAI_BASE_URL": OPENAI, "OPENAI_API_BASE": OPENAI, "ANTHROPIC_BASE_URL": ANTHROPIC},
     {"ANTHROPIC_API_BASE": ANTHROPIC},
 )
+
+
+def place_in(path: Path, text: str, said_in: Callable[[str], str], around: Surroundings) -> Place | None:
+    """The place that a file says by `said_in`; where `trooper connect` has put Trooper there, what it said before."""
+    url = said_in(text)
+    if url and around.is_trooper(url):
+        url = said_in(text_before(path) or "")
+    return Place(str(path), url) if around.is_place(url) else None
+
+
+def git_root(folder: Path) -> Path | None:
+    """The top of the git repository that `folder` is in."""
+    # `os.path`: `Path.exists` raises in a folder that may not be looked into.
+    tops = (top for top in (folder, *folder.parents) if os.path.exists(top / ".git"))  # noqa: PTH110
+    return next(tops, None)
 
 
 def called(word: str) -> str:

@@ -10,11 +10,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from attrs import frozen
 
-from trooper.clients.launch import ANTHROPIC, OPENAI, ByVariables, Place, Start, Surroundings
+from trooper.clients.launch import (
+    ANTHROPIC,
+    OPENAI,
+    ByVariables,
+    Place,
+    Start,
+    Surroundings,
+    git_root,
+    place_in,
+)
 
 _FILE: Final = ".aider.conf.yml"
 _OWN: Final = "AIDER_OPENAI_API_BASE"
@@ -31,30 +42,33 @@ _SAID: Final = re.compile(r"^openai-api-base:[ \t]*[\"']?([^\s\"'#]+)", re.MULTI
 class Aider:
     """aider."""
 
-    def places(self, around: Surroundings) -> Mapping[str, Place]:
+    def places(self, words: Sequence[str], around: Surroundings) -> Mapping[str, Place]:
         """What aider's own variable says, else its files, else the other variables."""
-        places = dict(_BY_VARIABLES.places(around))
-        said = list(_said_by_files(around))
-        if said and not around.variable(_OWN):
-            places[OPENAI] = said[-1]
+        places = dict(_BY_VARIABLES.places(words, around))
+        said = [place_in(path, text, _said_in, around) for path, text in _files(around)]
+        found = [place for place in said if place]
+        if found and not around.is_place(around.variable(_OWN)):
+            places[OPENAI] = found[-1]
         return places
 
     def start(self, words: Sequence[str], around: Surroundings, url: str) -> Start:
         """With the variables set, and aider's own above files that say another place."""
         start = _BY_VARIABLES.start(words, around, url)
-        if not any(_said_by_files(around)):
+        if not any(_said_in(text) for _, text in _files(around)):
             return start
         return Start(start.words, {**start.environ, _OWN: f"{url}/v1"})
 
 
-def _said_by_files(around: Surroundings) -> Iterator[Place]:
-    """What each of its files says; the later ones count more."""
-    for folder in dict.fromkeys((around.home, *reversed(around.cwd.parents), around.cwd)):
-        try:
-            found = _SAID.findall((folder / _FILE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        yield from (Place(str(folder / _FILE), url) for url in found[-1:])
+def _files(around: Surroundings) -> Iterator[tuple[Path, str]]:
+    """Each of its files that is there, of the home folder, the repository's top and here; the later ones count more."""
+    for folder in dict.fromkeys((around.home, git_root(around.cwd) or around.cwd, around.cwd)):
+        with suppress(OSError, ValueError):
+            yield folder / _FILE, (folder / _FILE).read_text(encoding="utf-8")
+
+
+def _said_in(text: str) -> str:
+    """What a file says of OpenAI's place, the last time that it does."""
+    return next(reversed(_SAID.findall(text)), "")
 
 
 AIDER: Final = Aider()

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from attrs import frozen
 
-from trooper.clients.launch import ANTHROPIC, ByVariables, Place, Start, Surroundings
+from trooper.clients.launch import ANTHROPIC, ByVariables, Place, Start, Surroundings, place_in
 
 _VARIABLE: Final = "ANTHROPIC_BASE_URL"
 _OPTION: Final = "--settings"
+_SOURCES: Final = "--setting-sources"
 _BY_VARIABLE: Final = ByVariables({_VARIABLE: ANTHROPIC})
 
 
@@ -25,40 +28,56 @@ _BY_VARIABLE: Final = ByVariables({_VARIABLE: ANTHROPIC})
 class ClaudeCode:
     """Anthropic's Claude Code."""
 
-    def places(self, around: Surroundings) -> Mapping[str, Place]:
+    def places(self, words: Sequence[str], around: Surroundings) -> Mapping[str, Place]:
         """What the settings say, else the variable."""
-        said = list(_said_by_files(around))
-        return {ANTHROPIC: said[-1]} if said else _BY_VARIABLE.places(around)
+        said = [place_in(path, text, _said_in, around) for path, text in _files(words, around)]
+        places = [place for place in said if place]
+        return {ANTHROPIC: places[-1]} if places else _BY_VARIABLE.places(words, around)
 
     def start(self, words: Sequence[str], around: Surroundings, url: str) -> Start:
         """With the variable set, and said once more above files that say it."""
         start = _BY_VARIABLE.start(words, around, url)
-        if not any(_said_by_files(around)) or any(word.startswith(_OPTION) for word in words):
+        if not any(_said_in(text) for _, text in _files(words, around)) or any(
+            word.startswith(_OPTION) for word in words
+        ):
             # There can be one such option, and it is the user's.
             return start
         settings = json.dumps({"env": {_VARIABLE: url}})
         return Start((words[0], _OPTION, settings, *words[1:]), start.environ)
 
 
-def _said_by_files(around: Surroundings) -> Iterator[Place]:
-    """What each settings file says; the later ones count more."""
+def _files(words: Sequence[str], around: Surroundings) -> Iterator[tuple[Path, str]]:
+    """Each settings file that it reads and that is there; the later ones count more."""
     named = around.variable("CLAUDE_CONFIG_DIR")
-    own = around.cwd / named if named else around.home / ".claude"
-    paths = (own / "settings.json", *_of_project(around.cwd / ".claude"))
-    for path in paths:
-        try:
-            settings = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            # What is wrong with it Claude Code says itself.
-            continue
-        variables = settings.get("env") if isinstance(settings, dict) else None
-        url = variables.get(_VARIABLE) if isinstance(variables, dict) else None
-        if isinstance(url, str) and url.strip():
-            yield Place(str(path), url.strip())
+    paths = {
+        "user": (around.cwd / named if named else around.home / ".claude") / "settings.json",
+        "project": around.cwd / ".claude" / "settings.json",
+        "local": around.cwd / ".claude" / "settings.local.json",
+    }
+    sources = _sources(words)
+    for source, path in paths.items():
+        if sources is None or source in sources:
+            with suppress(OSError, ValueError):
+                yield path, path.read_text(encoding="utf-8")
 
 
-def _of_project(folder: Path) -> tuple[Path, ...]:
-    return folder / "settings.json", folder / "settings.local.json"
+def _sources(words: Sequence[str]) -> list[str] | None:
+    """Which of its files are read, if the words say so: `--setting-sources user,project`."""
+    said = [word.partition("=")[2] for word in words if word.startswith(f"{_SOURCES}=")]
+    said += [value for word, value in pairwise(words) if word == _SOURCES]
+    return [source.strip() for source in said[-1].split(",")] if said else None
+
+
+def _said_in(text: str) -> str:
+    """What settings say of the variable."""
+    try:
+        settings = json.loads(text)
+    except (ValueError, RecursionError):
+        # What is wrong with it Claude Code says itself.
+        return ""
+    variables = settings.get("env") if isinstance(settings, dict) else None
+    url = variables.get(_VARIABLE) if isinstance(variables, dict) else None
+    return url.strip() if isinstance(url, str) else ""
 
 
 CLAUDE_CODE: Final = ClaudeCode()

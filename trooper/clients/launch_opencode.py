@@ -11,12 +11,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from attrs import frozen
 
-from trooper.clients.launch import ANTHROPIC, OPENAI, Place, Start, Surroundings
+from trooper.clients.launch import ANTHROPIC, OPENAI, Place, Start, Surroundings, git_root, place_in
 
 CONTENT: Final = "OPENCODE_CONFIG_CONTENT"
 #: What opencode calls them; whose place it is; the variable that its SDK for it looks at.
@@ -37,16 +39,20 @@ _COMMA: Final = re.compile(rf"{_TEXT}|,(?=\s*[}}\]])", re.DOTALL)
 class Opencode:
     """opencode."""
 
-    def places(self, around: Surroundings) -> Mapping[str, Place]:
+    def places(self, words: Sequence[str], around: Surroundings) -> Mapping[str, Place]:
         """What its configuration says, the variable's word last; else the SDKs' own variables."""
         found: dict[str, Place] = {}
-        said = [*_read_files(around), (CONTENT, _read(around.environ.get(CONTENT, "")) or {})]
+        files = list(_files(around))
         for name, provider, variable in _PROVIDERS:
-            if url := around.variable(variable):
-                found[provider] = Place(variable, url)
-            for who, content in said:
-                if content and (url := _base_url(content, name)) and not _BRACES.search(url):
-                    found[provider] = Place(who, url)
+            said_in = partial(_place_said_in, name)
+            content = said_in(around.environ.get(CONTENT, ""))
+            said = [
+                Place(variable, around.variable(variable)),
+                *filter(None, (place_in(path, text, said_in, around) for path, text in files)),
+                Place(CONTENT, content),
+            ]
+            if places := [place for place in said if around.is_place(place.url)]:
+                found[provider] = places[-1]
         return found
 
     def start(self, words: Sequence[str], around: Surroundings, url: str) -> Start:
@@ -55,7 +61,7 @@ class Opencode:
         if content is None:
             # What is wrong with it opencode says itself.
             return Start(tuple(words), around.environ)
-        files = [file for _, file in _read_files(around)]
+        files = [_read(text) for _, text in _files(around)]
         for name, _, _ in _PROVIDERS:
             # What cannot be read may say any place, and a reference may mean any.
             if not any(file is None or _BRACES.search(_base_url(file, name)) for file in files):
@@ -68,7 +74,7 @@ def _paths(around: Surroundings) -> list[Path]:
     said = around.variable("XDG_CONFIG_HOME")
     folders = [(Path(said) if said else around.home / ".config") / "opencode", around.home / ".opencode"]
     named, further = around.variable("OPENCODE_CONFIG"), around.variable("OPENCODE_CONFIG_DIR")
-    projects = [*reversed(around.cwd.parents), around.cwd]
+    projects = _projects(around)
     inner = [*projects, *(project / ".opencode" for project in projects)]
     inner += [around.cwd / further] if further else []
     return [
@@ -78,14 +84,25 @@ def _paths(around: Surroundings) -> list[Path]:
     ]
 
 
-def _read_files(around: Surroundings) -> Iterator[tuple[str, Mapping[str, Any] | None]]:
-    """Each of them that is there, and what it says; `None` for one that we cannot read."""
+def _projects(around: Surroundings) -> list[Path]:
+    """The folders of the project, from the repository's top to here; without a repository from the very top."""
+    if around.variable("OPENCODE_DISABLE_PROJECT_CONFIG").lower() in ("true", "1"):
+        return []
+    folders, top = [around.cwd, *around.cwd.parents], git_root(around.cwd)
+    return folders[folders.index(top) :: -1] if top else folders[::-1]
+
+
+def _files(around: Surroundings) -> Iterator[tuple[Path, str]]:
+    """Each of them that is there, and its text."""
     for path in _paths(around):
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, ValueError):
-            continue
-        yield str(path), _read(text)
+        with suppress(OSError, ValueError):
+            yield path, path.read_text(encoding="utf-8")
+
+
+def _place_said_in(name: str, text: str) -> str:
+    """The `baseURL` of a provider, if it stands for no other."""
+    url = _base_url(_read(text) or {}, name)
+    return "" if _BRACES.search(url) else url
 
 
 def _read(text: str) -> dict[str, Any] | None:

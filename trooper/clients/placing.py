@@ -96,6 +96,17 @@ def is_placed(file: Path) -> bool:
     return _receipt_of(_real(file)).exists()
 
 
+def text_before(file: Path) -> str | None:
+    """What the file said before a block was put into it; `None`: none is, or that is not known."""
+    try:
+        real = _real(file)
+        receipt = _read_receipt(real)
+        return text_of(real.with_name(receipt.backup)) if receipt is not None and receipt.existed else None
+    except (NotEdited, TypeError, ValueError):
+        # It may lie in somebody else's repository, and name anything as its backup.
+        return None
+
+
 def place(form: Format, file: Path, fresh: str, wanted: Sequence[Wanted]) -> Placed:
     """
     Put what is wanted into `file`, which begins with `fresh` where there is none.

@@ -96,7 +96,7 @@ app.command(
     "trooper.commands.run:run",
     name="run",
     help="Run a coding agent, or any command, behind a Trooper of its own: trooper run -- claude.\n\n"
-    "The exit status is the command's; 127 if there is none of that name, 2 if the configuration cannot be read.",
+    "The exit status is the command's; 127 if there is none of that name, 2 if the configuration cannot be used.",
     help_flags=[],
     version_flags=[],
     # It is the command's, too.

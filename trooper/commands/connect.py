@@ -3,7 +3,8 @@
 
 The block goes to standard output and nothing else does, so that it can be
 copied or piped. What is said about it goes to standard error. No value of the
-user's file is ever shown but addresses, without what proves who asks.
+user's file is ever shown but addresses, without what proves who asks, and the name
+of a provider.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -19,10 +21,12 @@ from cyclopts import Parameter
 
 from trooper.clients.client import ByHand, Client
 from trooper.clients.editing import conflicts, connected
+from trooper.clients.launch import ANTHROPIC, ANY, OPENAI, Surroundings
 from trooper.clients.placing import TakenBack, is_placed, place, take_back, text_of
 from trooper.clients.table import CLIENTS, client_named
-from trooper.clients.wanted import NotEdited
+from trooper.clients.wanted import NotEdited, Wanted
 from trooper.commands.cli import FAILED, MISUSED
+from trooper.config.addresses import leads_to
 
 _URL = "http://127.0.0.1:8642"
 
@@ -81,7 +85,10 @@ def _show(client: Client, file: Path, address: str, *, login: bool) -> int:
     _say(f"{client.title} reads this from {file}.")
     if note := client.login_note if login else client.note:
         _say(note)
-    if (barred := client.barred(file)) or (text := text_of(file)) is None:
+    barred = client.barred(file)
+    text = None if barred else text_of(file)
+    _say_shell(client, text, address, login=login)
+    if text is None:
         _say(barred or f"There is no such file yet: trooper connect {client.name} --write makes it.")
         return 0
     wanted = client.wanted(address, login=login)
@@ -109,6 +116,7 @@ def _write(client: Client, file: Path, address: str, *, login: bool) -> int:
     _say(f"{client.title} asks Trooper at {address} now: {placed.file}.{kept}")
     if note := client.login_note if login else client.note:
         _say(note)
+    _say_shell(client, text, address, login=login)
     _say(f"trooper connect {client.name} --undo takes it out again.")
     return 0
 
@@ -139,13 +147,44 @@ def _told(back: TakenBack) -> str:
 
 def _say_conflicts(client: Client, text: str, address: str, *, login: bool) -> None:
     for wanted, value in conflicts(client.form, text, client.wanted(address, login=login)):
-        _say(f"{wanted.name} is {_shown(value)} there; with --write it becomes {_shown(wanted.value)}.")
+        _say(
+            f"{wanted.name} is {_shown_old(wanted, value)} there; with --write it becomes {_shown(wanted.value)}."
+        )
         if wanted.value in (address, f"{address}/v1") and _is_address(value):
             # A key that was made for that place must not go to another one.
-            name = "ANTHROPIC" if "anthropic" in wanted.name.lower() else "OPENAI"
+            _say(f"If your key is for that place, start Trooper with {_provider(wanted)}={_shown(value)}.")
+    if _is_address(asked := client.asks_at(client.form.read(text))):
+        key = "" if login else ", and have the key for it in OPENAI_API_KEY"
+        _say(
+            f"It asks at {_shown(asked)} there. If it is to go on asking there, start Trooper with"
+            f" {OPENAI}={_shown(asked)}{key}."
+        )
+
+
+def _say_shell(client: Client, text: str | None, address: str, *, login: bool) -> None:
+    """
+    What the shell says of where the client's provider is: a key of the same shell may be for that place.
+
+    Not where the client's file has said a place, which the client obeyed; nor of a login of its own.
+    """
+    here = urlsplit(address)
+    port = here.port or (443 if here.scheme == "https" else 80)
+    around = Surroundings(os.environ, Path(), Path(), partial(leads_to, here.hostname or "", port))
+    block = client.block(address).upper()
+    others = conflicts(client.form, text or "", client.wanted(address))
+    in_file = {_provider(wanted) for wanted, value in others if _is_address(value)}
+    in_file |= {OPENAI} if _is_address(client.asks_at(client.form.read(text or ""))) else set()
+    for provider, said in ANY.places((), around).items():
+        is_asked = ("ANTHROPIC" if provider == ANTHROPIC else "OPENAI") in block
+        if is_asked and not login and provider not in in_file and _is_address(said.url):
             _say(
-                f"If your key is for that place, start Trooper with TROOPER_{name}_BASE_URL={_shown(value)}."
+                f"{said.said_by} is {_shown(said.url)} in this shell. If your key is for that place,"
+                f" start Trooper with {provider}={_shown(said.url)}."
             )
+
+
+def _provider(wanted: Wanted) -> str:
+    return ANTHROPIC if "anthropic" in wanted.name.lower() else OPENAI
 
 
 def _by_hand(client: ByHand, address: str, *, for_file: bool) -> int:
@@ -155,6 +194,11 @@ def _by_hand(client: ByHand, address: str, *, for_file: bool) -> int:
     sys.stdout.flush()
     _say(f"{client.title}: {client.where}.")
     return 0
+
+
+def _shown_old(wanted: Wanted, value: Any) -> str:
+    """What the user's file says: an address, or the name of a provider. Anything else may be a secret."""
+    return _shown(value) if _is_address(value) or wanted.path == ("model_provider",) else "set otherwise"
 
 
 def _shown(value: Any) -> str:

@@ -12,6 +12,7 @@ import argparse
 import gc
 import logging
 import os
+import shlex
 import shutil
 import socket
 import sys
@@ -30,8 +31,10 @@ from trooper.clients.programs import program_of
 from trooper.commands.child import CANNOT_RUN, NOT_FOUND, SIGNALLED, Child, Unstarted, signals_heard
 from trooper.commands.cli import FAILED, MISUSED
 from trooper.commands.settings import settings
-from trooper.config import Config
-from trooper.config.addresses import is_same_place
+from trooper.config import Config, checked
+from trooper.config.addresses import leads_to, normalised
+from trooper.config.environment import variable
+from trooper.config.toml_file import FILE_NAME
 from trooper.errors import ConfigError
 from trooper.relay.dispatch import answer
 from trooper.services import open_services
@@ -99,7 +102,10 @@ def _asked(words: Sequence[str]) -> Asked:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="the TOML file; ./trooper.toml is found by itself"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="the TOML file, else the one that TROOPER_CONFIG names; ./trooper.toml is not read by itself",
     )
     parser.add_argument(
         "--embedded", action="store_true", help="put the small model that `trooper fetch-model` brings last"
@@ -157,16 +163,29 @@ def surroundings(asked: Asked, environ: Mapping[str, str], cwd: Path, home: Path
     Raises:
         ConfigError: it cannot be used.
     """
-    server = settings(environ, cwd, file=asked.config, embedded=asked.embedded).server
-    return Surroundings(environ, cwd, home, partial(_leads_to, server.host, server.port))
+    server = _settings(asked, environ, cwd).server
+    return Surroundings(environ, cwd, home, partial(leads_to, server.host, server.port))
 
 
-def _leads_to(host: str, port: int, url: str) -> bool:
-    try:
-        return is_same_place(url, host, port)
-    except (KeyError, ValueError):
-        # It is no such URL; that is said where it is used.
-        return False
+def _settings(asked: Asked, environ: Mapping[str, str], cwd: Path) -> Config:
+    """
+    What the user has said; no file that merely lies where the agent works.
+
+    A coding agent is started in other people's repositories. What such a file says gets the
+    agent's key and every prompt, so it is obeyed only where it is named.
+    """
+    is_named = asked.config is not None or variable(environ, "TROOPER_CONFIG") is not None
+    # `os.path`: `Path.exists` raises in a folder that may not be looked into.
+    if not is_named and os.path.lexists(cwd / FILE_NAME):
+        again = "-- " + " ".join(map(shlex.quote, asked.command[:1])) + (" …" if asked.command[1:] else "")
+        raise ConfigError(
+            f"./{FILE_NAME}",
+            "there is one here, which `trooper run` does not read by itself, since whoever wrote it could"
+            " say in it where your key goes",
+            f"If it is yours: trooper run --config {FILE_NAME} {again}; to leave it aside:"
+            f" trooper run --config {os.devnull} {again}",
+        )
+    return settings(environ, cwd, file=asked.config, embedded=asked.embedded)
 
 
 def settings_of(asked: Asked, program: Program, around: Surroundings) -> Config:
@@ -176,45 +195,73 @@ def settings_of(asked: Asked, program: Program, around: Surroundings) -> Config:
     It is `trooper serve`'s, but for the front door: that is open to this machine
     alone, on a free port, so the command needs no key for it. A cloud that nobody has
     told Trooper the place of is where the program's own user has it, as long as it
-    gets the program's own key.
+    gets the program's own key. Where client keys have been set to guard a key of Trooper's
+    there is no such run: whoever is on this machine could spend that key meanwhile.
 
     Raises:
-        ConfigError: it cannot be used. What the program's own variable has said is blamed on that.
+        ConfigError: it cannot be used. What the program's user has said is blamed on where that was.
     """
     said = {**around.environ, "TROOPER_HOST": _HOST, "TROOPER_PORT": "0"}
-    load = partial(settings, cwd=around.cwd, file=asked.config, embedded=asked.embedded)
-    config = load(said)
-    places = {
-        name: place
-        for name, place in program.places(around).items()
-        if _is_open(config, name) and not around.is_trooper(place.url)
-    }
-    if places:
-        try:
-            config = load(said | {name: place.url for name, place in places.items()})
-        except ConfigError as error:
-            raise _blamed(error, places) from None
+    config = _settings(asked, said, around.cwd)
+    _no_key_is_left_open(config)
+    for provider, place in program.places(asked.command, around).items():
+        config = _asking_at(place, provider, config)
     door = evolve(config.server, client_keys=(), allowed_hosts=(), allowed_origins=())
-    return evolve(config, server=door)
+    return evolve(checked(config), server=door)
 
 
-def _is_open(config: Config, variable: str) -> bool:
-    """Whether nobody has told Trooper the place that `variable` is for, and its key is the client's."""
-    own = {
-        w.default_target.name
-        for w in config.wires
-        if w.default_target and w.default_target.url_variable == variable
-    }
-    targets = [target for target in config.targets if target.name in own and not target.is_local]
-    return all(
-        f"targets.{target.name}.base_url" not in config.origins and target.key.kind == "client"
-        for target in targets
+def _no_key_is_left_open(config: Config) -> None:
+    keyed = next((target for target in config.targets if target.key.kind == "value"), None)
+    if config.server.client_keys and keyed is not None:
+        raise ConfigError(
+            config.origins.get("server.client_keys", "server.client_keys_env"),
+            f"`trooper run` asks for no client key, and whoever finds its port could spend the key of {keyed.name}",
+            "Run the agent behind `trooper serve`, which asks for one, or name a --config without one of the two",
+        )
+
+
+def _asking_at(place: Place, provider: str, config: Config) -> Config:
+    """
+    `config` with the provider at `place`, in each target of it that nobody has told
+    another place and that gets the program's own key.
+
+    Where there is no such target, and nobody has told any of them a place, all that the
+    program sends would go past what its user has said.
+
+    Raises:
+        ConfigError: so it would; or it is no place.
+    """
+    own = [w for w in config.wires if w.default_target and w.default_target.url_variable == provider]
+    targets = [target for target in config.targets if target.wire in own and not target.is_local]
+    untold = [t for t in targets if f"targets.{t.name}.base_url" not in config.origins]
+    takes = {t.name for t in untold if t.key.kind == "client"}
+    leaves_here = any(not target.is_local for target in config.targets)
+    if place.is_said and not takes and untold == targets and leaves_here:
+        raise _not_taken(place, provider, config, tuple(target.name for target in targets))
+    try:
+        now = tuple(
+            evolve(t, base_url=normalised(t.wire, place.url)) if t.name in takes else t
+            for t in config.targets
+        )
+    except ConfigError as error:
+        raise ConfigError(place.said_by, error.problem, error.fix) from None
+    told = {f"targets.{name}.base_url": place.said_by for name in takes}
+    return evolve(config, targets=now, origins={**config.origins, **told})
+
+
+def _not_taken(place: Place, provider: str, config: Config, names: Sequence[str]) -> ConfigError:
+    problem = "it says where a provider is, and no target of Trooper's asks there"
+    if names:
+        why = f"{' and '.join(names)} {'do' if names[1:] else 'does'} not get the program's own key"
+        fix = f"Say with {provider} where Trooper's key is good, or leave that key out"
+        return ConfigError(place.said_by, f"{problem}: {why}", fix)
+    known = [w for w in config.wires if w.default_target and w.default_target.url_variable == provider]
+    tables = " or ".join(
+        f'name = "{w.default_target.name}", wire = "{w.name}"' for w in known if w.default_target
     )
-
-
-def _blamed(error: ConfigError, places: Mapping[str, Place]) -> ConfigError:
-    place = places.get(error.key)
-    return ConfigError(place.said_by if place else error.key, error.problem, error.fix)
+    return ConfigError(
+        place.said_by, f"{problem}: {config.source} has none for it", f"Add a [[targets]] table: {tables}"
+    )
 
 
 @contextmanager

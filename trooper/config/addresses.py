@@ -127,3 +127,11 @@ def is_same_place(url: str, host: str, port: int) -> bool:
     if there == "localhost":
         return listens_everywhere or leads_here(host)
     return leads_here(there) and (listens_everywhere or host.lower() == "localhost")
+
+
+def leads_to(host: str, port: int, url: str) -> bool:
+    """The same of what anybody has written; what is no such URL leads nowhere, and is refused where it is used."""
+    try:
+        return is_same_place(url, host, port)
+    except (KeyError, ValueError):
+        return False

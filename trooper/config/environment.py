@@ -68,7 +68,9 @@ def variable(environ: Mapping[str, str], name: str) -> str | None:
 
 def variables(wires: Sequence[Wire]) -> Mapping[str, str]:
     """Name → meaning of every variable that is read, in the order of the documentation."""
-    told = {"TROOPER_CONFIG": "The TOML file to read. Without it `./trooper.toml` is read, if it is there."}
+    told = {
+        "TROOPER_CONFIG": "The TOML file to read. Without it `./trooper.toml` is read, if it is there; not by `trooper run`."
+    }
     for wire in wires:
         own = wire.default_target
         if own is not None:
