@@ -5,7 +5,8 @@ Writes docs/performance.md and its plots from the figures of full bench runs in 
     trooper bench --json bench/results/full-2.json
     python bench/profile.py bench/results/profile.json
     python bench/guest.py bench/results/guest.json
-    trooper bench handover --answers --json bench/results/handover.json
+    trooper bench handover --json bench/results/handover.json
+    trooper bench handover --gguf qwen2.5-coder-0.5b-instruct-q4_k_m.gguf --json bench/results/handover-answers.json
     python docs/generate_performance.py --write
 """
 
@@ -293,8 +294,12 @@ def profile_section(profile: Mapping[str, Any]) -> str:
     return title + words + table(("where", "share"), rows)
 
 
-def handover_section(told: Mapping[str, Any], plot: Plot) -> str:
-    """Which facts are still told, how long that takes, and what a real model makes of them."""
+def handover_section(told: Mapping[str, Any], answered: Mapping[str, Any], plot: Plot) -> str:
+    """
+    Which facts are still told, how long that takes, and what a real model makes of them.
+
+    It is `answered` in a run of its own: an hour of a model's work, beside which nothing can be timed.
+    """
     settings, summary = told["settings"], told["summary"]
     least, most = settings["tokens"]
     text = HANDOVER.format(**settings | {"least": least, "most": most})
@@ -306,9 +311,11 @@ def handover_section(told: Mapping[str, Any], plot: Plot) -> str:
     ]
     text += SHORTENING.format(window=WINDOW)
     text += table(("", "prepared, median", "max", "at once, median", "max"), rows)
-    if right := summary["right_answers_percent"]:
-        asked = {cell["session"] for cell in told["cells"] if "question" in cell}
-        text += ANSWERS.format(model=f"`{settings['model']}`", sessions=len(asked)) + _both_ways(right)
+    if answered:
+        asked = {cell["session"] for cell in answered["cells"] if "question" in cell}
+        model = f"`{answered['settings']['model']}`"
+        text += ANSWERS.format(model=model, sessions=len(asked))
+        text += _both_ways(answered["summary"]["right_answers_percent"])
     return text
 
 
@@ -375,7 +382,7 @@ def page(run: Mapping[str, Any], plots: Mapping[str, Plot]) -> str:
     text += SEAMS.format(cuts=seam["summary"]["cuts"], model=seam["settings"]["model"]) + seam_table(seam)
     text += shown("seam", plots["seam"])
     if handover := load("handover.json"):
-        text += handover_section(handover, plots["handover"])
+        text += handover_section(handover, load("handover-answers.json"), plots["handover"])
     if second := load("full-2.json"):
         text += agreement(run, second)
     return text + YOURS

@@ -128,4 +128,4 @@ async def test_what_must_stay_and_does_not_fit_is_told_with_both_numbers(autojum
         )
         assert x.status != 200
         message = x.whole()["error"]["message"]
-        assert "9,057 tokens do not fit its window of 4,096; set num_ctx" in message
+        assert "9,374 tokens do not fit its window of 4,096; set num_ctx" in message

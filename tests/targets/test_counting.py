@@ -28,7 +28,7 @@ from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.core.unfit import Unfit
 from trooper.targets import counting
-from trooper.targets.counting import Counting, Sized, counted, look_through, most_times
+from trooper.targets.counting import Counting, Sized, counted, first_ratio, look_through, most_times
 from trooper.targets.prompt import HalfCall, shown
 from trooper.wire.llama_server.ask import LlamaAsking
 from trooper.wire.ollama_chat.ask import Loading, OllamaAsking
@@ -189,6 +189,16 @@ async def test_without_a_tokenizer_the_rendered_prompt_is_counted_on_the_safe_si
     assert isinstance(less, Sized)
     assert words(str(less.prompt.conversation)) < 0.6 * words(str(found.prompt.conversation))
     assert 0.8 * WINDOW < less.tokens + less.prompt.reserve_tokens <= WINDOW
+
+
+@pytest.mark.parametrize(
+    ("counts", "renders", "more"), [(False, True, True), (True, True, False), (False, False, False)]
+)
+def test_what_templates_add_is_reckoned_with_from_the_start(counts: bool, renders: bool, more: bool) -> None:
+    """Where nobody but the rendered prompt tells of it: else a prompt that just fits is made twice."""
+    model = evolve(MODEL, counts=counts, renders=renders)
+    assert (first_ratio(model, 1.2) > 1.2) is more
+    assert first_ratio(model, 1.2) < 1.2 * 1.1
 
 
 async def test_images_count_where_no_prompt_shows_them() -> None:

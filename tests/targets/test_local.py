@@ -227,7 +227,7 @@ async def test_unfit_is_told_without_a_slot(autojump_clock: Any) -> None:
     async with at_ollama(FakeOllama()) as local, local.standby.slots:
         assert await local.hear(chat(tool_choice="required")) == unfit(Unfit.TOOL_CHOICE)
         assert await local.hear(chat(user("word " * 9000))) == [
-            Ended(Failed(FailureKind.CONTEXT_LENGTH, prompt_tokens=9020, window_tokens=4096))
+            Ended(Failed(FailureKind.CONTEXT_LENGTH, prompt_tokens=9336, window_tokens=4096))
         ]
 
 

@@ -147,6 +147,11 @@ def git_root(folder: Path) -> Path | None:
     return next(tops, None)
 
 
+def provider_of(name: str) -> str:
+    """Whose place a variable or a key of that name is."""
+    return ANTHROPIC if "anthropic" in name.lower() else OPENAI
+
+
 def called(word: str) -> str:
     """What a program is called, from the word that starts it."""
     return PurePath(word.replace("\\", "/")).name.lower().removesuffix(".exe").removesuffix(".cmd")

@@ -21,7 +21,7 @@ from cyclopts import Parameter
 
 from trooper.clients.client import ByHand, Client
 from trooper.clients.editing import conflicts, connected
-from trooper.clients.launch import ANTHROPIC, ANY, OPENAI, Surroundings
+from trooper.clients.launch import ANTHROPIC, ANY, OPENAI, Surroundings, provider_of
 from trooper.clients.placing import TakenBack, is_placed, place, take_back, text_of
 from trooper.clients.table import CLIENTS, client_named
 from trooper.clients.wanted import NotEdited, Wanted
@@ -152,7 +152,9 @@ def _say_conflicts(client: Client, text: str, address: str, *, login: bool) -> N
         )
         if wanted.value in (address, f"{address}/v1") and _is_address(value):
             # A key that was made for that place must not go to another one.
-            _say(f"If your key is for that place, start Trooper with {_provider(wanted)}={_shown(value)}.")
+            _say(
+                f"If your key is for that place, start Trooper with {provider_of(wanted.name)}={_shown(value)}."
+            )
     if _is_address(asked := client.asks_at(client.form.read(text))):
         key = "" if login else ", and have the key for it in OPENAI_API_KEY"
         _say(
@@ -172,7 +174,7 @@ def _say_shell(client: Client, text: str | None, address: str, *, login: bool) -
     around = Surroundings(os.environ, Path(), Path(), partial(leads_to, here.hostname or "", port))
     block = client.block(address).upper()
     others = conflicts(client.form, text or "", client.wanted(address))
-    in_file = {_provider(wanted) for wanted, value in others if _is_address(value)}
+    in_file = {provider_of(wanted.name) for wanted, value in others if _is_address(value)}
     in_file |= {OPENAI} if _is_address(client.asks_at(client.form.read(text or ""))) else set()
     for provider, said in ANY.places((), around).items():
         is_asked = ("ANTHROPIC" if provider == ANTHROPIC else "OPENAI") in block
@@ -181,10 +183,6 @@ def _say_shell(client: Client, text: str | None, address: str, *, login: bool) -
                 f"{said.said_by} is {_shown(said.url)} in this shell. If your key is for that place,"
                 f" start Trooper with {provider}={_shown(said.url)}."
             )
-
-
-def _provider(wanted: Wanted) -> str:
-    return ANTHROPIC if "anthropic" in wanted.name.lower() else OPENAI
 
 
 def _by_hand(client: ByHand, address: str, *, for_file: bool) -> int:

@@ -19,6 +19,8 @@ from trooper.core.fitting import Parts, count_message, count_tools, parts_of
 #: Marks are so far apart: a power of two, at most this part of the window, and never less than that.
 _MARK_PART: Final = 8
 _LEAST_MARK_TOKENS: Final = 64
+#: A window that is a little smaller, since its tokens are counted otherwise, has the same marks.
+_NEARLY: Final = 1.15
 #: Turns that there could be no room for come off in so many.
 _FAR_STEP: Final = 64
 #: About how short a result becomes.
@@ -147,7 +149,7 @@ def measured(conversation: Conversation, half_tokens: int, window_tokens: float)
     parts = parts_of(conversation.messages)
     tokens = _possible(parts.old, window_tokens)
     far = len(parts.old) - len(tokens)
-    mark = 1 << max(0, int(min(window_tokens, 1 << 30) / _MARK_PART).bit_length() - 1)
+    mark = 1 << max(0, int(_NEARLY * min(window_tokens, 1 << 30) / _MARK_PART).bit_length() - 1)
     return Measured(
         conversation,
         half_tokens,

@@ -29,7 +29,7 @@ from trooper.core.shortening import WriteReport, no_report
 from trooper.core.tokens import tokens_at_most
 from trooper.core.tool_calls import MOST_CALLS
 from trooper.core.unfit import Unfit
-from trooper.targets.counting import Counting, Sized, counted, look_through, most_times
+from trooper.targets.counting import Counting, Sized, counted, first_ratio, look_through, most_times
 from trooper.targets.inbox import Ended, Granted, Inbox, Queued
 from trooper.targets.prompt import HalfCall, Prompt, shown
 from trooper.targets.reading import Reading, without_answer
@@ -88,7 +88,7 @@ class LocalLeg:
 
     def prompt(self, model: LocalModel) -> Prompt | Failed:
         """What `model` is shown, by what its server's own counts have taught so far; it may still be counted."""
-        return self.shown(model, self.standby.ratio(model), most_times(model))
+        return self.shown(model, first_ratio(model, self.standby.ratio(model)), most_times(model))
 
     def shown(self, model: LocalModel, ratio: float, times: float) -> Prompt | Failed:
         """What `model` is shown by a ratio of real tokens to counted ones."""
