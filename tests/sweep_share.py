@@ -12,6 +12,6 @@ T = TypeVar("T")
 EVERY: Final = int(os.environ.get("SWEEP_EVERY", "1"))
 
 
-def part_of(places: Sequence[T], column: str, every: int = EVERY) -> Sequence[T]:
+def part_of(places: Sequence[T], column: str) -> Sequence[T]:
     """The places of this column that are run; the same in each run."""
-    return places[crc32(column.encode()) % every :: every]
+    return places[crc32(column.encode()) % EVERY :: EVERY]
