@@ -1,9 +1,27 @@
 """
-What outlives a request: answers that clients may go on from by their id.
+What outlives a request: sessions, answers that clients may go on from by their id, what was learned.
 """
 
 from __future__ import annotations
 
 from trooper.store.answers import Answers, Kept, UnknownIds
+from trooper.store.memory import MemoryStore
+from trooper.store.records import Content, Known, PastAnswer, Session, Turn, TurnLeg
+from trooper.store.store import Caps, Standing, Store, Trouble
 
-__all__ = ["Answers", "Kept", "UnknownIds"]
+__all__ = [
+    "Answers",
+    "Caps",
+    "Content",
+    "Kept",
+    "Known",
+    "MemoryStore",
+    "PastAnswer",
+    "Session",
+    "Standing",
+    "Store",
+    "Trouble",
+    "Turn",
+    "TurnLeg",
+    "UnknownIds",
+]

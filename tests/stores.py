@@ -1,0 +1,51 @@
+"""
+The stores that the behaviours of a store are tried with, and records to put in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from attrs import define
+
+from trooper.store import Caps, MemoryStore, PastAnswer, Session, Store, Turn, TurnLeg
+
+#: Some day in 2026.
+NOW = 1_796_000_000.0
+ANN, BEN = "a" * 32, "b" * 32
+
+
+@define
+class Clock:
+    """A time that a test moves on."""
+
+    at: float = NOW
+
+    def __call__(self) -> float:
+        return self.at
+
+
+def session(name: str = "s", *owners: str, used_at: float = NOW, **more: float) -> Session:
+    began_at = more.get("began_at", used_at)
+    return Session(name, owners or (ANN,), "digest", began_at, used_at)
+
+
+def turn(name: str = "t", of: str = "s", *, at: float = NOW, tokens: int = 7, local_tokens: int = 0) -> Turn:
+    cloud = TurnLeg("openai", "gpt", "first", "completed", is_local=False, tokens=tokens)
+    local = TurnLeg("ollama", "qwen", "continue", "completed", is_local=True, tokens=local_tokens)
+    legs = (cloud, local) if local_tokens else (cloud,)
+    return Turn(name, of, at, "openai-chat", "gpt", "completed", legs)
+
+
+def answer(name: str = "r", owner: str = ANN, *, at: float = NOW, parts: tuple[str, ...] = ()) -> PastAnswer:
+    return PastAnswer(name, owner, at, provider_knows=False, part_ids=parts, held_by="worker", session_id="s")
+
+
+@asynccontextmanager
+async def memory(_folder: Path, caps: Caps, clock: Clock) -> AsyncIterator[Store]:
+    yield MemoryStore(caps, clock)
+
+
+STORES: dict[str, Callable] = {"memory": memory}

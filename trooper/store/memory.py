@@ -1,0 +1,236 @@
+"""
+The store of a process that has no folder: everything is gone with it.
+
+Contents are not here: those that a client may come back to are in `Answers`,
+which bounds them by what `[server] remember_bytes` allows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from attrs import define, field
+
+from trooper.store.records import (
+    TURNS_OF_SESSION,
+    Content,
+    Known,
+    PastAnswer,
+    Session,
+    Turn,
+    is_name,
+)
+from trooper.store.shares import Shares
+from trooper.store.store import Caps, Standing, Trouble
+
+PLACE: Final = ":memory:"
+
+
+@define(eq=False)
+class _Kept:
+    session: Session
+    turns: dict[str, Turn] = field(factory=dict)
+    size_bytes: int = 0
+
+
+@define(eq=False)
+class MemoryStore:
+    """
+    A `Store` of dictionaries.
+
+    Attributes:
+        caps: how much is kept.
+        now: the time; for tests.
+        trouble, words: why it is not on disk, where it should be.
+    """
+
+    caps: Caps = field(factory=Caps)
+    now: Callable[[], float] = time.time
+    trouble: Trouble | None = None
+    words: str = ""
+    #: The longest unused first.
+    _sessions: OrderedDict[str, _Kept] = field(factory=OrderedDict, init=False)
+    _by_owner: dict[str, dict[str, None]] = field(factory=dict, init=False)
+    _session_shares: Shares = field(factory=Shares, init=False)
+    #: By owner and id, the oldest first.
+    _answers: OrderedDict[tuple[str, str], PastAnswer] = field(factory=OrderedDict, init=False)
+    _by_part: dict[tuple[str, str], str] = field(factory=dict, init=False)
+    _answer_shares: Shares = field(factory=Shares, init=False)
+    #: Id → whose, and when.
+    _unknown: OrderedDict[str, tuple[str, float]] = field(factory=OrderedDict, init=False)
+    _unknown_shares: Shares = field(factory=Shares, init=False)
+    _known: OrderedDict[tuple[str, str], Known] = field(factory=OrderedDict, init=False)
+
+    def put_session(self, session: Session) -> None:
+        """Keep a session, joined with what is known of it."""
+        self._expire()
+        if not session.fits:
+            return
+        kept = self._sessions.get(session.id)
+        if kept is None:
+            bare = Session(session.id, (), session.key_kind, session.began_at, session.used_at)
+            kept = self._sessions[session.id] = _Kept(bare)
+        before, kept.session = kept.session, kept.session.joined(session)
+        for owner in before.owners:
+            self._disown(owner, session.id)
+        for owner in kept.session.owners:
+            self._by_owner.setdefault(owner, {})[session.id] = None
+        self._use(kept)
+
+    def put_turn(self, turn: Turn) -> None:
+        """Keep a turn of a session that was put before."""
+        self._expire()
+        kept = self._sessions.get(turn.session_id)
+        if kept is None or turn.id in kept.turns or not turn.fits:
+            return
+        kept.session = kept.session.with_turn(turn)
+        kept.turns[turn.id] = turn
+        kept.size_bytes += turn.size_bytes
+        if len(kept.turns) > TURNS_OF_SESSION:
+            kept.size_bytes -= kept.turns.pop(next(iter(kept.turns))).size_bytes
+        self._use(kept)
+
+    def put_answer(self, answer: PastAnswer, content: Content | None = None) -> None:
+        """Keep an answer, without its content."""
+        self._expire()
+        self.forget_answer(answer.id, answer.owner)
+        if not answer.fits or answer.size_bytes > self.caps.metadata_bytes:
+            return
+        self._answers[answer.owner, answer.id] = answer
+        for part_id in answer.part_ids:
+            self._by_part[answer.owner, part_id] = answer.id
+        self._answer_shares.use(answer.owner, answer.id, answer.size_bytes)
+        while self._answer_shares.size_bytes > self.caps.metadata_bytes:
+            owner, answer_id = self._answer_shares.who_gives()
+            self.forget_answer(answer_id, owner)
+
+    def put_unknown(self, owner: str, part_ids: Iterable[str], at: float) -> None:
+        """Keep ids that a provider will not know again."""
+        self._expire()
+        for part_id in filter(is_name, part_ids):
+            self._forget_unknown(part_id)
+            self._unknown[part_id] = owner, at
+            self._unknown_shares.use(owner, part_id, 1)
+            if self._unknown_shares.size_bytes > self.caps.unknown_count:
+                self._forget_unknown(self._unknown_shares.who_gives()[1])
+
+    def put_known(self, known: Known) -> None:
+        """Keep a fact."""
+        if not known.fits:
+            return
+        self._known.pop((known.kind, known.key), None)
+        self._known[known.kind, known.key] = known
+        while len(self._known) > self.caps.known_count:
+            self._known.popitem(last=False)
+
+    def forget_session(self, session_id: str) -> None:
+        """Forget a session and its turns."""
+        kept = self._sessions.pop(session_id, None)
+        if kept is None:
+            return
+        self._session_shares.drop(kept.session.owners[0], session_id)
+        for owner in kept.session.owners:
+            self._disown(owner, session_id)
+
+    def forget_answer(self, answer_id: str, owner: str) -> None:
+        """Forget an answer."""
+        answer = self._answers.pop((owner, answer_id), None)
+        if answer is None:
+            return
+        self._answer_shares.drop(owner, answer_id)
+        for part_id in answer.part_ids:
+            # Another answer may have named the same part since.
+            if self._by_part.get((owner, part_id)) == answer_id:
+                del self._by_part[owner, part_id]
+
+    async def find_session(self, session_id: str) -> Session | None:
+        """A session."""
+        self._expire()
+        kept = self._sessions.get(session_id)
+        return None if kept is None else kept.session
+
+    async def list_sessions(self, owner: str, *, most: int = 1_000) -> Sequence[Session]:
+        """The sessions that `owner` may see, the latest used first."""
+        self._expire()
+        sessions = [self._sessions[session_id].session for session_id in self._by_owner.get(owner, ())]
+        return sorted(sessions, key=lambda session: (-session.used_at, session.id))[:most]
+
+    async def list_turns(self, session_id: str, *, most: int = TURNS_OF_SESSION) -> Sequence[Turn]:
+        """The latest turns of a session."""
+        self._expire()
+        kept = self._sessions.get(session_id)
+        turns = [] if kept is None else sorted(kept.turns.values(), key=lambda turn: (turn.at, turn.id))
+        return turns[max(0, len(turns) - most) :]
+
+    async def find_answer(self, answer_id: str, owner: str) -> PastAnswer | None:
+        """An answer."""
+        self._expire()
+        return self._answers.get((owner, answer_id))
+
+    async def find_answer_by_part(self, part_id: str, owner: str) -> PastAnswer | None:
+        """The latest answer that has this part."""
+        self._expire()
+        return self._answers.get((owner, self._by_part.get((owner, part_id), "")))
+
+    async def find_content(self, answer_id: str, owner: str) -> Content | None:
+        """Nothing: there is no disk."""
+        return None
+
+    async def find_unknown(self, part_ids: Iterable[str]) -> frozenset[str]:
+        """Which of these ids a provider will not know again."""
+        self._expire()
+        return frozenset(part_id for part_id in part_ids if part_id in self._unknown)
+
+    async def find_known(self, kind: str, key: str) -> Known | None:
+        """What is known of `key`."""
+        return self._known.get((kind, key))
+
+    async def list_known(self, kind: str) -> Sequence[Known]:
+        """Everything of a kind."""
+        facts = [known for known in self._known.values() if known.kind == kind]
+        return sorted(facts, key=lambda known: (-known.at, known.key))
+
+    async def settled(self) -> bool:
+        """Nothing is written, so nothing is waited for."""
+        return True
+
+    def standing(self) -> Standing:
+        """What is in it."""
+        return Standing(
+            PLACE,
+            sessions=len(self._sessions),
+            answers=len(self._answers),
+            trouble=self.trouble,
+            words=self.words,
+        )
+
+    def _use(self, kept: _Kept) -> None:
+        session = kept.session
+        self._sessions.move_to_end(session.id)
+        size_bytes = max(self.caps.least_session_bytes, kept.size_bytes)
+        self._session_shares.use(session.owners[0], session.id, size_bytes)
+        while self._session_shares.size_bytes > self.caps.metadata_bytes:
+            self.forget_session(self._session_shares.who_gives()[1])
+
+    def _disown(self, owner: str, session_id: str) -> None:
+        self._by_owner[owner].pop(session_id, None)
+        if not self._by_owner[owner]:
+            del self._by_owner[owner]
+
+    def _expire(self) -> None:
+        """Forget what nobody has used for long. They are in order, nearly: who said a wrong time waits for others."""
+        before = self.now() - self.caps.keep_s
+        while self._sessions and next(iter(self._sessions.values())).session.used_at < before:
+            self.forget_session(next(iter(self._sessions)))
+        while self._answers and next(iter(self._answers.values())).at < before:
+            owner, answer_id = next(iter(self._answers))
+            self.forget_answer(answer_id, owner)
+        while self._unknown and next(iter(self._unknown.values()))[1] < before:
+            self._forget_unknown(next(iter(self._unknown)))
+
+    def _forget_unknown(self, part_id: str) -> None:
+        if whose := self._unknown.pop(part_id, None):
+            self._unknown_shares.drop(whose[0], part_id)

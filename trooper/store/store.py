@@ -1,0 +1,171 @@
+"""
+What everybody may ask of a store, and what it says of itself.
+
+Theory of operation
+-------------------
+Putting never waits: a record is taken and written a moment later, together
+with others, so nothing is awaited between two tokens. Finding waits, and finds
+what was put before it, written or not. `settled` waits for the disk.
+
+What is put is told in such a way that it can be written twice, late, or beside
+other processes: a session is joined with what is known of it, a turn counts
+once by its id, the newest answer or fact of a name counts. So what failed to
+be written is simply written again, and several workers need no agreement.
+
+Nobody's failure is a client's: a store that cannot write goes on from memory,
+counts, and says in `standing` what is wrong.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from attrs import frozen
+
+from trooper.store.records import (
+    SESSION_BYTES,
+    TURNS_OF_SESSION,
+    Content,
+    Known,
+    PastAnswer,
+    Session,
+    Turn,
+)
+
+
+class Trouble(enum.Enum):
+    """Why something is not kept where it should be."""
+
+    NO_FOLDER = "no_folder"
+    READ_ONLY = "read_only"
+    DISK_FULL = "disk_full"
+    LOCKED = "locked"
+    BROKEN = "broken"
+    NEWER = "newer"
+    #: The file, or the key beside it, is not one of ours.
+    FOREIGN = "foreign"
+    DISK_ERROR = "disk_error"
+
+
+@frozen
+class Standing:
+    """
+    What is said of a store to people: where it is, how large, what is in it, what is wrong with it.
+
+    Attributes:
+        place: the folder, or `:memory:`.
+        file_bytes: the size of what is on disk.
+        content_on_disk: whether contents are written.
+        sealed: whether they are encrypted there.
+        unwritten: records that wait to be written.
+        dropped: records that were never written, because there was no room left to wait.
+        failed: batches that could not be written at first.
+        trouble: what is wrong now, if anything is; `words` say it for people.
+    """
+
+    place: str
+    file_bytes: int = 0
+    content_on_disk: bool = False
+    sealed: bool = False
+    sessions: int = 0
+    answers: int = 0
+    contents: int = 0
+    content_bytes: int = 0
+    unwritten: int = 0
+    dropped: int = 0
+    failed: int = 0
+    trouble: Trouble | None = None
+    words: str = ""
+
+
+@frozen
+class Caps:
+    """
+    How much is kept, and for how long.
+
+    Whoever holds the most gives up his oldest where there is no room, so that
+    nobody can push out who holds less. A session counts at least as its share
+    of the room (`least_session_bytes`), so that one bound holds for the number and the size of them.
+
+    Attributes:
+        keep_s: how long a session or an answer is kept after its last use.
+        metadata_bytes: sessions with their turns; and as much again what is known of answers.
+        content_bytes: contents on disk.
+        unknown_count, known_count: ids that a provider will not know; facts.
+    """
+
+    keep_s: float = 86_400.0
+    sessions_max: int = 10_000
+    metadata_bytes: int = 64 * 1024 * 1024
+    content_bytes: int = 256 * 1024 * 1024
+    unknown_count: int = 100_000
+    known_count: int = 10_000
+
+    @property
+    def least_session_bytes(self) -> int:
+        """What a session counts as if it is smaller."""
+        return max(SESSION_BYTES, self.metadata_bytes // self.sessions_max)
+
+
+class Store(Protocol):
+    """
+    Sessions, turns, answers and facts that outlive a request, and perhaps the process.
+
+    `put_…` and `forget_…` do not wait, and are called from within Trio.
+    """
+
+    def put_session(self, session: Session) -> None:
+        """Keep a session, joined with what is known of it."""
+
+    def put_turn(self, turn: Turn) -> None:
+        """Keep a turn; its session has to be put before it, or the turn is lost. A second one of its id is."""
+
+    def put_answer(self, answer: PastAnswer, content: Content | None = None) -> None:
+        """Keep an answer in the place of one of the same owner and id; its content only where that may be on disk."""
+
+    def put_unknown(self, owner: str, part_ids: Iterable[str], at: float) -> None:
+        """Keep ids that a provider will not know again; `owner` is whose room they take."""
+
+    def put_known(self, known: Known) -> None:
+        """Keep a fact in the place of what was known of its kind and key."""
+
+    def forget_session(self, session_id: str) -> None:
+        """Forget a session and its turns. Its answers are forgotten one by one."""
+
+    def forget_answer(self, answer_id: str, owner: str) -> None:
+        """Forget an answer and its content."""
+
+    async def find_session(self, session_id: str) -> Session | None:
+        """A session, whoever asks: the caller compares the owners."""
+
+    async def list_sessions(self, owner: str, *, most: int = 1_000) -> Sequence[Session]:
+        """The sessions that `owner` may see, the latest used first."""
+
+    async def list_turns(self, session_id: str, *, most: int = TURNS_OF_SESSION) -> Sequence[Turn]:
+        """The latest turns of a session, in the order in which they came."""
+
+    async def find_answer(self, answer_id: str, owner: str) -> PastAnswer | None:
+        """An answer, if it is `owner`'s."""
+
+    async def find_answer_by_part(self, part_id: str, owner: str) -> PastAnswer | None:
+        """The latest answer that has this part, if it is `owner`'s."""
+
+    async def find_content(self, answer_id: str, owner: str) -> Content | None:
+        """What is on disk of an answer's content, if it is `owner`'s."""
+
+    async def find_unknown(self, part_ids: Iterable[str]) -> frozenset[str]:
+        """Which of these ids a provider will not know again."""
+
+    async def find_known(self, kind: str, key: str) -> Known | None:
+        """What is known of `key`."""
+
+    async def list_known(self, kind: str) -> Sequence[Known]:
+        """Everything of a kind, the latest learned first."""
+
+    async def settled(self) -> bool:
+        """Wait until what was put before is written; `False` if some of it could not be, as yet."""
+
+    def standing(self) -> Standing:
+        """Where it is, how large, and what is wrong; without waiting, as of the last batch."""
