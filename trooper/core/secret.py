@@ -46,6 +46,9 @@ _GIVEN_AWAY: Final = re.compile(
 #: What tells one request from the next. It may look like a secret, and nobody proves himself with it: whoever
 #: is traced would be somebody else each time, and have no connection kept.
 _OF_ONE_REQUEST: Final = re.compile(rb"trace|baggage|newrelic|correlation|turn-state")
+#: Say by their names which conversation a request belongs to. They never reach another provider, since some gateway
+#: may mean more by one; but the same client is the same in all of its conversations.
+OF_CONVERSATIONS: Final = frozenset({b"x-session-id", b"session-id", b"session_id", b"x-claude-code-session-id"})
 _SEPARATORS: Final = re.compile(rb"[&;?]")
 #: Nobody's query has as many parameters; beyond it, it is one secret as a whole.
 _MOST_PARTS: Final = 500
@@ -70,6 +73,8 @@ def of(headers: Pairs, query: bytes, more: Container[bytes] = ()) -> list[bytes]
 
 
 def _proves(name: bytes, value: bytes) -> bool:
+    if name in OF_CONVERSATIONS:
+        return _GIVEN_AWAY.search(value.lower()) is not None
     return is_secret(name, b"" if _OF_ONE_REQUEST.search(name) else value)
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Protocol
 
-from attrs import Factory, frozen
+from attrs import Factory, field, frozen
 
 from trooper.core.conversation import Conversation, Tool
 from trooper.core.events import Event, FinishReason, Received, Usage
 from trooper.core.outcome import FailureKind
+from trooper.core.session_key import Marks
 from trooper.core.unfit import Unfit
 
 
@@ -27,13 +28,15 @@ class Routing:
     """
     The fields of a request that route it.
 
-    `include_usage` and more `choices` than one are wishes that only clients of the chat wire can have.
+    `include_usage` and more `choices` than one are wishes that only clients of the chat wire can have;
+    `marks` route nothing, and are found in the same look at the body.
     """
 
     model: str
     stream: bool
     include_usage: bool = False
     choices: int = 1
+    marks: Marks = field(default=Marks(), repr=False, eq=False)
 
 
 @frozen

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from trooper.core.json_text import NOT_JSON
+from trooper.core.session_key import Marks
 from trooper.core.unfit import Unfit
 from trooper.wire.client_side import Routing, Unreadable
 from trooper.wire.decoding import decoded
@@ -39,6 +40,15 @@ class _Routing(msgspec.Struct):
     n: msgspec.Raw = msgspec.Raw(b"1")
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
+    # What tells one conversation from another.
+    prompt_cache_key: msgspec.Raw = msgspec.Raw(b"")
+    metadata: msgspec.Raw = msgspec.Raw(b"")
+    system: msgspec.Raw = msgspec.Raw(b"")
+    instructions: msgspec.Raw = msgspec.Raw(b"")
+    messages: msgspec.Raw = msgspec.Raw(b"")
+    input: msgspec.Raw = msgspec.Raw(b"")
+    tools: msgspec.Raw = msgspec.Raw(b"")
+    store: msgspec.Raw = msgspec.Raw(b"")
 
 
 _decode_routing: Final = msgspec.json.Decoder(_Routing).decode
@@ -56,7 +66,40 @@ def read_routing(body: bytes) -> Routing | Unreadable:
         return _glanced_at(body) if len(body) > MOST_MENDED_BYTES else _read_routing_leniently(body)
     options = routing.stream_options
     choices = decoded(routing.n) if len(routing.n) <= _COUNT_BYTES else 1
-    return Routing(model, bool(routing.stream), bool(options and options.include_usage), _choices_of(choices))
+    return Routing(
+        model,
+        bool(routing.stream),
+        bool(options and options.include_usage),
+        _choices_of(choices),
+        _marks_of(routing),
+    )
+
+
+def read_marks(body: bytes) -> Marks:
+    """What of a body tells its conversation from others; nothing, where it cannot be read as it is."""
+    if is_dense(body):
+        return Marks()
+    try:
+        return _marks_of(_decode_routing(body))
+    except NOT_JSON:
+        return Marks()
+
+
+def _marks_of(routing: _Routing) -> Marks:
+    """What stands there is looked at, and not copied: a conversation may be the whole of a large body."""
+    user_id: object = None
+    if 0 < len(routing.metadata) <= _NAME_BYTES:
+        metadata = decoded(routing.metadata)
+        user_id = metadata.get("user_id") if isinstance(metadata, dict) else None
+    cache_key = decoded(routing.prompt_cache_key) if 0 < len(routing.prompt_cache_key) <= _NAME_BYTES else None
+    return Marks(
+        cache_key if isinstance(cache_key, str) else "",
+        user_id if isinstance(user_id, str) else "",
+        memoryview(routing.system or routing.instructions),
+        memoryview(routing.messages or routing.input),
+        has_tools=len(routing.tools) > len("null"),
+        may_be_stored=len(routing.store) != len("false") or decoded(routing.store) is not False,
+    )
 
 
 def _choices_of(asked: object) -> int:
