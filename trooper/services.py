@@ -6,6 +6,7 @@ remembered about targets. Opened once at the start, closed at the end.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -22,7 +23,8 @@ from trooper.config.cloudless import cloudless, local_by_wish
 from trooper.core import digest, secret
 from trooper.core import headers as http
 from trooper.core.cooldown import Cooldowns
-from trooper.store import Answers, UnknownIds
+from trooper.core.names import Latest
+from trooper.store import Answers, Caps, LastTurns, MemoryStore, Store, UnknownIds
 from trooper.targets import credentials
 from trooper.targets.chain import Link, links
 from trooper.targets.models import MODELS, list_models
@@ -61,14 +63,28 @@ class Services:
     tell: Callable[[RequestReport], None] = log_request
     #: What owners and credentials are told apart by; another one in each process.
     digest_key: bytes = field(factory=partial(secrets.token_bytes, 32), repr=False)
+    #: What outlives a request, and perhaps the process.
+    store: Store = field(factory=MemoryStore)
+    #: Seconds since the epoch; another time for tests.
+    now: Callable[[], float] = time.time
+    #: What was said last in each session.
+    last_turns: LastTurns = field(init=False)
+    #: Pairs of a session and a credential that is known to own it.
+    session_owners: Latest[tuple[str, str], None] = field(factory=partial(Latest, 4_096), init=False)
 
     def __attrs_post_init__(self) -> None:
         self.answers = Answers(self.config.server.remember_bytes)
+        keep_s = Caps().keep_s
+        self.last_turns = LastTurns(self.config.server.remember_bytes, keep_s, lambda: self.now())
         self.reports = reports_of(self.config.server.report, self.standbys)
 
     def chain(self, model: str, wire: Wire) -> tuple[Link, ...]:
         """Where a request for `model` in `wire` may go, in order."""
         return links(self.config.chain_for(model, wire), self.standbys, model)
+
+    def is_local(self, name: str) -> bool:
+        """Whether the target of that name is a local one."""
+        return name in self.standbys
 
     def headers_for(
         self, target: Target, headers: http.Headers, *, via_name: str, is_own: bool = True

@@ -19,6 +19,7 @@ from trooper.core.tally import LegTally, Tally
 from trooper.relay.delivery import Delivery
 from trooper.relay.response import Response
 from trooper.relay.running_leg import RunningLeg, patience_with
+from trooper.relay.session import RequestSession
 from trooper.relay.splice import Splice
 from trooper.services import Services
 from trooper.targets.inbox import Bell, Granted, Inbox
@@ -50,7 +51,7 @@ class Stage:
             streams=self.streams,
         )
         tally = Tally()
-        self.response = Response(self.server.client(), pacing, "r1", tally)
+        self.response = Response(self.server.client(), pacing, "r1", tally, RequestSession(self.services, asked))
         self.delivery = Delivery.begin(asked, config, tally, "r1", 1_700_000_000)
         link = self.services.chain("gpt-4o", asked.wire)[0]
         splice = Splice(
@@ -102,7 +103,7 @@ async def test_content_opens_the_stream(autojump_clock: Any) -> None:
 
 async def test_a_leg_that_stands_in_is_a_fallback(autojump_clock: Any) -> None:
     s = Stage()
-    s.response.is_stand_in = True
+    s.response.stand_in_reason = "cooling_down"
     s.hear(BEGIN, TEXT)
     await s.flush()
     assert s.server.headers[b"x-trooper-fallbacks"] == b"1"

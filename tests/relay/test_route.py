@@ -321,12 +321,12 @@ def test_where_no_cloud_can_be_asked_the_clients_wire_is_passed_by() -> None:
     route = route_of(services_of(config), "messages", model="claude-sonnet-4-5")
     assert route.first(0.0) == Restart(link_of(route, "ollama"))
     assert route.passed_by == {"anthropic-messages": Unfit.NO_PROVIDER, "second": Unfit.NO_MODEL}
-    assert route.is_stand_in
+    assert route.stand_in_reason
     # Its own provider stands behind the hop that cannot be asked: nobody stands in for anybody.
     config = chained("chat", "second", "anthropic", "ollama", model=None)
     route = route_of(services_of(config), "messages", model="claude-sonnet-4-5")
     assert route.first(0.0) == Restart(link_of(route, "anthropic"))
-    assert (route.passed_by, route.is_stand_in) == ({"second": Unfit.NO_MODEL}, False)
+    assert (route.passed_by, route.stand_in_reason) == ({"second": Unfit.NO_MODEL}, "")
     # A local model that was asked for by its own name is what was meant.
     config = chained("chat", "second", "ollama", model=None)
     assert route_of(services_of(config), "messages", model=MODEL.name).passed_by == {}

@@ -62,12 +62,13 @@ from trooper.relay.request import ClientRequest, Incoming, read
 from trooper.relay.response import Response
 from trooper.relay.route import Route
 from trooper.relay.running_leg import RunningLeg, patience_with
+from trooper.relay.session import RequestSession
 from trooper.relay.splice import Splice
 from trooper.services import Services
 from trooper.targets.chain import Link
 from trooper.targets.cloud import CloudLeg
 from trooper.targets.inbox import Alarm, Bell, Ended, Granted, Inbox, Opened, Queued
-from trooper.telemetry.report import Ending, How, LegReport, RequestReport
+from trooper.telemetry.report import Ending, How, LegReport
 
 #: Events that are read at once go out in one write, up to this much.
 _WRITE_BYTES: Final = 65_536
@@ -105,7 +106,7 @@ async def relay(
             await conductor.run(nursery)
             nursery.cancel_scope.cancel(reason="the request is over")
     finally:
-        services.tell(conductor.report())
+        conductor.tell()
 
 
 @define
@@ -119,6 +120,7 @@ class Conductor:
     alarm: Alarm = field(init=False)
     route: Route = field(init=False)
     _asking: Asking = field(init=False)
+    _session: RequestSession = field(init=False)
     _response: Response = field(init=False)
     _delivery: Delivery = field(init=False)
     _tally: Tally = field(factory=Tally, init=False)
@@ -139,7 +141,8 @@ class Conductor:
         pacing = Pacing(
             self._began, server.commit_after_s, server.preamble_hold_s, server.keepalive_s, streams
         )
-        self._response = Response(self.client, pacing, self.request_id, self._tally)
+        self._session = RequestSession(self.services, self.incoming)
+        self._response = Response(self.client, pacing, self.request_id, self._tally, self._session)
         self._delivery = self._new_delivery()
 
     def _new_delivery(self) -> Delivery:
@@ -154,7 +157,7 @@ class Conductor:
         if isinstance(first, GiveUp):
             await self.refuse(first.failed, self.route.whose(first.failed, self.route.links[0]))
             return
-        self._response.is_stand_in = self.route.is_stand_in
+        self._response.stand_in_reason = self.route.stand_in_reason
         leg = self._start(nursery, first)
         if may_be_too_long(self.route, self.incoming):
             nursery.start_soon(look_ahead, self._asking, lambda: self.client.gone)
@@ -164,6 +167,7 @@ class Conductor:
         while True:
             outcome = await self._hear_out(leg)
             if isinstance(outcome, Failed) and outcome.kind not in PASSING:
+                nursery.start_soon(self._session.find_owner)
                 await self._read_conversation(leg)
             step = self._next(leg, outcome)
             await self.incoming.others_turn()
@@ -286,6 +290,7 @@ class Conductor:
                         await self._response.flush(delivery, leg)
                 case Opened(headers):
                     leg.opened = headers
+                    self._session.accepted_by(leg.link.target)
                 case Queued():
                     patience.queued(trio.current_time())
                 case Granted():
@@ -379,21 +384,12 @@ class Conductor:
         delivery.fail_in_band(failed, target, own=own, others=others)
         await self._response.end(delivery, leg)
 
-    def report(self) -> RequestReport:
-        """The request in numbers and enumerated words, the leg that is still open included."""
+    def tell(self) -> None:
+        """The request is over: tell what became of it, the leg that is still open included."""
         outcome = Ending.CLIENT_CANCELLED if self.client.gone else self._ending
         legs = list(self._legs)
         if self._leg is not None:
             legs.append(self._leg.report(self._began, self._delivery.transcript.phase, outcome))
-        return RequestReport(
-            request_id=self.request_id,
-            model=self.incoming.model_for_log(),
-            stream=self.incoming.routing.stream,
-            outcome=outcome,
-            status=self.client.status,
-            duration_s=round(trio.current_time() - self._began, 6),
-            sent_bytes=self.client.sent_bytes,
-            gap_s=self._response.gap.seconds,
-            legs=tuple(legs),
-            passed_by=dict(self.route.passed_by),
-        )
+        report = self._response.report(outcome, legs, self.route.passed_by)
+        self.services.tell(report)
+        self._session.note(report, self._tally, self._delivery)

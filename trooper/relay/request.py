@@ -55,6 +55,7 @@ class ClientRequest:
         raw_path: the clean path, percent-encoded where it has to be.
         owner: whose answers this client may come back to; a digest of its
             credentials (`core.digest`), the keys to our own front door included.
+        door: which key to our own front door it has shown, by a digest; empty where there are none.
         packed: its body as it came, where that was compressed.
     """
 
@@ -66,6 +67,7 @@ class ClientRequest:
     method: str = "POST"
     raw_path: str = ""
     owner: str = ""
+    door: str = ""
     packed: Packed | None = None
 
     @property

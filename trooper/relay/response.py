@@ -11,20 +11,23 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 import trio
 from attrs import define, field
 
 from trooper.core import headers as http
-from trooper.core.outcome import Answer
+from trooper.core.outcome import Answer, Failed
 from trooper.core.pacing import Gap, Owed, Pacing
 from trooper.core.shortening import Shortened
 from trooper.core.tally import Tally
+from trooper.core.unfit import Unfit
 from trooper.relay.client import Client
 from trooper.relay.delivery import Delivery
 from trooper.relay.running_leg import RunningLeg
+from trooper.relay.session import RequestSession
+from trooper.telemetry.report import Ending, LegReport, RequestReport
 
 T = TypeVar("T")
 #: A name as far as it is one: it comes from whoever answers.
@@ -43,9 +46,10 @@ class Response:
     pacing: Pacing
     request_id: str
     tally: Tally
+    session: RequestSession
     gap: Gap = field(factory=Gap, init=False)
-    #: Whether already the first leg stands in for somebody who could not be asked.
-    is_stand_in: bool = field(default=False, init=False)
+    #: Why already the first leg stands in for somebody who could not be asked, in a word; empty where it does not.
+    stand_in_reason: str = field(default="", init=False)
 
     async def flush(self, delivery: Delivery, leg: RunningLeg) -> None:
         """Send what may go out now; a preamble waits a little for the content it announces."""
@@ -112,7 +116,8 @@ class Response:
             if not self.pacing.streams:
                 kind = (b"content-type", delivery.voice.content_type)
                 named = _model_header(delivery.voice.named)
-                whole = Answer(200, (kind, *named, *http.to_client(leg.opened)), delivery.take())
+                given = (kind, *named, self._local_tokens(), *http.to_client(leg.opened))
+                whole = Answer(200, given, delivery.take())
                 await self.answer(whole, leg.link.target.name)
                 return
             await self._open(delivery, leg)
@@ -120,7 +125,7 @@ class Response:
 
     async def answer(self, answer: Answer, speaker: str) -> None:
         """Send a whole HTTP answer: `speaker`'s words, or ours about it."""
-        await self.client.answer(answer, self._own_headers(speaker))
+        await self.client.answer(answer, self._own_headers(speaker, is_last=True))
 
     async def _open(self, delivery: Delivery, leg: RunningLeg) -> None:
         before = trio.current_time()
@@ -152,12 +157,45 @@ class Response:
         if delivery.shown:
             self.gap.content(now, of_this_leg=leg.patience.first_content is not None)
 
-    def _own_headers(self, speaker: str) -> http.Headers:
-        fallbacks = max(0, len(self.tally.legs) - 1) + self.is_stand_in
+    def _own_headers(self, speaker: str, *, is_last: bool = False) -> http.Headers:
+        fallbacks = max(0, len(self.tally.legs) - 1) + bool(self.stand_in_reason)
+        session, reason = self.session.known_id(is_last=is_last), self._reason
         return (
             (b"x-trooper-request-id", self.request_id.encode()),
             (b"x-trooper-target", speaker.encode()),
             (b"x-trooper-fallbacks", str(fallbacks).encode()),
+            *(((b"x-trooper-session", session.encode()),) if session else ()),
+            *(((b"x-trooper-reason", reason.encode()),) if reason else ()),
+        )
+
+    @property
+    def _reason(self) -> str:
+        """Why not the first one answers who was meant to; the first failure, since the others are consequences."""
+        failed = (leg.outcome.word for leg in self.tally.legs if isinstance(leg.outcome, Failed))
+        return next(failed, self.stand_in_reason)
+
+    def _local_tokens(self) -> tuple[bytes, bytes]:
+        """How many tokens of a whole answer local models have made; a stream tells it at its end, by leg."""
+        is_local = self.session.services.is_local
+        tokens = sum(leg.tokens for leg in self.tally.legs if is_local(leg.target) and not leg.dropped)
+        return b"x-trooper-tokens-local", str(tokens).encode()
+
+    def report(
+        self, outcome: Ending, legs: Sequence[LegReport], passed_by: Mapping[str, Unfit]
+    ) -> RequestReport:
+        """The whole request in numbers and enumerated words."""
+        incoming = self.session.incoming
+        return RequestReport(
+            request_id=self.request_id,
+            model=incoming.model_for_log(),
+            stream=incoming.routing.stream,
+            outcome=outcome,
+            status=self.client.status,
+            duration_s=round(trio.current_time() - self.pacing.began, 6),
+            sent_bytes=self.client.sent_bytes,
+            gap_s=self.gap.seconds,
+            legs=tuple(legs),
+            passed_by=dict(passed_by),
         )
 
 

@@ -91,9 +91,14 @@ class Route:
         return self.is_native(first) and not self._is_cooling(first, now)
 
     @property
-    def is_stand_in(self) -> bool:
-        """Whether somebody was passed by who could have been meant; who has no such model never was."""
-        return any(reason is not Unfit.NO_MODEL for reason in self.passed_by.values())
+    def stand_in_reason(self) -> str:
+        """
+        Why somebody was passed by who could have been meant, the first one in a word; empty where nobody was.
+
+        Who has no such model never was meant.
+        """
+        reasons = (reason.value for reason in self.passed_by.values() if reason is not Unfit.NO_MODEL)
+        return next(reasons, "")
 
     def take(self, link: Link, now: float) -> None:
         """`link` is asked; those before it had their chance, unless they only wanted to be left alone for now."""

@@ -5,6 +5,7 @@ What outlives a request: sessions, answers that clients may go on from by their 
 from __future__ import annotations
 
 from trooper.store.answers import Answers, Kept, UnknownIds
+from trooper.store.last_turns import LastTurns
 from trooper.store.memory import MemoryStore
 from trooper.store.records import Content, Known, PastAnswer, Session, Turn, TurnLeg
 from trooper.store.store import Caps, Standing, Store, Trouble
@@ -15,6 +16,7 @@ __all__ = [
     "Content",
     "Kept",
     "Known",
+    "LastTurns",
     "MemoryStore",
     "PastAnswer",
     "Session",

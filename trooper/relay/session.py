@@ -1,0 +1,207 @@
+"""
+The session of one request: what it is called, and what is kept of the request when it is over.
+
+Theory of operation
+-------------------
+What a session is called depends on whether its client has proved himself, for
+a key that names a session by itself (`core.session_key`): a provider has taken
+his credential in this very request, or it is known as an owner's. That is
+decided once, as late as possible: when the headers go out, or at the end. Until
+somebody has proved himself his turns are in a session of his own credential,
+so that nobody gets into another's session by a request that fails.
+
+Everything here happens in memory and at once: nothing is waited for between
+two tokens. Only once a leg has failed the store is asked, beside the next leg,
+whose session it is.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import msgspec
+from attrs import define, field
+
+from trooper.config import Target
+from trooper.core.session_key import SessionKey, key_of
+from trooper.core.tally import Tally
+from trooper.core.transcript import Transcript
+from trooper.relay.delivery import Delivery
+from trooper.relay.request import Incoming
+from trooper.services import Services
+from trooper.store import Content, PastAnswer, Session, Turn, TurnLeg
+from trooper.store.last_turns import LastTurn, Said
+from trooper.telemetry.report import Ending, LegReport, RequestReport
+from trooper.wire.routing import read_marks
+
+#: What a session's content is called on disk, where it may be there. No answer's id that a client could ask for.
+_CONTENT_ID = "session/{}"
+
+
+@define(slots=False)
+class RequestSession:
+    """One request's; owned by its conductor."""
+
+    services: Services
+    incoming: Incoming
+    #: Seconds since the epoch.
+    began_at: float = field(init=False)
+    #: Whether a provider has taken the client's credential, or none is ever asked to.
+    is_proved: bool = field(init=False)
+    _id: str = field(default="", init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.began_at = self.services.now()
+        self.is_proved = not any(map(_asks_for_keys, self.services.config.targets))
+
+    def accepted_by(self, target: Target) -> None:
+        """A target has taken the request."""
+        self.is_proved = self.is_proved or _asks_for_keys(target)
+
+    @cached_property
+    def key(self) -> SessionKey:
+        """What tells the session apart; a past answer that the request goes on from is where it began."""
+        incoming = self.incoming
+        is_same = incoming.written_out is incoming.native
+        marks = incoming.routing.marks if is_same else read_marks(incoming.written_out)
+        return key_of(incoming.request.headers, marks)
+
+    @property
+    def _owner(self) -> str:
+        return self.incoming.request.owner
+
+    @property
+    def _shared_id(self) -> str:
+        return self.key.shared_id(self.services.digest_key, self.incoming.request.door)
+
+    def known_id(self, *, is_last: bool = False) -> str:
+        """
+        What the session is called, as soon as that is decided; else nothing.
+
+        `is_last`: it is decided now, in any case.
+        """
+        if not self._id and self._owner and (is_last or self._is_in or not self.key.is_unguessable):
+            if self.key.is_unguessable and self._is_in:
+                self.services.session_owners[self._shared_id, self._owner] = None
+                self._id = self._shared_id
+            else:
+                self._id = self.key.own_id(self.services.digest_key, self._owner)
+        return self._id
+
+    async def find_owner(self) -> None:
+        """Ask the store whether the client owns the session, where that is not known here yet."""
+        if self._id or not self.key.is_unguessable or self._is_known_owner:
+            return
+        session = await self.services.store.find_session(self._shared_id)
+        if session is not None and self._owner in session.owners:
+            self.services.session_owners[self._shared_id, self._owner] = None
+
+    @property
+    def _is_in(self) -> bool:
+        """Whether the client may be in the session that its key names by itself."""
+        return self.is_proved or self._is_known_owner
+
+    @property
+    def _is_known_owner(self) -> bool:
+        return (self._shared_id, self._owner) in self.services.session_owners
+
+    def note(self, report: RequestReport, tally: Tally, delivery: Delivery) -> None:
+        """The request is over: put what became of it."""
+        if not self.known_id(is_last=True):
+            return
+        answer_id = str((delivery.voice.answer or {}).get("id") or "")
+        now = self.services.now()
+        store = self.services.store
+        store.put_session(Session(self._id, (self._owner,), self.key.kind.value, self.began_at, now))
+        store.put_turn(self._turn(report, tally, answer_id))
+        # What a provider has refused is no part of a conversation.
+        if report.outcome is not Ending.PASSED_ON:
+            self._keep(report, delivery.transcript, now)
+
+    def _turn(self, report: RequestReport, tally: Tally, answer_id: str) -> Turn:
+        reported = [leg.reported for leg in tally.legs if leg.reported is not None and not leg.dropped]
+        return Turn(
+            id=report.request_id,
+            session_id=self._id,
+            at=self.began_at,
+            wire=self.incoming.wire.name,
+            model=report.model,
+            ending=report.outcome.value,
+            legs=tuple(self._leg(leg) for leg in report.legs),
+            answer_id=answer_id,
+            duration_s=report.duration_s,
+            prompt_tokens=reported[0].prompt_tokens if reported else None,
+            passed_by={name: reason.value for name, reason in report.passed_by.items()},
+        )
+
+    def _leg(self, leg: LegReport) -> TurnLeg:
+        why = leg.unfit_reason or leg.unreached
+        return TurnLeg(
+            target=leg.target,
+            model=leg.model,
+            how=leg.how.value,
+            outcome=leg.outcome.value,
+            is_local=self.services.is_local(leg.target),
+            tokens=leg.tokens,
+            estimated=leg.estimated,
+            started_s=leg.started_s,
+            first_content_s=leg.first_content_s,
+            ended_s=leg.ended_s,
+            reason=why.value if why is not None else "",
+            shortened=leg.shortened or {},
+        )
+
+    def _keep(self, report: RequestReport, transcript: Transcript, now: float) -> None:
+        open_call = transcript.open_call()
+        said = Said(
+            transcript.text,
+            transcript.tool_calls(),
+            open_call[1] if open_call is not None else None,
+            report.outcome.value,
+            transcript.capped,
+        )
+        marks = self.incoming.routing.marks
+        turn = LastTurn(
+            report.request_id,
+            self._owner,
+            now,
+            self.incoming.wire.name,
+            self.incoming.written_out,
+            said,
+            marks.has_tools,
+            marks.may_be_stored,
+        )
+        self.services.last_turns.keep(self._id, turn)
+        if marks.may_be_stored and self.services.store.standing().content_on_disk:
+            row = PastAnswer(
+                _CONTENT_ID.format(self._id), self._owner, now, provider_knows=False, session_id=self._id
+            )
+            told = msgspec.json.encode((turn.id, turn.wire, said))
+            self.services.store.put_answer(row, Content(self.incoming.written_out, told))
+
+
+def _asks_for_keys(target: Target) -> bool:
+    """Whether the client's own credential is shown there."""
+    return not target.is_local and target.key.kind == "client"
+
+
+async def last_turn(services: Services, session: Session) -> LastTurn | None:
+    """What was said last in a session, as far as it is in memory here, or on disk."""
+    if (turn := services.last_turns.find(session.id).turn) is not None:
+        return turn
+    content_id = _CONTENT_ID.format(session.id)
+    for owner in reversed(session.owners):
+        content = await services.store.find_content(content_id, owner)
+        if content is not None:
+            turn_id, wire, said = msgspec.json.decode(content.response, type=tuple[str, str, Said])
+            return LastTurn(turn_id, owner, session.used_at, wire, content.request, said)
+    return None
+
+
+def forget(services: Services, session: Session) -> None:
+    """Forget a session, its turns, and what was said in it."""
+    services.last_turns.forget(session.id)
+    services.store.forget_session(session.id)
+    for owner in session.owners:
+        services.session_owners.pop((session.id, owner))
+        services.store.forget_answer(_CONTENT_ID.format(session.id), owner)
