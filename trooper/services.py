@@ -74,9 +74,11 @@ class Services:
 
     def __attrs_post_init__(self) -> None:
         self.answers = Answers(self.config.server.remember_bytes)
-        keep_s = Caps().keep_s
-        self.last_turns = LastTurns(self.config.server.remember_bytes, keep_s, lambda: self.now())
+        self.last_turns = LastTurns(self.config.server.remember_bytes, Caps().keep_s, self._time)
         self.reports = reports_of(self.config.server.report, self.standbys)
+
+    def _time(self) -> float:
+        return self.now()
 
     def chain(self, model: str, wire: Wire) -> tuple[Link, ...]:
         """Where a request for `model` in `wire` may go, in order."""

@@ -48,7 +48,9 @@ _GIVEN_AWAY: Final = re.compile(
 _OF_ONE_REQUEST: Final = re.compile(rb"trace|baggage|newrelic|correlation|turn-state")
 #: Say by their names which conversation a request belongs to. They never reach another provider, since some gateway
 #: may mean more by one; but the same client is the same in all of its conversations.
-OF_CONVERSATIONS: Final = frozenset({b"x-session-id", b"session-id", b"session_id", b"x-claude-code-session-id"})
+OF_CONVERSATIONS: Final = frozenset(
+    {b"x-session-id", b"session-id", b"session_id", b"x-claude-code-session-id"}
+)
 _SEPARATORS: Final = re.compile(rb"[&;?]")
 #: Nobody's query has as many parameters; beyond it, it is one secret as a whole.
 _MOST_PARTS: Final = 500

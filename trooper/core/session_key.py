@@ -44,7 +44,9 @@ AGENT_HEADERS: Final = (b"session-id", b"session_id", b"x-claude-code-session-id
 #: A longer key is cut: nobody's has as many characters.
 _MOST_CHARS: Final = 1_024
 #: Versions 4 and 7 are drawn by chance; all others can be reckoned from a time, an address or a name.
-_UUID: Final = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?![0-9a-f])")
+_UUID: Final = re.compile(
+    r"(?<![0-9a-f])[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?![0-9a-f])"
+)
 _HEX: Final = re.compile(r"(?<![0-9a-z])(?:[0-9a-f]{32,}|[0-9A-F]{32,})(?![0-9a-zA-Z])")
 _BASE64: Final = re.compile(r"(?<![0-9a-zA-Z+/_-])[0-9a-zA-Z+/_-]{32,}={0,2}")
 _DIGITS: Final = re.compile(r"[0-9]+")
@@ -125,9 +127,7 @@ class SessionKey:
 
     def own_id(self, key: bytes, credential: str) -> str:
         """What the session of one credential is called."""
-        return digest.owner(
-            key, (b"own session", self.kind.value.encode(), credential.encode(), self.value)
-        )
+        return digest.owner(key, (b"own session", self.kind.value.encode(), credential.encode(), self.value))
 
 
 def key_of(headers: Headers, marks: Marks) -> SessionKey:
@@ -162,7 +162,9 @@ def is_unguessable(said: str) -> bool:
 def _is_drawn(text: str) -> bool:
     """Whether base64 is no name: those have words in them, and few numbers."""
     has_both = text != text.lower() and text != text.upper()
-    return has_both and len(_DIGITS.findall(text)) >= _LEAST_NUMBERS and len(set(text)) >= 2 * _LEAST_DIFFERENT
+    return (
+        has_both and len(_DIGITS.findall(text)) >= _LEAST_NUMBERS and len(set(text)) >= 2 * _LEAST_DIFFERENT
+    )
 
 
 def _explicit(kind: KeyKind, said: str) -> SessionKey:

@@ -7,6 +7,7 @@ Pure: the plan's step, the request and what the client has go in, a leg comes ou
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Final, assert_never
 
 from attrs import define, field
@@ -16,6 +17,7 @@ from trooper.core.continuing import CloudWay, Half, other_cloud_way, unfit_to_go
 from trooper.core.conversation import Conversation
 from trooper.core.outcome import Failed, FailureKind
 from trooper.core.plan import Ask, Continue, FinishCall, Restart
+from trooper.core.recovery import Appended, beside
 from trooper.core.seam import NOTHING, Prefill, prefill
 from trooper.core.tokens import tokens_left
 from trooper.core.transcript import Transcript
@@ -46,6 +48,8 @@ class Asking:
     incoming: Incoming
     route: Route
     request_id: str
+    #: What was put beside the session of the request.
+    appended: Callable[[], Sequence[Appended]] = tuple
     # The client's request without what its provider has refused.
     _healed: bytes | None = field(default=None, init=False)
 
@@ -111,7 +115,7 @@ class Asking:
             max_line_bytes=server.max_event_bytes,
             max_tool_calls=server.max_tool_calls,
             note=server.omission_note,
-            write=reports.write,
+            write=beside(reports.write, self.appended()),
             catch_up=reports.catch_up if reports.hook is not None else None,
             calls=given.tool_calls(),
             half_call=given.open_call(),

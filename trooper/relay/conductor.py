@@ -137,11 +137,13 @@ class Conductor:
         server, streams = self.services.config.server, self.incoming.routing.stream
         self.alarm = Alarm(self._bell)
         self.route = Route(self.services, self.incoming)
-        self._asking = Asking(self.services, self.incoming, self.route, self.request_id)
+        self._session = RequestSession(self.services, self.incoming)
+        self._asking = Asking(
+            self.services, self.incoming, self.route, self.request_id, self._session.appended
+        )
         pacing = Pacing(
             self._began, server.commit_after_s, server.preamble_hold_s, server.keepalive_s, streams
         )
-        self._session = RequestSession(self.services, self.incoming)
         self._response = Response(self.client, pacing, self.request_id, self._tally, self._session)
         self._delivery = self._new_delivery()
 

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from trooper.config import Config
 from trooper.core.headers import Headers
 from trooper.core.outcome import Answer
-from trooper.relay import past_answers
+from trooper.errors import RequestRejected
+from trooper.relay import past_answers, sessions
 from trooper.relay.client import Client, Receive, Send
 from trooper.relay.conductor import relay
 from trooper.relay.pass_through import pass_through, provider_for
@@ -30,6 +33,8 @@ def is_ours(
     """
     if wires.at(path) is not None:
         return method == "POST"
+    if sessions.asked(method, path) is not None:
+        return True
     return provider_for(wires, config, method, path, headers, query) is not None
 
 
@@ -44,6 +49,10 @@ async def answer(
     if services.wires.at(request.path) is not None:
         await relay(services, request, receive, send, hang_up)
         return
+    if (about := sessions.asked(request.method, request.path)) is not None:
+        client = Client(send, hang_up, services.config.server.drain_timeout_s)
+        await client.answer(await _about_sessions(services, request, about))
+        return
     body = past_answers.reply(services, request.method, request.path, request.owner)
     if body is not None:
         client = Client(send, hang_up, services.config.server.drain_timeout_s)
@@ -54,3 +63,13 @@ async def answer(
     )
     if target is not None:  # The web layer has asked `is_ours`, so there is one.
         await pass_through(services, target, request, receive, send, hang_up)
+
+
+async def _about_sessions(services: Services, request: ClientRequest, wanted: sessions.Asked) -> Answer:
+    """What is known of the client's sessions; a refusal in the shape that the client reads elsewhere, too."""
+    try:
+        return await sessions.reply(services, request, wanted)
+    except RequestRejected as refused:
+        side = services.wires.asking_side(request.path, request.headers)
+        body = msgspec.json.encode(side.refusal_body(refused.status, refused.code, refused.message))
+        return Answer(refused.status, ((b"content-type", b"application/json"), *refused.headers), body)

@@ -23,6 +23,8 @@ import msgspec
 from attrs import define, field
 
 from trooper.config import Target
+from trooper.core import names
+from trooper.core.recovery import Appended, Said
 from trooper.core.session_key import SessionKey, key_of
 from trooper.core.tally import Tally
 from trooper.core.transcript import Transcript
@@ -30,7 +32,7 @@ from trooper.relay.delivery import Delivery
 from trooper.relay.request import Incoming
 from trooper.services import Services
 from trooper.store import Content, PastAnswer, Session, Turn, TurnLeg
-from trooper.store.last_turns import LastTurn, Said
+from trooper.store.last_turns import LastTurn
 from trooper.telemetry.report import Ending, LegReport, RequestReport
 from trooper.wire.routing import read_marks
 
@@ -95,6 +97,11 @@ class RequestSession:
         session = await self.services.store.find_session(self._shared_id)
         if session is not None and self._owner in session.owners:
             self.services.session_owners[self._shared_id, self._owner] = None
+
+    def appended(self) -> tuple[Appended, ...]:
+        """What was put beside the session, for whoever goes on."""
+        session_id = self.known_id()
+        return self.services.last_turns.find(session_id).appended if session_id else ()
 
     @property
     def _is_in(self) -> bool:
@@ -166,6 +173,7 @@ class RequestSession:
             self._owner,
             now,
             self.incoming.wire.name,
+            names.kept(self.incoming.routing.model),
             self.incoming.written_out,
             said,
             marks.has_tools,
@@ -176,7 +184,7 @@ class RequestSession:
             row = PastAnswer(
                 _CONTENT_ID.format(self._id), self._owner, now, provider_knows=False, session_id=self._id
             )
-            told = msgspec.json.encode((turn.id, turn.wire, said))
+            told = msgspec.json.encode((turn.id, turn.wire, turn.model, said))
             self.services.store.put_answer(row, Content(self.incoming.written_out, told))
 
 
@@ -193,8 +201,10 @@ async def last_turn(services: Services, session: Session) -> LastTurn | None:
     for owner in reversed(session.owners):
         content = await services.store.find_content(content_id, owner)
         if content is not None:
-            turn_id, wire, said = msgspec.json.decode(content.response, type=tuple[str, str, Said])
-            return LastTurn(turn_id, owner, session.used_at, wire, content.request, said)
+            turn_id, wire, model, said = msgspec.json.decode(
+                content.response, type=tuple[str, str, str, Said]
+            )
+            return LastTurn(turn_id, owner, session.used_at, wire, model, content.request, said)
     return None
 
 

@@ -16,50 +16,12 @@ from typing import Final
 
 from attrs import define, evolve, field, frozen
 
-from trooper.core.conversation import ToolCall
+from trooper.core.recovery import Appended, Said
 from trooper.store.shares import Shares
 
 #: What a session's costs beside its bytes: objects, places in tables.
 _KEPT_BYTES: Final = 1_024
 _APPENDED_BYTES: Final = 256
-
-
-@frozen
-class Appended:
-    """A message that somebody has put beside a session; `role` is that of a message."""
-
-    role: str
-    text: str = field(repr=False)
-    at: float
-
-    @property
-    def size_bytes(self) -> int:
-        """What it costs to keep, at most."""
-        return 4 * len(self.text) + _APPENDED_BYTES
-
-
-@frozen
-class Said:
-    """
-    What a client was given of an answer.
-
-    Attributes:
-        text: what it has; empty where it was too much to be kept (`is_lost`).
-        calls: the tool calls that it has whole.
-        open_call: the one that it has a part of.
-        ending: how the request ended, as in the log.
-    """
-
-    text: str = field(repr=False)
-    calls: tuple[ToolCall, ...] = ()
-    open_call: ToolCall | None = None
-    ending: str = "completed"
-    is_lost: bool = False
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether it was told to its end."""
-        return self.ending == "completed"
 
 
 @frozen
@@ -70,6 +32,7 @@ class LastTurn:
     Attributes:
         owner: who has asked.
         wire: the client's, by its name.
+        model: the one that was asked for.
         request: the body, with everything that it goes on from in it.
         has_tools: it has offered some: what an agent asks beside its conversation, a title say, has none.
         may_be_stored: the client has not asked for the contrary.
@@ -79,6 +42,7 @@ class LastTurn:
     owner: str
     at: float
     wire: str
+    model: str
     request: bytes = field(repr=False)
     said: Said
     has_tools: bool = False
@@ -102,7 +66,7 @@ class Told:
     def size_bytes(self) -> int:
         """What it costs to keep."""
         turn_bytes = self.turn.size_bytes if self.turn is not None else 0
-        return turn_bytes + sum(one.size_bytes for one in self.appended) + _KEPT_BYTES
+        return turn_bytes + sum(4 * len(one.text) + _APPENDED_BYTES for one in self.appended) + _KEPT_BYTES
 
 
 @define

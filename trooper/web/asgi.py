@@ -54,7 +54,18 @@ from trooper.web.front_door import (
 from trooper.web.guest import Guest
 from trooper.web.hang_up import hang_up_on
 from trooper.web.paths import Asked, asked, query
-from trooper.web.protocol import Answering, HangUp, Headers, Message, OpenServices, Receive, S, Scope, Send, Serve
+from trooper.web.protocol import (
+    Answering,
+    HangUp,
+    Headers,
+    Message,
+    OpenServices,
+    Receive,
+    S,
+    Scope,
+    Send,
+    Serve,
+)
 from trooper.web.routes import SERVICES_KEY, VIA_NAME_KEY, create_routes
 from trooper.web.websockets import answer_offer, can_be_answered, check_no_offer, close_offer, is_offer
 from trooper.wires import WIRES, Wires
@@ -213,7 +224,9 @@ class Application(Generic[S]):
                 raw_path=target.raw,
                 # Before the front door's own keys are taken out: they tell clients apart, too.
                 owner=services.credentials(head.headers, head.query),
-                door=services.credentials(_taken_out(head, admitted), b"") if self.config.server.client_keys else "",
+                door=services.credentials(_taken_out(head, admitted), b"")
+                if self.config.server.client_keys
+                else "",
                 packed=Packed(head.only(b"content-encoding") or b"", body.came) if admitted.coding else None,
             )
             await self._answer_ours(services, request, head, receive, response, hang_up)

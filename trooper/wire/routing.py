@@ -91,7 +91,9 @@ def _marks_of(routing: _Routing) -> Marks:
     if 0 < len(routing.metadata) <= _NAME_BYTES:
         metadata = decoded(routing.metadata)
         user_id = metadata.get("user_id") if isinstance(metadata, dict) else None
-    cache_key = decoded(routing.prompt_cache_key) if 0 < len(routing.prompt_cache_key) <= _NAME_BYTES else None
+    cache_key = (
+        decoded(routing.prompt_cache_key) if 0 < len(routing.prompt_cache_key) <= _NAME_BYTES else None
+    )
     return Marks(
         cache_key if isinstance(cache_key, str) else "",
         user_id if isinstance(user_id, str) else "",
