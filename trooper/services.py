@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 import trio
-from attrs import define, field
+from attrs import asdict, define, field
 
 from trooper.aside.process import StartWorker, start_process
 from trooper.aside.work import Aside
@@ -22,7 +22,8 @@ from trooper.config.cloudless import cloudless, local_by_wish
 from trooper.core import digest, secret
 from trooper.core import headers as http
 from trooper.core.cooldown import Cooldowns
-from trooper.store import Answers, UnknownIds
+from trooper.store import Answers, Caps, MemoryStore, Standing, Store, UnknownIds
+from trooper.store.opening import Opened, open_store
 from trooper.targets import credentials
 from trooper.targets.chain import Link, links
 from trooper.targets.models import MODELS, list_models
@@ -54,12 +55,15 @@ class Services:
     reports: Reports = field(init=False)
     #: Ids of parts that a provider began and another target finished.
     unknown_ids: UnknownIds = field(factory=UnknownIds)
+    #: Sessions, answers and facts that outlive a request; in a folder, the process too.
+    store: Store = field(factory=MemoryStore)
     wires: Wires = WIRES
     #: What a client could make take for ever is done there.
     aside: Aside = field(factory=Aside)
     #: Who hears what became of each request.
     tell: Callable[[RequestReport], None] = log_request
-    #: What owners and credentials are told apart by; another one in each process.
+    #: What owners and credentials are told apart by; it lies beside what is kept, and is another one in each process
+    #: where nothing is.
     digest_key: bytes = field(factory=partial(secrets.token_bytes, 32), repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -103,6 +107,7 @@ class Services:
         """What `/readyz` says. Ready means: requests are taken; the rest is for people."""
         return {
             "status": "ready",
+            "store": store_facts(self.store.standing()),
             "targets": [
                 {"name": t.name, "wire": t.wire.name, **self._standby_words(t)} for t in self.config.targets
             ],
@@ -124,6 +129,15 @@ class Services:
         return {**words, **standby.more_facts()}
 
 
+def store_facts(standing: Standing) -> Mapping[str, object]:
+    """What programs are told of the store: where it is, how large, what is kept, what is wrong."""
+    told = asdict(standing)
+    trouble, words = told.pop("trouble"), told.pop("words")
+    if trouble is None:
+        return told
+    return {**told, "trouble": trouble.value, "meaning": trouble.meaning, "reason": words}
+
+
 def standbys_of(config: Config, upstreams: Mapping[str, Upstream], wires: Wires) -> dict[str, Standby]:
     """Who looks after each local target, by its name; nobody is started yet."""
     standbys: dict[str, Standby] = {}
@@ -134,6 +148,18 @@ def standbys_of(config: Config, upstreams: Mapping[str, Upstream], wires: Wires)
             others = tuple(s for s in standbys.values() if s.target.gguf is None)
             standbys[target.name] = new_standby(target, upstreams[target.name], others)
     return standbys
+
+
+def store_of(config: Config, nursery: trio.Nursery) -> AbstractAsyncContextManager[Opened]:
+    """The store that `config` asks for, to be opened; it writes in `nursery`."""
+    said = config.store
+    return open_store(
+        said.data_dir,
+        Caps(said.keep_s, said.sessions_max, said.metadata_bytes, said.content_bytes),
+        nursery,
+        content_on_disk=said.content == "disk",
+        seal_key=said.seal_key,
+    )
 
 
 def tell_who_answers(config: Config) -> None:
@@ -168,6 +194,8 @@ async def open_services(
     """
     tell_who_answers(config)
     async with AsyncExitStack() as stack:
+        # First, so that it is closed last: others may have something to keep at their end.
+        opened = await stack.enter_async_context(store_of(config, nursery))
         upstreams = {
             t.name: await stack.enter_async_context(
                 open_upstream(
@@ -184,7 +212,17 @@ async def open_services(
         aside = Aside(starts_aside)
         stack.push_async_callback(aside.aclose)
         cooldowns = Cooldowns(enabled=config.server.memory)
-        services = Services(config, upstreams, standbys, cooldowns, wires=wires, aside=aside, tell=tell)
+        services = Services(
+            config,
+            upstreams,
+            standbys,
+            cooldowns,
+            store=opened.store,
+            wires=wires,
+            aside=aside,
+            tell=tell,
+            digest_key=opened.key,
+        )
         for writer in services.reports.writers.values():
             nursery.start_soon(writer.run)
         yield services
