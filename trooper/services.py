@@ -8,13 +8,13 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 import trio
-from attrs import define, field
+from attrs import asdict, define, field
 
 from trooper.aside.process import StartWorker, start_process
 from trooper.aside.work import Aside
@@ -24,7 +24,8 @@ from trooper.core import digest, secret
 from trooper.core import headers as http
 from trooper.core.cooldown import Cooldowns
 from trooper.core.names import Latest
-from trooper.store import Answers, Caps, LastTurns, MemoryStore, Store, UnknownIds
+from trooper.store import Answers, Caps, LastTurns, MemoryStore, Standing, Store, UnknownIds
+from trooper.store.opening import Opened, open_store
 from trooper.targets import credentials
 from trooper.targets.chain import Link, links
 from trooper.targets.models import MODELS, list_models
@@ -56,15 +57,16 @@ class Services:
     reports: Reports = field(init=False)
     #: Ids of parts that a provider began and another target finished.
     unknown_ids: UnknownIds = field(factory=UnknownIds)
+    #: Sessions, answers and facts that outlive a request; in a folder, the process too.
+    store: Store = field(factory=MemoryStore)
     wires: Wires = WIRES
     #: What a client could make take for ever is done there.
     aside: Aside = field(factory=Aside)
     #: Who hears what became of each request.
     tell: Callable[[RequestReport], None] = log_request
-    #: What owners and credentials are told apart by; another one in each process.
+    #: What owners and credentials are told apart by; it lies beside what is kept, and is another one in each process
+    #: where nothing is.
     digest_key: bytes = field(factory=partial(secrets.token_bytes, 32), repr=False)
-    #: What outlives a request, and perhaps the process.
-    store: Store = field(factory=MemoryStore)
     #: Seconds since the epoch; another time for tests.
     now: Callable[[], float] = time.time
     #: What was said last in each session.
@@ -74,7 +76,7 @@ class Services:
 
     def __attrs_post_init__(self) -> None:
         self.answers = Answers(self.config.server.remember_bytes)
-        self.last_turns = LastTurns(self.config.server.remember_bytes, Caps().keep_s, self._time)
+        self.last_turns = LastTurns(self.config.server.remember_bytes, self.config.store.keep_s, self._time)
         self.reports = reports_of(self.config.server.report, self.standbys)
 
     def _time(self) -> float:
@@ -121,6 +123,7 @@ class Services:
         """What `/readyz` says. Ready means: requests are taken; the rest is for people."""
         return {
             "status": "ready",
+            "store": store_facts(self.store.standing()),
             "targets": [
                 {"name": t.name, "wire": t.wire.name, **self._standby_words(t)} for t in self.config.targets
             ],
@@ -142,6 +145,15 @@ class Services:
         return {**words, **standby.more_facts()}
 
 
+def store_facts(standing: Standing) -> Mapping[str, object]:
+    """What programs are told of the store: where it is, how large, what is kept, what is wrong."""
+    told = asdict(standing)
+    trouble, words = told.pop("trouble"), told.pop("words")
+    if trouble is None:
+        return told
+    return {**told, "trouble": trouble.value, "meaning": trouble.meaning, "reason": words}
+
+
 def standbys_of(config: Config, upstreams: Mapping[str, Upstream], wires: Wires) -> dict[str, Standby]:
     """Who looks after each local target, by its name; nobody is started yet."""
     standbys: dict[str, Standby] = {}
@@ -152,6 +164,18 @@ def standbys_of(config: Config, upstreams: Mapping[str, Upstream], wires: Wires)
             others = tuple(s for s in standbys.values() if s.target.gguf is None)
             standbys[target.name] = new_standby(target, upstreams[target.name], others)
     return standbys
+
+
+def store_of(config: Config, nursery: trio.Nursery) -> AbstractAsyncContextManager[Opened]:
+    """The store that `config` asks for, to be opened; it writes in `nursery`."""
+    said = config.store
+    return open_store(
+        said.data_dir,
+        Caps(said.keep_s, said.sessions_max, said.metadata_bytes, said.content_bytes),
+        nursery,
+        content_on_disk=said.content == "disk",
+        seal_key=said.seal_key,
+    )
 
 
 def tell_who_answers(config: Config) -> None:
@@ -186,6 +210,8 @@ async def open_services(
     """
     tell_who_answers(config)
     async with AsyncExitStack() as stack:
+        # First, so that it is closed last: others may have something to keep at their end.
+        opened = await stack.enter_async_context(store_of(config, nursery))
         upstreams = {
             t.name: await stack.enter_async_context(
                 open_upstream(
@@ -202,7 +228,17 @@ async def open_services(
         aside = Aside(starts_aside)
         stack.push_async_callback(aside.aclose)
         cooldowns = Cooldowns(enabled=config.server.memory)
-        services = Services(config, upstreams, standbys, cooldowns, wires=wires, aside=aside, tell=tell)
+        services = Services(
+            config,
+            upstreams,
+            standbys,
+            cooldowns,
+            store=opened.store,
+            wires=wires,
+            aside=aside,
+            tell=tell,
+            digest_key=opened.key,
+        )
         for writer in services.reports.writers.values():
             nursery.start_soon(writer.run)
         yield services

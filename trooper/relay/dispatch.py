@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import msgspec
+from attrs import evolve
 
 from trooper.config import Config
 from trooper.core.headers import Headers
@@ -51,7 +52,9 @@ async def answer(
         return
     if (about := sessions.asked(request.method, request.path)) is not None:
         client = Client(send, hang_up, services.config.server.drain_timeout_s)
-        await client.answer(await _about_sessions(services, request, about))
+        told = await _about_sessions(services, request, about)
+        # There is no HEAD here, and its refusal has no body.
+        await client.answer(evolve(told, body=b"") if request.method == "HEAD" else told)
         return
     body = past_answers.reply(services, request.method, request.path, request.owner)
     if body is not None:

@@ -50,6 +50,9 @@ class RequestSession:
     began_at: float = field(init=False)
     #: Whether a provider has taken the client's credential, or none is ever asked to.
     is_proved: bool = field(init=False)
+    #: The provider has refused the request. Who is not known to own the session has none: credentials and keys can
+    #: be made up without end.
+    is_refused: bool = field(default=False, init=False)
     _id: str = field(default="", init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -72,9 +75,12 @@ class RequestSession:
     def _owner(self) -> str:
         return self.incoming.request.owner
 
-    @property
-    def _shared_id(self) -> str:
-        return self.key.shared_id(self.services.digest_key, self.incoming.request.door)
+    @cached_property
+    def _ids(self) -> tuple[str, str]:
+        """What it is called for who may be in it, and for everybody else; nearly always the same."""
+        key, digest_key = self.key, self.services.digest_key
+        own = key.own_id(digest_key, self._owner)
+        return (key.shared_id(digest_key, self.incoming.request.door) if key.is_unguessable else own), own
 
     def known_id(self, *, is_last: bool = False) -> str:
         """
@@ -82,21 +88,24 @@ class RequestSession:
 
         `is_last`: it is decided now, in any case.
         """
-        if not self._id and self._owner and (is_last or self._is_in or not self.key.is_unguessable):
-            if self.key.is_unguessable and self._is_in:
-                self.services.session_owners[self._shared_id, self._owner] = None
-                self._id = self._shared_id
-            else:
-                self._id = self.key.own_id(self.services.digest_key, self._owner)
+        if self._id or not self._owner or (self.is_refused and not self._is_in):
+            return self._id
+        shared, own = self._ids
+        if self._is_in:
+            self.services.session_owners[shared, self._owner] = None
+            self._id = shared
+        elif is_last or shared == own:
+            self._id = own
         return self._id
 
     async def find_owner(self) -> None:
         """Ask the store whether the client owns the session, where that is not known here yet."""
-        if self._id or not self.key.is_unguessable or self._is_known_owner:
+        if self._id or not self._owner or self._is_in:
             return
-        session = await self.services.store.find_session(self._shared_id)
+        shared, _ = self._ids
+        session = await self.services.store.find_session(shared)
         if session is not None and self._owner in session.owners:
-            self.services.session_owners[self._shared_id, self._owner] = None
+            self.services.session_owners[shared, self._owner] = None
 
     def appended(self) -> tuple[Appended, ...]:
         """What was put beside the session, for whoever goes on."""
@@ -106,11 +115,7 @@ class RequestSession:
     @property
     def _is_in(self) -> bool:
         """Whether the client may be in the session that its key names by itself."""
-        return self.is_proved or self._is_known_owner
-
-    @property
-    def _is_known_owner(self) -> bool:
-        return (self._shared_id, self._owner) in self.services.session_owners
+        return self.is_proved or (self._ids[0], self._owner) in self.services.session_owners
 
     def note(self, report: RequestReport, tally: Tally, delivery: Delivery) -> None:
         """The request is over: put what became of it."""

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-import msgspec
-
 from trooper.core.local_model import LocalModel
 from trooper.core.recovery import Appended, Recovery
 from trooper.store import Session, Turn, TurnLeg
@@ -86,17 +84,20 @@ def of_sitrep(sitrep: Sitrep, target: str, model: LocalModel | None) -> Mapping[
 
 def of_recovery(recovery: Recovery, turn: LastTurn, appended: Sequence[Appended]) -> Mapping[str, object]:
     """Where a session stands."""
-    told = msgspec.to_builtins(recovery)
+    steps = [{"call": one.call, "arguments": one.arguments, "result": one.result} for one in recovery.steps]
     return {
         "turn": turn.id,
         "at": moment(turn.at),
         "wire": turn.wire,
         "ending": turn.said.ending,
-        "task": told["task"],
-        "asked": told["asked"],
-        "steps": told["steps"],
-        "steps_left_out": told["steps_left_out"],
-        "open": told["open"],
+        "task": recovery.task,
+        "asked": recovery.asked,
+        "steps": steps,
+        "steps_left_out": recovery.steps_left_out,
+        "open": [
+            {"id": one.id, "call": one.call, "arguments": one.arguments, "is_whole": one.is_whole}
+            for one in recovery.open
+        ],
         "answer": {"text": recovery.answer, "is_whole": recovery.is_whole, "is_lost": recovery.is_lost},
         "appended": [{"role": one.role, "text": one.text, "at": moment(one.at)} for one in appended],
     }
