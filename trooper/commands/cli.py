@@ -1,5 +1,5 @@
 """
-The command line: `trooper run`, `serve`, `connect`, `config`, `check`, `demo`, `fetch-model`, `bench`, `fake`.
+The command line: `trooper run`, `serve`, `connect`, `config`, `check`, `sessions`, `demo`, `fetch-model`, `bench`, `fake`.
 
 Each command's work is elsewhere; this file turns arguments into a
 configuration and results into an exit status.
@@ -142,6 +142,14 @@ app.command(
     "trooper.commands.config_show:config_app",
     name="config",
     help="Show the configuration: what is in force, and from where.",
+)
+
+
+app.command(
+    "trooper.commands.sessions:sessions",
+    name="sessions",
+    help="List the sessions that are kept on this machine, or show who made each turn of one.\n\n"
+    "The exit status is 0, 1 if there is nothing to show them from, 2 if it was asked wrongly.",
 )
 
 

@@ -35,6 +35,7 @@ _SESSIONS_OF_OWNER: Final = (
     f"{_SESSION} WHERE id IN (SELECT session_id FROM session_owners WHERE owner = ?) AND used_at >= ?"  # noqa: S608
     " ORDER BY used_at DESC LIMIT ?"
 )
+_EVERY_SESSION: Final = f"{_SESSION} WHERE used_at >= ? ORDER BY used_at DESC, id LIMIT ?"
 _ONE_ANSWER: Final = f"{_ANSWER} WHERE owner = ? AND id = ? AND used_at >= ?"
 _ANSWERS_BY_PART: Final = (
     f"{_ANSWER} WHERE owner = ?1 AND id IN (SELECT answer_id FROM answer_parts"  # noqa: S608
@@ -67,6 +68,11 @@ def sessions(
         for session_id in also:
             rows += _rows(db, _ONE_SESSION, (session_id, since))
         return {row[0]: _session(*row) for row in rows}, _written(db, waiting)
+
+
+def every_session(db: apsw.Connection, since: float, most: int) -> list[Session]:
+    """The latest sessions of everybody, the latest used first; for whoever owns the file."""
+    return [_session(*row) for row in _rows(db, _EVERY_SESSION, (since, most))]
 
 
 def turns(db: apsw.Connection, session_id: str, since: float, most: int) -> tuple[bool, list[Turn]]:
