@@ -51,7 +51,9 @@ class Stage:
             streams=self.streams,
         )
         tally = Tally()
-        self.response = Response(self.server.client(), pacing, "r1", tally, RequestSession(self.services, asked))
+        self.response = Response(
+            self.server.client(), pacing, "r1", tally, RequestSession(self.services, asked)
+        )
         self.delivery = Delivery.begin(asked, config, tally, "r1", 1_700_000_000)
         link = self.services.chain("gpt-4o", asked.wire)[0]
         splice = Splice(

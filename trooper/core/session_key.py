@@ -62,11 +62,11 @@ _JOINED: Final = re.compile(r"user_.*_session_([0-9A-Za-z-]{1,128})")
 _LOOKS_BYTES: Final = (1 << 14, 1 << 17, 1 << 20)
 #: A text with more commas may be a hundred thousand values, and is not read.
 _MOST_COMMAS: Final = 20_000
-#: Of one text so much tells it from others, and its length.
-_TEXT_CHARS: Final = 1 << 16
+#: Of one text so much of either end tells it from others, and its length.
+_END_CHARS: Final = 1 << 13
 #: In front of the first user's turn stand at most so many.
 _MOST_TURNS: Final = 32
-_SYSTEM: Final = frozenset({"system", "developer"})
+_SYSTEM: Final = ("system", "developer")
 _BETWEEN: Final = re.compile(r"[ \t\r\n,]*+")
 _decoder: Final = json.JSONDecoder(parse_int=str, parse_float=str)
 
@@ -199,7 +199,8 @@ def _beginning(marks: Marks) -> bytes:
     """A digest of the system prompt and the user's first turn: of their texts, since marks beside these move."""
     told = hashlib.blake2b(digest_size=32)
     for who, text in _first_texts(marks):
-        said = text[:_TEXT_CHARS].encode("utf-8", "surrogatepass")
+        ends = text if len(text) <= 2 * _END_CHARS else text[:_END_CHARS] + text[-_END_CHARS:]
+        said = ends.encode("utf-8", "surrogatepass")
         told.update(b"%s %d %d " % (who, len(text), len(said)) + said)
     return told.digest()
 
