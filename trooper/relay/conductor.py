@@ -378,7 +378,7 @@ class Conductor:
         """Tell the failure; `own`: in the provider's words, if it had any."""
         delivery = self._delivery
         self._ending = Ending.PASSED_ON if own else Ending.FAILED
-        self._session.is_refused = own
+        self._session.is_refused = own and failed.kind in PASSING
         target = self.route.whose(failed, leg.link)
         others = () if own and failed.answer is not None else self.route.others(failed)
         if not self.client.started and not delivery.shown and not (own and failed.raw):

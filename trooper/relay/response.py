@@ -136,7 +136,8 @@ class Response:
                 (b"cache-control", b"no-cache"),
                 # Re-buffering front ends make a stream look stalled.
                 (b"x-accel-buffering", b"no"),
-                *self._own_headers(leg.link.target.name),
+                # Who speaks before a provider has taken the credential is no provider of the client's.
+                *self._own_headers(leg.link.target.name, is_last=delivery.shown),
                 *_model_header(delivery.voice.named),
                 *_shortened_header(self.tally.legs[-1].shortened),
                 *http.to_client(leg.opened),

@@ -1,0 +1,233 @@
+"""Whose session a request is in, what it is called and when that is known, and what is kept of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from attrs import evolve
+
+from relay_parts import services_of
+from scenes import Exchange, Stage, configured, dies, stage, with_target
+from stores import Clock
+from trooper.config import Key
+from trooper.relay.dispatch import answer
+from trooper.relay.session import forget, last_turn
+from trooper.services import Services
+from trooper.store import MemoryStore, Session
+from trooper.store.store import Standing
+from trooper.testing import FakeOllama, Script, ScriptedProvider, Status
+
+RUN = b"9706b2de-2776-4d52-8ae9-daae730a595b"
+ANN, BEN = "a" * 32, "b" * 32
+HEADERS = ((b"x-session-id", RUN),)
+
+
+def named(exchange: Exchange) -> str:
+    return exchange.headers.get(b"x-trooper-session", b"").decode()
+
+
+async def found(services: Services, exchange: Exchange) -> Session:
+    session = await services.store.find_session(named(exchange))
+    assert session is not None
+    return session
+
+
+async def ask(s: Stage, owner: str = ANN, **more: Any) -> Exchange:
+    return await s.ask(owner=owner, headers=more.pop("headers", HEADERS), **more)
+
+
+async def test_a_healthy_turn_is_put(autojump_clock: Any) -> None:
+    async with stage() as s:
+        s.services.now = Clock()
+        s.services.store = MemoryStore(now=s.services.now)
+        done = await ask(s, tools=[], store=True)
+        session = await found(s.services, done)
+        (turn,) = await s.services.store.list_turns(session.id)
+
+    assert (session.owners, session.key_kind, session.turns) == ((ANN,), "x-session-id", 1)
+    assert turn.id == done.headers[b"x-trooper-request-id"].decode()
+    assert (turn.wire, turn.model, turn.ending, turn.passed_by) == ("openai-chat", "gpt-4o", "completed", {})
+    (leg,) = turn.legs
+    assert (leg.target, leg.how, leg.outcome, leg.is_local) == ("openai", "first", "completed", False)
+    assert turn.local_tokens == 0
+    assert turn.at == s.services.now()
+    assert RUN not in bytes(done.body) + msgspec.json.encode((session, turn))
+
+
+async def test_who_made_what_behind_a_cut(autojump_clock: Any) -> None:
+    async with stage(dies()) as s:
+        done = await ask(s)
+        session = await found(s.services, done)
+        (turn,) = await s.services.store.list_turns(session.id)
+        known = s.services.last_turns.find(session.id).turn
+
+    assert [(leg.target, leg.how, leg.outcome, leg.is_local) for leg in turn.legs] == [
+        ("openai", "first", "conn_reset", False),
+        ("ollama", "continue", "completed", True),
+    ]
+    assert 0 < turn.local_tokens < turn.tokens == session.tokens
+    assert known is not None
+    assert known.said.text == done.chat().text
+    assert known.said.is_whole
+    # It was not known when the headers went out, and stands in the comment.
+    assert b"x-trooper-reason" not in done.headers
+
+
+async def test_why_somebody_else_answers_is_told_where_it_is_known(autojump_clock: Any) -> None:
+    async with stage(dies(position="start")) as s:
+        streamed = await ask(s)
+        whole = await ask(s, stream=False)
+
+    assert streamed.headers[b"x-trooper-reason"] == b"conn_reset"
+    assert whole.headers[b"x-trooper-reason"] == b"conn_reset"
+    assert b"x-trooper-tokens-local" not in streamed.headers
+    local = json.loads(bytes(whole.body))["trooper"]["legs"][-1]["tokens"]
+    assert int(whole.headers[b"x-trooper-tokens-local"]) == local > 0
+
+
+async def test_a_whole_answer_of_a_cloud_has_no_local_tokens(autojump_clock: Any) -> None:
+    async with stage() as s:
+        done = await ask(s, stream=False)
+    assert done.headers[b"x-trooper-tokens-local"] == b"0"
+    assert b"x-trooper-reason" not in done.headers
+
+
+async def test_a_token_that_rotates_stays_in_its_session(autojump_clock: Any) -> None:
+    async with stage() as s:
+        one = await ask(s, ANN)
+        other = await ask(s, BEN)
+        session = await found(s.services, one)
+
+    assert named(one) == named(other)
+    assert session.owners == (ANN, BEN)
+    assert session.turns == 2
+
+
+async def test_a_key_that_can_be_guessed_is_another_session_for_each(autojump_clock: Any) -> None:
+    async with stage() as s:
+        one = await ask(s, ANN, headers=((b"x-session-id", b"1"),))
+        other = await ask(s, BEN, headers=((b"x-session-id", b"1"),))
+        again = await ask(s, ANN, headers=((b"x-session-id", b"1"),))
+
+        assert named(one) == named(again) != named(other)
+        assert (await found(s.services, other)).owners == (BEN,)
+
+
+def refusing(status: int) -> ScriptedProvider:
+    return ScriptedProvider(script=Script((Status(status, b'{"error":{"message":"no"}}'),)))
+
+
+async def test_nobody_gets_in_by_a_key_and_a_credential_that_nobody_takes(autojump_clock: Any) -> None:
+    """He has learned the key, and makes a credential up: refused, or answered by the local model in an outage."""
+    async with stage() as s:
+        hers = named(await ask(s, ANN))
+        s.cloud.script = refusing(401).script
+        refused = await ask(s, BEN)
+        s.cloud.script = refusing(503).script
+        stood_in = await ask(s, BEN)
+        left = await s.services.store.list_sessions(BEN)
+
+        assert refused.status == 401
+        assert named(refused) == ""
+        assert stood_in.status == 200
+        assert named(stood_in) not in ("", hers)
+        # In an outage he has a session of his own.
+        assert [session.id for session in left] == [named(stood_in)]
+        assert (await s.services.store.find_session(hers)).owners == (ANN,)  # type: ignore[union-attr]
+
+
+async def test_its_owner_stays_in_it_in_an_outage(autojump_clock: Any) -> None:
+    async with stage() as s:
+        hers = named(await ask(s, ANN))
+        s.cloud.script = refusing(503).script
+        assert named(await ask(s, ANN)) == hers
+        # As after a restart: only the store knows.
+        s.services.session_owners.pop((hers, ANN))
+        assert named(await ask(s, ANN)) == hers
+        s.cloud.script = refusing(401).script
+        assert named(await ask(s, ANN)) == hers
+        assert (await s.services.store.find_session(hers)).turns == 4  # type: ignore[union-attr]
+
+
+async def test_with_keys_to_the_door_the_same_one_is_asked_for(autojump_clock: Any) -> None:
+    async with stage() as s:
+        names = set()
+        for door in ("", "one", "two"):
+            exchange = Exchange()
+            request = evolve(s.request(owner=ANN, headers=HEADERS), door=door)
+            await answer(s.services, request, exchange.receive, exchange.send, exchange.hang_up)
+            names.add(named(exchange))
+    assert len(names) == 3
+
+
+async def test_where_no_provider_is_shown_a_clients_key_nobody_has_to_prove_himself(
+    autojump_clock: Any,
+) -> None:
+    config = configured()
+    for name in ("openai", "openai-responses", "anthropic"):
+        config = with_target(config, name, key=Key("value", "sk-operator"))
+    async with stage(refusing(503), config=config) as s:
+        assert named(await ask(s, ANN)) == named(await ask(s, BEN)) != ""
+
+
+async def test_where_all_fail_the_question_is_kept(autojump_clock: Any) -> None:
+    async with stage(refusing(500), FakeOllama(models=()), warm=False) as s:
+        failed = await ask(s)
+        session = await found(s.services, failed)
+        known = await last_turn(s.services, session)
+
+    assert failed.status != 200
+    assert known is not None
+    assert (known.said.text, known.said.ending, known.said.is_whole) == ("", "failed", False)
+
+
+async def test_who_has_no_name_has_no_session(autojump_clock: Any) -> None:
+    async with stage() as s:
+        done = await s.ask(headers=HEADERS)
+        assert named(done) == ""
+        assert s.services.store.standing().sessions == 0
+
+
+@pytest.mark.parametrize("may_be_stored", [True, False])
+async def test_content_is_on_disk_only_where_it_may_be(may_be_stored: bool, autojump_clock: Any) -> None:
+    class OnDisk(MemoryStore):
+        """Memory that says it is a disk, and keeps contents."""
+
+        kept: dict[tuple[str, str], Any] = {}
+
+        def put_answer(self, answer: Any, content: Any = None) -> None:
+            self.kept[answer.id, answer.owner] = content
+
+        def forget_answer(self, answer_id: str, owner: str) -> None:
+            self.kept.pop((answer_id, owner), None)
+
+        async def find_content(self, answer_id: str, owner: str) -> Any:
+            return self.kept.get((answer_id, owner))
+
+        def standing(self) -> Standing:
+            return Standing("folder", content_on_disk=True)
+
+    async with stage(dies()) as s:
+        s.services.store = store = OnDisk()
+        done = await ask(s, store=may_be_stored)
+        session = await found(s.services, done)
+        s.services.last_turns.forget(session.id)
+        known = await last_turn(s.services, session)
+        if may_be_stored:
+            assert known is not None
+            assert known.said.text == done.chat().text
+            assert json.loads(known.request)["messages"]
+        else:
+            assert known is None
+        forget(s.services, session)
+        assert (store.kept, await last_turn(s.services, session)) == ({}, None)
+        assert await store.find_session(session.id) is None
+
+
+def test_services_of_a_process_share_what_is_kept() -> None:
+    services = services_of()
+    assert services.is_local("ollama")
+    assert not services.is_local("openai")
