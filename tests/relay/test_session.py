@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,11 +14,11 @@ from relay_parts import services_of
 from scenes import Exchange, Stage, configured, dies, stage, with_target
 from stores import Clock
 from trooper.config import Key
+from trooper.config.store import Store
 from trooper.relay.dispatch import answer
 from trooper.relay.session import forget, last_turn
 from trooper.services import Services
 from trooper.store import MemoryStore, Session
-from trooper.store.store import Standing
 from trooper.testing import FakeOllama, Script, ScriptedProvider, Status
 
 RUN = b"9706b2de-2776-4d52-8ae9-daae730a595b"
@@ -192,26 +193,11 @@ async def test_who_has_no_name_has_no_session(autojump_clock: Any) -> None:
 
 
 @pytest.mark.parametrize("may_be_stored", [True, False])
-async def test_content_is_on_disk_only_where_it_may_be(may_be_stored: bool, autojump_clock: Any) -> None:
-    class OnDisk(MemoryStore):
-        """Memory that says it is a disk, and keeps contents."""
-
-        kept: dict[tuple[str, str], Any] = {}
-
-        def put_answer(self, answer: Any, content: Any = None) -> None:
-            self.kept[answer.id, answer.owner] = content
-
-        def forget_answer(self, answer_id: str, owner: str) -> None:
-            self.kept.pop((answer_id, owner), None)
-
-        async def find_content(self, answer_id: str, owner: str) -> Any:
-            return self.kept.get((answer_id, owner))
-
-        def standing(self) -> Standing:
-            return Standing("folder", content_on_disk=True)
-
-    async with stage(dies()) as s:
-        s.services.store = store = OnDisk()
+async def test_content_is_on_disk_only_where_it_may_be(may_be_stored: bool, tmp_path: Path) -> None:
+    config = configured()
+    config = evolve(config, store=Store(str(tmp_path), content="disk"))
+    async with stage(dies(), config=config) as s:
+        store = s.services.store
         done = await ask(s, store=may_be_stored)
         session = await found(s.services, done)
         s.services.last_turns.forget(session.id)
@@ -223,7 +209,7 @@ async def test_content_is_on_disk_only_where_it_may_be(may_be_stored: bool, auto
         else:
             assert known is None
         forget(s.services, session)
-        assert (store.kept, await last_turn(s.services, session)) == ({}, None)
+        assert await last_turn(s.services, session) is None
         assert await store.find_session(session.id) is None
 
 

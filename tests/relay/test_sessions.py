@@ -1,0 +1,394 @@
+"""What clients ask of their sessions over HTTP: each route, to the owner and to everybody else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from attrs import define
+
+from asgi_server import Answer, running
+from at_once import at_once
+from edge import BEARER, Edge, asks
+from opened import Opening, application
+from scenes import configured, dies
+from stores import Clock, session, turn
+from trooper.aside.work import Aside
+from trooper.relay.sessions import asked
+from trooper.services import Services
+from trooper.store import MemoryStore
+from trooper.testing import ChatAnswer, FakeOllama, ScriptedProvider
+
+OTHER = (b"authorization", b"Bearer sk-other")
+NAMED = (b"x-session-id", b"lighthouse")
+CHAT = "/v1/chat/completions"
+HISTORY = [
+    {"role": "user", "content": "Mend the tests."},
+    {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [
+            {"id": "c1", "type": "function", "function": {"name": "read", "arguments": '{"path":"a.py"}'}},
+            {"id": "c2", "type": "function", "function": {"name": "run", "arguments": "{}"}},
+        ],
+    },
+    {"role": "tool", "tool_call_id": "c1", "content": "import os"},
+]
+
+
+@define
+class Place(Edge):
+    """A running Trooper with a time of its own, and the services in it."""
+
+    services: Services
+    clock: Clock
+    ollama: FakeOllama
+
+    async def chat(self, *headers: tuple[bytes, bytes], **fields: Any) -> str:
+        """One turn; the id of its session."""
+        answer = await self.post(CHAT, *(headers or (BEARER, NAMED)), body=asks("chat", **fields))
+        return (answer.header(b"x-trooper-session") or b"").decode()
+
+    async def get(self, target: str, *headers: tuple[bytes, bytes]) -> Any:
+        """What is told there."""
+        path, _, query = target.partition("?")
+        answer = await self.ask("GET", path, *(headers or (BEARER,)), query_string=query.encode())
+        assert answer.status == 200, answer
+        return json.loads(answer.body)
+
+    async def refused(self, method: str, target: str, *headers: tuple[bytes, bytes], **more: Any) -> Answer:
+        """A refusal."""
+        answer = await self.ask(method, target, *(headers or (BEARER,)), **more)
+        assert answer.status >= 400
+        return answer
+
+
+@asynccontextmanager
+async def place(
+    cloud: ScriptedProvider | None = None, ollama: FakeOllama | None = None, **server: Any
+) -> AsyncIterator[Place]:
+    cloud, ollama = cloud or ScriptedProvider(), ollama or FakeOllama()
+    opening = Opening(cloud, ollama=ollama)
+    app = application(opening, configured(**server))
+    async with running(app):
+        assert opening.services is not None
+        services, clock = opening.services, Clock()
+        services.now, services.store = clock, MemoryStore(now=clock)
+        services.aside = Aside(at_once)
+        await services.standbys["ollama"].ready(None)
+        yield Place(app, cloud, services, clock, ollama)
+
+
+def code(answer: Answer) -> str:
+    return str(json.loads(answer.body)["error"]["code"])
+
+
+@pytest.mark.parametrize(
+    ("path", "is_asked"),
+    [
+        ("/sessions", True),
+        ("/sessions/x", True),
+        ("/sessions/x/append", True),
+        ("/sitrep/x", True),
+        ("/recovery/x", True),
+        ("/sessions/", False),
+        ("/sessions/x/y", False),
+        ("/sitrep", False),
+        ("/recovery/x/append", False),
+        ("/v1/sessions", False),
+        ("/sessionsx", False),
+    ],
+)
+def test_what_is_asked(path: str, is_asked: bool) -> None:
+    assert (asked("GET", path) is not None) is is_asked
+
+
+async def test_a_session_and_its_turns(autojump_clock: Any) -> None:
+    async with place(dies()) as p:
+        name = await p.chat()
+        p.clock.at += 60
+        await p.chat(messages=[*HISTORY])
+        listed = await p.get("/sessions")
+        shown = await p.get(f"/sessions/{name}")
+
+    (one,) = listed["sessions"]
+    assert listed["next"] is None
+    assert (one["id"], one["key"], one["turns"]) == (name, "x-session-id", 2)
+    assert (one["began_at"], one["used_at"]) == ("2026-11-30T00:53:20Z", "2026-11-30T00:54:20Z")
+    assert 0 < one["local_tokens"] < one["tokens"]
+    assert (shown["session"], shown["earlier"], shown["appended"]) == (one, None, 0)
+    first, _ = shown["turns"]
+    assert [(leg["target"], leg["outcome"]) for leg in first["legs"]] == [
+        ("openai", "conn_reset"),
+        ("ollama", "completed"),
+    ]
+    assert first["at"] == one["began_at"]
+
+
+ROUTES = [
+    ("GET", "/sessions/{}"),
+    ("DELETE", "/sessions/{}"),
+    ("POST", "/sessions/{}/append"),
+    ("GET", "/sitrep/{}"),
+    ("GET", "/recovery/{}"),
+]
+
+
+@pytest.mark.parametrize(("method", "route"), ROUTES)
+async def test_to_everybody_else_there_is_no_such_session(
+    method: str, route: str, autojump_clock: Any
+) -> None:
+    body = {"body": b'{"messages":[{"role":"user","content":"x"}]}'} if method == "POST" else {}
+    headers = ((b"content-type", b"application/json"),) if method == "POST" else ()
+    async with place() as p:
+        name = await p.chat()
+        others = await p.refused(method, route.format(name), OTHER, *headers, **body)
+        nobodys = await p.refused(method, route.format("0" * 32), OTHER, *headers, **body)
+        odd = await p.refused(method, route.format("..%2f"), OTHER, *headers, **body)
+        bare = await p.refused(method, route.format(name), *headers or ((b"accept", b"*/*"),), **body)
+        assert len((await p.get("/sessions"))["sessions"]) == 1
+        assert (await p.get("/sessions", OTHER)) == {"sessions": [], "next": None}
+
+    assert others.status == 404
+    assert code(others) == "session_not_found"
+    assert (others.status, others.headers, others.body) == (nobodys.status, nobodys.headers, nobodys.body)
+    assert bare.body == others.body
+    assert odd.status == 404
+
+
+async def test_what_a_client_that_lost_everything_needs(autojump_clock: Any) -> None:
+    said = ChatAnswer(tokens=("I keep ", "the light. ", "It ", "shines."))
+    async with place(dies(answer=said), FakeOllama(models=())) as p:
+        name = await p.chat(messages=HISTORY)
+        told = await p.get(f"/recovery/{name}")
+
+    assert told["session"] == name
+    assert (told["task"], told["asked"]) == ("Mend the tests.", "Mend the tests.")
+    assert told["steps"] == [{"call": "read", "arguments": '{"path":"a.py"}', "result": "import os"}]
+    assert told["open"] == [{"id": "c2", "call": "run", "arguments": "{}", "is_whole": True}]
+    assert told["ending"] == "failed"
+    assert told["answer"]["is_whole"] is False
+    assert "I keep the light. It shines.".startswith(told["answer"]["text"])
+    assert told["answer"]["text"]
+    assert told["appended"] == []
+
+
+async def test_the_report_that_a_hand_over_would_carry(autojump_clock: Any) -> None:
+    long = [
+        turn
+        for number in range(60)
+        for turn in (
+            {
+                "role": "user",
+                "content": f"Set port {8000 + number} in file /srv/{number}.toml now. " + "and " * 60,
+            },
+            {"role": "assistant", "content": f"Done: /srv/{number}.toml. " + "words " * 60},
+        )
+    ]
+    async with place() as p:
+        short = await p.chat(messages=HISTORY)
+        fits = await p.get(f"/sitrep/{short}")
+        name = await p.chat(BEARER, (b"x-session-id", b"long"), messages=[*long, HISTORY[0]])
+        carried = await p.get(f"/sitrep/{name}")
+        note = b'{"messages":[{"role":"user","content":"The password file is /etc/keeper.conf."}]}'
+        assert (await p.post(f"/sessions/{name}/append", BEARER, body=note)).status == 200
+        with_note = await p.get(f"/sitrep/{name}")
+
+    assert (fits["target"], fits["is_carried"], fits["shortened"]) == ("ollama", False, {})
+    assert "read: a.py" in fits["report"]
+    assert carried["is_carried"] is True
+    assert carried["shortened"]["turns"] > 0
+    assert carried["window_tokens"] == 4096
+    assert "/etc/keeper.conf" not in carried["report"]
+    assert "/etc/keeper.conf" in with_note["report"]
+
+
+async def test_what_was_appended_is_in_the_next_hand_over(autojump_clock: Any) -> None:
+    cloud = ScriptedProvider()
+    long = [{"role": "user", "content": "Set port 8000 in /srv/one.toml. " + "and so on, " * 400}] * 20
+    async with place(cloud) as p:
+        name = await p.chat(messages=HISTORY)
+        note = b'{"messages":[{"role":"assistant","content":[{"text":"Mind /etc/keeper.conf first."}]}]}'
+        assert (await p.post(f"/sessions/{name}/append", BEARER, body=note)).status == 200
+        cloud.script = dies().script
+        p.ollama.requests.clear()
+        await p.chat(messages=[*long, HISTORY[0]])
+        recovery = await p.get(f"/recovery/{name}")
+
+    assert any(b"/etc/keeper.conf" in request.body for request in p.ollama.requests)
+    assert [(one["role"], one["text"]) for one in recovery["appended"]] == [
+        ("assistant", "Mind /etc/keeper.conf first.")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (b"", "messages"),
+        (b"{", "JSON"),
+        (b"[]", "messages"),
+        (b'{"messages":[]}', "messages"),
+        (b'{"messages":[1]}', "messages[0]"),
+        (b'{"messages":[{"role":"boss","content":"x"}]}', "messages[0].role"),
+        (b'{"messages":[{"role":"user"}]}', "messages[0].content"),
+        (b'{"messages":[{"role":"user","content":" "}]}', "messages[0].content"),
+        (b'{"messages":[{"role":"user","content":[{"type":"image"}]}]}', "messages[0].content"),
+        (json.dumps({"messages": [{"role": "user", "content": "x"}] * 101}).encode(), "100"),
+    ],
+)
+async def test_what_cannot_be_appended_is_told(body: bytes, named: str, autojump_clock: Any) -> None:
+    async with place() as p:
+        name = await p.chat()
+        answer = await p.post(f"/sessions/{name}/append", BEARER, body=body)
+        assert (await p.get(f"/sessions/{name}"))["appended"] == 0
+
+    assert answer.status == 400
+    assert named in json.loads(answer.body)["error"]["message"]
+
+
+async def test_there_is_only_so_much_room_beside_a_session(autojump_clock: Any) -> None:
+    def saying(text: str, count: int) -> bytes:
+        return json.dumps({"messages": [{"role": "user", "content": text}] * count}).encode()
+
+    async with place() as p:
+        name = await p.chat()
+        sizes = [saying("x" * 200_000, 1), saying("x" * 200_000, 1), saying("x" * 1_100_000, 1)]
+        statuses = [(await p.post(f"/sessions/{name}/append", BEARER, body=body)).status for body in sizes]
+        for _ in range(5):
+            last = await p.post(f"/sessions/{name}/append", BEARER, body=saying("x", 100))
+        shown = await p.get(f"/sessions/{name}")
+
+    assert statuses == [200, 413, 413]
+    assert (last.status, code(last), shown["appended"]) == (413, "too_much_appended", 401)
+
+
+async def test_one_can_be_forgotten(autojump_clock: Any) -> None:
+    async with place() as p:
+        name = await p.chat()
+        gone = await p.ask("DELETE", f"/sessions/{name}", BEARER)
+        again = await p.refused("DELETE", f"/sessions/{name}")
+        assert p.services.last_turns.find(name).turn is None
+        assert await p.get("/sessions") == {"sessions": [], "next": None}
+        # The same key begins it anew.
+        assert await p.chat() == name
+        assert (await p.get("/sessions"))["sessions"][0]["turns"] == 1
+
+    assert json.loads(gone.body) == {"id": name, "deleted": True}
+    assert again.status == 404
+
+
+async def test_its_answers_go_with_it(autojump_clock: Any) -> None:
+    async with place() as p:
+        answer = await p.post("/v1/responses", BEARER, NAMED, body=asks("responses"))
+        name = (answer.header(b"x-trooper-session") or b"").decode()
+        (one,) = (await p.get(f"/sessions/{name}"))["turns"]
+        assert one["answer_id"]
+        assert len(p.services.answers) == 1
+        await p.ask("DELETE", f"/sessions/{name}", BEARER)
+        assert len(p.services.answers) == 0
+
+
+async def test_it_is_gone_a_day_after_its_last_use(autojump_clock: Any) -> None:
+    async with place() as p:
+        name = await p.chat()
+        p.clock.at += 86_399
+        assert (await p.get("/sessions"))["sessions"]
+        note = b'{"messages":[{"role":"user","content":"Still here."}]}'
+        assert (await p.post(f"/sessions/{name}/append", BEARER, body=note)).status == 200
+        p.clock.at += 86_399
+        assert (await p.get(f"/sessions/{name}"))["session"]["id"] == name
+        p.clock.at += 2
+        assert (await p.refused("GET", f"/sessions/{name}")).status == 404
+        assert p.services.last_turns.find(name).turn is None
+        assert await p.get("/sessions") == {"sessions": [], "next": None}
+
+
+async def test_lists_come_in_pages(autojump_clock: Any) -> None:
+    async with place() as p:
+        mine = p.services.credentials((BEARER,), b"")
+        for number in range(7):
+            p.services.store.put_session(session(f"{number:032x}", mine, used_at=p.clock.at + number))
+        for number in range(5):
+            p.services.store.put_turn(turn(f"t{number}", f"{6:032x}", at=p.clock.at + number))
+        found, after = [], ""
+        while True:
+            page = await p.get(f"/sessions?limit=3{after}")
+            found += [int(one["id"], 16) for one in page["sessions"]]
+            if page["next"] is None:
+                break
+            after = f"&after={page['next']}"
+        turns = await p.get(f"/sessions/{6:032x}?limit=2")
+        earlier = await p.get(f"/sessions/{6:032x}?limit=9&before={turns['earlier']}")
+        everything = await p.get("/sessions?limit=10000")
+
+    assert found == [6, 5, 4, 3, 2, 1, 0]
+    assert [one["id"] for one in turns["turns"]] == ["t3", "t4"]
+    assert [one["id"] for one in earlier["turns"]] == ["t0", "t1", "t2"]
+    assert earlier["earlier"] is None
+    assert len(everything["sessions"]) == 7
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=x", "limit=-1", "limit=10001", "limit=99999999999", "limit=٣", "after=zz"]
+)
+async def test_a_bad_page_is_told(query: str, autojump_clock: Any) -> None:
+    async with place() as p:
+        answer = await p.refused("GET", "/sessions", query_string=query.encode())
+        name = await p.chat()
+        bad = await p.refused("GET", f"/sessions/{name}", query_string=b"before=zz")
+    assert (answer.status, code(answer)) == (400, "invalid_value")
+    assert query.partition("=")[0] in json.loads(answer.body)["error"]["message"]
+    assert bad.status == 400
+
+
+async def test_where_nobody_knows_what_was_said_that_is_told(autojump_clock: Any) -> None:
+    async with place() as p:
+        name = await p.chat()
+        p.services.last_turns.forget(name)
+        gone = [await p.refused("GET", f"/{what}/{name}") for what in ("sitrep", "recovery")]
+        await p.post("/v1/chat/completions", BEARER, NAMED, body=b'{"messages":7}')
+        unread = [await p.refused("GET", f"/{what}/{name}") for what in ("sitrep", "recovery")]
+
+    assert [(one.status, code(one)) for one in gone] == [(409, "session_content_gone")] * 2
+    assert [(one.status, code(one)) for one in unread] == [(422, "session_unreadable")] * 2
+
+
+async def test_a_large_conversation_is_looked_through_aside(autojump_clock: Any) -> None:
+    async with place() as p:
+        name = await p.chat(messages=[{"role": "user", "content": "Keep the light. " * 8_000}])
+        assert (await p.get(f"/recovery/{name}"))["task"].startswith("Keep the light. ")
+        assert (await p.get(f"/sitrep/{name}"))["session"] == name
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "allowed"),
+    [("PUT", "/sessions", b"GET"), ("HEAD", "/sessions", b"GET"), ("PUT", "/sessions/x", b"GET, DELETE")],
+)
+async def test_other_methods_are_refused(
+    method: str, target: str, allowed: bytes, autojump_clock: Any
+) -> None:
+    async with place() as p:
+        answer = await p.ask(method, target, BEARER)
+    assert (answer.status, answer.header(b"allow")) == (405, allowed)
+    assert (answer.body == b"") is (method == "HEAD")
+
+
+async def test_the_front_door_stands_before_them(autojump_clock: Any) -> None:
+    async with place(client_keys=("door",)) as p:
+        assert (await p.ask("GET", "/sessions")).status == 401
+        assert (await p.ask("GET", "/sessions", (b"x-trooper-key", b"door"))).status == 200
+        page = ((b"x-trooper-key", b"door"), (b"origin", b"https://evil.example"))
+        assert (await p.ask("GET", "/sessions", *page)).status == 403
+        plain = ((b"x-trooper-key", b"door"), (b"content-type", b"text/plain"))
+        assert (await p.ask("POST", "/sessions/x/append", *plain, body=b"{}")).status == 415
+
+
+async def test_nothing_of_it_is_kept_or_guessed_by_browsers(autojump_clock: Any) -> None:
+    async with place() as p:
+        answer = await p.ask("GET", "/sessions", BEARER)
+    assert answer.header(b"content-type") == b"application/json"
+    assert answer.header(b"cache-control") == b"no-store"
+    assert answer.header(b"x-content-type-options") == b"nosniff"
