@@ -291,8 +291,7 @@ class Conductor:
                     if len(delivery.out) > _WRITE_BYTES:
                         await self._response.flush(delivery, leg)
                 case Opened(headers):
-                    leg.opened = headers
-                    self._session.accepted_by(leg.link.target)
+                    leg.opened = self._session.accepted_by(leg.link.target, headers)
                 case Queued():
                     patience.queued(trio.current_time())
                 case Granted():

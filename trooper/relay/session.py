@@ -23,6 +23,7 @@ import msgspec
 from attrs import define, field
 
 from trooper.config import Target
+from trooper.core import headers as http
 from trooper.core import names
 from trooper.core.recovery import Appended, Said
 from trooper.core.session_key import SessionKey, key_of
@@ -59,9 +60,10 @@ class RequestSession:
         self.began_at = self.services.now()
         self.is_proved = not any(map(_asks_for_keys, self.services.config.targets))
 
-    def accepted_by(self, target: Target) -> None:
-        """A target has taken the request."""
+    def accepted_by(self, target: Target, headers: http.Headers) -> http.Headers:
+        """A target has taken the request, and says these headers."""
         self.is_proved = self.is_proved or _asks_for_keys(target)
+        return headers
 
     @cached_property
     def key(self) -> SessionKey:

@@ -43,7 +43,6 @@ from trooper.web.answers import (
 from trooper.web.body import Upload, read_body
 from trooper.web.budget import Budget, Share, no_memory
 from trooper.web.front_door import (
-    Admitted,
     RequestHead,
     admit,
     allowed_origin,
@@ -224,9 +223,7 @@ class Application(Generic[S]):
                 raw_path=target.raw,
                 # Before the front door's own keys are taken out: they tell clients apart, too.
                 owner=services.credentials(head.headers, head.query),
-                door=services.credentials(_taken_out(head, admitted), b"")
-                if self.config.server.client_keys
-                else "",
+                door=services.credentials(taken, b"") if (taken := admitted.taken_from(head)) else "",
                 packed=Packed(head.only(b"content-encoding") or b"", body.came) if admitted.coding else None,
             )
             await self._answer_ours(services, request, head, receive, response, hang_up)
@@ -334,11 +331,6 @@ def _head(scope: Scope, target: Asked) -> RequestHead:
         authority=target.authority,
         query=query(scope["query_string"]),
     )
-
-
-def _taken_out(head: RequestHead, admitted: Admitted) -> Headers:
-    """What the front door has kept for itself: its key, wherever that stood."""
-    return tuple(header for header in head.headers if header not in admitted.headers)
 
 
 def _is_offer(scope: Scope) -> bool:

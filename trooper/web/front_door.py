@@ -92,6 +92,11 @@ class Admitted:
     coding: str | None = None
     typed: bool = True
 
+    def taken_from(self, head: RequestHead) -> Headers:
+        """The headers with keys to this door, as they came."""
+        ours = (b"content-encoding",)
+        return tuple(h for h in head.headers if h not in self.headers and h[0] not in ours)
+
 
 def name_in_via(machine: str, place: str) -> str:
     """
