@@ -79,3 +79,19 @@ async def test_nothing_is_said_where_it_is_not_ours(autojump_clock: Any) -> None
     async with stage() as s:
         x = await s.ask(method="GET", path="/healthz", body=b"")
         assert (x.status, x.ended, s.cloud.requests) == (None, False, [])
+
+
+async def test_questions_about_sessions_are_answered_here(autojump_clock: Any) -> None:
+    config = configured()
+    assert is_ours(TABLE, config, "GET", "/sessions", ())
+    assert is_ours(TABLE, config, "DELETE", "/sessions/x", ())
+    assert not is_ours(TABLE, config, "GET", "/sessions/x/y", ())
+    async with stage() as s:
+        listed = await s.ask(method="GET", path="/sessions", owner="a" * 32)
+        refused = await s.ask(method="PUT", path="/sessions", owner="a" * 32)
+        bare = await s.ask(method="HEAD", path="/sessions", owner="a" * 32)
+        assert s.cloud.requests == []
+    assert (listed.status, listed.whole()) == (200, {"sessions": [], "next": None})
+    assert (refused.status, refused.headers[b"allow"]) == (405, b"GET")
+    assert refused.whole()["error"]["code"] == "method_not_allowed"
+    assert (bare.status, bytes(bare.body)) == (405, b"")
