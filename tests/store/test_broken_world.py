@@ -22,6 +22,8 @@ from structlog.testing import capture_logs
 from stores import ANN, NOW, Clock, answer, opened, session, turn
 from trooper.store import Caps, Known, MemoryStore, Trouble
 from trooper.store import database as database_module
+from trooper.store.database import Database, Failure
+from trooper.store.folder import Folder, open_folder
 from trooper.store.schema import MIGRATIONS
 from trooper.store.sqlite import SqliteStore
 
@@ -188,15 +190,32 @@ async def test_a_broken_file_is_set_aside_at_the_start(place: str, rubbish: byte
     (Path(place) / "trooper.sqlite3").write_bytes(rubbish)
     with capture_logs() as logs:
         async with opened(place) as store:
+            assert store.standing().trouble is None
             store.put_session(session("0"))
             assert await store.settled()
-            assert store.standing().trouble is None
             assert [s.id for s in await store.list_sessions(ANN)] == ["0"]
 
     (aside,) = Path(place).glob("trooper.sqlite3.broken-*")
     assert aside.read_bytes() == rubbish
     assert "store_begun_anew" in [line["event"] for line in logs]
     assert integrity(place) == "ok"
+
+
+async def test_who_finds_a_broken_file_late_leaves_the_new_one_alone(place: str) -> None:
+    """Two workers start with it; the one has found it broken when the other has put a new one there."""
+    Path(place).mkdir()
+    (Path(place) / "trooper.sqlite3").write_bytes(b"no database" * 1_000)
+    folder = open_folder(Path(place))
+    assert isinstance(folder, Folder)
+    late = Database(folder, Caps(), now=Clock())
+    assert isinstance(late._try_to_write(()), Failure)
+    async with opened(place) as store:
+        store.put_session(session("0"))
+        assert await store.settled()
+        assert await late.write((session("1"),))
+        assert {s.id for s in await store.list_sessions(ANN)} == {"0", "1"}
+    await late.aclose()
+    assert len(list(Path(place).glob("*.broken-*"))) == 1
 
 
 async def test_a_file_that_breaks_is_set_aside_once_although_two_have_it_open(place: str) -> None:
