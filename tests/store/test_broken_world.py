@@ -132,7 +132,7 @@ async def test_a_full_disk_is_told_once_and_written_later(place: str, kind: str)
 
 
 async def test_a_locked_file_is_told_and_written_later(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_module, "_BUSY_MS", 1)
+    monkeypatch.setattr(database_module, "_BUSY_MS", 100)
     async with opened(place) as opened_store:
         store = cast("SqliteStore", opened_store)
         with locked(place):
@@ -149,7 +149,7 @@ async def test_a_locked_file_is_told_and_written_later(place: str, monkeypatch: 
 async def test_a_file_that_is_locked_at_the_start_is_opened_later(
     place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "_BUSY_MS", 1)
+    monkeypatch.setattr(database_module, "_BUSY_MS", 100)
     async with opened(place) as first:
         first.put_session(session("0"))
         assert await first.settled()
