@@ -149,6 +149,13 @@ class Database:
     # What follows runs in threads.
 
     def _write(self, records: Sequence[Record]) -> Failure | None:
+        failure = self._try_to_write(records)
+        if self._is_broken:
+            # Into a new file. If that one is broken as well, it is the disk, and later is soon enough.
+            failure = self._try_to_write(records)
+        return failure
+
+    def _try_to_write(self, records: Sequence[Record]) -> Failure | None:
         try:
             if self._is_broken:
                 self._set_aside()
@@ -206,10 +213,15 @@ class Database:
         if isinstance(folder, NoFolder):
             return Failure(folder.trouble, folder.words)
         make_file(folder.file)
+        # Known before it is opened: should it be broken, it is this one that is set aside, and not
+        # the new one that another worker has put there meanwhile.
+        self._inode = folder.file.stat().st_ino
         db = _connect(folder)
         try:
+            if not self._is_there():
+                db.close(True)
+                return Failure(Trouble.LOCKED, "another process has just put another file there")
             unfit = prepare(db)
-            self._inode = folder.file.stat().st_ino
         except BaseException:
             db.close(True)
             raise
@@ -245,8 +257,7 @@ class Database:
     def _set_aside(self) -> None:
         self._close()
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.now()))
-        inode = self._inode or self.folder.file.stat().st_ino
-        aside = set_aside(self.folder.file, inode, self.folder.path / "key", stamp)
+        aside = set_aside(self.folder.file, self._inode, self.folder.path / "key", stamp)
         self._is_broken, self._inode = False, 0
         if aside is not None:
             log.warning(

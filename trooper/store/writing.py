@@ -46,9 +46,10 @@ from trooper.store.records import (
 GATHER_S: Final = 0.1
 #: How many records a batch has at most: some 20 ms of a disk's time.
 BATCH: Final = 512
-#: What may wait: content is most of it.
+#: What may wait: content is most of it. And how large one record is at most, so that none pushes out all others.
 MOST_WAITING: Final = 10_000
-MOST_WAITING_BYTES: Final = 16 * 1024 * 1024
+MOST_WAITING_BYTES: Final = 64 * 1024 * 1024
+LARGEST_BYTES: Final = MOST_WAITING_BYTES // 2
 #: How long the next try waits after one that failed; twice as long after each more.
 FIRST_RETRY_S: Final = 1.0
 LAST_RETRY_S: Final = 60.0
@@ -93,6 +94,9 @@ class Writer:
     def put(self, record: Record) -> None:
         """Have a record written; called from within Trio."""
         waiting = _Waiting(record, _size(record), tuple(_subjects(record)))
+        if waiting.size_bytes > LARGEST_BYTES:
+            self.dropped += 1
+            return
         self._queue.append(waiting)
         self._bytes += waiting.size_bytes
         for subject in waiting.subjects:
