@@ -136,7 +136,8 @@ async def _owned(services: Services, request: ClientRequest, session_id: str) ->
 
 async def _list(services: Services, request: ClientRequest, query: Mapping[str, str]) -> Answer:
     limit, after = _limit(query, _SESSIONS, _MOST_SESSIONS), query.get("after", "")
-    sessions = await services.store.list_sessions(request.owner, most=_MOST_SESSIONS)
+    most = _MOST_SESSIONS if after else limit + 1
+    sessions = await services.store.list_sessions(request.owner, most=most)
     if after:
         at = next((number for number, one in enumerate(sessions) if one.id == after), None)
         if at is None:
@@ -148,7 +149,7 @@ async def _list(services: Services, request: ClientRequest, query: Mapping[str, 
         if number % _STEP == _STEP - 1:
             await trio.lowlevel.checkpoint()
     last = sessions[limit - 1].id if len(sessions) > limit else None
-    return _page(b"sessions", told, {"next": last})
+    return _page({}, b"sessions", told, {"next": last})
 
 
 async def _show(services: Services, session: Session, query: Mapping[str, str]) -> Answer:
@@ -168,13 +169,9 @@ async def _show(services: Services, session: Session, query: Mapping[str, str]) 
         told.insert(0, one)
         size_bytes += len(one)
     more = turns[-len(told)].id if len(turns) > len(told) else None
-    known = services.last_turns.find(session.id)
-    about = {
-        "session": words.of_session(session),
-        "appended": len(known.appended),
-        "earlier": more,
-    }
-    return _page(b"turns", told, about)
+    appended = len(services.last_turns.find(session.id).appended)
+    about = {"session": words.of_session(session), "appended": appended}
+    return _page(about, b"turns", told, {"earlier": more})
 
 
 async def _delete(services: Services, session: Session) -> Answer:
@@ -316,7 +313,14 @@ def _told(value: Mapping[str, object]) -> Answer:
     return Answer(200, _HEADERS, msgspec.json.encode(value) + b"\n")
 
 
-def _page(name: bytes, items: Sequence[bytes], about: Mapping[str, object]) -> Answer:
-    """A list, its items said already, and what is known about it."""
-    told = msgspec.json.encode(about)[1:-1]
-    return Answer(200, _HEADERS, b'{"%s":[' % name + b",".join(items) + b"]," + told + b"}\n")
+def _page(
+    before: Mapping[str, object], name: bytes, items: Sequence[bytes], behind: Mapping[str, object]
+) -> Answer:
+    """A list, its items said already, between what is known about it."""
+    fields = [b'"%s":[%s]' % (name, b",".join(items))]
+    fields = [*_fields(before), *fields, *_fields(behind)]
+    return Answer(200, _HEADERS, b"{%s}\n" % b",".join(fields))
+
+
+def _fields(told: Mapping[str, object]) -> Sequence[bytes]:
+    return [msgspec.json.encode(told)[1:-1]] if told else []

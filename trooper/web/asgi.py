@@ -56,7 +56,6 @@ from trooper.web.paths import Asked, asked, query
 from trooper.web.protocol import (
     Answering,
     HangUp,
-    Headers,
     Message,
     OpenServices,
     Receive,
