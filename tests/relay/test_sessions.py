@@ -3,87 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from attrs import define
 
-from asgi_server import Answer, running
-from at_once import at_once
-from edge import BEARER, Edge, asks
-from opened import Opening, application
-from scenes import configured, dies
-from stores import Clock, session, turn
-from trooper.aside.work import Aside
+from edge import BEARER, asks
+from scenes import dies
+from session_place import HISTORY, NAMED, OTHER, code, place
+from stores import session, turn
 from trooper.relay.sessions import asked
-from trooper.services import Services
-from trooper.store import MemoryStore
-from trooper.testing import ChatAnswer, FakeOllama, ScriptedProvider
-
-OTHER = (b"authorization", b"Bearer sk-other")
-NAMED = (b"x-session-id", b"lighthouse")
-CHAT = "/v1/chat/completions"
-HISTORY = [
-    {"role": "user", "content": "Mend the tests."},
-    {
-        "role": "assistant",
-        "content": None,
-        "tool_calls": [
-            {"id": "c1", "type": "function", "function": {"name": "read", "arguments": '{"path":"a.py"}'}},
-            {"id": "c2", "type": "function", "function": {"name": "run", "arguments": "{}"}},
-        ],
-    },
-    {"role": "tool", "tool_call_id": "c1", "content": "import os"},
-]
-
-
-@define
-class Place(Edge):
-    """A running Trooper with a time of its own, and the services in it."""
-
-    services: Services
-    clock: Clock
-    ollama: FakeOllama
-
-    async def chat(self, *headers: tuple[bytes, bytes], **fields: Any) -> str:
-        """One turn; the id of its session."""
-        answer = await self.post(CHAT, *(headers or (BEARER, NAMED)), body=asks("chat", **fields))
-        return (answer.header(b"x-trooper-session") or b"").decode()
-
-    async def get(self, target: str, *headers: tuple[bytes, bytes]) -> Any:
-        """What is told there."""
-        path, _, query = target.partition("?")
-        answer = await self.ask("GET", path, *(headers or (BEARER,)), query_string=query.encode())
-        assert answer.status == 200, answer
-        return json.loads(answer.body)
-
-    async def refused(self, method: str, target: str, *headers: tuple[bytes, bytes], **more: Any) -> Answer:
-        """A refusal."""
-        answer = await self.ask(method, target, *(headers or (BEARER,)), **more)
-        assert answer.status >= 400
-        return answer
-
-
-@asynccontextmanager
-async def place(
-    cloud: ScriptedProvider | None = None, ollama: FakeOllama | None = None, **server: Any
-) -> AsyncIterator[Place]:
-    cloud, ollama = cloud or ScriptedProvider(), ollama or FakeOllama()
-    opening = Opening(cloud, ollama=ollama)
-    app = application(opening, configured(**server))
-    async with running(app):
-        assert opening.services is not None
-        services, clock = opening.services, Clock()
-        services.now, services.store = clock, MemoryStore(now=clock)
-        services.aside = Aside(at_once)
-        await services.standbys["ollama"].ready(None)
-        yield Place(app, cloud, services, clock, ollama)
-
-
-def code(answer: Answer) -> str:
-    return str(json.loads(answer.body)["error"]["code"])
+from trooper.testing import ChatAnswer, FakeOllama
 
 
 @pytest.mark.parametrize(
@@ -204,65 +133,6 @@ async def test_the_report_that_a_hand_over_would_carry(autojump_clock: Any) -> N
     assert carried["window_tokens"] == 4096
     assert "/etc/keeper.conf" not in carried["report"]
     assert "/etc/keeper.conf" in with_note["report"]
-
-
-async def test_what_was_appended_is_in_the_next_hand_over(autojump_clock: Any) -> None:
-    cloud = ScriptedProvider()
-    long = [{"role": "user", "content": "Set port 8000 in /srv/one.toml. " + "and so on, " * 400}] * 20
-    async with place(cloud) as p:
-        name = await p.chat(messages=HISTORY)
-        note = b'{"messages":[{"role":"assistant","content":[{"text":"Mind /etc/keeper.conf first."}]}]}'
-        assert (await p.post(f"/sessions/{name}/append", BEARER, body=note)).status == 200
-        cloud.script = dies().script
-        p.ollama.requests.clear()
-        await p.chat(messages=[*long, HISTORY[0]])
-        recovery = await p.get(f"/recovery/{name}")
-
-    assert any(b"/etc/keeper.conf" in request.body for request in p.ollama.requests)
-    assert [(one["role"], one["text"]) for one in recovery["appended"]] == [
-        ("assistant", "Mind /etc/keeper.conf first.")
-    ]
-
-
-@pytest.mark.parametrize(
-    ("body", "named"),
-    [
-        (b"", "messages"),
-        (b"{", "JSON"),
-        (b"[]", "messages"),
-        (b'{"messages":[]}', "messages"),
-        (b'{"messages":[1]}', "messages[0]"),
-        (b'{"messages":[{"role":"boss","content":"x"}]}', "messages[0].role"),
-        (b'{"messages":[{"role":"user"}]}', "messages[0].content"),
-        (b'{"messages":[{"role":"user","content":" "}]}', "messages[0].content"),
-        (b'{"messages":[{"role":"user","content":[{"type":"image"}]}]}', "messages[0].content"),
-        (json.dumps({"messages": [{"role": "user", "content": "x"}] * 101}).encode(), "100"),
-    ],
-)
-async def test_what_cannot_be_appended_is_told(body: bytes, named: str, autojump_clock: Any) -> None:
-    async with place() as p:
-        name = await p.chat()
-        answer = await p.post(f"/sessions/{name}/append", BEARER, body=body)
-        assert (await p.get(f"/sessions/{name}"))["appended"] == 0
-
-    assert answer.status == 400
-    assert named in json.loads(answer.body)["error"]["message"]
-
-
-async def test_there_is_only_so_much_room_beside_a_session(autojump_clock: Any) -> None:
-    def saying(text: str, count: int) -> bytes:
-        return json.dumps({"messages": [{"role": "user", "content": text}] * count}).encode()
-
-    async with place() as p:
-        name = await p.chat()
-        sizes = [saying("x" * 200_000, 1), saying("x" * 200_000, 1), saying("x" * 1_100_000, 1)]
-        statuses = [(await p.post(f"/sessions/{name}/append", BEARER, body=body)).status for body in sizes]
-        for _ in range(5):
-            last = await p.post(f"/sessions/{name}/append", BEARER, body=saying("x", 100))
-        shown = await p.get(f"/sessions/{name}")
-
-    assert statuses == [200, 413, 413]
-    assert (last.status, code(last), shown["appended"]) == (413, "too_much_appended", 401)
 
 
 async def test_one_can_be_forgotten(autojump_clock: Any) -> None:
