@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from edge import BEARER
 from scenes import dies
 from session_place import HISTORY, code, place
@@ -31,31 +29,6 @@ async def test_what_was_appended_is_in_the_next_hand_over(autojump_clock: Any) -
     ]
 
 
-@pytest.mark.parametrize(
-    ("body", "named"),
-    [
-        (b"", "messages"),
-        (b"{", "JSON"),
-        (b"[]", "messages"),
-        (b'{"messages":[]}', "messages"),
-        (b'{"messages":[1]}', "messages[0]"),
-        (b'{"messages":[{"role":"boss","content":"x"}]}', "messages[0].role"),
-        (b'{"messages":[{"role":"user"}]}', "messages[0].content"),
-        (b'{"messages":[{"role":"user","content":" "}]}', "messages[0].content"),
-        (b'{"messages":[{"role":"user","content":[{"type":"image"}]}]}', "messages[0].content"),
-        (json.dumps({"messages": [{"role": "user", "content": "x"}] * 101}).encode(), "100"),
-    ],
-)
-async def test_what_cannot_be_appended_is_told(body: bytes, named: str, autojump_clock: Any) -> None:
-    async with place() as p:
-        name = await p.chat()
-        answer = await p.post(f"/sessions/{name}/append", BEARER, body=body)
-        assert (await p.get(f"/sessions/{name}"))["appended"] == 0
-
-    assert answer.status == 400
-    assert named in json.loads(answer.body)["error"]["message"]
-
-
 async def test_there_is_only_so_much_room_beside_a_session(autojump_clock: Any) -> None:
     def saying(text: str, count: int) -> bytes:
         return json.dumps({"messages": [{"role": "user", "content": text}] * count}).encode()
@@ -70,3 +43,33 @@ async def test_there_is_only_so_much_room_beside_a_session(autojump_clock: Any) 
 
     assert statuses == [200, 413, 413]
     assert (last.status, code(last), shown["appended"]) == (413, "too_much_appended", 401)
+
+
+async def test_the_report_that_a_hand_over_would_carry(autojump_clock: Any) -> None:
+    long = [
+        turn
+        for number in range(60)
+        for turn in (
+            {
+                "role": "user",
+                "content": f"Set port {8000 + number} in file /srv/{number}.toml now. " + "and " * 60,
+            },
+            {"role": "assistant", "content": f"Done: /srv/{number}.toml. " + "words " * 60},
+        )
+    ]
+    async with place() as p:
+        short = await p.chat(messages=HISTORY)
+        fits = await p.get(f"/sitrep/{short}")
+        name = await p.chat(BEARER, (b"x-session-id", b"long"), messages=[*long, HISTORY[0]])
+        carried = await p.get(f"/sitrep/{name}")
+        note = b'{"messages":[{"role":"user","content":"The password file is /etc/keeper.conf."}]}'
+        assert (await p.post(f"/sessions/{name}/append", BEARER, body=note)).status == 200
+        with_note = await p.get(f"/sitrep/{name}")
+
+    assert (fits["target"], fits["is_carried"], fits["shortened"]) == ("ollama", False, {})
+    assert "read: a.py" in fits["report"]
+    assert carried["is_carried"] is True
+    assert carried["shortened"]["turns"] > 0
+    assert carried["window_tokens"] == 4096
+    assert "/etc/keeper.conf" not in carried["report"]
+    assert "/etc/keeper.conf" in with_note["report"]
