@@ -152,6 +152,41 @@ async def test_a_disk_that_hangs_holds_nobody_and_goes_on_when_it_answers(
         assert store.standing().sessions == 1
 
 
+async def test_of_those_who_read_one_waits_for_a_disk_that_hangs(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(place) as opened_store:
+        store = cast("SqliteStore", opened_store)
+        store.put_session(session("0"))
+        assert await store.settled()
+        store.put_session(session("1"))
+        # What the thread that reads gets stuck in.
+        with store.database._in_use:
+            monkeypatch.setattr(database_module, "_READ_LIMIT_S", 0.01)
+            assert await found(store) == ["1"]
+            monkeypatch.setattr(database_module, "_READ_LIMIT_S", 86_400.0)
+            assert await found(store) == ["1"]
+        while await found(store) != ["0", "1"]:
+            await trio.lowlevel.checkpoint()
+
+
+async def test_where_there_is_no_thread_it_waits_for_one(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def none_left(*_: object, **__: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async with opened(place) as opened_store:
+        store = cast("SqliteStore", opened_store)
+        with monkeypatch.context() as patch:
+            patch.setattr(trio.to_thread, "run_sync", none_left)
+            store.put_session(session("0"))
+            settled = await store.settled()
+            trouble = store.standing().trouble
+            there = await found(store)
+        assert (settled, trouble, there) == (False, Trouble.NO_ANSWER, ["0"])
+        assert await store.settled()
+        assert await found(store) == ["0"]
+
+
 async def test_a_folder_that_is_taken_away_is_made_again_with_its_key(place: str) -> None:
     async with opened(place) as store:
         key = (Path(place) / "key").read_bytes()

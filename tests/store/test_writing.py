@@ -199,12 +199,16 @@ async def test_where_nobody_comes_there_is_an_empty_batch_now_and_then(
     assert disk.batches == [(IDLE_S, []), (2 * IDLE_S, []), (3 * IDLE_S, [])]
 
 
-async def test_a_batch_is_not_cancelled_in_the_middle(autojump_clock: trio.testing.MockClock) -> None:
+async def test_who_settles_may_leave_and_what_he_has_left_is_written_again(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     disk = Disk(takes_s=3.0)
     writer = Writer(disk.commit)
     writer.put(session())
     with trio.move_on_after(1):
         await writer.settled()
 
-    assert trio.current_time() == 3.0
-    assert writer.unwritten == 0
+    assert trio.current_time() == 1.0
+    assert (writer.unwritten, writer.failed) == (1, 0)
+    assert await writer.settled()
+    assert [records for _, records in disk.batches] == [[session()], [session()]]

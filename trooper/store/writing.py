@@ -73,7 +73,8 @@ class Writer:
     The queue, and the task that empties it (`run`).
 
     Attributes:
-        commit: writes a batch; whether it is on disk now. It takes a bounded time, and is not cancelled.
+        commit: writes a batch; whether it is on disk now. Where it is cancelled nobody knows, and the batch is
+            written once more.
         dropped: records that never got there.
         failed: batches that did not at first.
     """
@@ -133,7 +134,7 @@ class Writer:
                 self._nap.deadline = min(self._nap.deadline, trio.current_time() + GATHER_S)
 
     async def settled(self) -> bool:
-        """Write all that was put before, at once; whether it is on disk."""
+        """Write all that was put before, at once; whether it is on disk. Who waits may leave at any time."""
         dropped, until = self.dropped, self._left + len(self._queue)
         while self._left < until:
             if not await self._write_one():
@@ -143,8 +144,7 @@ class Writer:
     async def _write_one(self) -> bool:
         async with self._one_at_a_time:
             batch = list(islice(self._queue, BATCH))
-            with trio.CancelScope(shield=True):
-                written = await self.commit([waiting.record for waiting in batch])
+            written = await self.commit([waiting.record for waiting in batch])
             if not written:
                 self.failed += 1
                 self._failures += 1
