@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trooper.core.secret import is_secret, of, without
+from trooper.core.secret import OF_CONVERSATIONS, is_secret, of, without
 
 SECRET = (
     *("authorization", "proxy-authorization", "x-api-key", "api-key", "apikey", "x-goog-api-key", "cookie"),
@@ -171,3 +171,12 @@ def test_a_trace_makes_nobody_somebody_else(name: bytes, value: bytes) -> None:
     assert is_secret(name, value)
     config = (b"x-portkey-config", b'{"api_key": "k"}')
     assert len(of((key, config), b"")) == 2
+
+
+@pytest.mark.parametrize("name", sorted(OF_CONVERSATIONS))
+def test_which_conversation_it_is_is_not_who_he_is(name: bytes) -> None:
+    """The same client is the same in all of its conversations; still nobody but its provider is told of them."""
+    key = (b"authorization", b"Bearer sk-mine")
+    assert of((key, (name, b"9706b2de-2776-4d52-8ae9-daae730a595b")), b"") == of((key,), b"")
+    assert of((key, (name, b"Bearer sk-other")), b"") != of((key,), b"")
+    assert is_secret(name)
