@@ -7,6 +7,8 @@ import sys
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trooper.core.session_key import KeyKind, SessionKey, is_unguessable, key_of
 from trooper.wire.routing import read_marks, read_routing
@@ -199,6 +201,35 @@ class TestTheBeginning:
         key_of((), read_marks(large))
         sys.setprofile(None)
         assert calls < 500
+
+
+_TEXTS = st.one_of(
+    st.text(max_size=60), st.sampled_from(("user", "system", "{", '{"session_id":7}', "\ud800", RUN))
+)
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | _TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXTS, inner, max_size=4),
+    max_leaves=12,
+)
+_TURNS = st.lists(
+    st.fixed_dictionaries({"role": _TEXTS | _VALUES, "content": _TEXTS | _VALUES}) | _VALUES, max_size=4
+)
+_FIELDS = ("prompt_cache_key", "metadata", "system", "instructions", "messages", "input", "tools", "store")
+
+
+@given(
+    st.dictionaries(st.sampled_from(_FIELDS), _TURNS | _VALUES | st.fixed_dictionaries({"user_id": _TEXTS})),
+    st.binary(max_size=40),
+    st.booleans(),
+)
+def test_whatever_is_said_there_is_a_key(body: dict[str, Any], header: bytes, is_ascii: bool) -> None:
+    raw = json.dumps({"model": "m", **body}, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass")
+    for said in (raw, raw[:-1], raw.replace(b"user", b"us\xffr")):
+        found = key_of(((b"x-session-id", header),), read_marks(said))
+        assert found.value
+        assert len(found.own_id(KEY, ANN)) == len(found.shared_id(KEY, "")) == 32
+        routed = read_routing(said)
+        assert key_of((), getattr(routed, "marks", read_marks(said))) == key_of((), read_marks(said))
 
 
 class TestNames:

@@ -187,7 +187,7 @@ class RequestSession:
             marks.may_be_stored,
         )
         self.services.last_turns.keep(self._id, turn)
-        if marks.may_be_stored and self.services.store.standing().content_on_disk:
+        if marks.may_be_stored and self.services.config.store.content == "disk":
             row = PastAnswer(
                 _CONTENT_ID.format(self._id), self._owner, now, provider_knows=False, session_id=self._id
             )
