@@ -14,7 +14,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from trooper.commands.left_behind import MARK, end_left_behind
+from trooper.commands.left_behind import MARK, LeftBehind
 
 OURS = "0f" * 16
 #: Says that it is there, and does not mind being asked to end.
@@ -49,13 +49,19 @@ def start() -> Iterator[Start]:
         process.communicate()
 
 
+async def ended() -> str:
+    left = LeftBehind("codex", OURS)
+    await left.end()
+    return left.line
+
+
 async def test_the_same_program_of_this_run(start: Start) -> None:
     """Whatever its file is called with its folder."""
     left = [start("codex", "-c", POLITE), start("/usr/lib/Codex.exe", "-c", POLITE)]
 
-    assert await end_left_behind("codex", OURS)
+    assert await ended() == "; ended what codex had left running"
     assert [process.wait() for process in left] == [-signal.SIGTERM] * 2
-    assert not await end_left_behind("codex", OURS)
+    assert await ended() == ""
 
 
 @pytest.mark.parametrize("interpreter", ["node", "python3.12"])
@@ -63,7 +69,7 @@ async def test_its_interpreter_may_stand_in_front(interpreter: str, start: Start
     (tmp_path / "codex").write_text(POLITE)
     start(interpreter, str(tmp_path / "codex"))
 
-    assert await end_left_behind("codex", OURS)
+    assert await ended()
 
 
 async def test_nothing_else_is_touched(start: Start) -> None:
@@ -76,14 +82,14 @@ async def test_nothing_else_is_touched(start: Start) -> None:
         start("node", "-c", POLITE, "codex"),
     ]
 
-    assert not await end_left_behind("codex", OURS)
+    assert not await ended()
     assert [process.poll() for process in others] == [None] * 5
 
 
 async def test_who_does_not_end_when_asked_is_ended(start: Start, autojump_clock: MockClock) -> None:
     process = start("codex", "-c", STUBBORN)
 
-    assert await end_left_behind("codex", OURS)
+    assert await ended()
     assert process.wait() == -signal.SIGKILL
 
 
@@ -91,7 +97,8 @@ async def test_at_once_where_it_has_to_be_quick(start: Start) -> None:
     process = start("codex", "-c", STUBBORN)
     with trio.CancelScope() as scope:
         scope.cancel()
-        await end_left_behind("codex", OURS)
+        await (left := LeftBehind("codex", OURS)).end()
 
     assert scope.cancelled_caught
+    assert left.was_any
     assert process.wait() == -signal.SIGKILL

@@ -16,11 +16,13 @@ from __future__ import annotations
 
 import os
 import signal
+import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import trio
+from attrs import define, field
 
 from trooper.clients.launch import called
 
@@ -33,24 +35,37 @@ _PROCESSES: Final = Path("/proc")
 _INTERPRETERS: Final = ("node", "bun", "python")
 
 
-async def end_left_behind(agent: str, mark: str) -> bool:
+@define
+class LeftBehind:
     """
-    End whatever runs of `agent` with this mark: asked first, then, or where this is cancelled, killed.
+    What a command may leave running.
 
-    Returns:
-        Whether there was anything.
+    Attributes:
+        agent: the program; none is looked for where it is empty.
+        mark: what this run's processes have in their environment, as `MARK`.
+        was_any: whether something had to be ended.
     """
-    was_any = False
-    try:
-        with trio.move_on_after(_PATIENCE_S):
-            while left := _left(agent, mark):
-                was_any = True
-                await _asked_to_end(left)
-    finally:
-        for handle in _left(agent, mark):
-            _send(handle, signal.SIGKILL)
-            os.close(handle)
-    return was_any
+
+    agent: str
+    mark: str = field(factory=lambda: uuid.uuid4().hex)
+    was_any: bool = field(default=False, init=False)
+
+    async def end(self) -> None:
+        """End all of it: asked first; then, or where this is cancelled, killed."""
+        try:
+            with trio.move_on_after(_PATIENCE_S):
+                while left := _left(self.agent, self.mark):
+                    self.was_any = True
+                    await _asked_to_end(left)
+        finally:
+            for handle in _left(self.agent, self.mark):
+                _send(handle, signal.SIGKILL)
+                os.close(handle)
+
+    @property
+    def line(self) -> str:
+        """What is said of it, behind another line."""
+        return f"; ended what {self.agent} had left running" if self.was_any else ""
 
 
 async def _asked_to_end(handles: list[int]) -> None:
@@ -66,7 +81,7 @@ async def _asked_to_end(handles: list[int]) -> None:
 
 def _left(agent: str, mark: str) -> list[int]:
     """A handle for each of them, which is its own even where its number has become another's."""
-    if not hasattr(os, "pidfd_open") or not _PROCESSES.is_dir():
+    if not agent or not hasattr(os, "pidfd_open") or not _PROCESSES.is_dir():
         return []
     handles: list[int] = []
     for folder in _PROCESSES.iterdir():

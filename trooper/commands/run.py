@@ -16,7 +16,6 @@ import shlex
 import shutil
 import socket
 import sys
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -31,7 +30,7 @@ from trooper.clients.launch import Place, Program, Surroundings, started
 from trooper.clients.programs import agent_of, program_of
 from trooper.commands.child import CANNOT_RUN, NOT_FOUND, SIGNALLED, Child, Unstarted, signals_heard
 from trooper.commands.cli import FAILED, MISUSED
-from trooper.commands.left_behind import MARK, end_left_behind
+from trooper.commands.left_behind import MARK, LeftBehind
 from trooper.commands.settings import settings
 from trooper.config import Config, checked
 from trooper.config.addresses import leads_to, normalised
@@ -309,8 +308,6 @@ class Session:
     config: Config
     log: TextIO
     turns: Turns = field(factory=Turns, init=False)
-    _mark: str = field(factory=lambda: uuid.uuid4().hex, init=False)
-    _left_behind: bool = field(default=False, init=False)
     _said: list[str] = field(factory=list, init=False)
     _is_up: bool = field(default=False, init=False)
     _up: trio.Event = field(factory=trio.Event, init=False)
@@ -321,41 +318,33 @@ class Session:
         url = f"http://{_HOST}:{listeners[0].getsockname()[1]}"
         application = Application(self.config, partial(open_services, tell=self._tell), answer)
         server, child = Server(application, self.config, self._say), Child()
+        left = LeftBehind(agent_of(self.asked.command[0]))
         with trio.open_signal_receiver(*signals_heard()) as signals:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(child.obey, signals)
                 nursery.start_soon(self._serve, server, listeners)
                 with child.starting:
                     await self._up.wait()
-                ended = await self._run(child, url)
+                ended = await self._run(child, url, left.mark)
                 with child.ending:
-                    await self._end(server)
+                    await left.end()
+                    with trio.move_on_after(_LAST_S):
+                        server.stop()
+                        await self._down.wait()
                 nursery.cancel_scope.cancel(reason="the command has ended")
-        return ended if ended.line is not None else evolve(ended, line=self._line)
+        return ended if ended.line is not None else evolve(ended, line=self.turns.line + left.line)
 
-    async def _run(self, child: Child, url: str) -> Ended:
+    async def _run(self, child: Child, url: str, mark: str) -> Ended:
         if child.told:
             return Ended(SIGNALLED + child.told, "")
         if not self._is_up:
             return Ended(FAILED, self._said[-1] if self._said else "cannot start; --log FILE has the reason")
         start = started(self.program, self.asked.command, self.around, url)
-        match await child.run(self.path, start.words, {**start.environ, MARK: self._mark}):
+        match await child.run(self.path, start.words, {**start.environ, MARK: mark}):
             case Unstarted(status, why):
                 return Ended(status, f"{self.asked.command[0]}: {why}")
             case status:
                 return Ended(status)
-
-    async def _end(self, server: Server) -> None:
-        if agent := agent_of(self.asked.command[0]):
-            self._left_behind = await end_left_behind(agent, self._mark)
-        with trio.move_on_after(_LAST_S):
-            server.stop()
-            await self._down.wait()
-
-    @property
-    def _line(self) -> str:
-        left = f"; ended what {agent_of(self.asked.command[0])} had left running" if self._left_behind else ""
-        return self.turns.line + left
 
     async def _serve(self, server: Server, listeners: list[socket.socket]) -> None:
         try:
