@@ -50,19 +50,12 @@ print("in all", len(os.read(reads, 1000)), flush=True)
 sys.exit(5)
 """
 WAITS = "print('ready', flush=True); import signal; signal.pause()"
-#: An agent that starts a server, if there is none, and another program, both in sessions of their own.
-#: The server does not mind being asked to end.
-DAEMONIZES = f"""#!{sys.executable}
-import os, signal, subprocess, sys
-if sys.argv[-1] == "serve":
-    signal.signal(signal.SIGTERM, signal.SIG_IGN if os.environ.get("STUBBORN") else signal.SIG_DFL)
-    open("server", "w").write(str(os.getpid()))
-    print("listening", flush=True)
-    signal.pause()
-ours = [sys.executable, os.path.abspath(__file__), "serve"]
-for words in [ours] * (not os.path.exists("server")) + [["sh", "-c", "echo $$; exec sleep 600"]]:
-    process = subprocess.Popen(words, stdin=0, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
-    print(process.stdout.readline().decode().strip(), flush=True)
+#: Starts a program in a session of its own, as a server in the background has one.
+STARTS = """
+import subprocess
+words = ["sh", "-c", "echo $$; exec sleep 600"]
+process = subprocess.Popen(words, stdin=0, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+print(process.stdout.readline().decode(), end="")
 """
 
 
@@ -297,51 +290,12 @@ class TestCtrlC:
                 terminal.wait_for(word.encode())
 
 
-class TestWhatAnAgentLeavesRunning:
-    """As a server of the agent's own, which would ask a Trooper that is gone; nothing else of what it has started."""
+def test_what_it_has_put_in_the_background_runs_on(desk: Desk) -> None:
+    """As it would without us; it may be somebody's work. Nobody waits for it."""
+    done = desk.run(desk.python(STARTS))
 
-    @pytest.fixture
-    def agent(self, desk: Desk) -> Iterator[str]:
-        (desk.cwd / "codex").write_text(DAEMONIZES)
-        (desk.cwd / "codex").chmod(0o700)
-        yield "./codex"
-        for pid in left(desk.mark):
-            os.kill(pid, signal.SIGKILL)
-
-    def test_is_ended_with_it(self, desk: Desk, agent: str) -> None:
-        done = desk.run(desk.words("--", agent))
-
-        listening, other = done.stdout.split()
-        assert (done.returncode, listening) == (0, "listening")
-        assert done.stderr == "trooper: no turn came this way; ended what codex had left running\n"
-        assert left(desk.mark) == [int(other)]
-
-    def test_is_ended_at_once_by_ctrl_c(self, desk: Desk, agent: str) -> None:
-        environ = {**desk.environ, "STUBBORN": "1"}
-        with on_terminal(desk.words("--", agent), environ, desk.cwd) as terminal:
-            terminal.wait_for(b"listening")
-            terminal.interrupt_until_ended()
-
-        until(lambda: (desk.cwd / "server").read_text() not in map(str, left(desk.mark)))
-
-    def test_what_was_there_before_is_left_alone(self, desk: Desk, agent: str) -> None:
-        before = desk.start([agent, "serve"])
-        assert before.stdout is not None
-        assert before.stdout.readline() == "listening\n"
-        done = desk.run(desk.words("--", agent))
-
-        assert done.stderr == "trooper: no turn came this way\n"
-        assert sorted(left(desk.mark)) == sorted([before.pid, int(done.stdout)])
-        before.kill()
-        before.communicate()
-
-    def test_another_programs_server_runs_on(self, desk: Desk, agent: str) -> None:
-        """A terminal multiplexer's, for example, with all that its user has in it."""
-        (desk.cwd / "codex").rename(desk.cwd / "tmux")
-        done = desk.run(desk.words("--", "./tmux"))
-
-        assert done.stderr == "trooper: no turn came this way\n"
-        assert len(left(desk.mark)) == 2
+    assert (done.returncode, left(desk.mark)) == (0, [int(done.stdout)])
+    os.kill(int(done.stdout), signal.SIGKILL)
 
 
 class TestWhatCannotBeRun:

@@ -24,9 +24,3 @@ PROGRAMS: Final[Mapping[str, Program]] = {
 def program_of(word: str) -> Program:
     """The program that `word` starts; one that nobody knows is told by the SDKs' variables."""
     return PROGRAMS.get(called(word), ANY)
-
-
-def agent_of(word: str) -> str:
-    """The name of the agent that `word` starts; empty for any other program."""
-    name = called(word)
-    return name if name in PROGRAMS else ""

@@ -27,10 +27,9 @@ from attrs import define, evolve, field, frozen
 from cyclopts import Parameter
 
 from trooper.clients.launch import Place, Program, Surroundings, started
-from trooper.clients.programs import agent_of, program_of
+from trooper.clients.programs import program_of
 from trooper.commands.child import CANNOT_RUN, NOT_FOUND, SIGNALLED, Child, Unstarted, signals_heard
 from trooper.commands.cli import FAILED, MISUSED
-from trooper.commands.left_behind import MARK, LeftBehind
 from trooper.commands.settings import settings
 from trooper.config import Config, checked
 from trooper.config.addresses import leads_to, normalised
@@ -258,11 +257,12 @@ def _not_taken(place: Place, provider: str, config: Config, names: Sequence[str]
         return ConfigError(place.said_by, f"{problem}: {why}", fix)
     known = [w for w in config.wires if w.default_target and w.default_target.url_variable == provider]
     tables = " or ".join(
-        f'name = "{w.default_target.name}", wire = "{w.name}"' for w in known if w.default_target
+        f'name = "{w.default_target.name}", wire = "{w.name}", key = "client"'
+        for w in known
+        if w.default_target
     )
-    return ConfigError(
-        place.said_by, f"{problem}: {config.source} has none for it", f"Add a [[targets]] table: {tables}"
-    )
+    fix = f"Add a [[targets]] table: {tables}; or take that out, if those are to answer that are configured"
+    return ConfigError(place.said_by, f"{problem}: {config.source} has none for it", fix)
 
 
 @contextmanager
@@ -318,29 +318,26 @@ class Session:
         url = f"http://{_HOST}:{listeners[0].getsockname()[1]}"
         application = Application(self.config, partial(open_services, tell=self._tell), answer)
         server, child = Server(application, self.config, self._say), Child()
-        left = LeftBehind(agent_of(self.asked.command[0]))
         with trio.open_signal_receiver(*signals_heard()) as signals:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(child.obey, signals)
                 nursery.start_soon(self._serve, server, listeners)
                 with child.starting:
                     await self._up.wait()
-                ended = await self._run(child, url, left.mark)
-                with child.ending:
-                    await left.end()
-                    with trio.move_on_after(_LAST_S):
-                        server.stop()
-                        await self._down.wait()
+                ended = await self._run(child, url)
+                with child.ending, trio.move_on_after(_LAST_S):
+                    server.stop()
+                    await self._down.wait()
                 nursery.cancel_scope.cancel(reason="the command has ended")
-        return ended if ended.line is not None else evolve(ended, line=self.turns.line + left.line)
+        return ended if ended.line is not None else evolve(ended, line=self.turns.line)
 
-    async def _run(self, child: Child, url: str, mark: str) -> Ended:
+    async def _run(self, child: Child, url: str) -> Ended:
         if child.told:
             return Ended(SIGNALLED + child.told, "")
         if not self._is_up:
             return Ended(FAILED, self._said[-1] if self._said else "cannot start; --log FILE has the reason")
         start = started(self.program, self.asked.command, self.around, url)
-        match await child.run(self.path, start.words, {**start.environ, MARK: mark}):
+        match await child.run(self.path, start.words, start.environ):
             case Unstarted(status, why):
                 return Ended(status, f"{self.asked.command[0]}: {why}")
             case status:
