@@ -105,6 +105,16 @@ class TestClaudeCode:
         words = ("claude", "--settings=mine.json", "-p", "hi")
         assert start(around, *words).words == words
 
+    @pytest.mark.parametrize("words", [("agents",), ("--bg", "hi"), ("-p", "hi", "--background")])
+    def test_sessions_that_outlive_it_are_not_told(
+        self, around: Surroundings, words: tuple[str, ...]
+    ) -> None:
+        """They would keep the option, and ask a Trooper that is gone."""
+        written(around.home / ".claude/settings.json", self.SAID % "x")
+
+        assert start(around, "claude", *words).words == ("claude", *words)
+        assert start(around, "claude", "-p", "agents").words != ("claude", "-p", "agents")
+
     @pytest.mark.parametrize("text", ["{", "[]", '{"env": 7}', '{"env": {"ANTHROPIC_BASE_URL": " "}}'])
     def test_files_that_do_not_say_it_change_nothing(self, around: Surroundings, text: str) -> None:
         written(around.home / ".claude/settings.json", text)

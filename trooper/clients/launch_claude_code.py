@@ -22,6 +22,7 @@ from trooper.clients.launch import ANTHROPIC, ByVariables, Place, Start, Surroun
 
 _OPTION: Final = "--settings"
 _SOURCES: Final = "--setting-sources"
+_IN_BACKGROUND: Final = frozenset({"--bg", "--background"})
 _BY_VARIABLE: Final = ByVariables({VARIABLE: ANTHROPIC})
 _said_in: Final = partial(CLIENT.says, PLACE)
 
@@ -39,10 +40,9 @@ class ClaudeCode:
     def start(self, words: Sequence[str], around: Surroundings, url: str) -> Start:
         """With the variable set, and said once more above files that say it."""
         start = _BY_VARIABLE.start(words, around, url)
-        if not any(_said_in(text) for _, text in _files(words, around)) or any(
-            word.startswith(_OPTION) for word in words
-        ):
-            # There can be one such option, and it is the user's.
+        # There can be one such option; where it is there, it is the user's.
+        is_free = not (any(word.startswith(_OPTION) for word in words) or _is_for_later(words))
+        if not is_free or not any(_said_in(text) for _, text in _files(words, around)):
             return start
         settings = json.dumps({"env": {VARIABLE: url}})
         return Start((words[0], _OPTION, settings, *words[1:]), start.environ)
@@ -57,6 +57,11 @@ def _files(words: Sequence[str], around: Surroundings) -> Iterator[tuple[Path, s
     }
     sources = _sources(words)
     return texts(path for source, path in paths.items() if sources is None or source in sources)
+
+
+def _is_for_later(words: Sequence[str]) -> bool:
+    """Whether it begins sessions that outlive it: they would keep the option, and ask where nobody is."""
+    return "agents" in words[1:2] or not _IN_BACKGROUND.isdisjoint(words)
 
 
 def _sources(words: Sequence[str]) -> list[str] | None:
