@@ -77,11 +77,12 @@ class Ended:
 
 def run(*words: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
     """Run a command behind a Trooper of its own; the exit status is the command's."""
+    ended = Ended(_INTERRUPTED)
     try:
         ended = _run(_asked(words))
-    except KeyboardInterrupt:
-        # Nothing has been started yet, or all is over.
-        return _INTERRUPTED
+    except* KeyboardInterrupt:
+        # Nothing has been started yet, or all is over; Trio may have put it into a group.
+        pass
     # Whoever has closed it wants silence.
     with suppress(OSError, ValueError, AttributeError):
         if ended.line:
