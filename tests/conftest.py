@@ -15,6 +15,8 @@ import hypothesis
 import pytest
 import structlog
 
+from sweep_share import EVERY
+
 # Whoever runs the tests may use Trooper, Ollama and a proxy themselves. At
 # import, before any fixture or module of ours can look.
 for _name in list(os.environ):
@@ -36,7 +38,7 @@ atexit.register(shutil.rmtree, os.environ["XDG_DATA_HOME"], ignore_errors=True)
 # A deadline would be a timed assert. The fast suite draws the same examples on
 # every run; `deep` (nox -s sweep) draws new ones, and more.
 hypothesis.settings.register_profile("fast", deadline=None, derandomize=True, max_examples=40, database=None)
-hypothesis.settings.register_profile("deep", deadline=None, max_examples=1000, print_blob=True)
+hypothesis.settings.register_profile("deep", deadline=None, max_examples=1000 // EVERY, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("TROOPER_HYPOTHESIS", "fast"))
 
 

@@ -41,6 +41,17 @@ def left(mark: str) -> list[int]:
     return found
 
 
+def commands(mark: str) -> list[str]:
+    """What they are, with their words."""
+    found = []
+    for pid in left(mark):
+        with suppress(OSError):
+            found.append(
+                Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            )
+    return found
+
+
 def gone(mark: str) -> bool:
     """Whether all of them end, given a moment: whoever lives by a pipe notices its end a little later."""
     with suppress(AssertionError):
@@ -66,8 +77,12 @@ class Terminal:
 
     def wait_for(self, words: bytes, times: int = 1) -> None:
         """Read until the program has said `words` so often."""
+        self.wait_until(lambda: self.said.count(words) >= times)
+
+    def wait_until(self, is_so: Callable[[], bool]) -> None:
+        """Read until it is so."""
         late = time.monotonic() + LONG_S
-        while self.said.count(words) < times:
+        while not is_so():
             assert time.monotonic() < late, bytes(self.said)
             assert self._read(1.0), bytes(self.said)
 
@@ -84,12 +99,12 @@ class Terminal:
             pass
         return self.process.returncode
 
-    def interrupt_until_ended(self) -> int:
-        """Press Ctrl-C; once more each second while the program wants that to be meant."""
+    def interrupt_until_ended(self, times: int = 1) -> int:
+        """Press Ctrl-C, `times` at once; again each second while the program wants that to be meant."""
         late = time.monotonic() + LONG_S
         while self.process.poll() is None:
             assert time.monotonic() < late, bytes(self.said)
-            self.type(_CTRL_C)
+            self.type(_CTRL_C * times)
             again = time.monotonic() + 1.0
             while self.process.poll() is None and time.monotonic() < again:
                 self._read(0.05)

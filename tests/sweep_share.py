@@ -8,7 +8,8 @@ from typing import Final, TypeVar
 from zlib import crc32
 
 T = TypeVar("T")
-#: Every n-th place. `.ci/run` says 3, so that it ends within its time; all of it is a session by hand.
+#: Every n-th place, and of what is drawn an n-th. `.ci/run` says 5, so that it ends within its time; all of it is a
+#: session by hand.
 EVERY: Final = int(os.environ.get("SWEEP_EVERY", "1"))
 
 

@@ -7,13 +7,17 @@ import signal
 from collections.abc import AsyncIterator
 
 import pytest
+import trio
 
 from trooper.commands.child import Child, Phase, Unstarted, signals_heard
 
 
-async def come(*numbers: int) -> AsyncIterator[int]:
+def come(*numbers: int) -> AsyncIterator[int]:
+    send, signals = trio.open_memory_channel[int](len(numbers))
     for number in numbers:
-        yield number
+        send.send_nowait(number)
+    send.close()
+    return signals
 
 
 def at(phase: Phase) -> Child:

@@ -77,7 +77,6 @@ def test_there_and_back(client: Client, home: Path, capsys: pytest.CaptureFixtur
         ({"CODEX_HOME": "{home}/x"}, "codex", "x/config.toml"),
         ({}, "opencode", ".config/opencode/opencode.json"),
         ({"XDG_CONFIG_HOME": "{home}/xdg"}, "opencode", "xdg/opencode/opencode.json"),
-        ({"XDG_CONFIG_HOME": "not/absolute"}, "opencode", ".config/opencode/opencode.json"),
         ({"OPENCODE_CONFIG": "{home}/o.json"}, "opencode", "o.json"),
         ({}, "aider", ".aider.conf.yml"),
         ({}, "continue", ".continue/config.yaml"),

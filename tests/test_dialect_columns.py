@@ -15,6 +15,8 @@ from dialect_wholes import wrong_refusal, wrong_whole, wrong_whole_elsewhere
 from scenes import WIRES, configured, stage, with_second
 from trooper.testing.dialects import DIALECTS, Then
 
+pytestmark = pytest.mark.vast
+
 COLUMNS = columns()
 WHOLES = [whole for row in DIALECTS.values() for whole in row.wholes.values() if whole.is_healthy]
 

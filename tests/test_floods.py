@@ -20,6 +20,8 @@ from trooper.testing.llama_server import FakeLlamaServer
 from work import counted_steps
 
 #: Some ten milliseconds on a slow machine.
+pytestmark = pytest.mark.vast
+
 MOST_CALLS = 50_000
 
 

@@ -105,6 +105,16 @@ class TestClaudeCode:
         words = ("claude", "--settings=mine.json", "-p", "hi")
         assert start(around, *words).words == words
 
+    @pytest.mark.parametrize("words", [("agents",), ("--bg", "hi"), ("-p", "hi", "--background")])
+    def test_sessions_that_outlive_it_are_not_told(
+        self, around: Surroundings, words: tuple[str, ...]
+    ) -> None:
+        """They would keep the option, and ask a Trooper that is gone."""
+        written(around.home / ".claude/settings.json", self.SAID % "x")
+
+        assert start(around, "claude", *words).words == ("claude", *words)
+        assert start(around, "claude", "-p", "agents").words != ("claude", "-p", "agents")
+
     @pytest.mark.parametrize("text", ["{", "[]", '{"env": 7}', '{"env": {"ANTHROPIC_BASE_URL": " "}}'])
     def test_files_that_do_not_say_it_change_nothing(self, around: Surroundings, text: str) -> None:
         written(around.home / ".claude/settings.json", text)
@@ -229,14 +239,32 @@ class TestOpencode:
             "opencode.json",
             "inner/opencode.json",
         ]
-        order += [".opencode/opencode.jsonc", "inner/.opencode/opencode.json"]
-        there = with_variables(around, OPENCODE_CONFIG=str(around.home.parent / "named.json"))
+        # Of the folders `.opencode` the outer one wins, and the one at home over all of the project's.
+        order += [
+            "inner/.opencode/opencode.json",
+            ".opencode/opencode.jsonc",
+            "../home/.opencode/opencode.json",
+        ]
+        order += ["inner/further/opencode.json"]
+        named = str(around.home.parent / "named.json")
+        there = with_variables(around, OPENCODE_CONFIG=named, OPENCODE_CONFIG_DIR="further")
         for place in order:
             path = around.home.parent / "work" / place
-            written(
-                path, f'{{"provider": {{"openai": {{"options": {{"baseURL": "https://{len(place)}"}}}}}}}}'
-            )
-            assert places(there, "opencode")[OPENAI][1] == f"https://{len(place)}"
+            written(path, f'{{"provider": {{"openai": {{"options": {{"baseURL": "https://x/{place}"}}}}}}}}')
+            assert places(there, "opencode")[OPENAI][1] == f"https://x/{place}"
+
+    def test_a_relative_folder_is_looked_for_here(self, around: Surroundings) -> None:
+        text = '{"provider": {"openai": {"options": {"baseURL": "https://here"}}}}'
+        written(around.cwd / "xdg/opencode/opencode.json", text)
+
+        assert places(with_variables(around, XDG_CONFIG_HOME="xdg"), "opencode")[OPENAI][1] == "https://here"
+
+    def test_a_file_of_somebody_elses_name_says_nothing(self, around: Surroundings) -> None:
+        """Only at home opencode reads `config.json`, too; in a project it may be anything."""
+        for place in ("config.json", ".opencode/config.json"):
+            written(around.cwd / place, "no JSON")
+
+        assert set(self.content(around)["provider"]) == {"openai", "anthropic"}
 
     def test_files_that_are_no_part_of_the_project_say_nothing(self, around: Surroundings) -> None:
         text = '{"provider": {"openai": {"options": {"baseURL": "https://%s"}}}}'
@@ -262,11 +290,15 @@ class TestOpencode:
 
         assert self.content(around) == {"provider": {"openai": {"options": {"baseURL": f"{URL}/v1"}}}}
         assert places(around, "opencode") == {}
+        (around.cwd / "opencode.json").unlink()
+        there = with_variables(around, OPENCODE_CONFIG_CONTENT=text)
+        assert "{env:GATEWAY}" in start(there, "opencode").environ["OPENCODE_CONFIG_CONTENT"]
 
     def test_a_file_that_cannot_be_read_may_say_anything(self, around: Surroundings) -> None:
-        written(around.cwd / "opencode.json", '{"provider": ')
+        for text in (b'{"provider": ', b'{"theme": "\xe9"}'):
+            (around.cwd / "opencode.json").write_bytes(text)
 
-        assert self.content(around) == {}
+            assert changed(around, "opencode") == {}
 
     @pytest.mark.parametrize("said", ["{", "[]", "7", "{" * 100_000])
     def test_a_variable_that_cannot_be_read_is_opencodes_business(

@@ -45,8 +45,8 @@ class TestCodex:
     def test_without_a_login_the_key_of_the_environment_is_used(self, around: Surroundings) -> None:
         assert self.words(around) == (
             *("-c", 'model_provider="trooper"', "-c"),
-            f'model_providers.trooper={{name="trooper", base_url="{URL}/v1",'
-            + ' env_key="OPENAI_API_KEY", wire_api="responses"}',
+            f'model_providers.trooper={{name="Trooper", base_url="{URL}/v1",'
+            + ' wire_api="responses", env_key="OPENAI_API_KEY"}',
         )
 
     @pytest.mark.parametrize("name", ["CODEX_API_KEY", "CODEX_ACCESS_TOKEN"])
@@ -88,9 +88,10 @@ class TestCodex:
         ],
     )
     def test_one_that_cannot_be_told_is_left_alone(self, around: Surroundings, text: str) -> None:
+        """But it starts no server in the background, which would outlive it."""
         written(around.home / ".codex" / "config.toml", text)
 
-        assert self.words(around) == ()
+        assert self.words(around) == ("-c", "features.daemon_auto_start=false")
 
     @pytest.mark.parametrize("login", [True, False])
     def test_one_that_leads_to_a_trooper_has_its_login_for_the_plans_place(

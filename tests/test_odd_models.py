@@ -37,6 +37,8 @@ from trooper.testing.messages import messages_events
 from trooper.testing.odd import ODD
 from trooper.testing.responses import responses_events
 
+pytestmark = pytest.mark.vast
+
 PLACES = 2
 _SCHEMA = {"type": "object", "properties": {}}
 TOOLS_OF = {

@@ -22,6 +22,8 @@ from trooper.core.outcome import Completed
 from trooper.core.transcript import Transcript
 from trooper.testing import End, Head, Pause, Reset, Script, Send
 
+pytestmark = pytest.mark.vast
+
 BIG = 1 << 20
 #: Longer than many proxies wait behind a finish reason, shorter than this one does.
 PAUSE_S = 1.3

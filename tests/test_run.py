@@ -99,9 +99,15 @@ class TestWhereTheProviderIs:
 
         with pytest.raises(ConfigError) as caught:
             of(around, text=text, ANTHROPIC_BASE_URL="https://gateway")
-        assert "ANTHROPIC_BASE_URL: it says where a provider is" in str(caught.value)
-        assert 'mine.toml has none for it. Add a [[targets]] table: name = "anthropic"' in str(caught.value)
+        said = str(caught.value)
+        assert "ANTHROPIC_BASE_URL: it says where a provider is" in said
+        assert "mine.toml has none for it. Add a [[targets]] table:" in said
+        assert said.endswith("; or take that out, if those are to answer that are configured")
+        # Both ways lead on.
         assert place(of(around, text=text), "groq") == "https://groq/v1"
+        table = said.partition("table: ")[2].partition(";")[0].replace(", ", "\n")
+        config = of(around, text=f"{text}[[targets]]\n{table}\n", ANTHROPIC_BASE_URL="https://gateway")
+        assert place(config, "anthropic") == "https://gateway/v1"
 
     def test_where_nothing_leaves_the_machine_no_place_matters(self, around: Surroundings) -> None:
         text = '[[targets]]\nname = "ollama"\nwire = "ollama-chat"\n'

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,9 +17,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deployed import IMPATIENT, WAYS, Fake, running
+from deployed import IMPATIENT, ROOT, WAYS, Fake, running
 from headless.desk import Desk
 from headless.served import Between, Fakes, Serve, Served
+from left_running import marked
 
 HERE = Path(__file__).parent
 #: Where nothing listens, in a network of its own.
@@ -90,13 +92,15 @@ def agents() -> Path:
 
 
 @pytest.fixture
-def environ(tmp_path: Path) -> Mapping[str, str]:
-    """What an agent sees: a home of its own, and no way out but loopback."""
+def environ(agents: Path, tmp_path: Path) -> Mapping[str, str]:
+    """What an agent sees: all agents by their names, a home of its own, and no way out but loopback."""
     home = tmp_path / "home"
     home.mkdir()
+    programs = [str(agents / "node_modules" / ".bin"), str(agents / "aider" / "bin")]
     return {
         "HOME": str(home),
-        "PATH": os.environ["PATH"],
+        "PATH": ":".join([*programs, os.environ["PATH"]]),
+        "PYTHONPATH": str(ROOT),
         "HTTP_PROXY": NOWHERE,
         "HTTPS_PROXY": NOWHERE,
         "NO_PROXY": "127.0.0.1,localhost",
@@ -106,11 +110,13 @@ def environ(tmp_path: Path) -> Mapping[str, str]:
         "IS_SANDBOX": "1",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "DISABLE_AUTOUPDATER": "1",
+        "OPENCODE_DISABLE_AUTOUPDATE": "1",
     }
 
 
 @pytest.fixture
-def desk(agents: Path, environ: Mapping[str, str], tmp_path: Path) -> Desk:
+def desk(environ: Mapping[str, str], tmp_path: Path) -> Desk:
     cwd = tmp_path / "work"
     cwd.mkdir()
-    return Desk(agents, cwd, environ)
+    mark = f"TROOPER_TEST_{uuid.uuid4().hex}"
+    return Desk(cwd, {**environ, **marked(mark)}, mark)

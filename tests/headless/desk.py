@@ -1,4 +1,4 @@
-"""Where an agent works: its programs, its folder, what it sees around it."""
+"""Where an agent works: its folder, what it sees around it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,31 @@ from attrs import frozen
 
 @frozen
 class Desk:
-    """An agent's programs, its folder, its environment, and how long it may take."""
+    """
+    An agent's folder, its environment, and how long it may take.
 
-    agents: Path
+    Attributes:
+        mark: what all its processes have in their environment, see `left_running.py`.
+    """
+
     cwd: Path
     environ: Mapping[str, str]
+    mark: str
     timeout_s: float = 120.0
+
+    @property
+    def home(self) -> Path:
+        return Path(self.environ["HOME"])
 
     def run(self, *command: str, **more: str) -> str:
         """What the agent prints; it must end well."""
-        done = subprocess.run(
+        done = self.ended(*command, **more)
+        assert done.returncode == 0, (done.stdout, done.stderr)
+        return done.stdout
+
+    def ended(self, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """The agent behind its end."""
+        return subprocess.run(
             command,
             cwd=self.cwd,
             env={**self.environ, **more},
@@ -30,8 +45,3 @@ class Desk:
             timeout=self.timeout_s,
             check=False,
         )
-        assert done.returncode == 0, (done.stdout, done.stderr)
-        return done.stdout
-
-    def program(self, name: str) -> str:
-        return str(self.agents / "node_modules" / ".bin" / name)

@@ -87,14 +87,14 @@ OPENCODE = {
 
 
 def claude(desk: Desk, url: str, ask: str) -> str:
-    command = (desk.program("claude"), "-p", ask, "--dangerously-skip-permissions")
+    command = ("claude", "-p", ask, "--dangerously-skip-permissions")
     return desk.run(*command, ANTHROPIC_BASE_URL=url)
 
 
 def codex(desk: Desk, url: str, ask: str, more: str = "") -> str:
     """By its defaults: its tools stand in the input, and one of them runs scripts."""
     command, home = _codex(desk, url, ask, more)
-    return desk.run(*command, CODEX_HOME=home)
+    return desk.run(*command, CODEX_HOME=str(home))
 
 
 def codex_classic(desk: Desk, url: str, ask: str) -> str:
@@ -102,19 +102,19 @@ def codex_classic(desk: Desk, url: str, ask: str) -> str:
     return codex(desk, url, ask, 'model = "gpt-5.5"\n')
 
 
-def _codex(desk: Desk, url: str, ask: str, more: str = "") -> tuple[list[str], str]:
-    home = Path(desk.environ["HOME"]) / "codex"
+def _codex(desk: Desk, url: str, ask: str, more: str = "") -> tuple[list[str], Path]:
+    home = desk.home / "codex"
     home.mkdir()
     (home / "config.toml").write_text(more + CODEX.format(url=url))
     options = ["--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"]
-    return [desk.program("codex"), "exec", *options, ask], str(home)
+    return ["codex", "exec", *options, ask], home
 
 
 def opencode(desk: Desk, url: str, ask: str) -> str:
     config: dict[str, Any] = json.loads(json.dumps(OPENCODE))
     config["provider"]["trooper"]["options"] = {"baseURL": f"{url}/v1", "apiKey": "sk-of-nobody"}
     (desk.cwd / "opencode.json").write_text(json.dumps(config))
-    return desk.run(desk.program("opencode"), "run", ask)
+    return desk.run("opencode", "run", ask)
 
 
 AGENTS = {"claude": claude, "codex": codex, "codex-classic": codex_classic, "opencode": opencode}
@@ -184,10 +184,10 @@ def test_codex_goes_on_by_http_at_once(serve: Serve, desk: Desk) -> None:
     row = Row(ASK_COMMAND, "reset", ("call",), 6)
     served = serve(row.broken, row.fault, row.position)
     command, home = _codex(desk, served.url, row.ask)
-    with (Path(home) / "config.toml").open("a") as config:
+    with (home / "config.toml").open("a") as config:
         config.write("supports_websockets = true\n")
     both = ("sh", "-c", f"{shlex.join(command)} 2>&1")
-    said = desk.run(*both, CODEX_HOME=home, RUST_LOG="codex_api=info")
+    said = desk.run(*both, CODEX_HOME=str(home), RUST_LOG="codex_api=info")
 
     assert said.count("connecting to Responses WebSocket") == 1
     assert (desk.cwd / "marker.txt").read_text() == "ran\n", COMMAND
@@ -206,7 +206,7 @@ def test_an_edit_of_aider(fault: str, position: str, serve: Serve, desk: Desk) -
     options += ["--analytics-disable", "--no-show-release-notes", "--map-tokens", "0"]
     options += ["--auto-test", "--test-cmd", COMMAND, "--message", "Add the line.", "notes.txt"]
     model = ["--model", "openai/gpt-4o", "--openai-api-base", f"{served.url}/v1"]
-    said = desk.run(str(desk.agents / "aider/bin/aider"), *model, *options)
+    said = desk.run("aider", *model, *options)
 
     assert (desk.cwd / "marker.txt").read_text() == "ran\n"
     assert (desk.cwd / "notes.txt").read_text() == "The lighthouse – café, 灯台, 🚢 – is lit.\n"

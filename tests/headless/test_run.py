@@ -7,20 +7,16 @@ passed, its own files stay as they are, and nothing is left running.
 from __future__ import annotations
 
 import itertools
-import subprocess
 import sys
-import uuid
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
 from agent_turns import ASK_COMMAND, ASK_TEXT, COMMAND, FINAL
-from deployed import ROOT
+from headless.desk import Desk
 from headless.served import Between, Fakes
-from left_running import gone, marked, on_terminal
+from left_running import gone, on_terminal
 
-LONG_S = 120
 AGENTS = ("claude", "codex", "opencode", "aider")
 _AIDER = [
     *("--no-git", "--yes-always", "--no-check-update", "--no-show-model-warnings", "--no-pretty"),
@@ -62,41 +58,6 @@ VARIABLES = {
 }
 
 
-class Desk:
-    """Where an agent is started by its name, as a person would."""
-
-    def __init__(self, agents: Path, environ: Mapping[str, str], cwd: Path) -> None:
-        programs = [str(agents / "node_modules" / ".bin"), str(agents / "aider" / "bin")]
-        self.mark = f"TROOPER_TEST_{uuid.uuid4().hex}"
-        self.cwd, self.home = cwd, Path(environ["HOME"])
-        self.environ = {
-            **environ,
-            "PATH": ":".join([*programs, environ["PATH"]]),
-            "PYTHONPATH": str(ROOT),
-            "OPENCODE_DISABLE_AUTOUPDATE": "1",
-            **marked(self.mark),
-        }
-
-    def run(self, words: tuple[str, ...], **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            words,
-            cwd=self.cwd,
-            env={**self.environ, **more},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=LONG_S,
-            check=False,
-        )
-
-
-@pytest.fixture
-def desk(agents: Path, environ: Mapping[str, str], tmp_path: Path) -> Desk:
-    cwd = tmp_path / "work"
-    cwd.mkdir()
-    return Desk(agents, environ, cwd)
-
-
 def behind(name: str, *words: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "trooper", "run", "--", name, *words)
 
@@ -110,7 +71,7 @@ def turn_of(name: str, ask: str) -> str:
 
 
 def goes_well(desk: Desk, between: Between, name: str, ask: str, **more: str) -> None:
-    done = desk.run(asked(name, ask), **between.environ, **more)
+    done = desk.ended(*asked(name, ask), **between.environ, **more)
 
     assert done.returncode == 0, (done.stdout, done.stderr)
     assert (done.stdout + done.stderr).count(FINAL) == 1 or FINAL in done.stdout
@@ -164,8 +125,8 @@ def test_their_own_files_are_untouched(name: str, whose: str, fakes: Fakes, desk
 def test_the_exit_status_is_the_agents(name: str, fakes: Fakes, desk: Desk) -> None:
     """Of a word that none of them knows."""
     between = fakes((), "reset", 0)
-    alone = desk.run((name, "--no-such-option-of-yours"))
-    through = desk.run(behind(name, "--no-such-option-of-yours"), **between.environ, **between.places)
+    alone = desk.ended(name, "--no-such-option-of-yours")
+    through = desk.ended(*behind(name, "--no-such-option-of-yours"), **between.environ, **between.places)
 
     assert through.returncode == alone.returncode != 0
     assert through.stdout == alone.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from trooper.relay.route import Route
 from trooper.targets import counting
 from trooper.targets.idle_writer import IdleWriter, Wished
 from trooper.targets.standby.growing import GrowingStandby
+from work import counted
 
 TURN = "What does the keeper of the lamp write down, hour after hour? "
 LOADED = evolve(MODEL, window_tokens=4096, trained_tokens=32_768, shape=Shape(36, 2, 256))
@@ -131,6 +133,19 @@ async def test_others_have_their_turn_while_it_is_counted(autojump_clock: Any) -
             await trio.lowlevel.checkpoint()
         nursery.cancel_scope.cancel()
     assert turns > 10
+
+
+async def test_the_turns_of_the_request_before_cost_next_to_nothing(autojump_clock: Any) -> None:
+    """A session's requests each have all of it in them: a healthy one pays for what is new."""
+    said = [{"role": role, "content": f"{token_hex()} {TURN * 4}"} for role in ("user", "assistant") * 100]
+    works = []
+    for asked in ("one", "two"):
+        one = route_of(route(name="fixed").services, messages=[*said, {"role": "user", "content": asked}])
+        await one.incoming.read_conversation(one.services)
+        with counted() as work, trio.move_on_after(1):
+            await look_ahead(asking(one), stays)
+        works.append(work.calls)
+    assert works[1] < 50 * len(said) < works[0] / 10, works
 
 
 # -- reports that are not the rules' --------------------------------------------------

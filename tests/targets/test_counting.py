@@ -6,6 +6,7 @@ import functools
 import json
 import random
 from collections.abc import Callable
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -377,19 +378,22 @@ async def test_what_a_report_may_tell_is_looked_for_in_turns(monkeypatch: pytest
     """Of the turns that may be left out, and others have theirs meanwhile."""
     seen: list[Message] = []
     monkeypatch.setattr(counting, "found_in", seen.append)
-    call = ToolCall("1", "write", '{"text": "' + "word " * 2000 + '"}')
+    # Nobody has looked through these before.
+    new = token_hex()
+    answer, second = Message(Role.ASSISTANT, (TextPart(new),)), user(new)
+    call = ToolCall("1", "write", f'{{"text": "{new}' + "word " * 2000 + '"}')
     done = [
         Message(Role.ASSISTANT, (), (call,)),
-        Message(Role.TOOL, (TextPart("word " * 2000),), tool_call_id="1"),
+        Message(Role.TOOL, (TextPart(new + "word " * 2000),), tool_call_id="1"),
     ]
-    asked = Conversation((user("first"), ANSWER, user("second"), *done, user("last"), *done))
+    asked = Conversation((user("first"), answer, second, *done, user("last"), *done))
     with trio.testing.assert_checkpoints():
         await look_through(asked)
-    assert seen == [ANSWER, user("second"), *done, *done]
+    assert seen == [answer, second, *done, *done]
     seen.clear()
-    await look_through(Conversation((user("first"), ANSWER, user("last"))))
-    assert seen == [ANSWER]
+    await look_through(Conversation((user("first"), answer, user("last"))))
+    assert seen == [answer]
     seen.clear()
-    many = (user("first"), *(ANSWER,) * 5000, user("last"))
+    many = (user("first"), *(answer,) * 5000, user("last"))
     await look_through(Conversation(many))
     assert 2000 < len(seen) < 2500

@@ -349,6 +349,7 @@ async def test_both_numbers_are_told_where_what_has_to_stay_is_too_long(autojump
     assert (text(fitted), outcome(fitted)) == ("Yes.", Completed())
 
 
+@pytest.mark.vast
 @pytest.mark.parametrize("part", range(2))
 async def test_no_generated_request_is_longer_than_the_window(part: int, autojump_clock: Any) -> None:
     """Both servers refuse what is too long; they never had to."""

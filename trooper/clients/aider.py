@@ -16,10 +16,13 @@ from trooper.clients import yaml
 from trooper.clients.client import Client
 from trooper.clients.wanted import Wanted
 
+#: Where its file has the address of OpenAI's API.
+PLACE: Final = ("openai-api-base",)
+
 
 def _asked(url: str) -> tuple[Wanted, ...]:
     return (
-        Wanted(("openai-api-base",), f"{url}/v1"),
+        Wanted(PLACE, f"{url}/v1"),
         Wanted(("set-env",), f"ANTHROPIC_API_BASE={url}", is_item=True),
     )
 

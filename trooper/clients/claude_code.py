@@ -16,9 +16,13 @@ from trooper.clients import jsonc
 from trooper.clients.client import Client, folder_by
 from trooper.clients.wanted import Wanted
 
+VARIABLE: Final = "ANTHROPIC_BASE_URL"
+#: Where its settings have the variable.
+PLACE: Final = ("env", VARIABLE)
+
 
 def _asked(url: str) -> tuple[Wanted, ...]:
-    return (Wanted(("env", "ANTHROPIC_BASE_URL"), url),)
+    return (Wanted(PLACE, url),)
 
 
 def _file(environ: Mapping[str, str], home: Path) -> Path:

@@ -8,8 +8,9 @@ from typing import Any
 
 from attrs import frozen
 
-from trooper.clients.editing import connected
-from trooper.clients.wanted import Format, Wanted
+from trooper.clients.editing import at, connected
+from trooper.clients.wanted import Format, NotEdited, Wanted
+from trooper.clients.wanted import Path as Names
 
 
 @frozen
@@ -52,6 +53,15 @@ class Client:
         """The whole file of somebody who has none yet."""
         return connected(self.form, self.fresh, self.wanted(url, login=login)).text
 
+    def says(self, names: Names, text: str) -> str:
+        """The word that its file's `text` has at `names`; of a text that cannot be read, none."""
+        try:
+            said = at(self.form.read(text), names)
+        except NotEdited:
+            # What is wrong with it the program says itself.
+            return ""
+        return said.strip() if isinstance(said, str) else ""
+
 
 @frozen
 class ByHand:
@@ -73,11 +83,7 @@ class ByHand:
     no_file: str
 
 
-def folder_by(
-    environ: Mapping[str, str], variable: str, home: Path, usual: str, *, relative: bool = True
-) -> Path:
+def folder_by(environ: Mapping[str, str], variable: str, home: Path, usual: str) -> Path:
     """The folder that a variable names, or the usual one below the home folder."""
     said = environ.get(variable, "")
-    if said and (relative or Path(said).is_absolute()):
-        return Path(said)
-    return home / usual
+    return Path(said) if said else home / usual

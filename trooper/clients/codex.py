@@ -16,9 +16,11 @@ from typing import Any, Final
 
 from trooper.clients import toml
 from trooper.clients.client import Client, folder_by
+from trooper.clients.editing import at
+from trooper.clients.wanted import Path as Names
 from trooper.clients.wanted import Wanted
 
-_BUILT_IN: Final = "openai"
+BUILT_IN: Final = "openai"
 _PROVIDER: Final = ("model_providers", "trooper")
 
 
@@ -43,17 +45,33 @@ def _file(environ: Mapping[str, str], home: Path) -> Path:
     return folder_by(environ, "CODEX_HOME", home, ".codex") / "config.toml"
 
 
+def provider_named(settings: Mapping[str, Any]) -> str:
+    """The name of the provider that its settings choose."""
+    return _text_in(settings, "model_provider") or BUILT_IN
+
+
+def provider_in(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The table of the user's own provider; nothing where it is the built-in one."""
+    table = at(settings, ("model_providers", provider_named(settings)))
+    return table if isinstance(table, dict) else {}
+
+
+def place_in(settings: Mapping[str, Any]) -> tuple[Names, str]:
+    """Where its settings have the address of the provider that they choose, and the address."""
+    if (name := provider_named(settings)) == BUILT_IN:
+        return ("openai_base_url",), _text_in(settings, "openai_base_url")
+    return ("model_providers", name, "base_url"), _text_in(provider_in(settings), "base_url")
+
+
+def _text_in(table: Mapping[str, Any], key: str) -> str:
+    """A text of a table; an empty one if there is none."""
+    value = table.get(key)
+    return value.strip() if isinstance(value, str) else ""
+
+
 def _asks_at(settings: Mapping[str, Any]) -> str:
     """Where the provider is that ours takes the place of: the user's own, or the built-in one at another address."""
-    name = settings.get("model_provider", _BUILT_IN)
-    tables = settings.get("model_providers")
-    table = tables.get(name) if isinstance(tables, dict) and isinstance(name, str) else None
-    url = (
-        settings.get("openai_base_url")
-        if name == _BUILT_IN
-        else isinstance(table, dict) and table.get("base_url")
-    )
-    return url if isinstance(url, str) and name != "trooper" else ""
+    return "" if provider_named(settings) == "trooper" else place_in(settings)[1]
 
 
 CODEX: Final = Client(

@@ -93,7 +93,7 @@ def disconnected(form: Format, text: str, changes: Sequence[Change]) -> Edited:
             continue
         text, said = form.drop(text, wanted), _without(said, wanted)
         depth = len(wanted.path) - (not wanted.is_item)
-        while depth > change.depth and _at(said, wanted.path[:depth]) in ({}, ""):
+        while depth > change.depth and at(said, wanted.path[:depth]) in ({}, ""):
             text, said = (
                 form.prune(text, wanted.path[:depth]),
                 _without(said, Wanted(wanted.path[:depth], "")),
@@ -107,9 +107,9 @@ def conflicts(form: Format, text: str, wanted: Sequence[Wanted]) -> tuple[tuple[
     """What the text says otherwise: the wanted thing, and the value that stands in its place."""
     said = form.read(text)
     return tuple(
-        (each, _at(said, each.path))
+        (each, at(said, each.path))
         for each in wanted
-        if not each.is_item and not _says(said, each) and _at(said, each.path) is not None
+        if not each.is_item and not _says(said, each) and at(said, each.path) is not None
     )
 
 
@@ -131,13 +131,14 @@ def _bare(said: Any) -> Any:
 
 
 def _says(said: dict[str, Any], wanted: Wanted) -> bool:
-    value = _at(said, wanted.path)
+    value = at(said, wanted.path)
     if wanted.is_item:
         return isinstance(value, list) and str(wanted.value) in value
     return type(value) is type(wanted.value) and value == wanted.value
 
 
-def _at(said: Any, path: Path) -> Any:
+def at(said: Any, path: Path) -> Any:
+    """The value at `path` of what a text says; `None`: none stands there."""
     for name in path:
         if not isinstance(said, dict) or name not in said:
             return None
@@ -146,13 +147,13 @@ def _at(said: Any, path: Path) -> Any:
 
 
 def _depth(said: dict[str, Any], path: Path) -> int:
-    return max(depth for depth in range(len(path) + 1) if _at(said, path[:depth]) is not None)
+    return max(depth for depth in range(len(path) + 1) if at(said, path[:depth]) is not None)
 
 
 def _with(said: dict[str, Any], wanted: Wanted) -> dict[str, Any]:
     said = copy.deepcopy(said)
     if wanted.is_item:
-        items = _at(said, wanted.path) or []
+        items = at(said, wanted.path) or []
         if not isinstance(items, list):
             raise NotEdited(f"{wanted.name} is no list with one `- ` a line; make it one, or take it out")
         return _put(said, wanted.path, [*items, str(wanted.value)])
@@ -160,7 +161,7 @@ def _with(said: dict[str, Any], wanted: Wanted) -> dict[str, Any]:
 
 
 def _with_old(form: Format, text: str, said: dict[str, Any], path: Path) -> dict[str, Any]:
-    return _put(copy.deepcopy(said), path, _at(form.read(text), path))
+    return _put(copy.deepcopy(said), path, at(form.read(text), path))
 
 
 def _put(said: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
@@ -177,8 +178,8 @@ def _put(said: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
 def _without(said: dict[str, Any], wanted: Wanted) -> dict[str, Any]:
     said = copy.deepcopy(said)
     if wanted.is_item:
-        rest = [item for item in _at(said, wanted.path) if item != str(wanted.value)]
+        rest = [item for item in at(said, wanted.path) if item != str(wanted.value)]
         # A key whose list has no line any more says nothing.
         return _put(said, wanted.path, rest or "")
-    del _at(said, wanted.path[:-1])[wanted.path[-1]]
+    del at(said, wanted.path[:-1])[wanted.path[-1]]
     return said

@@ -17,13 +17,15 @@ opencode 1.18, aider 0.86 with its LiteLLM.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import Final, Protocol
 
 from attrs import field, frozen
 
-from trooper.clients.placing import text_before
+from trooper.clients.placing import text_before, text_of
+from trooper.clients.wanted import NotEdited
 
 #: Trooper's own variables for where a provider is; also what a provider is called here.
 OPENAI: Final = "TROOPER_OPENAI_BASE_URL"
@@ -130,6 +132,14 @@ ANY: Final = ByVariables(
     {"OPENAI_BASE_URL": OPENAI, "OPENAI_API_BASE": OPENAI, "ANTHROPIC_BASE_URL": ANTHROPIC},
     {"ANTHROPIC_API_BASE": ANTHROPIC},
 )
+
+
+def texts(files: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """Each of them that is there and is text, and what it says."""
+    for file in files:
+        with suppress(NotEdited):
+            if (text := text_of(file)) is not None:
+                yield file, text
 
 
 def place_in(path: Path, text: str, said_in: Callable[[str], str], around: Surroundings) -> Place | None:

@@ -8,14 +8,15 @@ that stands there is obeyed: nothing wins over that one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from attrs import frozen
 
+from trooper.clients.aider import AIDER as CLIENT
+from trooper.clients.aider import PLACE
 from trooper.clients.launch import (
     ANTHROPIC,
     OPENAI,
@@ -25,9 +26,9 @@ from trooper.clients.launch import (
     Surroundings,
     git_root,
     place_in,
+    texts,
 )
 
-_FILE: Final = ".aider.conf.yml"
 _OWN: Final = "AIDER_OPENAI_API_BASE"
 #: LiteLLM looks at `OPENAI_BASE_URL` before the variable that aider's own options set. So that
 #: one is not passed on: what such an option says is to be obeyed.
@@ -35,7 +36,7 @@ _BY_VARIABLES: Final = ByVariables(
     {"OPENAI_API_BASE": OPENAI, "ANTHROPIC_BASE_URL": ANTHROPIC},
     {_OWN: OPENAI, "OPENAI_BASE_URL": OPENAI, "ANTHROPIC_API_BASE": ANTHROPIC},
 )
-_SAID: Final = re.compile(r"^openai-api-base:[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
+_said_in: Final = partial(CLIENT.says, PLACE)
 
 
 @frozen
@@ -61,14 +62,9 @@ class Aider:
 
 def _files(around: Surroundings) -> Iterator[tuple[Path, str]]:
     """Each of its files that is there, of the home folder, the repository's top and here; the later ones count more."""
-    for folder in dict.fromkeys((around.home, git_root(around.cwd) or around.cwd, around.cwd)):
-        with suppress(OSError, ValueError):
-            yield folder / _FILE, (folder / _FILE).read_text(encoding="utf-8")
-
-
-def _said_in(text: str) -> str:
-    """What a file says of OpenAI's place, the last time that it does."""
-    return next(reversed(_SAID.findall(text)), "")
+    user = around.cwd / CLIENT.file(around.environ, around.home)
+    folders = (user.parent, git_root(around.cwd) or around.cwd, around.cwd)
+    return texts(folder / user.name for folder in dict.fromkeys(folders))
 
 
 AIDER: Final = Aider()

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from attrs import frozen
 
-from trooper.clients.launch import ANTHROPIC, ByVariables, Place, Start, Surroundings, place_in
+from trooper.clients.claude_code import CLAUDE_CODE as CLIENT
+from trooper.clients.claude_code import PLACE, VARIABLE
+from trooper.clients.launch import ANTHROPIC, ByVariables, Place, Start, Surroundings, place_in, texts
 
-_VARIABLE: Final = "ANTHROPIC_BASE_URL"
 _OPTION: Final = "--settings"
 _SOURCES: Final = "--setting-sources"
-_BY_VARIABLE: Final = ByVariables({_VARIABLE: ANTHROPIC})
+_IN_BACKGROUND: Final = frozenset({"--bg", "--background"})
+_BY_VARIABLE: Final = ByVariables({VARIABLE: ANTHROPIC})
+_said_in: Final = partial(CLIENT.says, PLACE)
 
 
 @frozen
@@ -37,28 +40,28 @@ class ClaudeCode:
     def start(self, words: Sequence[str], around: Surroundings, url: str) -> Start:
         """With the variable set, and said once more above files that say it."""
         start = _BY_VARIABLE.start(words, around, url)
-        if not any(_said_in(text) for _, text in _files(words, around)) or any(
-            word.startswith(_OPTION) for word in words
-        ):
-            # There can be one such option, and it is the user's.
+        # There can be one such option; where it is there, it is the user's.
+        is_free = not (any(word.startswith(_OPTION) for word in words) or _is_for_later(words))
+        if not is_free or not any(_said_in(text) for _, text in _files(words, around)):
             return start
-        settings = json.dumps({"env": {_VARIABLE: url}})
+        settings = json.dumps({"env": {VARIABLE: url}})
         return Start((words[0], _OPTION, settings, *words[1:]), start.environ)
 
 
 def _files(words: Sequence[str], around: Surroundings) -> Iterator[tuple[Path, str]]:
     """Each settings file that it reads and that is there; the later ones count more."""
-    named = around.variable("CLAUDE_CONFIG_DIR")
     paths = {
-        "user": (around.cwd / named if named else around.home / ".claude") / "settings.json",
+        "user": around.cwd / CLIENT.file(around.environ, around.home),
         "project": around.cwd / ".claude" / "settings.json",
         "local": around.cwd / ".claude" / "settings.local.json",
     }
     sources = _sources(words)
-    for source, path in paths.items():
-        if sources is None or source in sources:
-            with suppress(OSError, ValueError):
-                yield path, path.read_text(encoding="utf-8")
+    return texts(path for source, path in paths.items() if sources is None or source in sources)
+
+
+def _is_for_later(words: Sequence[str]) -> bool:
+    """Whether it begins sessions that outlive it: they would keep the option, and ask where nobody is."""
+    return "agents" in words[1:2] or not _IN_BACKGROUND.isdisjoint(words)
 
 
 def _sources(words: Sequence[str]) -> list[str] | None:
@@ -66,18 +69,6 @@ def _sources(words: Sequence[str]) -> list[str] | None:
     said = [word.partition("=")[2] for word in words if word.startswith(f"{_SOURCES}=")]
     said += [value for word, value in pairwise(words) if word == _SOURCES]
     return [source.strip() for source in said[-1].split(",")] if said else None
-
-
-def _said_in(text: str) -> str:
-    """What settings say of the variable."""
-    try:
-        settings = json.loads(text)
-    except (ValueError, RecursionError):
-        # What is wrong with it Claude Code says itself.
-        return ""
-    variables = settings.get("env") if isinstance(settings, dict) else None
-    url = variables.get(_VARIABLE) if isinstance(variables, dict) else None
-    return url.strip() if isinstance(url, str) else ""
 
 
 CLAUDE_CODE: Final = ClaudeCode()

@@ -11,22 +11,26 @@ stays as it is, but for its address.
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from attrs import frozen
 
-from trooper.clients.launch import OPENAI, Place, Start, Surroundings
+from trooper.clients import jsonc, toml
+from trooper.clients.codex import BUILT_IN, place_in, provider_in, provider_named
+from trooper.clients.codex import CODEX as CLIENT
+from trooper.clients.launch import OPENAI, Place, Start, Surroundings, texts
 from trooper.clients.placing import text_before
+from trooper.clients.wanted import Format, NotEdited
 
 #: Where Codex asks with a ChatGPT plan's login.
 CHATGPT: Final = "https://chatgpt.com/backend-api/codex"
 _KEY: Final = "OPENAI_API_KEY"
-_BUILT_IN: Final = "openai"
+#: A Codex with overrides runs all by itself; without any it starts a server that outlives it.
+_NO_DAEMON: Final = "features.daemon_auto_start=false"
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
 #: What its built-in provider takes from the environment; `OPENAI_API_KEY` it does not.
 _OWN_KEYS: Final = ("CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
@@ -46,14 +50,14 @@ class Codex:
     def places(self, words: Sequence[str], around: Surroundings) -> Mapping[str, Place]:
         """What its file says, else where its key is good: the environment's, or a ChatGPT login."""
         settings = _settings(around)
-        key, url = _place(settings)
+        names, url = place_in(settings)
         if around.is_place(url):
-            return {OPENAI: Place(f"{key} of Codex", url)}
+            return {OPENAI: Place(f"{'.'.join(names)} of Codex", url)}
         if _reads_the_key(settings, around):
-            before = _toml_in(text_before(_home(around) / "config.toml") or "")
-            key, url = _place(before)
-            if _provider(before).get("env_key") == _KEY and around.is_place(url):
-                return {OPENAI: Place(f"{key} of Codex, before trooper connect", url)}
+            before = _read(toml, text_before(_file(around)))
+            names, url = place_in(before)
+            if provider_in(before).get("env_key") == _KEY and around.is_place(url):
+                return {OPENAI: Place(f"{'.'.join(names)} of Codex, before trooper connect", url)}
             # It looks at neither itself; but the key that it is told to send is of the same environment.
             said = [(name, around.variable(name)) for name in _PLACES]
             places = [Place(name, url) for name, url in said if around.is_place(url)]
@@ -64,91 +68,53 @@ class Codex:
 
     def start(self, words: Sequence[str], around: Surroundings, url: str) -> Start:
         """With the overrides in front; later ones are the user's, and win."""
-        overrides = [word for said in _overrides(around, f"{url}/v1") for word in ("-c", said)]
+        overrides = [word for said in _overrides(around, url) for word in ("-c", said)]
         return Start((words[0], *overrides, *words[1:]), around.environ)
 
 
 def _overrides(around: Surroundings, url: str) -> list[str]:
     settings = _settings(around)
-    if _name(settings) != _BUILT_IN:
-        key, said = _place(settings)
-        # Another path than Trooper would ask at, or a name that no override can say.
-        is_left = not key or not said.rstrip("/").endswith(("/v1", CHATGPT))
-        return [] if is_left else [f"{key}={_toml(url)}"]
-    if not _reads_the_key(settings, around):
-        return [f"openai_base_url={_toml(url)}"]
-    ours = f'{{name="trooper", base_url={_toml(url)}, env_key="{_KEY}", wire_api="responses"}}'
-    return ['model_provider="trooper"', f"model_providers.trooper={ours}"]
+    names, said = place_in(settings)
+    is_built_in = provider_named(settings) == BUILT_IN
+    if is_built_in and _reads_the_key(settings, around):
+        chosen, *fields = CLIENT.asked(url)
+        table = ", ".join(f"{field.path[-1]}={toml.raw(field.value)}" for field in fields)
+        return [f"{chosen.path[0]}={toml.raw(chosen.value)}", f"{'.'.join(fields[0].path[:-1])}={{{table}}}"]
+    can_be_said = all(map(_PLAIN.fullmatch, names))
+    if is_built_in or (can_be_said and said.rstrip("/").endswith(("/v1", CHATGPT))):
+        return [f"{'.'.join(names)}={toml.raw(f'{url}/v1')}"]
+    # Another path than Trooper would ask at, or a name that no override can say.
+    return [_NO_DAEMON]
 
 
 def _reads_the_key(settings: Mapping[str, Any], around: Surroundings) -> bool:
     """Whether its key is `OPENAI_API_KEY`: its provider's word, or ours where it has no other key."""
-    if _name(settings) != _BUILT_IN:
-        return _provider(settings).get("env_key") == _KEY
+    if provider_named(settings) != BUILT_IN:
+        return provider_in(settings).get("env_key") == _KEY
     return not (_login(around) or any(map(around.variable, _OWN_KEYS))) and bool(around.variable(_KEY))
 
 
 def _proves_itself_by_login(settings: Mapping[str, Any], words: Sequence[str], around: Surroundings) -> bool:
     """Whether the login is what it sends: no key of its provider's, or of its own variable, wins over that."""
-    provider = _provider(settings)
+    provider = provider_in(settings)
     # A provider of the user's own says whether the login goes there.
-    by_login = provider.get("requires_openai_auth", _name(settings) == _BUILT_IN)
+    by_login = provider.get("requires_openai_auth", provider_named(settings) == BUILT_IN)
     # `CODEX_API_KEY` is looked at without a screen only.
     has_key = around.variable("CODEX_API_KEY") and not _WITHOUT_SCREEN.isdisjoint(words)
     return by_login is True and not has_key and not any(provider.get(name) for name in _PROVIDERS_KEYS)
 
 
-def _name(settings: Mapping[str, Any]) -> str:
-    return _text(settings, "model_provider") or _BUILT_IN
-
-
-def _provider(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The table of the user's own provider; nothing where it is the built-in one."""
-    providers = settings.get("model_providers")
-    provider = providers.get(_name(settings)) if isinstance(providers, dict) else None
-    return provider if isinstance(provider, dict) else {}
-
-
-def _place(settings: Mapping[str, Any]) -> tuple[str, str]:
-    """The key that says where its provider is, as an override names it, and what it says."""
-    name = _name(settings)
-    if name == _BUILT_IN:
-        return "openai_base_url", _text(settings, "openai_base_url")
-    key = f"model_providers.{name}.base_url" if _PLAIN.fullmatch(name) else ""
-    return key, _text(_provider(settings), "base_url")
-
-
-def _toml(text: str) -> str:
-    return json.dumps(text)
-
-
-def _home(around: Surroundings) -> Path:
-    said = around.variable("CODEX_HOME")
-    return around.cwd / said if said else around.home / ".codex"
+def _file(around: Surroundings) -> Path:
+    return around.cwd / CLIENT.file(around.environ, around.home)
 
 
 def _settings(around: Surroundings) -> Mapping[str, Any]:
-    try:
-        return _toml_in((_home(around) / "config.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-
-
-def _toml_in(text: str) -> Mapping[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except ValueError:
-        # What is wrong with it Codex says itself.
-        return {}
+    return _read(toml, *(text for _, text in texts([_file(around)])))
 
 
 def _login(around: Surroundings) -> Mapping[str, Any]:
     """What `codex login` has left; only which kind of login it is, is looked at."""
-    try:
-        said = json.loads((_home(around) / "auth.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return said if isinstance(said, dict) else {}
+    return _read(jsonc, *(text for _, text in texts([_file(around).with_name("auth.json")])))
 
 
 def _has_chatgpt_login(around: Surroundings) -> bool:
@@ -156,9 +122,11 @@ def _has_chatgpt_login(around: Surroundings) -> bool:
     return bool(login.get("tokens")) and not login.get(_KEY)
 
 
-def _text(table: Mapping[str, Any], key: str) -> str:
-    value = table.get(key)
-    return value.strip() if isinstance(value, str) else ""
+def _read(form: Format, text: str | None = None) -> Mapping[str, Any]:
+    """What a text says; nothing if there is none. What is wrong with it Codex says itself."""
+    with suppress(NotEdited):
+        return form.read(text or "")
+    return {}
 
 
 CODEX: Final = Codex()

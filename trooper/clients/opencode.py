@@ -2,7 +2,7 @@
 opencode: the address of two providers that it has built in. Its models, its
 keys and their limits stay as they are. It adds `/messages` and `/responses`.
 
-Of the files in its folder the later ones of the list count more.
+Of the files in its folder the later ones of the list count more. Elsewhere it does not look at the first of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from trooper.clients.client import Client, folder_by
 from trooper.clients.placing import is_placed
 from trooper.clients.wanted import Wanted
 
-_FILES: Final = ("config.json", "opencode.json", "opencode.jsonc")
+FILES: Final = ("config.json", "opencode.json", "opencode.jsonc")
 
 
 def _asked(url: str) -> tuple[Wanted, ...]:
@@ -29,11 +29,16 @@ def _asked(url: str) -> tuple[Wanted, ...]:
 def _file(environ: Mapping[str, str], home: Path) -> Path:
     if said := environ.get("OPENCODE_CONFIG"):
         return Path(said)
-    folder = folder_by(environ, "XDG_CONFIG_HOME", home, ".config", relative=False) / "opencode"
-    files = [folder / name for name in _FILES]
+    files = own_files(environ, home)
     # Where the block is already, another file that has come since changes nothing.
     there = [file for file in files if is_placed(file)] or [file for file in files if file.exists()]
-    return there[-1] if there else folder / "opencode.json"
+    return there[-1] if there else files[1]
+
+
+def own_files(environ: Mapping[str, str], home: Path) -> list[Path]:
+    """The files of its user's own folder; one that a variable names comes beside them."""
+    folder = folder_by(environ, "XDG_CONFIG_HOME", home, ".config") / "opencode"
+    return [folder / name for name in FILES]
 
 
 OPENCODE: Final = Client(

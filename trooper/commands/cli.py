@@ -138,11 +138,14 @@ app.command(
 )
 
 
-app.command(
-    "trooper.commands.config_show:config_app",
-    name="config",
-    help="Show the configuration: what is in force, and from where.",
+config_app = cyclopts.App(name="config", help="Show the configuration: what is in force, and from where.")
+config_app.command(
+    "trooper.commands.config_show:show",
+    name="show",
+    help="Print every value that is in force, and whether a file, a variable or an option has said it.\n\n"
+    "The exit status is 0, or 2 if the configuration cannot be read.",
 )
+app.command(config_app)
 
 
 app.command(

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import attrs
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from trooper import __version__
 from trooper.commands.cli import MISUSED
@@ -40,8 +40,6 @@ _SAID_AS = {
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _URLS = frozenset({"base_url", "proxy"})
 
-config_app = App(name="config", help="The configuration: what is in force, and from where.")
-
 
 @attrs.frozen
 class Value:
@@ -56,7 +54,6 @@ class Value:
     words: str = "none"
 
 
-@config_app.command
 def show(
     *,
     config: Annotated[

@@ -77,11 +77,12 @@ class Ended:
 
 def run(*words: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
     """Run a command behind a Trooper of its own; the exit status is the command's."""
+    ended = Ended(_INTERRUPTED)
     try:
         ended = _run(_asked(words))
-    except KeyboardInterrupt:
-        # Nothing has been started yet, or all is over.
-        return _INTERRUPTED
+    except* KeyboardInterrupt:
+        # Nothing has been started yet, or all is over; Trio may have put it into a group.
+        pass
     # Whoever has closed it wants silence.
     with suppress(OSError, ValueError, AttributeError):
         if ended.line:
@@ -257,11 +258,12 @@ def _not_taken(place: Place, provider: str, config: Config, names: Sequence[str]
         return ConfigError(place.said_by, f"{problem}: {why}", fix)
     known = [w for w in config.wires if w.default_target and w.default_target.url_variable == provider]
     tables = " or ".join(
-        f'name = "{w.default_target.name}", wire = "{w.name}"' for w in known if w.default_target
+        f'name = "{w.default_target.name}", wire = "{w.name}", key = "client"'
+        for w in known
+        if w.default_target
     )
-    return ConfigError(
-        place.said_by, f"{problem}: {config.source} has none for it", f"Add a [[targets]] table: {tables}"
-    )
+    fix = f"Add a [[targets]] table: {tables}; or take that out, if those are to answer that are configured"
+    return ConfigError(place.said_by, f"{problem}: {config.source} has none for it", fix)
 
 
 @contextmanager

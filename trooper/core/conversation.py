@@ -77,13 +77,18 @@ class Message:
     tool_call_id: str = ""
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it is one text and nothing else; nearly all turns are."""
+        return not self.tool_calls and len(self.parts) == 1 and isinstance(self.parts[0], TextPart)
+
+    @property
     def text(self) -> str:
         """All text parts, joined without a separator."""
-        match self.parts:
-            case (TextPart(text=text),):
-                return text
-            case parts:
-                return "".join([p.text for p in parts if isinstance(p, TextPart)])
+        parts = self.parts
+        # Nearly always one, and asked for by all that counts and looks: `match` takes twice as long.
+        if len(parts) == 1 and isinstance(only := parts[0], TextPart):
+            return only.text
+        return "".join([p.text for p in parts if isinstance(p, TextPart)])
 
 
 @frozen

@@ -20,7 +20,7 @@ from attrs import evolve, frozen
 
 from trooper.core.conversation import Conversation, ImagePart, Message, Role, Tool, ToolCall
 from trooper.core.image_size import image_tokens
-from trooper.core.tokens import estimate_tokens, tokens_at_most
+from trooper.core.tokens import estimate_tokens, is_counted, tokens_at_most
 from trooper.core.window import answer_reserve
 
 #: What templates add around each message, around each call, and around the tools and each of them.
@@ -81,10 +81,12 @@ def _told_tool(tool: Tool) -> str:
     return msgspec.json.encode([tool.name, tool.description, tool.parameters]).decode()
 
 
-def texts(conversation: Conversation) -> Iterator[str]:
+def uncounted(conversation: Conversation) -> Iterator[str]:
     """What takes longest to be counted of it: tools, texts and arguments, each as it is counted."""
     yield from map(_told_tool, conversation.tools)
     for message in conversation.messages:
+        if message.is_plain and is_counted(message.text):
+            continue
         if message.parts:
             yield message.text
         yield from (call.arguments for call in message.tool_calls)
@@ -92,6 +94,8 @@ def texts(conversation: Conversation) -> Iterator[str]:
 
 def count_message(message: Message) -> int:
     """About how many tokens one turn is, at most."""
+    if message.is_plain:
+        return tokens_at_most(message.text) + _TOKENS_PER_MESSAGE
     calls = sum(map(_count_call, message.tool_calls))
     return tokens_at_most(message.text) + calls + _count_images(message) + _TOKENS_PER_MESSAGE
 

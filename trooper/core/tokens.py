@@ -151,6 +151,11 @@ def tokens_at_most(text: str) -> int:
     return known
 
 
+def is_counted(text: str) -> bool:
+    """Whether `tokens_at_most` knows it at once."""
+    return (hash(text), len(text)) in _KEPT
+
+
 def count_in_steps(text: str) -> Iterator[None]:
     """Count `text` in short steps, so that `tokens_at_most` knows it at once behind the last of them; in none if it does."""
     key = (hash(text), len(text))

@@ -24,7 +24,7 @@ from trooper.core.conversation import Conversation
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Answer, Failed, FailureKind
 from trooper.core.reported import reported
-from trooper.core.situation.facts import found_in
+from trooper.core.situation.facts import found_in, is_looked_through
 from trooper.core.tokens import count_in_steps, tokens_at_most
 from trooper.core.unfit import Unfit
 from trooper.core.window import answer_reserve
@@ -82,17 +82,16 @@ def first_ratio(model: LocalModel, safe_ratio: float) -> float:
 async def counted(conversation: Conversation) -> int:
     """About how many tokens `conversation` is at most; others have their turn while it is counted."""
     chars = 0
-    for text in fitting.texts(conversation):
+    for text in fitting.uncounted(conversation):
         for _ in count_in_steps(text):
             chars += min(len(text), _STEP_CHARS)
             if chars >= _STEP_CHARS:
                 chars = 0
                 await trio.lowlevel.checkpoint()
     tokens = fitting.count_tools(conversation)
-    for number, message in enumerate(conversation.messages):
-        tokens += fitting.count_message(message)
-        if number % _STEP_MESSAGES == 0:
-            await trio.lowlevel.checkpoint()
+    for at in range(0, len(conversation.messages), _STEP_MESSAGES):
+        tokens += sum(map(fitting.count_message, conversation.messages[at : at + _STEP_MESSAGES]))
+        await trio.lowlevel.checkpoint()
     return tokens
 
 
@@ -106,6 +105,8 @@ async def look_through(conversation: Conversation) -> None:
     turns = tuple(chain.from_iterable((*parts.old, *parts.since)))
     # Some of the latest may stay, and a report looks at those before them.
     for message in reported(turns, _LATEST_LOOKED_AT):
+        if is_looked_through(message):
+            continue
         found_in(message)
         chars += len(message.text) + sum(len(call.arguments) for call in message.tool_calls)
         if chars >= _LOOKED_AT_CHARS:

@@ -97,11 +97,11 @@ def found_in(message: Message) -> tuple[Fact, ...]:
 
 def looked_through(message: Message) -> Found:
     """All that is found out about `message`, once."""
-    text = message.text
-    calls = tuple((call.name, call.arguments) for call in message.tool_calls)
-    key = (message.role, hash(text), len(text), hash(calls), sum(len(arguments) for _, arguments in calls))
+    key = _key(message)
     known = _KEPT.get(key)
     if known is None:
+        text = message.text
+        calls = tuple((call.name, call.arguments) for call in message.tool_calls)
         facts = list(_found(text, MEASURES[message.role]))
         for place, (name, arguments) in enumerate(calls):
             if len(facts) >= _MOST_FACTS:
@@ -112,6 +112,19 @@ def looked_through(message: Message) -> Found:
         speaks_for = votes(text) if message.role is Role.USER else ()
         known = _KEPT[key] = Found(tuple(facts), words, frames, speaks_for)
     return known
+
+
+def is_looked_through(message: Message) -> bool:
+    """Whether it costs nothing to find out about `message`."""
+    return _key(message) in _KEPT
+
+
+def _key(message: Message) -> tuple[object, ...]:
+    text = message.text
+    if not message.tool_calls:
+        return message.role, hash(text), len(text)
+    calls = tuple((call.name, call.arguments) for call in message.tool_calls)
+    return message.role, hash(text), len(text), hash(calls), sum(len(arguments) for _, arguments in calls)
 
 
 def _words(texts: Iterable[str]) -> Sequence[int]:

@@ -91,6 +91,10 @@ def _message(raw: Mapping[str, object]) -> Message | None:
     role = _ROLES.get(str(raw.get("role")))
     if role is None:
         raise ValueError(raw.get("role"))
+    content = raw.get("content")
+    if len(raw) == 2 and isinstance(content, str) and content:
+        # Nearly all turns are no more than that, and a session has hundreds.
+        return Message(role, (TextPart(content),))
     calls = raw.get("tool_calls") or ()
     if not isinstance(calls, list | tuple):
         raise TypeError("tool_calls")
@@ -99,7 +103,7 @@ def _message(raw: Mapping[str, object]) -> Message | None:
     refused = (TextPart(refusal),) if isinstance(refusal, str) and refusal else ()
     return Message(
         role=role,
-        parts=(*_parts(raw.get("content")), *refused),
+        parts=(*_parts(content), *refused),
         tool_calls=tuple(read_tool_call(c) for c in calls),
         tool_call_id=str(raw.get("tool_call_id") or ""),
     )
