@@ -9,6 +9,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -22,7 +23,7 @@ from trooper.config.cloudless import cloudless, local_by_wish
 from trooper.core import digest, secret
 from trooper.core import headers as http
 from trooper.core.cooldown import Cooldowns
-from trooper.store import Answers, UnknownIds
+from trooper.store import PLACE, Answers, MemoryStore, Neighbours, Remembered, Store, place_for
 from trooper.targets import credentials
 from trooper.targets.chain import Link, links
 from trooper.targets.models import MODELS, list_models
@@ -52,8 +53,12 @@ class Services:
     answers: Answers = field(init=False)
     #: Who writes situation reports.
     reports: Reports = field(init=False)
-    #: Ids of parts that a provider began and another target finished.
-    unknown_ids: UnknownIds = field(factory=UnknownIds)
+    #: What outlives requests, and perhaps this process.
+    store: Store = field(factory=MemoryStore)
+    #: The other processes that share its folder.
+    neighbours: Neighbours = field(factory=Neighbours)
+    #: The same answers, and those of the store and the neighbours.
+    remembered: Remembered = field(init=False)
     wires: Wires = WIRES
     #: What a client could make take for ever is done there.
     aside: Aside = field(factory=Aside)
@@ -64,6 +69,7 @@ class Services:
 
     def __attrs_post_init__(self) -> None:
         self.answers = Answers(self.config.server.remember_bytes)
+        self.remembered = Remembered(self.answers, self.store, self.neighbours)
         self.reports = reports_of(self.config.server.report, self.standbys)
 
     def chain(self, model: str, wire: Wire) -> tuple[Link, ...]:
@@ -136,6 +142,12 @@ def standbys_of(config: Config, upstreams: Mapping[str, Upstream], wires: Wires)
     return standbys
 
 
+def _near(store: Store) -> Path | None:
+    """Where the sockets of a store's processes are; nowhere, where it is this process's alone."""
+    place = store.standing().place
+    return None if place == PLACE else place_for(Path(place))
+
+
 def tell_who_answers(config: Config) -> None:
     """Log, once for each wire, whose clients no cloud answers; and once what was wished to be so."""
     for clients in cloudless(config):
@@ -154,6 +166,7 @@ async def open_services(
     wires: Wires = WIRES,
     starts_aside: StartWorker = start_process,
     tell: Callable[[RequestReport], None] = log_request,
+    store: Store | None = None,
 ) -> AsyncIterator[Services]:
     """
     Open the connections and start the standbys.
@@ -165,6 +178,7 @@ async def open_services(
         wires: the table that `config` was loaded with.
         starts_aside: how a process for work aside is started; another way for tests.
         tell: who hears what became of each request; by itself the log.
+        store: what outlives requests; by itself this process's memory.
     """
     tell_who_answers(config)
     async with AsyncExitStack() as stack:
@@ -184,7 +198,20 @@ async def open_services(
         aside = Aside(starts_aside)
         stack.push_async_callback(aside.aclose)
         cooldowns = Cooldowns(enabled=config.server.memory)
-        services = Services(config, upstreams, standbys, cooldowns, wires=wires, aside=aside, tell=tell)
+        store = store or MemoryStore()
+        near = Neighbours(_near(store), config.server.remember_bytes)
+        services = Services(
+            config,
+            upstreams,
+            standbys,
+            cooldowns,
+            wires=wires,
+            aside=aside,
+            tell=tell,
+            store=store,
+            neighbours=near,
+        )
+        await nursery.start(services.remembered.serve)
         for writer in services.reports.writers.values():
             nursery.start_soon(writer.run)
         yield services

@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 from trooper.config import Config
 from trooper.core.headers import Headers
-from trooper.core.outcome import Answer
 from trooper.relay import past_answers
 from trooper.relay.client import Client, Receive, Send
 from trooper.relay.conductor import relay
@@ -44,10 +43,10 @@ async def answer(
     if services.wires.at(request.path) is not None:
         await relay(services, request, receive, send, hang_up)
         return
-    body = past_answers.reply(services, request.method, request.path, request.owner)
-    if body is not None:
+    known = await past_answers.reply(services, request.method, request.path, request.owner)
+    if known is not None:
         client = Client(send, hang_up, services.config.server.drain_timeout_s)
-        await client.answer(Answer(200, ((b"content-type", b"application/json"),), body))
+        await client.answer(known)
         return
     target = provider_for(
         services.wires, services.config, request.method, request.path, request.headers, request.query
