@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import trio
 from attrs import define
 
-from trooper.store import Caps, MemoryStore, PastAnswer, Session, Store, Turn, TurnLeg
+from trooper.store import Caps, PastAnswer, Session, Store, Turn, TurnLeg
+from trooper.store.opening import open_store
 
 #: Some day in 2026.
 NOW = 1_796_000_000.0
@@ -44,8 +46,22 @@ def answer(name: str = "r", owner: str = ANN, *, at: float = NOW, parts: tuple[s
 
 
 @asynccontextmanager
-async def memory(_folder: Path, caps: Caps, clock: Clock) -> AsyncIterator[Store]:
-    yield MemoryStore(caps, clock)
+async def opened(
+    place: str, caps: Caps | None = None, clock: Clock | None = None, **more
+) -> AsyncIterator[Store]:
+    """The store of a place, as services have it."""
+    async with trio.open_nursery() as nursery:
+        async with open_store(place, caps or Caps(), nursery, now=clock or Clock(), **more) as found:
+            yield found.store
+        nursery.cancel_scope.cancel()
 
 
-STORES: dict[str, Callable] = {"memory": memory}
+def memory(_folder: Path) -> str:
+    return ":memory:"
+
+
+def sqlite(folder: Path) -> str:
+    return str(folder / "data")
+
+
+STORES: dict[str, Callable[[Path], str]] = {"memory": memory, "sqlite": sqlite}

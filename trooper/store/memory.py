@@ -14,6 +14,7 @@ from typing import Final
 
 from attrs import define, field
 
+from trooper.core.names import is_sayable
 from trooper.store.records import (
     TURNS_OF_SESSION,
     Content,
@@ -21,11 +22,11 @@ from trooper.store.records import (
     PastAnswer,
     Session,
     Turn,
-    is_name,
 )
 from trooper.store.shares import Shares
 from trooper.store.store import Caps, Standing, Trouble
 
+#: What the configuration says for it.
 PLACE: Final = ":memory:"
 
 
@@ -45,12 +46,14 @@ class MemoryStore:
         caps: how much is kept.
         now: the time; for tests.
         trouble, words: why it is not on disk, where it should be.
+        place: where it should be.
     """
 
     caps: Caps = field(factory=Caps)
     now: Callable[[], float] = time.time
     trouble: Trouble | None = None
     words: str = ""
+    place: str = PLACE
     #: The longest unused first.
     _sessions: OrderedDict[str, _Kept] = field(factory=OrderedDict, init=False)
     _by_owner: dict[str, dict[str, None]] = field(factory=dict, init=False)
@@ -71,8 +74,9 @@ class MemoryStore:
             return
         kept = self._sessions.get(session.id)
         if kept is None:
-            bare = Session(session.id, (), session.key_kind, session.began_at, session.used_at)
-            kept = self._sessions[session.id] = _Kept(bare)
+            kept = self._sessions[session.id] = _Kept(session.begun)
+            for owner in kept.session.owners:
+                self._by_owner.setdefault(owner, {})[session.id] = None
         before, kept.session = kept.session, kept.session.joined(session)
         for owner in before.owners:
             self._disown(owner, session.id)
@@ -110,7 +114,7 @@ class MemoryStore:
     def put_unknown(self, owner: str, part_ids: Iterable[str], at: float) -> None:
         """Keep ids that a provider will not know again."""
         self._expire()
-        for part_id in filter(is_name, part_ids):
+        for part_id in filter(is_sayable, part_ids):
             self._forget_unknown(part_id)
             self._unknown[part_id] = owner, at
             self._unknown_shares.use(owner, part_id, 1)
@@ -119,7 +123,8 @@ class MemoryStore:
 
     def put_known(self, known: Known) -> None:
         """Keep a fact."""
-        if not known.fits:
+        before = self._known.get((known.kind, known.key))
+        if not known.fits or (before is not None and before.at > known.at):
             return
         self._known.pop((known.kind, known.key), None)
         self._known[known.kind, known.key] = known
@@ -200,7 +205,7 @@ class MemoryStore:
     def standing(self) -> Standing:
         """What is in it."""
         return Standing(
-            PLACE,
+            self.place,
             sessions=len(self._sessions),
             answers=len(self._answers),
             trouble=self.trouble,

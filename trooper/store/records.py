@@ -2,7 +2,7 @@
 What is kept beyond a request, as values: nothing of them is content but `Content`.
 
 All moments are seconds since the epoch, since they have to mean the same in
-another process and after a restart. What is called by no name (`is_name`), or
+another process and after a restart. What is called by no name (`core.names.is_sayable`), or
 is larger than such things are, does not fit and is not kept.
 """
 
@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 from attrs import evolve, field, frozen
 
-from trooper.core.names import is_short
+from trooper.core.names import is_sayable
 
 #: What a session costs beside its turns, and an answer beside its parts: objects, rows, places in indexes.
 SESSION_BYTES: Final = 512
@@ -31,17 +31,6 @@ PARTS_OF_ANSWER: Final = 1_024
 #: What is said of a turn, and what is learned of a model, is small.
 _TURN_MOST_BYTES: Final = 65_536
 _KNOWN_MOST_BYTES: Final = 65_536
-
-
-def is_name(text: str) -> bool:
-    """Whether it can be kept as a name: short, and made of characters; JSON can say halves of some."""
-    if not is_short(text):
-        return False
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 @frozen
@@ -72,7 +61,13 @@ class Session:
     @property
     def fits(self) -> bool:
         """Whether it can be kept: somebody's, and called by names."""
-        return bool(self.id and self.owners) and all(map(is_name, (self.id, self.key_kind, *self.owners)))
+        return bool(self.id and self.owners) and all(map(is_sayable, (self.id, self.key_kind, *self.owners)))
+
+    @property
+    def begun(self) -> Session:
+        """It as it is when nothing was known of it before."""
+        bare = evolve(self, turns=0, tokens=0, local_tokens=0)
+        return bare.joined(bare)
 
     def joined(self, later: Session) -> Session:
         """This one, and what was put of it later."""
@@ -151,7 +146,7 @@ class Turn:
     def fits(self) -> bool:
         """Whether it can be kept."""
         try:
-            return bool(self.id) and is_short(self.id) and len(self.told) <= _TURN_MOST_BYTES
+            return bool(self.id) and is_sayable(self.id) and len(self.told) <= _TURN_MOST_BYTES
         except UnicodeEncodeError:
             return False
 
@@ -177,7 +172,7 @@ class Turn:
 
 
 def _part_ids(part_ids: Iterable[str]) -> tuple[str, ...]:
-    return tuple([part_id for part_id in part_ids if is_name(part_id)][:PARTS_OF_ANSWER])
+    return tuple([part_id for part_id in part_ids if is_sayable(part_id)][:PARTS_OF_ANSWER])
 
 
 @frozen
@@ -205,7 +200,7 @@ class PastAnswer:
     @property
     def fits(self) -> bool:
         """Whether it can be kept."""
-        return bool(self.id) and all(map(is_name, (self.id, self.owner, self.held_by, self.session_id)))
+        return bool(self.id) and all(map(is_sayable, (self.id, self.owner, self.held_by, self.session_id)))
 
     @property
     def size_bytes(self) -> int:
@@ -248,6 +243,52 @@ class Known:
     at: float
 
     @property
+    def size_bytes(self) -> int:
+        """What it costs to keep."""
+        return PART_BYTES + len(self.value)
+
+    @property
     def fits(self) -> bool:
         """Whether it can be kept."""
-        return is_name(self.kind) and is_name(self.key) and len(self.value) <= _KNOWN_MOST_BYTES
+        return is_sayable(self.kind) and is_sayable(self.key) and len(self.value) <= _KNOWN_MOST_BYTES
+
+
+@frozen
+class Given:
+    """An answer, and its content where that may be on disk."""
+
+    answer: PastAnswer
+    content: Content | None = None
+
+
+@frozen
+class Unknown:
+    """
+    Ids of parts that a provider will not know again.
+
+    Attributes:
+        owner: whose room they take.
+    """
+
+    owner: str
+    part_ids: tuple[str, ...] = field(converter=_part_ids)
+    at: float
+
+
+@frozen
+class SessionGone:
+    """A session that is to be forgotten."""
+
+    session_id: str
+
+
+@frozen
+class AnswerGone:
+    """An answer that is to be forgotten."""
+
+    answer_id: str
+    owner: str
+
+
+#: What is put, as it waits to be written.
+Record: TypeAlias = Session | Turn | Given | Unknown | Known | SessionGone | AnswerGone

@@ -18,12 +18,12 @@ counts, and says in `standing` what is wrong.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from attrs import frozen
 
+from trooper.core.told import Told
 from trooper.store.records import (
     SESSION_BYTES,
     TURNS_OF_SESSION,
@@ -35,18 +35,18 @@ from trooper.store.records import (
 )
 
 
-class Trouble(enum.Enum):
-    """Why something is not kept where it should be."""
+class Trouble(Told):
+    """Why something is not kept where it should be, as the word that is logged; `meaning` is for people."""
 
-    NO_FOLDER = "no_folder"
-    READ_ONLY = "read_only"
-    DISK_FULL = "disk_full"
-    LOCKED = "locked"
-    BROKEN = "broken"
-    NEWER = "newer"
-    #: The file, or the key beside it, is not one of ours.
-    FOREIGN = "foreign"
-    DISK_ERROR = "disk_error"
+    NO_FOLDER = "no_folder", "the folder cannot be made"
+    READ_ONLY = "read_only", "it may not be written"
+    DISK_FULL = "disk_full", "the disk is full"
+    LOCKED = "locked", "another process has it locked"
+    BROKEN = "broken", "the file was broken"
+    NEWER = "newer", "a newer Trooper has written it"
+    FOREIGN = "foreign", "what is there is not this Trooper's"
+    DISK_ERROR = "disk_error", "the disk does not do what it is asked"
+    NO_ANSWER = "no_answer", "the disk does not answer"
 
 
 @frozen
@@ -56,6 +56,7 @@ class Standing:
 
     Attributes:
         place: the folder, or `:memory:`.
+        on_disk: whether it is there, and not in memory alone.
         file_bytes: the size of what is on disk.
         content_on_disk: whether contents are written.
         sealed: whether they are encrypted there.
@@ -66,6 +67,7 @@ class Standing:
     """
 
     place: str
+    on_disk: bool = False
     file_bytes: int = 0
     content_on_disk: bool = False
     sealed: bool = False
@@ -129,7 +131,7 @@ class Store(Protocol):
         """Keep ids that a provider will not know again; `owner` is whose room they take."""
 
     def put_known(self, known: Known) -> None:
-        """Keep a fact in the place of what was known of its kind and key."""
+        """Keep a fact; of one kind and key the latest learned counts."""
 
     def forget_session(self, session_id: str) -> None:
         """Forget a session and its turns. Its answers are forgotten one by one."""

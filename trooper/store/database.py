@@ -1,0 +1,287 @@
+"""
+The file of a store, from the loop: batches are written and questions asked in threads, and every failure is a value.
+
+Two connections, since a reader waits for no writer in SQLite's WAL mode: one writes, one reads.
+The threads are Trio's, which are no reason for a process to go on living; apsw's own way to be
+asked from a loop has one that is, so a disk that hangs would have kept the process from its end.
+
+What can be wrong is found out by trying: a batch that fails says why (`Trouble`), it is
+told once, and the next one tries anew, the folder and the file included. A broken file gets
+another name, and a new one is begun.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Concatenate, Final, ParamSpec, TypeVar
+
+import apsw
+import structlog
+import trio
+from attrs import define, field, frozen
+
+from trooper.store import rows
+from trooper.store.folder import Folder, NoFolder, make_file, open_folder, set_aside
+from trooper.store.records import Record
+from trooper.store.schema import MIGRATIONS, Unfit, prepare
+from trooper.store.sealing import Seal
+from trooper.store.store import Caps, Trouble
+from trooper.store.sweeping import Counts, counts, give_back, sweep
+
+log = structlog.get_logger("trooper.store")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: How long a batch waits for another process's.
+_BUSY_MS: Final = 5_000
+#: How long a batch may take in all, and a question.
+_WRITE_LIMIT_S: Final = 15.0
+_READ_LIMIT_S: Final = 3.0
+_CLOSE_LIMIT_S: Final = 3.0
+
+_TROUBLES: Final[Mapping[type[Exception], Trouble]] = {
+    apsw.FullError: Trouble.DISK_FULL,
+    apsw.BusyError: Trouble.LOCKED,
+    apsw.LockedError: Trouble.LOCKED,
+    apsw.ProtocolError: Trouble.LOCKED,
+    apsw.CorruptError: Trouble.BROKEN,
+    apsw.NotADBError: Trouble.BROKEN,
+    apsw.ReadOnlyError: Trouble.READ_ONLY,
+    apsw.PermissionsError: Trouble.READ_ONLY,
+    apsw.AuthError: Trouble.READ_ONLY,
+    apsw.CantOpenError: Trouble.DISK_ERROR,
+    apsw.IOError: Trouble.DISK_ERROR,
+    apsw.NoLFSError: Trouble.DISK_ERROR,
+    OSError: Trouble.DISK_ERROR,
+}
+
+
+@frozen
+class Failure:
+    """Why a batch is not on disk."""
+
+    trouble: Trouble
+    words: str
+
+
+@define(eq=False)
+class Database:
+    """
+    The file, and what is known of it.
+
+    Attributes:
+        folder: where it is, and the key that everybody there goes by.
+        caps: how much it may hold.
+        seal: what contents are closed with, if they are.
+        now: the time; for tests.
+        counts: what is in it, as of the last batch.
+        failure: what is wrong now.
+        lost: records that no file takes. That is a bug of ours, and logged.
+    """
+
+    folder: Folder
+    caps: Caps
+    seal: Seal | None = None
+    now: Callable[[], float] = time.time
+    counts: Counts = field(factory=Counts, init=False)
+    failure: Failure | None = field(default=None, init=False)
+    lost: int = field(default=0, init=False)
+    _told: set[Trouble] = field(factory=set, init=False)
+    _inode: int = field(default=0, init=False)
+    _is_broken: bool = field(default=False, init=False)
+    _writing: apsw.Connection | None = field(default=None, init=False)
+    _reading: apsw.Connection | None = field(default=None, init=False)
+    #: Of the thread that reads, so that nobody takes its connection away.
+    _in_use: threading.Lock = field(factory=threading.Lock, init=False)
+    #: A thread that was given up still has its place: the next one waits until it is out.
+    _one_writer: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1), init=False)
+    _one_reader: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1), init=False)
+
+    async def write(self, records: Sequence[Record]) -> bool:
+        """Write a batch, and forget what has to be forgotten; whether all of it is on disk now."""
+        outcome: Failure | None = Failure(Trouble.NO_ANSWER, f"not within {_WRITE_LIMIT_S:g} s")
+        with trio.move_on_after(_WRITE_LIMIT_S):
+            outcome = await trio.to_thread.run_sync(
+                self._write, records, abandon_on_cancel=True, limiter=self._one_writer
+            )
+        self._note(outcome)
+        return outcome is None
+
+    async def read(
+        self,
+        question: Callable[Concatenate[apsw.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T | None:
+        """What the file says; `None` where it cannot be asked."""
+        with trio.move_on_after(_READ_LIMIT_S):
+            return await trio.to_thread.run_sync(
+                lambda: self._read(lambda db: question(db, *args, **kwargs)),
+                abandon_on_cancel=True,
+                limiter=self._one_reader,
+            )
+        return None
+
+    async def aclose(self) -> None:
+        """Close it; a disk that hangs keeps nobody."""
+        with trio.CancelScope(shield=True), trio.move_on_after(_CLOSE_LIMIT_S):
+            await trio.to_thread.run_sync(self._close, abandon_on_cancel=True, limiter=self._one_writer)
+
+    def _note(self, outcome: Failure | None) -> None:
+        if outcome is None and self.failure is not None:
+            log.info("store_works_again", folder=str(self.folder.path))
+        self.failure = outcome
+        if outcome is not None and outcome.trouble not in self._told:
+            self._told.add(outcome.trouble)
+            log.warning(
+                "store_not_written",
+                trouble=outcome.trouble.value,
+                reason=outcome.words,
+                folder=str(self.folder.path),
+                effect="Streams go on. What is new is kept in memory, and written once that works.",
+            )
+
+    # What follows runs in threads.
+
+    def _write(self, records: Sequence[Record]) -> Failure | None:
+        try:
+            if self._is_broken:
+                self._set_aside()
+            db = self._connected()
+            if isinstance(db, Failure):
+                return db
+            self._commit(db, records)
+            with suppress(apsw.Error):
+                give_back(db)
+        except Exception as error:  # noqa: BLE001  # whatever it is, a stream must not hear of it
+            trouble = _trouble(error)
+            if trouble is Trouble.BROKEN:
+                self._is_broken = True
+            if trouble is not None:
+                return Failure(trouble, f"{type(error).__name__}: {error}")
+            return self._write_singly(records, error)
+        return None
+
+    def _write_singly(self, records: Sequence[Record], error: Exception) -> Failure | None:
+        """One of them is to blame, and the others are not: whoever cannot be written is lost."""
+        if len(records) == 1:
+            self.lost += 1
+            log.error("store_record_lost", kind=type(records[0]).__name__, error=type(error).__name__)
+            return None
+        if not records:
+            return Failure(Trouble.DISK_ERROR, f"{type(error).__name__}: {error}")
+        for record in records:
+            if failure := self._write([record]):
+                return failure
+        return None
+
+    def _commit(self, db: apsw.Connection, records: Sequence[Record]) -> None:
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            rows.write(db, records, self.caps, self.seal)
+            sweep(db, self.caps, self.now())
+            found = counts(db)
+            db.execute("COMMIT")
+        except BaseException:
+            # Some errors have rolled it back already.
+            if db.in_transaction:
+                with suppress(apsw.Error):
+                    db.execute("ROLLBACK")
+            raise
+        self.counts = found
+
+    def _connected(self) -> apsw.Connection | Failure:
+        if self._writing is not None and self._is_there():
+            version = self._writing.pragma("user_version")
+            if version == len(MIGRATIONS):
+                return self._writing
+        self._close()
+        # Anew: somebody may have taken the folder away.
+        folder = open_folder(self.folder.path, self.folder.key)
+        if isinstance(folder, NoFolder):
+            return Failure(folder.trouble, folder.words)
+        make_file(folder.file)
+        db = _connect(folder)
+        try:
+            unfit = prepare(db)
+            self._inode = folder.file.stat().st_ino
+        except BaseException:
+            db.close(True)
+            raise
+        if isinstance(unfit, Unfit):
+            db.close(True)
+            return Failure(unfit.trouble, unfit.words)
+        self._writing = db
+        return db
+
+    def _is_there(self) -> bool:
+        """Whether the file is still the one that is written: it may have been set aside, or taken away."""
+        try:
+            return os.stat(self.folder.file).st_ino == self._inode  # noqa: PTH116
+        except OSError:
+            return False
+
+    def _read(self, question: Callable[[apsw.Connection], T]) -> T | None:
+        with self._in_use:
+            try:
+                if self._writing is None or self._is_broken:
+                    return None
+                if self._reading is None:
+                    self._reading = _connect(self.folder)
+                    self._reading.execute("PRAGMA query_only = ON")
+                return question(self._reading)
+            except Exception as error:  # noqa: BLE001  # as above
+                if _trouble(error) is Trouble.BROKEN:
+                    # Whoever writes next sets it aside.
+                    self._is_broken = True
+                log.warning("store_not_read", error=type(error).__name__)
+                return None
+
+    def _set_aside(self) -> None:
+        self._close()
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.now()))
+        inode = self._inode or self.folder.file.stat().st_ino
+        aside = set_aside(self.folder.file, inode, self.folder.path / "key", stamp)
+        self._is_broken, self._inode = False, 0
+        if aside is not None:
+            log.warning(
+                "store_begun_anew",
+                trouble=Trouble.BROKEN.value,
+                broken_file=aside.name,
+                folder=str(self.folder.path),
+                effect="Sessions and answers of before are not found.",
+            )
+
+    def _close(self) -> None:
+        with self._in_use:
+            for db in (self._reading, self._writing):
+                if db is not None:
+                    with suppress(apsw.Error):
+                        db.close(True)
+            self._reading = self._writing = None
+
+
+def _connect(folder: Folder) -> apsw.Connection:
+    db = apsw.Connection(str(folder.file), apsw.SQLITE_OPEN_READWRITE)
+    try:
+        db.set_busy_timeout(_BUSY_MS)
+        # A batch is safe from a kill once it is committed, and the file from a loss of power at any time.
+        # What is forgotten is overwritten. Nothing lies in other files for a while.
+        db.execute(
+            "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
+            " PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 4194304; PRAGMA trusted_schema = OFF"
+        ).fetchall()
+    except BaseException:
+        db.close(True)
+        raise
+    return db
+
+
+def _trouble(error: Exception) -> Trouble | None:
+    """What of the disk is wrong; `None` where it is not the disk."""
+    return next((trouble for kind, trouble in _TROUBLES.items() if isinstance(error, kind)), None)

@@ -1,0 +1,180 @@
+"""
+How rows become records again. All of it runs in a thread.
+
+Beside each answer stands which of the turns that wait to be written are in the
+file already, so that none is counted twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import apsw
+import msgspec
+
+from trooper.store.records import Content, Known, PastAnswer, Session, Turn
+from trooper.store.sealing import Seal, name_of
+
+#: Session and turn.
+TurnName = tuple[str, str]
+
+_SESSION: Final = (
+    "SELECT id, key_kind, began_at, used_at, turns, tokens, local_tokens,"
+    " (SELECT json_group_array(owner) FROM (SELECT owner FROM session_owners"
+    " WHERE session_id = sessions.id ORDER BY place)) FROM sessions"
+)
+_ANSWER: Final = (
+    "SELECT id, owner, used_at, provider_knows, held_by, session_id,"
+    " (SELECT json_group_array(part_id) FROM (SELECT part_id FROM answer_parts"
+    " WHERE answer_parts.owner = answers.owner AND answer_id = answers.id ORDER BY place)) FROM answers"
+)
+_WORDS: Final = msgspec.json.Decoder(tuple[str, ...])
+_TURN: Final = msgspec.json.Decoder(Turn)
+
+
+def session(
+    db: apsw.Connection, session_id: str, since: float, waiting: Iterable[TurnName]
+) -> tuple[Session | None, frozenset[TurnName]]:
+    """A session that was used after `since`, and which of the `waiting` turns are in the file."""
+    with _at_one_moment(db):
+        rows = _rows(db, f"{_SESSION} WHERE id = ? AND used_at >= ?", (session_id, since))
+        return (_session(*rows[0]) if rows else None), _written(db, waiting)
+
+
+def sessions(
+    db: apsw.Connection,
+    owner: str,
+    since: float,
+    most: int,
+    also: Sequence[str],
+    waiting: Iterable[TurnName],
+) -> tuple[dict[str, Session], frozenset[TurnName]]:
+    """The latest sessions that `owner` may see, and those of the ids `also`, by their ids."""
+    with _at_one_moment(db):
+        rows = _rows(
+            db,
+            f"{_SESSION} WHERE id IN (SELECT session_id FROM session_owners WHERE owner = ?) AND used_at >= ?"
+            " ORDER BY used_at DESC LIMIT ?",
+            (owner, since, most),
+        )
+        for session_id in also:
+            rows += _rows(db, f"{_SESSION} WHERE id = ? AND used_at >= ?", (session_id, since))
+        return {row[0]: _session(*row) for row in rows}, _written(db, waiting)
+
+
+def turns(db: apsw.Connection, session_id: str, since: float, most: int) -> tuple[bool, list[Turn]]:
+    """Whether there is such a session, used after `since`; and its latest turns."""
+    with _at_one_moment(db):
+        if not _rows(db, "SELECT 1 FROM sessions WHERE id = ? AND used_at >= ?", (session_id, since)):
+            return False, []
+        rows = _rows(
+            db,
+            "SELECT told FROM turns WHERE session_id = ? ORDER BY at DESC, id DESC LIMIT ?",
+            (session_id, most),
+        )
+        return True, [_TURN.decode(told) for (told,) in rows]
+
+
+def answer(db: apsw.Connection, answer_id: str, owner: str, since: float) -> PastAnswer | None:
+    """An answer."""
+    rows = _rows(db, f"{_ANSWER} WHERE owner = ? AND id = ? AND used_at >= ?", (owner, answer_id, since))
+    return _answer(*rows[0]) if rows else None
+
+
+def answers_by_part(db: apsw.Connection, part_id: str, owner: str, since: float) -> list[PastAnswer]:
+    """The answers with a part, the latest first; some, where there are very many."""
+    rows = _rows(
+        db,
+        f"{_ANSWER} WHERE owner = ?1 AND id IN (SELECT answer_id FROM answer_parts"
+        " WHERE owner = ?1 AND part_id = ?2) AND used_at >= ?3 ORDER BY used_at DESC LIMIT 8",
+        (owner, part_id, since),
+    )
+    return [_answer(*row) for row in rows]
+
+
+def content(
+    db: apsw.Connection, answer_id: str, owner: str, since: float, seal: Seal | None
+) -> Content | None:
+    """An answer's content; `None` also where another key has sealed it."""
+    rows = _rows(
+        db,
+        "SELECT is_sealed, request, response FROM contents WHERE owner = ? AND id = ? AND used_at >= ?",
+        (owner, answer_id, since),
+    )
+    if not rows:
+        return None
+    is_sealed, request, response = rows[0]
+    if is_sealed:
+        if seal is None:
+            return None
+        request = seal.open(request, name_of(owner, answer_id, "request"))
+        response = seal.open(response, name_of(owner, answer_id, "response"))
+    return None if request is None or response is None else Content(request, response)
+
+
+def unknown(db: apsw.Connection, part_ids: Sequence[str], since: float) -> frozenset[str]:
+    """Which of these ids a provider will not know again."""
+    statement = "SELECT 1 FROM unknown_ids WHERE id = ? AND used_at >= ?"
+    return frozenset(part_id for part_id in part_ids if _rows(db, statement, (part_id, since)))
+
+
+def known(db: apsw.Connection, kind: str, key: str | None) -> list[Known]:
+    """What is known of `key`, or of all of a kind."""
+    rows = _rows(
+        db, "SELECT kind, key, value, at FROM known WHERE kind = ?1 AND (?2 IS NULL OR key = ?2)", (kind, key)
+    )
+    return [Known(*row) for row in rows]
+
+
+@contextmanager
+def _at_one_moment(db: apsw.Connection) -> Iterator[None]:
+    """What is read within it is of one moment, whatever is written beside."""
+    db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if db.in_transaction:
+            db.execute("COMMIT")
+
+
+def _rows(
+    db: apsw.Connection, statement: str, values: tuple[str | float | None, ...]
+) -> list[tuple[Any, ...]]:
+    return db.execute(statement, values).fetchall()
+
+
+def _written(db: apsw.Connection, waiting: Iterable[TurnName]) -> frozenset[TurnName]:
+    statement = "SELECT 1 FROM turns WHERE session_id = ? AND id = ?"
+    return frozenset(name for name in waiting if _rows(db, statement, name))
+
+
+def _session(
+    session_id: str,
+    key_kind: str,
+    began_at: float,
+    used_at: float,
+    turns: int,
+    tokens: int,
+    local: int,
+    owners: str,
+) -> Session:
+    return Session(
+        session_id,
+        _WORDS.decode(owners),
+        key_kind,
+        began_at,
+        used_at,
+        turns=turns,
+        tokens=tokens,
+        local_tokens=local,
+    )
+
+
+def _answer(
+    answer_id: str, owner: str, used_at: float, provider_knows: int, held_by: str, session_id: str, parts: str
+) -> PastAnswer:
+    return PastAnswer(
+        answer_id, owner, used_at, bool(provider_knows), _WORDS.decode(parts), held_by, session_id
+    )

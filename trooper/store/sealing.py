@@ -1,0 +1,72 @@
+"""
+Contents that only Trooper can read, on disk: AES-GCM, by a key from the environment.
+
+The key is made from what the variable says and from the folder's own key, by
+scrypt, so that a passphrase that people can remember costs whoever guesses it
+a twentieth of a second for each try. Each text has a number of its own, and is bound to
+where it stands: moved to another row, it cannot be opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING, Final
+
+from attrs import define, field
+
+from trooper.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+VARIABLE: Final = "TROOPER_STORE_KEY"
+_NONCE_BYTES: Final = 12
+_MEMORY_BYTES: Final = 32 * 1024 * 1024
+
+
+@define(eq=False)
+class Seal:
+    """Closes and opens texts; from any thread."""
+
+    _cipher: AESGCM = field(repr=False)
+
+    def close(self, text: bytes, name: bytes) -> bytes:
+        """`text` as it may lie on the disk, bound to `name`."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, text, name)
+
+    def open(self, sealed: bytes, name: bytes) -> bytes | None:
+        """The text; `None` where another key has closed it, or somebody has changed it."""
+        from cryptography.exceptions import InvalidTag
+
+        try:
+            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], name)
+        except (InvalidTag, ValueError):
+            return None
+
+
+def name_of(owner: str, answer_id: str, what: str) -> bytes:
+    """What a text is bound to. No two lists of words have the same one."""
+    return b"\0".join(
+        len(word.encode()).to_bytes(4, "big") + word.encode() for word in (owner, answer_id, what)
+    )
+
+
+def seal_of(said: str, folder_key: bytes) -> Seal:
+    """
+    The seal of what the variable says.
+
+    Raises:
+        ConfigError: the extra `sealed` is not installed. Nothing is written in the clear that was to be sealed.
+    """
+    try:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    except ImportError:
+        problem = "it is set, and the package `cryptography` is not installed"
+        fix = "Install trooper-proxy[sealed], or unset it: contents are then written as they are"
+        raise ConfigError(VARIABLE, problem, fix) from None
+    key = hashlib.scrypt(
+        said.encode(), salt=folder_key, n=2**14, r=8, p=1, maxmem=2 * _MEMORY_BYTES, dklen=32
+    )
+    return Seal(AESGCM(key))

@@ -1,0 +1,282 @@
+"""
+The store that is on disk.
+
+What is put waits in a queue (`writing`) and is written a moment later. Whoever
+reads takes from the queue first what it has about his question, and then asks
+the file: what is committed in between is in both, and joined so that this
+makes no difference. Where the file cannot be asked, the queue is all there is.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import trio
+from attrs import define, field
+
+from trooper.core.names import is_sayable
+from trooper.store import finding
+from trooper.store.database import Database
+from trooper.store.finding import TurnName
+from trooper.store.records import (
+    TURNS_OF_SESSION,
+    AnswerGone,
+    Content,
+    Given,
+    Known,
+    PastAnswer,
+    Record,
+    Session,
+    SessionGone,
+    Turn,
+    Unknown,
+)
+from trooper.store.store import Standing
+from trooper.store.writing import Writer
+
+#: How long the end of the process waits for the last batch.
+LAST_BATCH_S = 5.0
+
+
+@define(eq=False)
+class SqliteStore:
+    """
+    A `Store` in a file.
+
+    Attributes:
+        database: the file.
+        content_on_disk: whether contents are written.
+    """
+
+    database: Database
+    content_on_disk: bool = False
+    _writer: Writer = field(init=False)
+
+    @_writer.default
+    def _new_writer(self) -> Writer:
+        return Writer(self.database.write)
+
+    def put_session(self, session: Session) -> None:
+        """Keep a session, joined with what is known of it."""
+        if session.fits:
+            self._writer.put(session)
+
+    def put_turn(self, turn: Turn) -> None:
+        """Keep a turn of a session that was put before."""
+        if turn.fits:
+            self._writer.put(turn)
+
+    def put_answer(self, answer: PastAnswer, content: Content | None = None) -> None:
+        """Keep an answer; its content only where that may be on disk."""
+        if answer.fits and answer.size_bytes <= self.database.caps.metadata_bytes:
+            self._writer.put(Given(answer, content if self.content_on_disk else None))
+
+    def put_unknown(self, owner: str, part_ids: Iterable[str], at: float) -> None:
+        """Keep ids that a provider will not know again."""
+        unknown = Unknown(owner, part_ids, at)
+        if unknown.part_ids and is_sayable(owner):
+            self._writer.put(unknown)
+
+    def put_known(self, known: Known) -> None:
+        """Keep a fact."""
+        if known.fits:
+            self._writer.put(known)
+
+    def forget_session(self, session_id: str) -> None:
+        """Forget a session and its turns."""
+        if is_sayable(session_id):
+            self._writer.put(SessionGone(session_id))
+
+    def forget_answer(self, answer_id: str, owner: str) -> None:
+        """Forget an answer and its content."""
+        if is_sayable(answer_id) and is_sayable(owner):
+            self._writer.put(AnswerGone(answer_id, owner))
+
+    async def find_session(self, session_id: str) -> Session | None:
+        """A session."""
+        if not is_sayable(session_id):
+            return None
+        waiting = self._writer.about("session", session_id)
+        found = await self.database.read(finding.session, session_id, self._since, _turn_names(waiting))
+        session, written = found or (None, frozenset())
+        return _joined(session, waiting, written)
+
+    async def list_sessions(self, owner: str, *, most: int = 1_000) -> Sequence[Session]:
+        """The sessions that `owner` may see, the latest used first."""
+        if not is_sayable(owner):
+            return []
+        waiting: defaultdict[str, list[Record]] = defaultdict(list)
+        for record in self._writer.about("sessions"):
+            waiting[_session_of(record)].append(record)
+        names = [name for records in waiting.values() for name in _turn_names(records)]
+        asked = await self.database.read(finding.sessions, owner, self._since, most, tuple(waiting), names)
+        found, written = asked or ({}, frozenset())
+        joined = [
+            _joined(found.get(session_id), waiting.get(session_id, ()), written)
+            for session_id in dict.fromkeys((*found, *waiting))
+        ]
+        his = [session for session in joined if session is not None and owner in session.owners]
+        return sorted(his, key=lambda session: (-session.used_at, session.id))[:most]
+
+    async def list_turns(self, session_id: str, *, most: int = TURNS_OF_SESSION) -> Sequence[Turn]:
+        """The latest turns of a session."""
+        if not is_sayable(session_id):
+            return []
+        waiting = self._writer.about("session", session_id)
+        found = await self.database.read(finding.turns, session_id, self._since, most)
+        is_there, known = found or (False, [])
+        turns = {turn.id: turn for turn in known}
+        for record in waiting:
+            match record:
+                case Session():
+                    is_there = True
+                case Turn() if is_there:
+                    turns.setdefault(record.id, record)
+                case SessionGone():
+                    is_there = False
+                    turns.clear()
+        ordered = sorted(turns.values(), key=lambda turn: (turn.at, turn.id))
+        return ordered[max(0, len(ordered) - min(most, TURNS_OF_SESSION)) :]
+
+    async def find_answer(self, answer_id: str, owner: str) -> PastAnswer | None:
+        """An answer."""
+        if not (is_sayable(answer_id) and is_sayable(owner)):
+            return None
+        if waiting := self._writer.about("answer", owner, answer_id):
+            return _given(waiting[-1])
+        return await self.database.read(finding.answer, answer_id, owner, self._since)
+
+    async def find_answer_by_part(self, part_id: str, owner: str) -> PastAnswer | None:
+        """The latest answer that has this part."""
+        if not (is_sayable(part_id) and is_sayable(owner)):
+            return None
+        writer = self._writer
+        for record in reversed(writer.about("part", owner, part_id)):
+            given = _given(record)
+            if given is not None and writer.about("answer", owner, given.id)[-1] is record:
+                return given
+        # Before the file is asked: what is written meanwhile is gone from the queue.
+        changed = set(map(_answer_of, writer.about("answers", owner)))
+        found = await self.database.read(finding.answers_by_part, part_id, owner, self._since)
+        return next((answer for answer in found or () if answer.id not in changed), None)
+
+    async def find_content(self, answer_id: str, owner: str) -> Content | None:
+        """What is on disk of an answer's content, or about to be."""
+        if not (self.content_on_disk and is_sayable(answer_id) and is_sayable(owner)):
+            return None
+        for record in reversed(self._writer.about("answer", owner, answer_id)):
+            match record:
+                case Given(content=Content() as content):
+                    return content
+                case AnswerGone():
+                    return None
+        return await self.database.read(finding.content, answer_id, owner, self._since, self.database.seal)
+
+    async def find_unknown(self, part_ids: Iterable[str]) -> frozenset[str]:
+        """Which of these ids a provider will not know again."""
+        asked = [part_id for part_id in part_ids if is_sayable(part_id)]
+        waiting = {part_id for part_id in asked if self._writer.about("unknown", part_id)}
+        rest = [part_id for part_id in asked if part_id not in waiting]
+        found = await self.database.read(finding.unknown, rest, self._since) if rest else None
+        return frozenset(waiting) | (found or frozenset())
+
+    async def find_known(self, kind: str, key: str) -> Known | None:
+        """What is known of `key`."""
+        return next(iter(await self._known(kind, key)), None)
+
+    async def list_known(self, kind: str) -> Sequence[Known]:
+        """Everything of a kind."""
+        return await self._known(kind, None)
+
+    async def _known(self, kind: str, key: str | None) -> Sequence[Known]:
+        if not (is_sayable(kind) and is_sayable(key or "")):
+            return []
+        waiting = self._writer.about("known", kind)
+        found = {known.key: known for known in await self.database.read(finding.known, kind, key) or ()}
+        for record in waiting:
+            if isinstance(record, Known) and key in (None, record.key):
+                before = found.get(record.key, record)
+                found[record.key] = record if record.at >= before.at else before
+        return sorted(found.values(), key=lambda known: (-known.at, known.key))
+
+    async def settled(self) -> bool:
+        """Wait until what was put before is on disk; `False` if some of it could not be written, as yet."""
+        return await self._writer.settled()
+
+    def standing(self) -> Standing:
+        """Where it is, how large, and what is wrong; as of the last batch."""
+        database, writer = self.database, self._writer
+        failure = database.failure
+        return Standing(
+            str(database.folder.path),
+            on_disk=True,
+            file_bytes=database.counts.file_bytes,
+            content_on_disk=self.content_on_disk,
+            sealed=database.seal is not None,
+            sessions=database.counts.sessions,
+            answers=database.counts.answers,
+            contents=database.counts.contents,
+            content_bytes=database.counts.content_bytes,
+            unwritten=writer.unwritten,
+            dropped=writer.dropped + database.lost,
+            failed=writer.failed,
+            trouble=failure.trouble if failure else None,
+            words=failure.words if failure else "",
+        )
+
+    @property
+    def _since(self) -> float:
+        return self.database.now() - self.database.caps.keep_s
+
+    async def run(self) -> None:
+        """Write what is put, for ever."""
+        await self._writer.run()
+
+    async def aclose(self) -> None:
+        """Write what waits, for a while, and close the file."""
+        with trio.CancelScope(shield=True):
+            with trio.move_on_after(LAST_BATCH_S):
+                await self._writer.settled()
+            await self.database.aclose()
+
+
+def _turn_names(records: Iterable[Record]) -> list[TurnName]:
+    return [(record.session_id, record.id) for record in records if isinstance(record, Turn)]
+
+
+def _session_of(record: Record) -> str:
+    match record:
+        case Session(id=session_id) | Turn(session_id=session_id) | SessionGone(session_id=session_id):
+            return session_id
+        case _:
+            raise AssertionError(record)
+
+
+def _answer_of(record: Record) -> str:
+    match record:
+        case Given(answer=answer):
+            return answer.id
+        case AnswerGone(answer_id=answer_id):
+            return answer_id
+        case _:
+            raise AssertionError(record)
+
+
+def _given(record: Record) -> PastAnswer | None:
+    return record.answer if isinstance(record, Given) else None
+
+
+def _joined(known: Session | None, waiting: Iterable[Record], written: frozenset[TurnName]) -> Session | None:
+    """A session of the file, with what waits to be written of it, in its order."""
+    counted = set(written)
+    for record in waiting:
+        match record:
+            case Session():
+                known = record.begun if known is None else known.joined(record)
+            case Turn() if known is not None and (record.session_id, record.id) not in counted:
+                counted.add((record.session_id, record.id))
+                known = known.with_turn(record)
+            case SessionGone():
+                known = None
+    return known

@@ -1,0 +1,94 @@
+"""
+What is forgotten: what nobody has used for long, and what there is no room for.
+
+A batch forgets so much and no more, so that nobody waits long for it; the rest
+follows with the next one. Who holds the most gives first, and of those the one
+whose oldest was used longest ago.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import apsw
+from attrs import frozen
+
+from trooper.store.store import Caps
+
+#: Rows of a kind that one batch forgets.
+_MOST: Final = 256
+#: Pages that go back to the file system behind one batch.
+_PAGES: Final = 1_024
+
+_OLD: Final = {
+    "sessions": "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE used_at < ? ORDER BY used_at LIMIT ?)",
+    "answers": "DELETE FROM answers WHERE (owner, id) IN"
+    " (SELECT owner, id FROM answers WHERE used_at < ? ORDER BY used_at LIMIT ?)",
+    "unknown_ids": "DELETE FROM unknown_ids WHERE id IN"
+    " (SELECT id FROM unknown_ids WHERE used_at < ? ORDER BY used_at LIMIT ?)",
+}
+_HIS_OLDEST: Final = {
+    "sessions": "DELETE FROM sessions WHERE id = (SELECT id FROM sessions WHERE owner = ? ORDER BY used_at LIMIT 1)",
+    "answers": "DELETE FROM answers WHERE (owner, id) ="
+    " (SELECT owner, id FROM answers WHERE owner = ? ORDER BY used_at LIMIT 1)",
+    "contents": "DELETE FROM contents WHERE place ="
+    " (SELECT place FROM contents WHERE owner = ? ORDER BY used_at LIMIT 1)",
+    "unknown_ids": "DELETE FROM unknown_ids WHERE id ="
+    " (SELECT id FROM unknown_ids WHERE owner = ? ORDER BY used_at LIMIT 1)",
+}
+_WHO_GIVES: Final = "SELECT owner FROM held WHERE kind = ? ORDER BY size_bytes DESC, oldest_at LIMIT 1"
+
+
+@frozen
+class Counts:
+    """What is in the file."""
+
+    sessions: int = 0
+    answers: int = 0
+    contents: int = 0
+    content_bytes: int = 0
+    file_bytes: int = 0
+
+
+def sweep(db: apsw.Connection, caps: Caps, now: float) -> None:
+    """Forget what is too old, and what is too much; within the batch's transaction."""
+    for statement in _OLD.values():
+        db.execute(statement, (now - caps.keep_s, _MOST))
+    rooms = {
+        "sessions": caps.metadata_bytes,
+        "answers": caps.metadata_bytes,
+        "contents": caps.content_bytes,
+        "unknown_ids": caps.unknown_count,
+    }
+    for kind, room in rooms.items():
+        for _ in range(_MOST):
+            if db.execute("SELECT size_bytes FROM totals WHERE kind = ?", (kind,)).get <= room:
+                break
+            owner = db.execute(_WHO_GIVES, (kind,)).get
+            db.execute(_HIS_OLDEST[kind], (owner,))
+    db.execute(
+        "DELETE FROM known WHERE (kind, key) IN (SELECT kind, key FROM known ORDER BY at"
+        " LIMIT max(0, (SELECT count(*) FROM known) - ?))",
+        (caps.known_count,),
+    )
+
+
+def give_back(db: apsw.Connection) -> None:
+    """Give free pages back to the file system, where there are many; in a transaction of its own."""
+    if db.pragma("freelist_count") > _PAGES // 4:
+        # It works for as long as its rows are read.
+        list(db.execute(f"PRAGMA incremental_vacuum({_PAGES})"))
+
+
+def counts(db: apsw.Connection) -> Counts:
+    """What is in the file now."""
+    totals = {
+        kind: (size, count) for kind, size, count in db.execute("SELECT kind, size_bytes, count FROM totals")
+    }
+    return Counts(
+        sessions=totals["sessions"][1],
+        answers=totals["answers"][1],
+        contents=totals["contents"][1],
+        content_bytes=totals["contents"][0],
+        file_bytes=int(db.pragma("page_count")) * int(db.pragma("page_size")),
+    )
