@@ -23,7 +23,7 @@ from trooper.config.cloudless import cloudless, local_by_wish
 from trooper.core import digest, secret
 from trooper.core import headers as http
 from trooper.core.cooldown import Cooldowns
-from trooper.store import PLACE, Answers, MemoryStore, Neighbours, Remembered, Store, place_for
+from trooper.store import Answers, MemoryStore, Neighbours, Remembered, Store, place_for
 from trooper.targets import credentials
 from trooper.targets.chain import Link, links
 from trooper.targets.models import MODELS, list_models
@@ -144,8 +144,8 @@ def standbys_of(config: Config, upstreams: Mapping[str, Upstream], wires: Wires)
 
 def _near(store: Store) -> Path | None:
     """Where the sockets of a store's processes are; nowhere, where it is this process's alone."""
-    place = store.standing().place
-    return None if place == PLACE else place_for(Path(place))
+    standing = store.standing()
+    return place_for(Path(standing.place)) if standing.on_disk else None
 
 
 def tell_who_answers(config: Config) -> None:

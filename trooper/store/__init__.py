@@ -5,14 +5,13 @@ What outlives a request: sessions, answers that clients may go on from by their 
 from __future__ import annotations
 
 from trooper.store.answers import Answers, Kept
-from trooper.store.memory import PLACE, MemoryStore
+from trooper.store.memory import MemoryStore
 from trooper.store.neighbours import Neighbours, place_for
 from trooper.store.records import Content, Known, PastAnswer, Session, Turn, TurnLeg
 from trooper.store.remembered import Remembered
 from trooper.store.store import Caps, Standing, Store, Trouble
 
 __all__ = [
-    "PLACE",
     "Answers",
     "Caps",
     "Content",

@@ -20,11 +20,11 @@ from typing import assert_never
 import trio
 from attrs import define, field
 
-from trooper.core.names import Latest
+from trooper.core.names import Latest, is_sayable
 from trooper.store.answers import Answers, Kept
 from trooper.store.memory import MemoryStore
 from trooper.store.neighbours import FindAnswer, FindPart, Forget, Found, Neighbours, Nothing, Question, Reply
-from trooper.store.records import Content, PastAnswer, is_name
+from trooper.store.records import Content, PastAnswer
 from trooper.store.store import Store
 
 
@@ -133,11 +133,11 @@ class Remembered:
 
 
 def _may_be(name: str, owner: str) -> bool:
-    return name != "" and is_name(name) and is_name(owner)
+    return name != "" and is_sayable(name) and is_sayable(owner)
 
 
 def _found(answer_id: str, kept: Kept | None) -> Reply:
     if kept is None:
         return Nothing()
-    part_ids = tuple(filter(is_name, kept.part_ids))
+    part_ids = tuple(filter(is_sayable, kept.part_ids))
     return Found(answer_id, kept.request, kept.response, kept.provider_knows, part_ids)
