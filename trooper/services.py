@@ -181,6 +181,7 @@ async def open_services(
         store: what outlives requests; by itself this process's memory.
     """
     tell_who_answers(config)
+    store = store or MemoryStore()
     async with AsyncExitStack() as stack:
         upstreams = {
             t.name: await stack.enter_async_context(
@@ -194,11 +195,11 @@ async def open_services(
         }
         standbys = standbys_of(config, upstreams, wires)
         for standby in standbys.values():
+            standby.learned.store = store
             nursery.start_soon(standby.run)
         aside = Aside(starts_aside)
         stack.push_async_callback(aside.aclose)
         cooldowns = Cooldowns(enabled=config.server.memory)
-        store = store or MemoryStore()
         near = Neighbours(_near(store), config.server.remember_bytes)
         services = Services(
             config,
