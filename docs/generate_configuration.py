@@ -13,7 +13,7 @@ from pathlib import Path
 import attrs
 from generated import write_or_check
 
-from trooper.config import Server, Target
+from trooper.config import Server, Store, Target
 from trooper.config.documented import filled, listed
 from trooper.config.environment import variables
 from trooper.config.typed import words_for
@@ -27,9 +27,12 @@ TYPES = {
     "wire": "one of " + ", ".join(f"`{wire.name}`" for wire in WIRES.known),
     "key": "text or a table",
     "client_keys": "the name of a variable",
+    "seal_key": "the name of a variable",
     "keep_alive": "text or a number",
     "num_ctx": 'a whole number, or `"auto"`',
 }
+#: Keys whose name in the file is not that of the attribute.
+NAMES = {"client_keys": "client_keys_env", "seal_key": "seal_key_env"}
 NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
 UNITS = {1024**2: "MiB", 1024: "KiB"}
 
@@ -55,6 +58,14 @@ check` reads it without starting anything.
 ## `[server]`
 
 {server}
+
+## `[store]`
+
+What is kept beyond a request. Without `data_dir`, `--data-dir` and `TROOPER_DATA_DIR` it is in the folder where your system
+keeps a user's data (`~/.local/share/trooper` on Linux), in files that only you can read. Where that folder cannot be made or
+written, all of it is in memory: the log, `/readyz` and `trooper check` say so.
+
+{store}
 
 ## `[[targets]]`
 
@@ -123,11 +134,11 @@ def default_of(attribute: attrs.Attribute[object]) -> str:
             return f"`{value}`"
 
 
-def keys_table(cls: type[Server | Target]) -> str:
+def keys_table(cls: type[Server | Store | Target]) -> str:
     """One row for each key of `cls`."""
     rows = ["| key | type | default | meaning |", "|---|---|---|---|"]
     for attribute in attrs.fields(cls):
-        name = "client_keys_env" if attribute.name == "client_keys" else attribute.name
+        name = NAMES.get(attribute.name, attribute.name)
         kind = TYPES.get(attribute.name) or words_for(attribute.type, WIRES.known)[0]
         whose = listed([f"`{wire.name}`" for wire in WIRES.known if name in wire.settings], " and ")
         belongs = f" Only for {whose}." if attribute.metadata["is_selective"] else ""
@@ -152,6 +163,7 @@ def page() -> str:
         clients=listed([f"`{name}`" for name in clients], " and "),
         example=(DOCS / "trooper.example.toml").read_text(encoding="utf-8"),
         server=keys_table(Server),
+        store=keys_table(Store),
         targets=keys_table(Target),
         variables=variables_table(),
     )

@@ -5,7 +5,10 @@ is the same on every machine.
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 
 import hypothesis
@@ -23,6 +26,12 @@ for _name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
 
 # A model that somebody has fetched is no part of the tests.
 os.environ["TROOPER_CACHE"] = os.devnull
+
+# No test writes into the data of who runs it. The second one is for processes that are told no
+# variable of ours, and for who asks the system where a user's data is.
+os.environ["TROOPER_DATA_DIR"] = ":memory:"
+os.environ["XDG_DATA_HOME"] = f"{tempfile.gettempdir()}/trooper-tests-{os.getpid()}"
+atexit.register(shutil.rmtree, os.environ["XDG_DATA_HOME"], ignore_errors=True)
 
 # A deadline would be a timed assert. The fast suite draws the same examples on
 # every run; `deep` (nox -s sweep) draws new ones, and more.

@@ -21,6 +21,7 @@ from trooper.commands.verdict import Finding
 from trooper.config import Config, Key, Target, load
 from trooper.core.continuing import CloudWay
 from trooper.core.outcome import Answer, Failed, FailureKind, Unreached
+from trooper.store import Standing
 from trooper.testing import FakeOllama, Model, OllamaFault, ScriptedProvider, serve_tcp
 from trooper.wire.target_side import KnownWay
 from trooper.wires import OPENAI_CHAT, WIRES
@@ -354,6 +355,7 @@ def test_a_chain_without_a_local_target_is_pointed_out(capsys: pytest.CaptureFix
     _print_table(
         Config(config.server, config.targets, (type(config.chains[0])("gpt-*", ("openai",)),), WIRES.known),
         [Finding("openai", "cloud", "https://api.example/v1", True, ("lists 3 models",))],
+        Standing(":memory:"),
     )
 
     out = capsys.readouterr().out

@@ -66,13 +66,15 @@ def test_every_variable_of_trooper_is_documented_and_read() -> None:
         "TROOPER_ALIVE_TIMEOUT": "4",
         "TROOPER_WHOLE_TIMEOUT": "5",
         "TROOPER_BREAKER": "off",
-        # What these do is in test_config_container.py.
+        # What these do is in test_config_container.py and test_config_store.py.
         "TROOPER_HOST": "0.0.0.0",
         "TROOPER_PORT": "80",
         "TROOPER_ALLOWED_HOSTS": "trooper",
         "TROOPER_CLIENT_KEYS": "sk-door",
         "TROOPER_FOREIGN_TOOLS": "unfit",
         "TROOPER_NUM_CTX": "32768",
+        "TROOPER_DATA_DIR": ":memory:",
+        "TROOPER_STORE_KEY": SECRET,
     }
     config = from_environment(**values)
 

@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from config_files import from_toml
-from trooper.config import Server, Target
+from trooper.config import Server, Store, Target
 from trooper.config.documented import filled
 from trooper.errors import ConfigError
 from trooper.wires import ANTHROPIC_MESSAGES, OPENAI_CHAT, OPENAI_RESPONSES, WIRES
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def test_every_key_has_its_sentence() -> None:
-    for cls in (Server, Target):
+    for cls in (Server, Store, Target):
         for attribute in attrs.fields(cls):
             assert attribute.metadata["doc"].endswith("."), attribute.name
             assert attribute.metadata["reason"].endswith("."), attribute.name

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 import trio
-from attrs import define, field
+from attrs import asdict, define, field
 
 from trooper.aside.process import StartWorker, start_process
 from trooper.aside.work import Aside
@@ -23,7 +23,17 @@ from trooper.config.cloudless import cloudless, local_by_wish
 from trooper.core import digest, secret
 from trooper.core import headers as http
 from trooper.core.cooldown import Cooldowns
-from trooper.store import Answers, MemoryStore, Neighbours, Remembered, Store, place_for
+from trooper.store import (
+    Answers,
+    Caps,
+    MemoryStore,
+    Neighbours,
+    Remembered,
+    Standing,
+    Store,
+    place_for,
+)
+from trooper.store.opening import Opened, open_store
 from trooper.targets import credentials
 from trooper.targets.chain import Link, links
 from trooper.targets.models import MODELS, list_models
@@ -53,7 +63,7 @@ class Services:
     answers: Answers = field(init=False)
     #: Who writes situation reports.
     reports: Reports = field(init=False)
-    #: What outlives requests, and perhaps this process.
+    #: Sessions, answers and facts that outlive a request; in a folder, the process too.
     store: Store = field(factory=MemoryStore)
     #: The other processes that share its folder.
     neighbours: Neighbours = field(factory=Neighbours)
@@ -64,7 +74,8 @@ class Services:
     aside: Aside = field(factory=Aside)
     #: Who hears what became of each request.
     tell: Callable[[RequestReport], None] = log_request
-    #: What owners and credentials are told apart by; another one in each process.
+    #: What owners and credentials are told apart by; it lies beside what is kept, and is another one in each process
+    #: where nothing is.
     digest_key: bytes = field(factory=partial(secrets.token_bytes, 32), repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -109,6 +120,7 @@ class Services:
         """What `/readyz` says. Ready means: requests are taken; the rest is for people."""
         return {
             "status": "ready",
+            "store": store_facts(self.store.standing()),
             "targets": [
                 {"name": t.name, "wire": t.wire.name, **self._standby_words(t)} for t in self.config.targets
             ],
@@ -130,6 +142,15 @@ class Services:
         return {**words, **standby.more_facts()}
 
 
+def store_facts(standing: Standing) -> Mapping[str, object]:
+    """What programs are told of the store: where it is, how large, what is kept, what is wrong."""
+    told = asdict(standing)
+    trouble, words = told.pop("trouble"), told.pop("words")
+    if trouble is None:
+        return told
+    return {**told, "trouble": trouble.value, "meaning": trouble.meaning, "reason": words}
+
+
 def standbys_of(config: Config, upstreams: Mapping[str, Upstream], wires: Wires) -> dict[str, Standby]:
     """Who looks after each local target, by its name; nobody is started yet."""
     standbys: dict[str, Standby] = {}
@@ -142,10 +163,22 @@ def standbys_of(config: Config, upstreams: Mapping[str, Upstream], wires: Wires)
     return standbys
 
 
-def _near(store: Store) -> Path | None:
-    """Where the sockets of a store's processes are; nowhere, where it is this process's alone."""
+def near(store: Store, most_bytes: int) -> Neighbours:
+    """The other processes of a store; nobody, where it is this process's alone."""
     standing = store.standing()
-    return place_for(Path(standing.place)) if standing.on_disk else None
+    return Neighbours(place_for(Path(standing.place)) if standing.on_disk else None, most_bytes)
+
+
+def store_of(config: Config, nursery: trio.Nursery) -> AbstractAsyncContextManager[Opened]:
+    """The store that `config` asks for, to be opened; it writes in `nursery`."""
+    said = config.store
+    return open_store(
+        said.data_dir,
+        Caps(said.keep_s, said.sessions_max, said.metadata_bytes, said.content_bytes),
+        nursery,
+        content_on_disk=said.content == "disk",
+        seal_key=said.seal_key,
+    )
 
 
 def tell_who_answers(config: Config) -> None:
@@ -166,7 +199,6 @@ async def open_services(
     wires: Wires = WIRES,
     starts_aside: StartWorker = start_process,
     tell: Callable[[RequestReport], None] = log_request,
-    store: Store | None = None,
 ) -> AsyncIterator[Services]:
     """
     Open the connections and start the standbys.
@@ -178,11 +210,11 @@ async def open_services(
         wires: the table that `config` was loaded with.
         starts_aside: how a process for work aside is started; another way for tests.
         tell: who hears what became of each request; by itself the log.
-        store: what outlives requests; by itself this process's memory.
     """
     tell_who_answers(config)
-    store = store or MemoryStore()
     async with AsyncExitStack() as stack:
+        # First, so that it is closed last: others may have something to keep at their end.
+        opened = await stack.enter_async_context(store_of(config, nursery))
         upstreams = {
             t.name: await stack.enter_async_context(
                 open_upstream(
@@ -195,22 +227,22 @@ async def open_services(
         }
         standbys = standbys_of(config, upstreams, wires)
         for standby in standbys.values():
-            standby.learned.store = store
+            standby.learned.store = opened.store
             nursery.start_soon(standby.run)
         aside = Aside(starts_aside)
         stack.push_async_callback(aside.aclose)
         cooldowns = Cooldowns(enabled=config.server.memory)
-        near = Neighbours(_near(store), config.server.remember_bytes)
         services = Services(
             config,
             upstreams,
             standbys,
             cooldowns,
+            store=opened.store,
+            neighbours=near(opened.store, config.server.remember_bytes),
             wires=wires,
             aside=aside,
             tell=tell,
-            store=store,
-            neighbours=near,
+            digest_key=opened.key,
         )
         await nursery.start(services.remembered.serve)
         for writer in services.reports.writers.values():

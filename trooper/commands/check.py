@@ -26,6 +26,7 @@ from rich.text import Text
 from trooper import __version__
 from trooper.commands.cli import FAILED, MISUSED
 from trooper.commands.forecast import forecast_lines, forecasts
+from trooper.commands.keeping import standing_of, store_lines
 from trooper.commands.reaching import TO_REACH
 from trooper.commands.settings import settings
 from trooper.commands.terminal import open_console
@@ -36,7 +37,8 @@ from trooper.core.continuing import CloudWay
 from trooper.core.local_model import LocalModel, Way
 from trooper.core.outcome import Answer, Failed, FailureKind, Unreached
 from trooper.errors import ConfigError
-from trooper.services import Services, open_services
+from trooper.services import Services, open_services, store_facts
+from trooper.store import Standing
 from trooper.targets.embedded.model import TARGET as SMALL_MODEL
 from trooper.targets.embedded.model import cached
 from trooper.targets.standby import Standby, State
@@ -87,7 +89,8 @@ def check(
     if sys.stderr.isatty():
         sys.stderr.write("asking the targets; a local model may have to be loaded first …\n")
     findings = trio.run(ask_all, asked)
-    (_print_json if as_json else _print_table)(asked, findings)
+    standing = trio.run(standing_of, asked)
+    (_print_json if as_json else _print_table)(asked, findings, standing)
     return 0 if all(finding.usable for finding in findings) else FAILED
 
 
@@ -268,7 +271,7 @@ def _row(targets: Sequence[Target]) -> str:
     return row if helped else f"{row}  (no local target)"
 
 
-def _print_table(config: Config, findings: Sequence[Finding]) -> None:
+def _print_table(config: Config, findings: Sequence[Finding], standing: Standing) -> None:
     console = open_console()
     console.print(f"Trooper {__version__}, configuration from {config.source}")
     table = Table(box=box.SIMPLE_HEAD, width=min(console.width, 80), pad_edge=False)
@@ -285,11 +288,14 @@ def _print_table(config: Config, findings: Sequence[Finding]) -> None:
         console.print(line)
     for line in forecast_lines(forecasts(config, findings)):
         console.print(line)
+    for line in store_lines(standing):
+        # As it is: a path is not to be broken where it is to be copied.
+        console.print(line, soft_wrap=True)
     bad = [finding.name for finding in findings if not finding.usable]
     console.print(f"Not usable: {', '.join(bad)}." if bad else "Everything is usable.")
 
 
-def _print_json(config: Config, findings: Sequence[Finding]) -> None:
+def _print_json(config: Config, findings: Sequence[Finding], standing: Standing) -> None:
     told = {
         "version": __version__,
         "config": config.source,
@@ -302,6 +308,7 @@ def _print_json(config: Config, findings: Sequence[Finding]) -> None:
             "is_asked_for": any(target.name == SMALL_MODEL for target in config.targets),
         },
         "forecasts": [forecast.facts for forecast in forecasts(config, findings)],
+        "store": store_facts(standing),
         "chains": {n: [t.name for t in targets] for n, targets in config.listed_chains().items()},
     }
     sys.stdout.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")

@@ -47,6 +47,10 @@ def serve(
     config: Annotated[
         Path | None, Parameter(help="The TOML file; ./trooper.toml is found by itself.")
     ] = None,
+    data_dir: Annotated[
+        str | None,
+        Parameter(help="The folder that sessions are kept in; `:memory:` keeps nothing on disk."),
+    ] = None,
     embedded: Annotated[
         bool,
         Parameter(
@@ -69,7 +73,7 @@ def serve(
     from trooper.web.patches import patch_hypercorn
 
     try:
-        settings = _load(config, host, port, embedded=embedded)
+        settings = _load(config, host, port, data_dir=data_dir, embedded=embedded)
         # As the server will do itself; here it is said in one line that it cannot.
         patch_hypercorn()
     except ConfigError as error:
@@ -154,11 +158,13 @@ app.command(
 )
 
 
-def _load(file: Path | None, host: str | None, port: int | None, *, embedded: bool) -> Config:
+def _load(
+    file: Path | None, host: str | None, port: int | None, *, data_dir: str | None, embedded: bool
+) -> Config:
     # Imported here for the same reason.
     from trooper.commands.settings import settings
 
-    config = settings(os.environ, Path.cwd(), file=file, embedded=embedded)
+    config = settings(os.environ, Path.cwd(), file=file, embedded=embedded, data_dir=data_dir)
     server = config.server
     server = evolve(server, host=host or server.host, port=server.port if port is None else port)
     return checked(evolve(config, server=server))

@@ -22,7 +22,7 @@ from cyclopts import App, Parameter
 from trooper import __version__
 from trooper.commands.cli import MISUSED
 from trooper.commands.settings import settings
-from trooper.config import Config, Key, Server, Target, Wire
+from trooper.config import Config, Key, Server, Store, Target, Wire
 from trooper.errors import ConfigError
 
 #: What a value is from that nobody has said.
@@ -33,7 +33,10 @@ HIDDEN = "(not shown)"
 #: The column of the comments that say where a value is from.
 _COLUMN = 44
 #: `[server]` says of these keys where they are; the value has come from there.
-_SAID_AS = {"server.client_keys": "server.client_keys_env"}
+_SAID_AS = {
+    "server.client_keys": "server.client_keys_env",
+    "store.seal_key": "store.seal_key_env",
+}
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _URLS = frozenset({"base_url", "proxy"})
 
@@ -82,6 +85,12 @@ def server_values(config: Config) -> dict[str, Value]:
     return {"client_keys_env" if name == "client_keys" else name: value for name, value in values.items()}
 
 
+def store_values(config: Config) -> dict[str, Value]:
+    """Every key of `[store]`."""
+    values = {a.name: _value(config, "store", a.name, config.store) for a in attrs.fields(Store)}
+    return {"seal_key_env" if name == "seal_key" else name: value for name, value in values.items()}
+
+
 def target_values(config: Config, target: Target) -> dict[str, Value]:
     """Every key that a target of its wire has."""
     values = {
@@ -97,7 +106,7 @@ def target_values(config: Config, target: Target) -> dict[str, Value]:
     return values | {name: attrs.evolve(values[name], words=words) for name, words in rules.items()}
 
 
-def _value(config: Config, table: str, name: str, holder: Server | Target) -> Value:
+def _value(config: Config, table: str, name: str, holder: Server | Store | Target) -> Value:
     key = f"{table}.{name}"
     said = config.origins.get(key) or config.origins.get(_SAID_AS.get(key, key), DEFAULT)
     return Value(_shown(name, getattr(holder, name)), said)
@@ -112,6 +121,8 @@ def _shown(name: str, value: Any) -> Any:
         case Wire(name=wire):
             return wire
         case tuple() if name == "client_keys":
+            return HIDDEN if value else None
+        case str() if name == "seal_key":
             return HIDDEN if value else None
         case "" if name == "base_url":
             # Trooper runs the server itself.
@@ -136,6 +147,7 @@ def as_object(config: Config) -> str:
         "version": __version__,
         "config": config.source,
         "server": _told(server_values(config)),
+        "store": _told(store_values(config)),
         "targets": [_told(target_values(config, target)) for target in config.targets],
         "chains": {
             chain.pattern: {"value": list(chain.targets), "from": _of_chain(config, chain.pattern)}
@@ -161,6 +173,8 @@ def as_file(config: Config) -> str:
 def _lines(config: Config) -> Iterator[str]:
     yield from ("", "[server]")
     yield from (_line(name, value) for name, value in server_values(config).items())
+    yield from ("", "[store]")
+    yield from (_line(name, value) for name, value in store_values(config).items())
     for target in config.targets:
         yield from ("", "[[targets]]")
         yield from (_line(name, value) for name, value in target_values(config, target).items())

@@ -12,12 +12,23 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from trooper.config.checks import checked
-from trooper.config.environment import default_places, overridden, zero_config_targets
+from trooper.config.environment import default_places, overridden, overridden_store, zero_config_targets
 from trooper.config.toml_file import FileContent, find_file, read_file
-from trooper.config.values import Chain, Config, Key, Server, Target, Wire
+from trooper.config.values import Chain, Config, Key, Server, Store, Target, Wire
 from trooper.config.wires import DefaultTarget
 
-__all__ = ["Chain", "Config", "DefaultTarget", "Key", "Server", "Target", "Wire", "checked", "load"]
+__all__ = [
+    "Chain",
+    "Config",
+    "DefaultTarget",
+    "Key",
+    "Server",
+    "Store",
+    "Target",
+    "Wire",
+    "checked",
+    "load",
+]
 
 
 def load(environ: Mapping[str, str], cwd: Path, wires: tuple[Wire, ...]) -> Config:
@@ -38,14 +49,16 @@ def load(environ: Mapping[str, str], cwd: Path, wires: tuple[Wire, ...]) -> Conf
     targets = content.targets or zero_config_targets(environ, wires)
     found = dict.fromkeys(content.said, "file") | default_places(targets, content.said, environ)
     server, targets, variables = overridden(content.server, targets, environ, wires)
+    store, of_store = overridden_store(content.store, environ, cwd)
     return checked(
         Config(
             server=server,
             targets=targets,
             chains=_with_default_chain(content.chains, targets),
             wires=wires,
+            store=store,
             source="environment" if path is None else str(path),
-            origins={**found, **variables},
+            origins={**found, **variables, **of_store},
         )
     )
 

@@ -16,16 +16,18 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
 
 from trooper.config import addresses, limits
-from trooper.config.values import Key, Server, Target, Wire
+from trooper.config.store import MEMORY
+from trooper.config.values import Key, Server, Store, Target, Wire
 from trooper.config.wires import DefaultTarget
 from trooper.errors import ConfigError
 
-_T = TypeVar("_T", Server, Target)
+_T = TypeVar("_T", Server, Store, Target)
 
 _TIMEOUTS = {
     "TROOPER_CONNECT_TIMEOUT": "connect_timeout_s",
@@ -51,6 +53,11 @@ _SERVER_MEANINGS = {
     "TROOPER_CLIENT_KEYS": "The keys that clients must send, themselves, separated by commas; it wins over"
     " `client_keys_env`.",
     "TROOPER_FOREIGN_TOOLS": "`foreign_tools` of `[server]`.",
+}
+DATA_DIR, _SEAL_KEY = "TROOPER_DATA_DIR", "TROOPER_STORE_KEY"
+_STORE_MEANINGS = {
+    DATA_DIR: "`data_dir` of `[store]`, relative to where Trooper is started; `:memory:` keeps nothing on disk.",
+    _SEAL_KEY: "The password that what was said is encrypted with on disk, itself; it wins over `seal_key_env`.",
 }
 _KUBERNETES_PORT = re.compile(r"(tcp|udp|sctp)://\S+", re.IGNORECASE)
 _OTHERS = {
@@ -89,7 +96,7 @@ def variables(wires: Sequence[Wire]) -> Mapping[str, str]:
             told[own.model_variable] = f"The model of {_whose(own, wires)}. Without it one is chosen by rule."
     timeouts = {name: f"`{key}` of every cloud, in seconds." for name, key in _TIMEOUTS.items()}
     told[_NUM_CTX] = "`num_ctx` of every local target: a number of tokens, or `auto`."
-    return told | timeouts | _SERVER_MEANINGS | _OTHERS
+    return told | timeouts | _SERVER_MEANINGS | _STORE_MEANINGS | _OTHERS
 
 
 def _whose(own: DefaultTarget, wires: Sequence[Wire]) -> str:
@@ -151,6 +158,38 @@ def overridden(
         origins |= {f"targets.{target.name}.{attribute}": name for name, (attribute, _) in changes.items()}
         evolved.append(_changed(target, changes))
     return server, tuple(evolved), origins
+
+
+def overridden_store(store: Store, environ: Mapping[str, str], cwd: Path) -> tuple[Store, Mapping[str, str]]:
+    """
+    What file or defaults say of what is kept, with the environment's word over it; and which variable has said what.
+
+    Raises:
+        ConfigError: a variable's value cannot be used; the key is its name.
+    """
+    said: dict[str, tuple[str, Any]] = {}
+    if place := variable(environ, DATA_DIR):
+        said[DATA_DIR] = ("data_dir", data_dir(DATA_DIR, place, cwd))
+    if password := variable(environ, _SEAL_KEY):
+        said[_SEAL_KEY] = ("seal_key", password)
+    origins = {f"store.{attribute}": name for name, (attribute, _) in said.items()}
+    return _changed(store, said), origins
+
+
+def data_dir(key: str, written: str, folder: Path) -> str:
+    """
+    The whole path of a folder that somebody has written, relative to `folder`.
+
+    Raises:
+        ConfigError: there is no such user.
+    """
+    if written == MEMORY:
+        return written
+    try:
+        return str(folder / Path(written).expanduser())
+    except RuntimeError:
+        problem = f"{limits.shown(written)} names no home folder"
+        raise ConfigError(key, problem, "Write the whole path") from None
 
 
 def _changed(table: _T, changes: Mapping[str, tuple[str, Any]]) -> _T:

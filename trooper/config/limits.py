@@ -25,6 +25,8 @@ WholeCheck: TypeAlias = Callable[[object, Field, int], None]
 
 #: One day. A longer timeout is milliseconds written as seconds.
 LONGEST_S = 86_400.0
+#: Thirty days: as long as providers keep what clients come back to.
+LONGEST_KEPT_S = 30 * 86_400.0
 #: 4 GiB. A larger bound is no bound.
 LARGEST_BYTES = 4 * 1024**3
 
@@ -87,6 +89,24 @@ def seconds(_instance: object, attribute: Field, value: float) -> None:
             attribute.name,
             f"{shown(value)} is not a usable number of seconds",
             f"Use a number above 0 and at most {LONGEST_S:.0f}",
+        )
+
+
+def long_seconds(_instance: object, attribute: Field, value: float) -> None:
+    """How long something is kept: above zero, finite, at most thirty days."""
+    if not 0 < value <= LONGEST_KEPT_S:
+        raise ConfigError(
+            attribute.name,
+            f"{shown(value)} is not a usable number of seconds",
+            f"Use a number above 0 and at most {LONGEST_KEPT_S:.0f}",
+        )
+
+
+def folder(_instance: object, attribute: Field, value: str) -> None:
+    """A folder, by its path; it need not be there."""
+    if not value.strip() or "\0" in value:
+        raise ConfigError(
+            attribute.name, f"{shown(value)} is no folder", "Write its path, or leave the key out"
         )
 
 

@@ -20,15 +20,15 @@ from typing import Any
 import attrs
 
 from trooper.config import addresses, limits
-from trooper.config.environment import default_url, variable
+from trooper.config.environment import data_dir, default_url, variable
 from trooper.config.typed import structured
-from trooper.config.values import Chain, Key, Server, Target, Wire
+from trooper.config.values import Chain, Key, Server, Store, Target, Wire
 from trooper.errors import ConfigError
 
 FILE_NAME = "trooper.toml"
 
 #: Keys whose name in the file is not that of the attribute.
-_FILE_NAMES = {"client_keys": "client_keys_env"}
+_FILE_NAMES = {"client_keys": "client_keys_env", "seal_key": "seal_key_env"}
 #: What people call a key elsewhere; too far from ours for a spelling match.
 _OTHER_NAMES = {
     "api_key": "key",
@@ -56,6 +56,7 @@ class FileContent:
     server: Server = attrs.Factory(Server)
     targets: tuple[Target, ...] = ()
     chains: tuple[Chain, ...] = ()
+    store: Store = attrs.Factory(Store)
     said: frozenset[str] = frozenset()
 
 
@@ -84,8 +85,9 @@ def read_file(path: Path, environ: Mapping[str, str], wires: tuple[Wire, ...]) -
         ConfigError: it cannot be read, or a key or value cannot be used.
     """
     document = _document(path)
-    _refuse_unknown(document, {"server", "targets", "chains"}, "")
+    _refuse_unknown(document, {"server", "store", "targets", "chains"}, "")
     server = _table(document.get("server", {}), "server")
+    store = _table(document.get("store", {}), "store")
     targets = document.get("targets", [])
     if not isinstance(targets, list):
         raise ConfigError("targets", "it is not a list of tables", "Begin each target with [[targets]]")
@@ -99,14 +101,19 @@ def read_file(path: Path, environ: Mapping[str, str], wires: tuple[Wire, ...]) -
             _target(table, number, path.parent, environ, wires) for number, table in enumerate(tables, 1)
         ),
         chains=_chains(chains, wires),
-        said=frozenset(_said(server, tables, chains)),
+        store=_store(store, path.parent, environ, wires),
+        said=frozenset(_said(server, store, tables, chains)),
     )
 
 
 def _said(
-    server: Mapping[str, object], targets: list[dict[str, Any]], chains: Mapping[str, object]
+    server: Mapping[str, object],
+    store: Mapping[str, object],
+    targets: list[dict[str, Any]],
+    chains: Mapping[str, object],
 ) -> Iterator[str]:
     yield from (f"server.{key}" for key in server)
+    yield from (f"store.{key}" for key in store)
     for table in targets:
         yield from (f"targets.{table.get('name')}.{_OTHER_NAMES_OF_ONE.get(key, key)}" for key in table)
     yield from (f'chains."{pattern}"' for pattern in chains)
@@ -175,6 +182,20 @@ def _server(table: Mapping[str, Any], environ: Mapping[str, str], wires: tuple[W
                 raise ConfigError("client_keys_env", "the variable holds no key", "Separate keys by commas")
             values["client_keys"] = keys
         return Server(**values)
+
+
+def _store(
+    table: Mapping[str, Any], folder: Path, environ: Mapping[str, str], wires: tuple[Wire, ...]
+) -> Store:
+    _refuse_unknown(table, {_FILE_NAMES.get(a.name, a.name) for a in attrs.fields(Store)}, "store.")
+    with _within("store."):
+        values = structured(Store, table, wires)
+        if "data_dir" in values:
+            limits.folder(None, attrs.fields(Store).data_dir, values["data_dir"])
+            values["data_dir"] = data_dir("data_dir", values["data_dir"], folder)
+        if "seal_key_env" in table:
+            values["seal_key"] = _secret(table["seal_key_env"], "seal_key_env", environ)
+        return Store(**values)
 
 
 def _target(

@@ -14,17 +14,18 @@ import attrs
 import cattrs
 
 from trooper.config.limits import shown
-from trooper.config.values import Server, Target, Wire
+from trooper.config.values import Server, Store, Target, Wire
 from trooper.errors import ConfigError
 
 #: In a file these stand under another key or in several forms; their readers
 #: are in `toml_file`.
-READ_ELSEWHERE = frozenset({"key", "client_keys"})
+READ_ELSEWHERE = frozenset({"key", "client_keys", "seal_key"})
 #: A text in the wrong place may be a URL with a password in it.
 _NEVER_SHOWN = frozenset({"base_url", "proxy"})
 
 attrs.resolve_types(Target)
 attrs.resolve_types(Server)
+attrs.resolve_types(Store)
 
 
 def _exactly(value: object, kind: type) -> Any:
@@ -86,7 +87,9 @@ def words_for(kind: Any, wires: Sequence[Wire]) -> tuple[str, str]:
     return ("a wire", " or ".join(f'"{wire.name}"' for wire in wires)) if kind is Wire else _WORDS[kind]
 
 
-def structured(cls: type[Server | Target], table: Mapping[str, Any], wires: Sequence[Wire]) -> dict[str, Any]:
+def structured(
+    cls: type[Server | Store | Target], table: Mapping[str, Any], wires: Sequence[Wire]
+) -> dict[str, Any]:
     """
     What `table` says about the attributes of `cls`, each value of its type.
 

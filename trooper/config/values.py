@@ -15,10 +15,11 @@ from fnmatch import fnmatchcase
 from attrs import field, frozen
 
 from trooper.config.server import Server
+from trooper.config.store import Store
 from trooper.config.target import Key, Target
 from trooper.config.wires import Wire
 
-__all__ = ["Chain", "Config", "Key", "Server", "Target", "Wire"]
+__all__ = ["Chain", "Config", "Key", "Server", "Store", "Target", "Wire"]
 
 
 @frozen
@@ -56,6 +57,7 @@ class Config:
     targets: tuple[Target, ...]
     chains: tuple[Chain, ...]
     wires: tuple[Wire, ...]
+    store: Store = field(factory=Store)
     source: str = "environment"
     origins: Mapping[str, str] = field(factory=dict, eq=False, repr=False)
 

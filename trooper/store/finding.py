@@ -30,6 +30,16 @@ _ANSWER: Final = (
     " (SELECT json_group_array(part_id) FROM (SELECT part_id FROM answer_parts"
     " WHERE answer_parts.owner = answers.owner AND answer_id = answers.id ORDER BY place)) FROM answers"
 )
+_ONE_SESSION: Final = f"{_SESSION} WHERE id = ? AND used_at >= ?"
+_SESSIONS_OF_OWNER: Final = (
+    f"{_SESSION} WHERE id IN (SELECT session_id FROM session_owners WHERE owner = ?) AND used_at >= ?"  # noqa: S608
+    " ORDER BY used_at DESC LIMIT ?"
+)
+_ONE_ANSWER: Final = f"{_ANSWER} WHERE owner = ? AND id = ? AND used_at >= ?"
+_ANSWERS_BY_PART: Final = (
+    f"{_ANSWER} WHERE owner = ?1 AND id IN (SELECT answer_id FROM answer_parts"  # noqa: S608
+    " WHERE owner = ?1 AND part_id = ?2) AND used_at >= ?3 ORDER BY used_at DESC LIMIT 8"
+)
 _WORDS: Final = msgspec.json.Decoder(tuple[str, ...])
 _TURN: Final = msgspec.json.Decoder(Turn)
 
@@ -39,7 +49,7 @@ def session(
 ) -> tuple[Session | None, frozenset[TurnName]]:
     """A session that was used after `since`, and which of the `waiting` turns are in the file."""
     with _at_one_moment(db):
-        rows = _rows(db, f"{_SESSION} WHERE id = ? AND used_at >= ?", (session_id, since))
+        rows = _rows(db, _ONE_SESSION, (session_id, since))
         return (_session(*rows[0]) if rows else None), _written(db, waiting)
 
 
@@ -53,14 +63,9 @@ def sessions(
 ) -> tuple[dict[str, Session], frozenset[TurnName]]:
     """The latest sessions that `owner` may see, and those of the ids `also`, by their ids."""
     with _at_one_moment(db):
-        rows = _rows(
-            db,
-            f"{_SESSION} WHERE id IN (SELECT session_id FROM session_owners WHERE owner = ?) AND used_at >= ?"
-            " ORDER BY used_at DESC LIMIT ?",
-            (owner, since, most),
-        )
+        rows = _rows(db, _SESSIONS_OF_OWNER, (owner, since, most))
         for session_id in also:
-            rows += _rows(db, f"{_SESSION} WHERE id = ? AND used_at >= ?", (session_id, since))
+            rows += _rows(db, _ONE_SESSION, (session_id, since))
         return {row[0]: _session(*row) for row in rows}, _written(db, waiting)
 
 
@@ -79,19 +84,13 @@ def turns(db: apsw.Connection, session_id: str, since: float, most: int) -> tupl
 
 def answer(db: apsw.Connection, answer_id: str, owner: str, since: float) -> PastAnswer | None:
     """An answer."""
-    rows = _rows(db, f"{_ANSWER} WHERE owner = ? AND id = ? AND used_at >= ?", (owner, answer_id, since))
+    rows = _rows(db, _ONE_ANSWER, (owner, answer_id, since))
     return _answer(*rows[0]) if rows else None
 
 
 def answers_by_part(db: apsw.Connection, part_id: str, owner: str, since: float) -> list[PastAnswer]:
     """The answers with a part, the latest first; some, where there are very many."""
-    rows = _rows(
-        db,
-        f"{_ANSWER} WHERE owner = ?1 AND id IN (SELECT answer_id FROM answer_parts"
-        " WHERE owner = ?1 AND part_id = ?2) AND used_at >= ?3 ORDER BY used_at DESC LIMIT 8",
-        (owner, part_id, since),
-    )
-    return [_answer(*row) for row in rows]
+    return [_answer(*row) for row in _rows(db, _ANSWERS_BY_PART, (owner, part_id, since))]
 
 
 def content(

@@ -62,7 +62,7 @@ async def open_store(
         now: the time; for tests.
 
     Raises:
-        ConfigError: contents are to be sealed, and nothing here can do so.
+        ImportError: contents are to be sealed, and nothing here can do so.
     """
     if place == PLACE:
         yield Opened(MemoryStore(caps, now), secrets.token_bytes(KEY_BYTES))

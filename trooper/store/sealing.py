@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
-from trooper.errors import ConfigError
-
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-VARIABLE: Final = "TROOPER_STORE_KEY"
 _NONCE_BYTES: Final = 12
 _MEMORY_BYTES: Final = 32 * 1024 * 1024
 
@@ -53,19 +51,20 @@ def name_of(owner: str, answer_id: str, what: str) -> bytes:
     )
 
 
+def can_seal() -> bool:
+    """Whether the extra `sealed` is installed."""
+    return find_spec("cryptography") is not None
+
+
 def seal_of(said: str, folder_key: bytes) -> Seal:
     """
-    The seal of what the variable says.
+    The seal of what the user says, among those who have the folder.
 
     Raises:
-        ConfigError: the extra `sealed` is not installed. Nothing is written in the clear that was to be sealed.
+        ImportError: the extra is not installed. Nothing is written in the clear that was to be sealed.
     """
-    try:
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-    except ImportError:
-        problem = "it is set, and the package `cryptography` is not installed"
-        fix = "Install trooper-proxy[sealed], or unset it: contents are then written as they are"
-        raise ConfigError(VARIABLE, problem, fix) from None
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     key = hashlib.scrypt(
         said.encode(), salt=folder_key, n=2**14, r=8, p=1, maxmem=2 * _MEMORY_BYTES, dklen=32
     )
