@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -231,6 +232,8 @@ def _facts(standby: Standby, model: LocalModel) -> dict[str, Any]:
         "continues": model.way.value,
         "continues_with_tools": (model.way_with_tools or model.way).value,
         "echoes": model.echoes,
+        # What was found out before this process is not asked of the model again.
+        "probed_at": None if (at := standby.learned.probed_at(model)) is None else _moment(at),
         "tools": "tools" in model.capabilities,
         "images": "vision" in model.capabilities,
     }
@@ -250,13 +253,22 @@ def _describe(standby: Standby, model: LocalModel) -> tuple[str, ...]:
         window += f" tokens; it was trained for {model.trained_tokens}"
     can = [word for word, name in (("tools", "tools"), ("images", "vision")) if name in model.capabilities]
     echo = ("repeats what it is given first; that is cut",) if model.echoes else ()
+    at = standby.learned.probed_at(model)
+    remembered = (
+        () if at is None else (f"remembered: it was probed on {_moment(at)[:10]}, under this version",)
+    )
     return (
         f"{standby.software} {standby.version}, model {model.name} ({standby.chosen_because})",
         window,
         f"takes {' and '.join(can) or 'neither tools nor images'}",
         _way_words(model),
         *echo,
+        *remembered,
     )
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
 def _way_words(model: LocalModel) -> str:
