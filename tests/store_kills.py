@@ -1,7 +1,8 @@
 """
 Kills processes that write into one store, at random moments, and looks whether all that they were told is kept is there.
 
-    python tests/store_kills.py FOLDER KILLS SEED
+    python tests/store_kills.py kill FOLDER KILLS SEED
+    python tests/store_kills.py start FOLDER WORKERS    as many take the folder at once, and say its key
 
 A process of its own, since it forks: each writer is there at once, and nothing else runs in it.
 """
@@ -22,6 +23,7 @@ import trio
 
 from stores import ANN, BEN, NOW, Clock, answer, opened, session, turn
 from trooper.store import Content
+from trooper.store.folder import Folder, open_folder
 
 #: At once, as workers are.
 WRITERS = 2
@@ -81,9 +83,9 @@ async def _write(folder: str, name: str, chance: random.Random, acknowledge: int
 
 
 def _read(pipe: int) -> set[str]:
-    # Less than the kernel writes at once, so never half a line.
+    # All that is in it: a line goes in whole, and so it comes out.
     return (
-        set(os.read(pipe, 4096).decode().split("\n")[:-1]) if select.select([pipe], [], [], 0)[0] else set()
+        set(os.read(pipe, 65_536).decode().split("\n")[:-1]) if select.select([pipe], [], [], 0)[0] else set()
     )
 
 
@@ -103,6 +105,29 @@ def _check(folder: str, acknowledged: set[str]) -> None:
             assert db.execute("SELECT count FROM totals WHERE kind = ?", (table,)).get == held
 
 
+def start(folder: str, workers: int) -> list[str]:
+    """The keys that so many workers go by who take the folder at once."""
+    reading, writing = os.pipe()
+    go_reading, go_writing = os.pipe()
+    for _ in range(workers):
+        if os.fork() == 0:
+            os.close(go_writing)
+            # Until the last one is there.
+            os.read(go_reading, 1)
+            found = open_folder(Path(folder))
+            os.write(writing, f"{found.key.hex() if isinstance(found, Folder) else found}\n".encode())
+            os._exit(0)
+    os.close(go_writing)
+    for _ in range(workers):
+        os.wait()
+    return os.read(reading, 65_536).decode().split()
+
+
 if __name__ == "__main__":
-    folder, kills, seed = sys.argv[1:]
-    print(json.dumps(main(folder, int(kills), int(seed))))
+    match sys.argv[1:]:
+        case ["kill", place, kills, seed]:
+            print(json.dumps(main(place, int(kills), int(seed))))
+        case ["start", place, workers]:
+            print(*start(place, int(workers)))
+        case _:
+            sys.exit(__doc__)

@@ -127,7 +127,7 @@ def test_what_is_to_be_encrypted_is_not_written_where_nothing_can(
     monkeypatch.setitem(sys.modules, "cryptography", None)
     error = refused(tmp_path, TROOPER_STORE_KEY=SECRET)
 
-    assert (error.key, "trooper-proxy[sealed]" in error.fix) == ("TROOPER_STORE_KEY", True)
+    assert (error.key, ".[sealed]" in error.fix) == ("TROOPER_STORE_KEY", True)
 
 
 def test_the_caps_of_who_says_nothing_are_the_stores_own() -> None:

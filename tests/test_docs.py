@@ -27,7 +27,7 @@ from trooper import demo
 from trooper.commands import cli
 from trooper.commands.check import check
 from trooper.commands.fetch_model import fetch_model
-from trooper.config import Server, Target, load
+from trooper.config import Server, Store, Target, load
 from trooper.config.environment import variables
 from trooper.core.conversation import Message, Role, TextPart, ToolCall
 from trooper.core.outcome import FailureKind
@@ -231,9 +231,10 @@ def test_toml_is_a_configuration(page: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_is_named_exists(page: Path) -> None:
     """Files, keys of the configuration, variables and options, as far as their form tells them."""
-    keys = {attribute.name for cls in (Server, Target) for attribute in fields(cls)} | {
+    keys = {attribute.name for cls in (Server, Store, Target) for attribute in fields(cls)} | {
         "client_keys_env",
         "key_env",
+        "seal_key_env",
     }
     words = {
         word for quoted in re.findall(r"`([^`\n]+)`", prose(page)) for word in re.split(r"[ =,]+", quoted)

@@ -28,7 +28,10 @@ START_S = 60
 
 @contextmanager
 def process(*command: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
-    started = subprocess.Popen(command, env={**os.environ, **environ}, stdout=subprocess.PIPE, text=True)
+    ours = {"TROOPER_DATA_DIR": ":memory:"}
+    started = subprocess.Popen(
+        command, env={**os.environ, **ours, **environ}, stdout=subprocess.PIPE, text=True
+    )
     try:
         yield started
     finally:

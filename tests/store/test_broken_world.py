@@ -117,7 +117,9 @@ async def test_a_full_disk_is_told_once_and_written_later(place: str, kind: str)
         after = store.standing()
 
         assert during.trouble in {Trouble.DISK_FULL, Trouble.DISK_ERROR}
-        assert (during.unwritten, during.failed, during.dropped) == (600, 2, 0)
+        assert (during.unwritten, during.dropped) == (600, 0)
+        # The task that writes may have tried, too.
+        assert during.failed >= 2
         assert (after.trouble, after.unwritten, after.sessions) == (None, 0, 300)
         assert await found(store) == names
         assert [(line["event"], line["log_level"]) for line in logs] == [
@@ -165,10 +167,10 @@ async def test_a_file_that_is_locked_at_the_start_is_opened_later(
 async def test_a_disk_that_hangs_holds_nobody_and_goes_on_when_it_answers(
     place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "_WRITE_LIMIT_S", 0.05)
     monkeypatch.setattr(database_module, "_BUSY_MS", 600_000)
     async with opened(place) as store:
         with locked(place):
+            monkeypatch.setattr(database_module, "_WRITE_LIMIT_S", 0.05)
             store.put_session(session("0"))
             assert not await store.settled()
             assert store.standing().trouble is Trouble.NO_ANSWER

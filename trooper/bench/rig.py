@@ -98,7 +98,9 @@ def environment() -> dict[str, str]:
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     home = str(Path(trooper.__file__).parents[1])
     paths = [home, *filter(None, [os.environ.get("PYTHONPATH", "")])]
-    return {**passed_on, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+    # Nothing of a bench is kept where its user's own is.
+    ours = {"PYTHONUNBUFFERED": "1", "TROOPER_DATA_DIR": ":memory:"}
+    return {**passed_on, "PYTHONPATH": os.pathsep.join(paths), **ours}
 
 
 @define(eq=False)
@@ -181,7 +183,10 @@ class Rig:
         file = self.new_folder() / "trooper.toml"
         await trio.Path(file).write_text(configuration, encoding="utf-8")
         running = await self.start(
-            "trooper", serving.command, env={"TROOPER_CONFIG": str(file), **(env or {})}
+            "trooper",
+            serving.command,
+            # What users have, and not where they have it.
+            env={"TROOPER_CONFIG": str(file), "TROOPER_DATA_DIR": str(file.parent / "data"), **(env or {})},
         )
         states: object = "no answer"
         with trio.move_on_after(ready_s):

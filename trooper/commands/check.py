@@ -103,12 +103,21 @@ async def ask_all(config: Config) -> list[Finding]:
         standby = services.standbys.get(target.name)
         found[target.name] = await (_ask_local(standby) if standby else _ask_cloud(services, target))
 
-    async with trio.open_nursery() as standbys:
-        async with open_services(config, standbys) as services, trio.open_nursery() as asking:
-            for target in config.targets:
-                asking.start_soon(note, services, target)
-        standbys.cancel_scope.cancel(reason="everything was asked")
+    async with trio.open_nursery() as nursery:
+        standbys = await nursery.start(_hold_open)
+        async with open_services(config, standbys) as services:
+            async with trio.open_nursery() as asking:
+                for target in config.targets:
+                    asking.start_soon(note, services, target)
+            # Before the services close: a standby would ask on over a client that is closed.
+            standbys.cancel_scope.cancel(reason="everything was asked")
     return [found[target.name] for target in config.targets]
+
+
+async def _hold_open(*, task_status: trio.TaskStatus[trio.Nursery]) -> None:
+    async with trio.open_nursery() as nursery:
+        task_status.started(nursery)
+        await trio.sleep_forever()
 
 
 async def _ask_cloud(services: Services, target: Target) -> Finding:

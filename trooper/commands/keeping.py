@@ -11,7 +11,7 @@ from trooper.services import store_of
 from trooper.store import Standing
 
 _MIB = 1024 * 1024
-_MEND = "Name a folder that Trooper may write with --data-dir or TROOPER_DATA_DIR; :memory: there keeps nothing on disk."
+MEND = "Name a folder that Trooper may write with --data-dir or TROOPER_DATA_DIR; :memory: there keeps nothing on disk."
 
 
 async def standing_of(config: Config) -> Standing:
@@ -30,12 +30,17 @@ def store_lines(standing: Standing) -> list[str]:
         lines = ["Nothing is kept on disk: what clients come back to is gone with the process."]
     else:
         size = f"{standing.file_bytes / _MIB:.1f} MiB"
-        what = f"{standing.sessions} sessions and {standing.answers} answers without what was said"
+        sessions, answers = _counted(standing.sessions, "session"), _counted(standing.answers, "answer")
+        what = f"{sessions} and {answers}, without what was said"
         if standing.content_on_disk:
             sealed = "encrypted" if standing.sealed else "not encrypted"
-            content = f"{standing.contents} contents, {standing.content_bytes / _MIB:.1f} MiB, {sealed}"
-            what = f"{standing.sessions} sessions, {standing.answers} answers, and what was said ({content})"
+            said = f"of {_counted(standing.contents, 'answer')}, {standing.content_bytes / _MIB:.1f} MiB, {sealed}"
+            what = f"{sessions}, {answers}, and what was said ({said})"
         lines = [f"Kept in {standing.place} ({size}): {what}."]
     if trouble is not None:
-        lines += [f"  {standing.place}: {trouble.meaning} ({standing.words}).", f"  {_MEND}"]
+        lines += [f"  {standing.place}: {trouble.meaning} ({standing.words}).", f"  {MEND}"]
     return lines
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -14,7 +14,7 @@ from trooper.config.environment import DATA_DIR
 from trooper.config.store import MEMORY
 from trooper.errors import ConfigError
 from trooper.store.folder import users_own
-from trooper.store.sealing import can_seal
+from trooper.store.sealing import EXTRA, can_seal
 from trooper.targets.embedded.model import TARGET, VARIABLE, with_embedded, with_model_files
 from trooper.targets.report_hook import with_hook
 from trooper.wires import WIRES
@@ -74,6 +74,6 @@ def _with_store(config: Config) -> Config:
         raise ConfigError(
             config.origins.get("store.seal_key", "store.seal_key_env"),
             "the package `cryptography` is not installed, and nothing is to be written that is not encrypted",
-            "Install trooper-proxy[sealed], or leave it out",
+            f"Run: {EXTRA}",
         )
     return evolve(config, store=store)

@@ -19,6 +19,8 @@ from attrs import define, field
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+#: What brings it.
+EXTRA: Final = ".venv/bin/pip install -e '.[sealed]', in the clone of Trooper"
 _NONCE_BYTES: Final = 12
 _MEMORY_BYTES: Final = 32 * 1024 * 1024
 

@@ -1,0 +1,118 @@
+"""
+The folder of a store, and the key by which owners are told apart.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from trooper.core import digest
+from trooper.store import Trouble
+from trooper.store import folder as folder_module
+from trooper.store.folder import Folder, NoFolder, make_file, open_folder, set_aside
+
+
+def opened(path: Path) -> Folder:
+    found = open_folder(path)
+    assert isinstance(found, Folder)
+    return found
+
+
+def test_the_key_stays_so_owners_are_known_again(tmp_path: Path) -> None:
+    first, again = opened(tmp_path / "a" / "b"), opened(tmp_path / "a" / "b")
+
+    assert len(first.key) == 32
+    assert first.key == again.key
+    assert digest.owner(first.key, [b"sk"]) == digest.owner(again.key, [b"sk"])
+    assert opened(tmp_path / "other").key != first.key
+    assert first.key.hex() not in repr(first)
+    assert str(first.key) not in repr(first)
+
+
+def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o755)
+    (tmp_path / "data").chmod(0o755)
+    opened(tmp_path / "data")
+
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "data" / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "chosen").write_bytes(b"k" * 32)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "key").symlink_to(tmp_path / "chosen")
+
+    assert isinstance(open_folder(tmp_path / "data"), NoFolder)
+
+
+def test_the_key_that_we_go_by_is_written_again_and_never_exchanged(tmp_path: Path) -> None:
+    key = opened(tmp_path / "data").key
+    (tmp_path / "data" / "key").unlink()
+    assert open_folder(tmp_path / "data", key) == Folder(tmp_path / "data", key)
+    changed = open_folder(tmp_path / "data", b"x" * 32)
+
+    assert isinstance(changed, NoFolder)
+    assert changed.trouble is Trouble.FOREIGN
+    assert (tmp_path / "data" / "key").read_bytes() == key
+
+
+def test_where_there_are_no_links_there_is_a_key_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", no_links)
+    key = opened(tmp_path / "data").key
+
+    assert opened(tmp_path / "data").key == key
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["key"]
+
+
+def test_a_full_disk_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    found = open_folder(tmp_path / "data")
+
+    assert found == NoFolder(Trouble.DISK_FULL, "no space left on device")
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_a_file_is_made_once_and_closed_to_others(tmp_path: Path) -> None:
+    was = os.umask(0)
+    try:
+        make_file(tmp_path / "file")
+    finally:
+        os.umask(was)
+    (tmp_path / "file").write_bytes(b"kept")
+    make_file(tmp_path / "file")
+
+    assert (tmp_path / "file").read_bytes() == b"kept"
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_set_aside_is_the_file_that_was_broken(tmp_path: Path) -> None:
+    folder = opened(tmp_path / "data")
+    for end in ("", "-wal", "-shm"):
+        Path(f"{folder.file}{end}").write_bytes(end.encode())
+    inode, key = folder.file.stat().st_ino, folder.path / "key"
+    assert set_aside(folder.file, inode + 1, key, "now") is None
+    aside = set_aside(folder.file, inode, key, "now")
+    assert set_aside(folder.file, inode, key, "later") is None
+
+    assert aside == folder.path / "trooper.sqlite3.broken-now"
+    assert sorted(path.name for path in folder.path.iterdir()) == [
+        "key",
+        *(f"trooper.sqlite3.broken-now{end}" for end in ("", "-shm", "-wal")),
+    ]
+
+
+def test_a_users_data_is_where_the_system_says() -> None:
+    assert folder_module.users_own().endswith("trooper")
