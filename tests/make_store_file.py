@@ -1,7 +1,7 @@
 """
 Makes the file of this version's store for `tests/store/files`: once, before the schema changes, and never again.
 
-    python tests/make_store_file.py
+    PYTHONPATH=.:tests python tests/make_store_file.py
 
 What is in it `expected` says; the tests look whether all later versions find that.
 """

@@ -5,9 +5,10 @@ The stores that the behaviours of a store are tried with, and records to put in.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
+import apsw
 import trio
 from attrs import define
 
@@ -65,3 +66,29 @@ def sqlite(folder: Path) -> str:
 
 
 STORES: dict[str, Callable[[Path], str]] = {"memory": memory, "sqlite": sqlite}
+
+
+def another(place: str) -> closing[apsw.Connection]:
+    """
+    A connection of somebody else.
+
+    Not by Python's own library: the kernel's locks are a process's, and two libraries in one do not see each other's.
+    """
+    return closing(apsw.Connection(f"{place}/trooper.sqlite3"))
+
+
+async def put_much(store: Store, first: int = 0) -> list[str]:
+    names = [f"{number}" for number in range(first, first + 300)]
+    for name in names:
+        store.put_session(session(name, used_at=NOW + int(name)))
+        store.put_turn(turn("t", name))
+    return names
+
+
+async def found(store: Store) -> list[str]:
+    return sorted((s.id for s in await store.list_sessions(ANN)), key=int)
+
+
+def integrity(place: str) -> str:
+    with another(place) as db:
+        return str(db.pragma("integrity_check"))

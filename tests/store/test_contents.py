@@ -14,6 +14,7 @@ from trooper.store import Caps, Content, Known
 from trooper.store.folder import Folder, open_folder
 from trooper.store.sealing import name_of, seal_of
 from trooper.store.sqlite import SqliteStore
+from trooper.store.writing import LARGEST_BYTES
 
 SAID = Content(b"what is the secret-request?", b"it is the secret-response")
 settling = pytest.mark.parametrize("settles", [False, True])
@@ -92,6 +93,15 @@ async def test_content_is_bounded_and_shared(place: str) -> None:
         assert await store.find_answer("0", ANN) is not None
         standing = store.standing()
         assert (standing.contents, standing.content_bytes) == (4, 4_000)
+
+
+async def test_content_that_could_not_even_wait_is_left_out_and_its_answer_is_not(place: str) -> None:
+    async with opened(place, content_on_disk=True) as store:
+        store.put_answer(answer("r"), Content(b"x" * LARGEST_BYTES, b""))
+        assert await store.settled()
+        assert await store.find_answer("r", ANN) is not None
+        assert await store.find_content("r", ANN) is None
+        assert store.standing().dropped == 0
 
 
 async def test_a_batch_gives_pages_back_and_the_file_shrinks(place: str) -> None:

@@ -193,6 +193,10 @@ async def test_the_newest_answer_of_an_id_counts_and_the_newest_with_a_part(
     assert await store.find_answer("r", ANN) == answer("r", at=NOW + 1, parts=("m2",))
     assert await store.find_answer_by_part("m1", ANN) is None
     assert await store.find_answer_by_part("m2", ANN) == answer("q", at=NOW + 2, parts=("m2",))
+    store.forget_answer("r", ANN)
+    if settles:
+        await store.settled()
+    assert await store.find_answer_by_part("m2", ANN) == answer("q", at=NOW + 2, parts=("m2",))
 
 
 @settling
@@ -264,6 +268,20 @@ async def test_who_has_most_gives_his_oldest(open_store: OpenStore) -> None:
         assert [s.id for s in await store.list_sessions(ANN)] == ["6", "5", "4", "3"]
         assert len(await store.list_sessions(BEN)) == 1
         assert list(await store.list_turns("0")) == []
+
+
+async def test_of_those_who_have_the_same_the_longest_unused_goes(open_store: OpenStore) -> None:
+    owners = [f"{number:032}" for number in range(6)]
+    async with open_store(Caps(sessions_max=5)) as store:
+        for number, owner in enumerate(owners[:5]):
+            store.put_session(session(owner, owner, used_at=NOW + number))
+            assert await store.settled()
+        store.put_session(session(owners[0], owners[0], used_at=NOW + 10))
+        assert await store.settled()
+        store.put_session(session(owners[5], owners[5], used_at=NOW + 11))
+        assert await store.settled()
+
+        assert [owner for owner in owners if not await store.list_sessions(owner)] == [owners[1]]
 
 
 async def test_answers_and_ids_are_bounded_and_shared_too(open_store: OpenStore) -> None:

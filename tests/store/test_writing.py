@@ -11,8 +11,17 @@ import trio.testing
 from attrs import define, field
 
 from stores import ANN, NOW, answer, session, turn
+from trooper.store import Content
 from trooper.store.records import Given, Known, Record
-from trooper.store.writing import BATCH, FIRST_RETRY_S, IDLE_S, LAST_RETRY_S, MOST_WAITING, Writer
+from trooper.store.writing import (
+    BATCH,
+    FIRST_RETRY_S,
+    IDLE_S,
+    LARGEST_BYTES,
+    LAST_RETRY_S,
+    MOST_WAITING,
+    Writer,
+)
 
 
 @define
@@ -144,12 +153,21 @@ async def test_over_its_bound_the_oldest_is_lost_and_counted(autojump_clock: tri
 
 async def test_it_is_bounded_in_bytes_too() -> None:
     writer = Writer(Disk(works=False).commit)
-    for number in range(400):
+    for number in range(1_500):
         writer.put(Known("ratio", f"{number}", b"x" * 65_000, NOW))
 
-    assert writer.unwritten < 260
-    assert writer.dropped == 400 - writer.unwritten
+    assert writer.unwritten < 1_040
+    assert writer.dropped == 1_500 - writer.unwritten
     assert len(writer.about("known", "ratio")) == writer.unwritten
+
+
+async def test_one_that_is_too_large_pushes_nobody_out() -> None:
+    writer = Writer(Disk(works=False).commit)
+    writer.put(session("s"))
+    writer.put(Given(answer("r"), Content(b"x" * LARGEST_BYTES, b"")))
+
+    assert (writer.unwritten, writer.dropped) == (1, 1)
+    assert writer.about("answer", ANN, "r") == ()
 
 
 async def test_what_is_lost_while_it_is_written_leaves_the_others(
@@ -181,12 +199,16 @@ async def test_where_nobody_comes_there_is_an_empty_batch_now_and_then(
     assert disk.batches == [(IDLE_S, []), (2 * IDLE_S, []), (3 * IDLE_S, [])]
 
 
-async def test_a_batch_is_not_cancelled_in_the_middle(autojump_clock: trio.testing.MockClock) -> None:
+async def test_who_settles_may_leave_and_what_he_has_left_is_written_again(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     disk = Disk(takes_s=3.0)
     writer = Writer(disk.commit)
     writer.put(session())
     with trio.move_on_after(1):
         await writer.settled()
 
-    assert trio.current_time() == 3.0
-    assert writer.unwritten == 0
+    assert trio.current_time() == 1.0
+    assert (writer.unwritten, writer.failed) == (1, 0)
+    assert await writer.settled()
+    assert [records for _, records in disk.batches] == [[session()], [session()]]

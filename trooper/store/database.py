@@ -94,6 +94,7 @@ class Database:
     _told: set[Trouble] = field(factory=set, init=False)
     _inode: int = field(default=0, init=False)
     _is_broken: bool = field(default=False, init=False)
+    _reading_hangs: bool = field(default=False, init=False)
     _writing: apsw.Connection | None = field(default=None, init=False)
     _reading: apsw.Connection | None = field(default=None, init=False)
     #: Of the thread that reads, so that nobody takes its connection away.
@@ -105,10 +106,13 @@ class Database:
     async def write(self, records: Sequence[Record]) -> bool:
         """Write a batch, and forget what has to be forgotten; whether all of it is on disk now."""
         outcome: Failure | None = Failure(Trouble.NO_ANSWER, f"not within {_WRITE_LIMIT_S:g} s")
-        with trio.move_on_after(_WRITE_LIMIT_S):
-            outcome = await trio.to_thread.run_sync(
-                self._write, records, abandon_on_cancel=True, limiter=self._one_writer
-            )
+        try:
+            with trio.move_on_after(_WRITE_LIMIT_S):
+                outcome = await trio.to_thread.run_sync(
+                    self._write, records, abandon_on_cancel=True, limiter=self._one_writer
+                )
+        except RuntimeError as error:
+            outcome = Failure(Trouble.NO_ANSWER, f"there is no thread to be had ({error})")
         self._note(outcome)
         return outcome is None
 
@@ -119,17 +123,23 @@ class Database:
         **kwargs: P.kwargs,
     ) -> T | None:
         """What the file says; `None` where it cannot be asked."""
-        with trio.move_on_after(_READ_LIMIT_S):
+        if self._reading_hangs and not self._one_reader.available_tokens:
+            # One has waited in vain, and is still at it: nobody else has to.
+            return None
+        self._reading_hangs = False
+        # The second one: there is no thread to be had.
+        with trio.move_on_after(_READ_LIMIT_S) as waiting, suppress(RuntimeError):
             return await trio.to_thread.run_sync(
                 lambda: self._read(lambda db: question(db, *args, **kwargs)),
                 abandon_on_cancel=True,
                 limiter=self._one_reader,
             )
+        self._reading_hangs = waiting.cancelled_caught
         return None
 
     async def aclose(self) -> None:
         """Close it; a disk that hangs keeps nobody."""
-        with trio.CancelScope(shield=True), trio.move_on_after(_CLOSE_LIMIT_S):
+        with trio.CancelScope(shield=True), trio.move_on_after(_CLOSE_LIMIT_S), suppress(RuntimeError):
             await trio.to_thread.run_sync(self._close, abandon_on_cancel=True, limiter=self._one_writer)
 
     def _note(self, outcome: Failure | None) -> None:
@@ -149,6 +159,13 @@ class Database:
     # What follows runs in threads.
 
     def _write(self, records: Sequence[Record]) -> Failure | None:
+        failure = self._try_to_write(records)
+        if self._is_broken:
+            # Into a new file. If that one is broken as well, it is the disk, and later is soon enough.
+            failure = self._try_to_write(records)
+        return failure
+
+    def _try_to_write(self, records: Sequence[Record]) -> Failure | None:
         try:
             if self._is_broken:
                 self._set_aside()
@@ -206,10 +223,15 @@ class Database:
         if isinstance(folder, NoFolder):
             return Failure(folder.trouble, folder.words)
         make_file(folder.file)
+        # Known before it is opened: should it be broken, it is this one that is set aside, and not
+        # the new one that another worker has put there meanwhile.
+        self._inode = folder.file.stat().st_ino
         db = _connect(folder)
         try:
+            if not self._is_there():
+                db.close(True)
+                return Failure(Trouble.LOCKED, "another process has just put another file there")
             unfit = prepare(db)
-            self._inode = folder.file.stat().st_ino
         except BaseException:
             db.close(True)
             raise
@@ -245,8 +267,7 @@ class Database:
     def _set_aside(self) -> None:
         self._close()
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.now()))
-        inode = self._inode or self.folder.file.stat().st_ino
-        aside = set_aside(self.folder.file, inode, self.folder.path / "key", stamp)
+        aside = set_aside(self.folder.file, self._inode, self.folder.path / "key", stamp)
         self._is_broken, self._inode = False, 0
         if aside is not None:
             log.warning(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import trio
 from attrs import define, field
@@ -33,10 +34,12 @@ from trooper.store.records import (
     Unknown,
 )
 from trooper.store.store import Standing
-from trooper.store.writing import Writer
+from trooper.store.writing import LARGEST_BYTES, Writer
 
 #: How long the end of the process waits for the last batch.
-LAST_BATCH_S = 5.0
+LAST_BATCH_S: Final = 5.0
+#: A larger one is not kept, and its answer is all the same.
+_LARGEST_CONTENT_BYTES: Final = LARGEST_BYTES - 1024 * 1024
 
 
 @define(eq=False)
@@ -69,8 +72,12 @@ class SqliteStore:
 
     def put_answer(self, answer: PastAnswer, content: Content | None = None) -> None:
         """Keep an answer; its content only where that may be on disk."""
-        if answer.fits and answer.size_bytes <= self.database.caps.metadata_bytes:
-            self._writer.put(Given(answer, content if self.content_on_disk else None))
+        if not answer.fits or answer.size_bytes > self.database.caps.metadata_bytes:
+            return
+        is_kept = (
+            self.content_on_disk and content is not None and content.size_bytes <= _LARGEST_CONTENT_BYTES
+        )
+        self._writer.put(Given(answer, content if is_kept else None))
 
     def put_unknown(self, owner: str, part_ids: Iterable[str], at: float) -> None:
         """Keep ids that a provider will not know again."""

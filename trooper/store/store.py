@@ -167,7 +167,11 @@ class Store(Protocol):
         """Everything of a kind, the latest learned first."""
 
     async def settled(self) -> bool:
-        """Wait until what was put before is written; `False` if some of it could not be, as yet."""
+        """
+        Wait until what was put before is on disk; `False` if some of it could not be written, as yet.
+
+        It writes at once, so where the disk is well it takes a millisecond. Who waits may be cancelled.
+        """
 
     def standing(self) -> Standing:
         """Where it is, how large, and what is wrong; without waiting, as of the last batch."""

@@ -46,9 +46,10 @@ from trooper.store.records import (
 GATHER_S: Final = 0.1
 #: How many records a batch has at most: some 20 ms of a disk's time.
 BATCH: Final = 512
-#: What may wait: content is most of it.
+#: What may wait: content is most of it. And how large one record is at most, so that none pushes out all others.
 MOST_WAITING: Final = 10_000
-MOST_WAITING_BYTES: Final = 16 * 1024 * 1024
+MOST_WAITING_BYTES: Final = 64 * 1024 * 1024
+LARGEST_BYTES: Final = MOST_WAITING_BYTES // 2
 #: How long the next try waits after one that failed; twice as long after each more.
 FIRST_RETRY_S: Final = 1.0
 LAST_RETRY_S: Final = 60.0
@@ -72,7 +73,8 @@ class Writer:
     The queue, and the task that empties it (`run`).
 
     Attributes:
-        commit: writes a batch; whether it is on disk now. It takes a bounded time, and is not cancelled.
+        commit: writes a batch; whether it is on disk now. Where it is cancelled nobody knows, and the batch is
+            written once more.
         dropped: records that never got there.
         failed: batches that did not at first.
     """
@@ -93,6 +95,9 @@ class Writer:
     def put(self, record: Record) -> None:
         """Have a record written; called from within Trio."""
         waiting = _Waiting(record, _size(record), tuple(_subjects(record)))
+        if waiting.size_bytes > LARGEST_BYTES:
+            self.dropped += 1
+            return
         self._queue.append(waiting)
         self._bytes += waiting.size_bytes
         for subject in waiting.subjects:
@@ -129,7 +134,7 @@ class Writer:
                 self._nap.deadline = min(self._nap.deadline, trio.current_time() + GATHER_S)
 
     async def settled(self) -> bool:
-        """Write all that was put before, at once; whether it is on disk."""
+        """Write all that was put before, at once; whether it is on disk. Who waits may leave at any time."""
         dropped, until = self.dropped, self._left + len(self._queue)
         while self._left < until:
             if not await self._write_one():
@@ -139,8 +144,7 @@ class Writer:
     async def _write_one(self) -> bool:
         async with self._one_at_a_time:
             batch = list(islice(self._queue, BATCH))
-            with trio.CancelScope(shield=True):
-                written = await self.commit([waiting.record for waiting in batch])
+            written = await self.commit([waiting.record for waiting in batch])
             if not written:
                 self.failed += 1
                 self._failures += 1
