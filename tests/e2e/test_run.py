@@ -104,7 +104,9 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     environ["OLLAMA_HOST"] = "127.0.0.1:9"
     yield Desk(mark, environ, cwd)
     assert gone(mark)
-    assert list(home.iterdir()) == []
+    # What Trooper itself keeps, and nothing else.
+    kept = home / ".local" / "share" / "trooper"
+    assert [path for path in home.rglob("*") if not path.is_dir() and path.parent != kept] == []
 
 
 @pytest.fixture(scope="module")

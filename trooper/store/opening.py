@@ -15,12 +15,14 @@ import structlog
 import trio
 from attrs import field, frozen
 
-from trooper.store.folder import KEY_BYTES, NoFolder, open_folder
+from trooper.store.folder import KEY_BYTES, Folder, NoFolder, open_folder
 from trooper.store.memory import PLACE, MemoryStore
 from trooper.store.store import Caps, Store, Trouble
 
 log = structlog.get_logger("trooper.store")
 
+#: How long the start waits for a disk.
+_FOLDER_LIMIT_S: Final = 10.0
 #: With these the file is somebody else's, and stays so.
 _NOT_OURS: Final = frozenset({Trouble.NEWER, Trouble.FOREIGN})
 
@@ -68,7 +70,9 @@ async def open_store(
         yield Opened(MemoryStore(caps, now), secrets.token_bytes(KEY_BYTES))
         return
     path = Path(place)
-    folder = await trio.to_thread.run_sync(open_folder, path)
+    folder: Folder | NoFolder = NoFolder(Trouble.NO_ANSWER, f"not within {_FOLDER_LIMIT_S:g} s")
+    with trio.move_on_after(_FOLDER_LIMIT_S):
+        folder = await trio.to_thread.run_sync(open_folder, path, abandon_on_cancel=True)
     if isinstance(folder, NoFolder):
         yield Opened(
             _in_memory(place, folder.trouble, folder.words, caps, now), secrets.token_bytes(KEY_BYTES)
