@@ -371,14 +371,14 @@ async def test_the_way_with_tools_is_told_where_it_is_another() -> None:
 
 
 async def test_a_probed_model_is_not_probed_again_and_that_is_said(tmp_path: Path) -> None:
-    ollama, place = FakeOllama(), {"TROOPER_DATA_DIR": str(tmp_path / "data")}
+    ollama, folder = FakeOllama(), str(tmp_path / "data")
 
     def probes() -> int:
         return sum(b"TROOPERPROBE" in request.body for request in ollama.requests)
 
-    first = (await findings(ollama=ollama, **place))["ollama"]
+    first = (await findings(ollama=ollama, TROOPER_DATA_DIR=folder))["ollama"]
     asked = probes()
-    second = (await findings(ollama=ollama, **place))["ollama"]
+    second = (await findings(ollama=ollama, TROOPER_DATA_DIR=folder))["ollama"]
 
     assert asked == probes() > 0
     said = second.facts["probed_at"]
@@ -387,6 +387,6 @@ async def test_a_probed_model_is_not_probed_again_and_that_is_said(tmp_path: Pat
     assert second.facts == {**first.facts, "probed_at": said, "because": "the only one"}
 
     ollama.version = "0.34.0"
-    third = (await findings(ollama=ollama, **place))["ollama"]
+    third = (await findings(ollama=ollama, TROOPER_DATA_DIR=folder))["ollama"]
 
     assert (third.facts["probed_at"], probes()) == (None, 2 * asked)

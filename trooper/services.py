@@ -244,7 +244,7 @@ async def open_services(
             tell=tell,
             digest_key=opened.key,
         )
-        await nursery.start(services.remembered.serve)
+        await nursery.start(services.neighbours.serve, services.remembered.reply)
         for writer in services.reports.writers.values():
             nursery.start_soon(writer.run)
         yield services

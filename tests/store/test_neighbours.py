@@ -72,7 +72,7 @@ async def saying(near: Path, words: bytes, name: str = "f" * 16) -> AsyncIterato
     await sock.bind(os.fspath(near / f"{name}.sock"))
     sock.listen()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(trio.serve_listeners, say, [trio.SocketListener(sock)])
+        await nursery.start(trio.serve_listeners, say, [trio.SocketListener(sock)])
         yield
         nursery.cancel_scope.cancel()
 

@@ -48,7 +48,7 @@ class Disk(MemoryStore):
 async def process(near: Path | None, store: Store) -> AsyncIterator[Remembered]:
     async with trio.open_nursery() as nursery:
         one = Remembered(Answers(1_000_000), store, Neighbours(near, 1_000_000))
-        await nursery.start(one.serve)
+        await nursery.start(one.neighbours.serve, one.reply)
         yield one
         nursery.cancel_scope.cancel()
 

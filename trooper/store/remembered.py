@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Iterable
 from typing import assert_never
 
-import trio
 from attrs import define, field
 
 from trooper.core.names import Latest, is_sayable
@@ -113,10 +112,6 @@ class Remembered:
     def note_unknown(self, part_ids: Iterable[str], owner: str) -> None:
         """Note parts that a provider will not know again."""
         self.store.put_unknown(owner, part_ids, self.now())
-
-    async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Answer neighbours until this is cancelled."""
-        await self.neighbours.serve(self.reply, task_status=task_status)
 
     def reply(self, question: Question) -> Reply:
         """What a neighbour gets."""
