@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from attrs import evolve
 
+from legs import opened
+from scenes import configured
 from stores import NOW, Clock
+from trooper.config import Target
 from trooper.core.local_model import LocalModel, Way
-from trooper.core.window import Refusal, Refused
+from trooper.core.window import REFUSED_S, Refusal, Refused
 from trooper.store import Known, MemoryStore
+from trooper.targets.standby import Standby
 from trooper.targets.standby.learned import RATIO_BELIEVED_S, Learned
+from trooper.targets.standby.llama_server import LlamaServerStandby
+from trooper.targets.standby.ollama_chat import OllamaStandby
+from trooper.testing import FakeLlamaServer, FakeOllama, Model
+from trooper.wires import LLAMA_SERVER
 
+GIB = 1 << 30
 MODEL = LocalModel("m:1", digest="sha256:abc")
 PROBED = evolve(
     MODEL,
@@ -183,3 +194,55 @@ async def nothing_is_known_by(kind: str, value: bytes) -> None:
     assert two.ratio(MODEL) == 1.0
     assert await two.probed(MODEL, KEY) is None
     assert await two.refusal(MODEL) is None
+
+
+# A standby that is started again
+
+
+@asynccontextmanager
+async def keeping(
+    peer: FakeOllama | FakeLlamaServer, store: MemoryStore, at: float = NOW
+) -> AsyncIterator[tuple[Standby, LocalModel]]:
+    """A standby, and its model when it is ready."""
+    is_ollama = isinstance(peer, FakeOllama)
+    target: Target = configured().target("ollama")
+    if not is_ollama:
+        target = evolve(target, wire=LLAMA_SERVER.wire)
+    async with opened(target, peer.serve) as (upstream, network):
+        standby = (OllamaStandby if is_ollama else LlamaServerStandby)(target, upstream)
+        standby.learned.store, standby.learned.now = store, lambda: at
+        if isinstance(standby, OllamaStandby):
+            standby.windows.free_bytes, standby.windows.now = lambda: 64 * GIB, lambda: at
+        network.nursery.start_soon(standby.run)
+        model = await standby.ready(None)
+        assert isinstance(model, LocalModel)
+        yield standby, model
+
+
+@pytest.mark.parametrize("new_peer", [FakeOllama, FakeLlamaServer])
+async def test_a_model_is_not_probed_again_after_a_restart(new_peer: Any, autojump_clock: Any) -> None:
+    peer, store = new_peer(), MemoryStore()
+    async with keeping(peer, store) as (first, found):
+        assert first.learned.probed_at(found) is None
+        first.learned.learn_ratio(found, 100, 150, is_guess=False)
+    probes = sum(b"TROOPERPROBE" in request.body for request in peer.requests)
+    async with keeping(peer, store, NOW + 60) as (second, again):
+        assert (again, second.learned.probed_at(again)) == (found, NOW)
+        assert second.is_probed(None)
+        assert second.ratio(again) == 1.5
+    assert sum(b"TROOPERPROBE" in request.body for request in peer.requests) == probes > 0
+
+
+async def test_a_window_that_was_refused_is_not_tried_again_after_a_restart(autojump_clock: Any) -> None:
+    size, store = 2 * GIB, MemoryStore()
+    ollama = FakeOllama(models=(Model(size=size),), memory_bytes=size + Model().cache_bytes(4096))
+    tried: list[list[int]] = []
+    for at in (NOW, NOW + 60, NOW + REFUSED_S):
+        async with keeping(ollama, store, at) as (standby, model):
+            assert isinstance(standby, OllamaStandby)
+            assert await standby.grow(model, 8192) == model
+            tried.append([load.num_ctx for load in ollama.loader.history if load.num_ctx > 4096])
+            facts = standby.more_facts()
+            assert (facts["refused_tokens"], facts["refused_because"]) == (8192, "not_loaded")
+    # The second time it was known; the third time it was too long ago.
+    assert tried == [[8192], [8192], [8192, 8192]]
