@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import trio
 from attrs import define, evolve, field
+from structlog.testing import capture_logs
 
 from trooper.store import Answers, Content, Kept, MemoryStore, Neighbours, PastAnswer, Remembered, Store
 
@@ -83,6 +84,24 @@ async def test_what_was_found_once_is_here(tmp_path: Path) -> None:
         asked = store.asked
         assert await two.find("resp_1", ANN) == kept()
         assert store.asked == asked
+
+
+async def test_only_who_has_it_by_the_store_is_asked(tmp_path: Path, autojump_clock: Any) -> None:
+    """Another one may hang."""
+    store = MemoryStore()
+    hangs = trio.socket.socket(trio.socket.AF_UNIX)
+    async with process(tmp_path, store) as one, process(tmp_path, store) as two:
+        await hangs.bind(str(tmp_path / f"{'f' * 16}.sock"))
+        hangs.listen()
+        with capture_logs() as log:
+            one.keep("resp_1", kept())
+            assert await two.find("resp_1", ANN) == kept()
+            assert log == []
+            # The one who had it may have forgotten it, and others may have found it.
+            one.answers.forget("resp_1", ANN)
+            async with process(tmp_path, store) as three:
+                assert await three.find("resp_1", ANN) == kept()
+        hangs.close()
 
 
 async def test_after_a_restart_it_is_found_where_contents_are_on_disk(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ import stat
 import struct
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -175,16 +175,24 @@ class Neighbours:
 
     async def find(self, question: FindAnswer | FindPart, holder: str = "") -> Found | None:
         """
-        The answer, from `holder`, or from whoever has it; `None` if nobody says so in time.
+        The answer, from `holder`, or else from whoever has it; `None` if nobody says so in time.
 
         Args:
             holder: the name that the store knows who has it by. What stands there is not trusted.
         """
-        if self.folder is None or holder == self.name or not (holder == "" or _NAME.fullmatch(holder)):
+        if self.folder is None:
             return None
+        if _NAME.fullmatch(holder) and holder != self.name:
+            found = await self._first([holder], question)
+            if found is not None:
+                return found
+        # He may be gone, and somebody else may have found it before.
+        return await self._first([name for name in self.near() if name != holder], question)
+
+    async def _first(self, names: Sequence[str], question: FindAnswer | FindPart) -> Found | None:
+        """The first answer of those that are asked at once."""
         now = trio.current_time()
-        asked = [holder] if holder else self.near()
-        asked = [name for name in asked if self._silent.get(name, 0.0) <= now]
+        asked = [name for name in names if self._silent.get(name, 0.0) <= now]
         found: list[Found] = []
 
         async def ask(name: str) -> None:

@@ -246,3 +246,21 @@ async def test_a_window_that_was_refused_is_not_tried_again_after_a_restart(auto
             assert (facts["refused_tokens"], facts["refused_because"]) == (8192, "not_loaded")
     # The second time it was known; the third time it was too long ago.
     assert tried == [[8192], [8192], [8192, 8192]]
+
+
+async def test_what_counts_is_the_memory_that_was_left_before_the_load(autojump_clock: Any) -> None:
+    """Behind a load that has failed another amount is left, and much more is no news then."""
+    size = 2 * GIB
+    ollama = FakeOllama(models=(Model(size=size),), memory_bytes=size + Model().cache_bytes(4096))
+
+    def left_bytes() -> int:
+        tried = any(load.num_ctx > 4096 for load in ollama.loader.history)
+        return (8 if tried else 64) * GIB
+
+    async with keeping(ollama, MemoryStore()) as (standby, model):
+        assert isinstance(standby, OllamaStandby)
+        standby.windows.free_bytes = left_bytes
+        await standby.grow(model, 8192)
+        refusal = standby.windows.growth(model.name).refusal
+        assert refusal is not None
+        assert refusal.free_bytes == 64 * GIB
