@@ -368,3 +368,25 @@ async def test_the_way_with_tools_is_told_where_it_is_another() -> None:
 
     assert (finding.facts["continues"], finding.facts["continues_with_tools"]) == ("raw", "prefill")
     assert "with tools or images by a trailing assistant turn" in " ".join(finding.words)
+
+
+async def test_a_probed_model_is_not_probed_again_and_that_is_said(tmp_path: Path) -> None:
+    ollama, folder = FakeOllama(), str(tmp_path / "data")
+
+    def probes() -> int:
+        return sum(b"TROOPERPROBE" in request.body for request in ollama.requests)
+
+    first = (await findings(ollama=ollama, TROOPER_DATA_DIR=folder))["ollama"]
+    asked = probes()
+    second = (await findings(ollama=ollama, TROOPER_DATA_DIR=folder))["ollama"]
+
+    assert asked == probes() > 0
+    said = second.facts["probed_at"]
+    assert (first.facts["probed_at"], first.usable, second.usable) == (None, True, True)
+    assert second.words == (*first.words, f"remembered: it was probed on {said[:10]}, under this version")
+    assert second.facts == {**first.facts, "probed_at": said, "because": "the only one"}
+
+    ollama.version = "0.34.0"
+    third = (await findings(ollama=ollama, TROOPER_DATA_DIR=folder))["ollama"]
+
+    assert (third.facts["probed_at"], probes()) == (None, 2 * asked)

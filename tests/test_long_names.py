@@ -182,7 +182,7 @@ def test_items_are_known_by_what_is_kept_of_their_ids() -> None:
     assert max(map(len, reader._places._known)) < 64
 
 
-def test_nobody_comes_back_to_an_answer_whose_id_is_no_name() -> None:
+async def test_nobody_comes_back_to_an_answer_whose_id_is_no_name() -> None:
     services = services_of()
     client = OPENAI_RESPONSES.client
     assert client is not None
@@ -196,8 +196,8 @@ def test_nobody_comes_back_to_an_answer_whose_id_is_no_name() -> None:
     kept = services.answers.find("resp_1", "owner")
     assert kept is not None
     assert kept.part_ids == ("msg_1",)
-    past_answers.note_parts(services, past, {"output": parts})
-    assert ("msg_1" in services.unknown_ids, HUGE in services.unknown_ids) == (True, False)
+    past_answers.note_parts(services, past, {"output": parts}, "owner")
+    assert await services.store.find_unknown(["msg_1", HUGE]) == {"msg_1"}
 
 
 async def test_a_cooldown_for_a_long_name_holds_for_that_name(autojump_clock: Any) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -24,7 +25,17 @@ from trooper.core import digest, secret
 from trooper.core import headers as http
 from trooper.core.cooldown import Cooldowns
 from trooper.core.names import Latest
-from trooper.store import Answers, Caps, LastTurns, MemoryStore, Standing, Store, UnknownIds
+from trooper.store import (
+    Answers,
+    Caps,
+    LastTurns,
+    MemoryStore,
+    Neighbours,
+    Remembered,
+    Standing,
+    Store,
+    place_for,
+)
 from trooper.store.opening import Opened, open_store
 from trooper.targets import credentials
 from trooper.targets.chain import Link, links
@@ -55,10 +66,12 @@ class Services:
     answers: Answers = field(init=False)
     #: Who writes situation reports.
     reports: Reports = field(init=False)
-    #: Ids of parts that a provider began and another target finished.
-    unknown_ids: UnknownIds = field(factory=UnknownIds)
     #: Sessions, answers and facts that outlive a request; in a folder, the process too.
     store: Store = field(factory=MemoryStore)
+    #: The other processes that share its folder.
+    neighbours: Neighbours = field(factory=Neighbours)
+    #: The same answers, and those of the store and the neighbours.
+    remembered: Remembered = field(init=False)
     wires: Wires = WIRES
     #: What a client could make take for ever is done there.
     aside: Aside = field(factory=Aside)
@@ -77,6 +90,7 @@ class Services:
     def __attrs_post_init__(self) -> None:
         self.answers = Answers(self.config.server.remember_bytes)
         self.last_turns = LastTurns(self.config.server.remember_bytes, self.config.store.keep_s, self._time)
+        self.remembered = Remembered(self.answers, self.store, self.neighbours)
         self.reports = reports_of(self.config.server.report, self.standbys)
 
     def _time(self) -> float:
@@ -166,6 +180,12 @@ def standbys_of(config: Config, upstreams: Mapping[str, Upstream], wires: Wires)
     return standbys
 
 
+def near(store: Store, most_bytes: int) -> Neighbours:
+    """The other processes of a store; nobody, where it is this process's alone."""
+    standing = store.standing()
+    return Neighbours(place_for(Path(standing.place)) if standing.on_disk else None, most_bytes)
+
+
 def store_of(config: Config, nursery: trio.Nursery) -> AbstractAsyncContextManager[Opened]:
     """The store that `config` asks for, to be opened; it writes in `nursery`."""
     said = config.store
@@ -224,6 +244,7 @@ async def open_services(
         }
         standbys = standbys_of(config, upstreams, wires)
         for standby in standbys.values():
+            standby.learned.store = opened.store
             nursery.start_soon(standby.run)
         aside = Aside(starts_aside)
         stack.push_async_callback(aside.aclose)
@@ -234,11 +255,13 @@ async def open_services(
             standbys,
             cooldowns,
             store=opened.store,
+            neighbours=near(opened.store, config.server.remember_bytes),
             wires=wires,
             aside=aside,
             tell=tell,
             digest_key=opened.key,
         )
+        await nursery.start(services.neighbours.serve, services.remembered.reply)
         for writer in services.reports.writers.values():
             nursery.start_soon(writer.run)
         yield services

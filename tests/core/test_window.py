@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 
 from trooper.core.window import (
     OTHERS_S,
+    REFUSED_S,
     RENEW_AFTER_S,
     Grow,
     Growth,
     Keep,
     Kept,
+    Refusal,
+    Refused,
     Running,
     Shape,
     Wait,
@@ -218,26 +221,61 @@ def test_a_load_of_ours_may_be_taken_back_by_another_application() -> None:
     assert not growth.was_taken(Running(16_384), 16_384, 8.0, 9.0)
 
 
+def refused(
+    window_tokens: int, why: Refused = Refused.NOT_LOADED, free_bytes: int | None = 8 * GIB
+) -> Refusal:
+    return Refusal(window_tokens, why, 1_000.0, free_bytes, "0.33")
+
+
+@pytest.mark.parametrize(
+    ("now", "free_bytes", "version", "holds"),
+    [
+        (1_000.0, 8 * GIB, "0.33", True),
+        (900.0, None, "0.33", True),
+        (1_000.0 + REFUSED_S - 1, 11 * GIB, "0.33", True),
+        (1_000.0 + REFUSED_S, 8 * GIB, "0.33", False),
+        # Somebody else's model has gone.
+        (1_001.0, 12 * GIB, "0.33", False),
+        (1_001.0, 8 * GIB, "0.34", False),
+        # It has not said it this time.
+        (1_001.0, 8 * GIB, "", True),
+    ],
+)
+def test_a_refusal_holds_while_nothing_has_changed(
+    now: float, free_bytes: int | None, version: str, holds: bool
+) -> None:
+    assert refused(8192).holds(now, free_bytes, version) is holds
+
+
+def test_a_bound_of_the_servers_own_is_no_matter_of_memory() -> None:
+    bound = refused(8192, Refused.SERVERS_BOUND, None)
+    assert bound.holds(1_000.0, 1 << 60, "0.33")
+    assert not bound.holds(1_000.0 + REFUSED_S, 1 << 60, "0.33")
+    # Where nothing was left, any memory is more.
+    assert not refused(8192, free_bytes=0).holds(1_000.0, GIB, "0.33")
+
+
 def test_what_was_too_much_is_not_tried_again_and_half_of_it_is() -> None:
     growth = Growth()
-    growth.refuse(16_384)
+    growth.refuse(refused(16_384))
     assert growth.allowed(65_536) == 8192
     assert decided(growth) == Grow(8192)
     assert decided(growth, Running(8192)) == Keep(Kept.REFUSED)
-    growth.refuse(8192)
+    growth.refuse(refused(8192))
     assert decided(growth) == Keep(Kept.REFUSED)
-    growth.refuse(16_384)
+    growth.refuse(refused(16_384))
     assert growth.allowed(65_536) == 4096
-    growth.refuse(6000)
+    growth.refuse(refused(6000))
     assert growth.allowed(5000) == 5000
 
 
 def test_a_server_with_a_bound_of_its_own_is_not_asked_again() -> None:
     growth = Growth()
-    growth.has_grown(Running(8192, 3 * GIB), 16_384)
+    assert growth.has_grown(Running(8192, 3 * GIB), 16_384)
     assert growth.largest == 8192
+    growth.refuse(refused(16_384, Refused.SERVERS_BOUND))
     assert decided(growth, Running(8192)) == Keep(Kept.REFUSED)
-    growth.has_grown(Running(4096), 4096)
+    assert not growth.has_grown(Running(4096), 4096)
     assert growth.largest == 8192
 
 

@@ -31,7 +31,7 @@ def test_each_way_to_serve_keeps_in_the_folder_that_it_is_told(way: str, tmp_pat
         assert (told["place"], told["on_disk"], told["failed"]) == (str(place), True, 0)
         key = (place / "key").read_bytes()
         names = {path.name for path in place.iterdir()}
-        assert names == {"key", "trooper.sqlite3", "trooper.sqlite3-wal", "trooper.sqlite3-shm"}
+        assert names == {"key", "near", "trooper.sqlite3", "trooper.sqlite3-wal", "trooper.sqlite3-shm"}
         os.kill(process.process.pid, signal.SIGKILL if way == "trooper serve" else signal.SIGTERM)
         process.process.wait(60)
     with running(*WAYS["trooper serve"], "--data-dir", str(place), cwd=tmp_path, **TARGETS) as process:

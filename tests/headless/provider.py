@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -34,6 +35,13 @@ _SHORT = {
 }
 
 
+def named(asked: dict[str, Any]) -> list[str]:
+    """The ids by which it names what was said before."""
+    items = asked.get("input")
+    ids = [item.get("id") for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    return [item_id for item_id in ids if isinstance(item_id, str)]
+
+
 def script(request: Request) -> ChatAnswer | FaultAt:
     """The turn's answer, broken where the plan wants it."""
     asked = request.json()
@@ -41,7 +49,8 @@ def script(request: Request) -> ChatAnswer | FaultAt:
     turn = turn_of(asked)
     plan = json.loads(sys.argv[1])
     proofs = [request.header(name) for name in _PROOFS]
-    print(json.dumps({"turn": turn.name, "path": request.path, "proofs": proofs}), flush=True)
+    told = {"turn": turn.name, "path": request.path, "proofs": proofs, "named": named(asked)}
+    print(json.dumps(told), flush=True)
     if turn.name not in plan["turns"]:
         return turn.answer
     fault = _IN_BAND[request.path] if plan["fault"] == "in-band" else plan["fault"]

@@ -96,30 +96,30 @@ class TestWhatIsRemembered:
     def test_an_answer_without_an_id_is_not(self) -> None:
         assert len(keeping(provider_knows=False, answer={"output": [ITEM]}).answers) == 0
 
-    def test_the_parts_that_the_provider_will_not_know(self) -> None:
+    async def test_the_parts_that_the_provider_will_not_know(self) -> None:
         services = services_of()
-        past_answers.note_parts(services, PAST, ANSWER)
-        assert "msg_1" in services.unknown_ids
-        assert "resp_1" not in services.unknown_ids
+        past_answers.note_parts(services, PAST, ANSWER, OWNER)
+        assert await services.store.find_unknown(["msg_1", "resp_1"]) == {"msg_1"}
 
 
 class TestQuestions:
-    def test_about_one_of_ours(self) -> None:
+    async def test_about_one_of_ours(self) -> None:
         services = keeping(provider_knows=False)
-        told = past_answers.reply(services, "GET", UNDER, OWNER)
-        items = past_answers.reply(services, "GET", f"{UNDER}/input_items", OWNER)
+        told = await past_answers.reply(services, "GET", UNDER, OWNER)
+        items = await past_answers.reply(services, "GET", f"{UNDER}/input_items", OWNER)
         assert told is not None
         assert items is not None
-        assert json.loads(told) == ANSWER
-        assert [item["content"][0]["text"] for item in json.loads(items)["data"]] == ["Hi"]
+        assert json.loads(told.body) == ANSWER
+        assert [item["content"][0]["text"] for item in json.loads(items.body)["data"]] == ["Hi"]
 
-    def test_a_deleted_one_is_gone(self) -> None:
+    async def test_a_deleted_one_is_gone(self) -> None:
         services = keeping(provider_knows=False)
-        told = past_answers.reply(services, "DELETE", UNDER, OWNER)
+        told = await past_answers.reply(services, "DELETE", UNDER, OWNER)
         assert told is not None
-        assert json.loads(told) == {"id": "resp_1", "object": "response", "deleted": True}
+        assert json.loads(told.body) == {"id": "resp_1", "object": "response", "deleted": True}
         assert len(services.answers) == 0
-        assert past_answers.reply(services, "GET", UNDER, OWNER) is None
+        assert await services.store.find_answer("resp_1", OWNER) is None
+        assert await past_answers.reply(services, "GET", UNDER, OWNER) is None
 
     @pytest.mark.parametrize(
         ("method", "path", "owner"),
@@ -133,16 +133,19 @@ class TestQuestions:
             ("GET", "/v1/files/resp_1", OWNER),
         ],
     )
-    def test_what_its_provider_has_to_say(self, method: str, path: str, owner: str) -> None:
+    async def test_what_its_provider_has_to_say(self, method: str, path: str, owner: str) -> None:
         services = keeping(provider_knows=False)
-        assert past_answers.reply(services, method, path, owner) is None
+        assert await past_answers.reply(services, method, path, owner) is None
         assert len(services.answers) == 1
 
-    @pytest.mark.parametrize("method", ["GET", "DELETE"])
-    def test_an_answer_that_its_provider_knows_is_the_providers_to_show(self, method: str) -> None:
+    @pytest.mark.parametrize(("method", "left"), [("GET", 1), ("DELETE", 0)])
+    async def test_an_answer_that_its_provider_knows_is_the_providers_to_show(
+        self, method: str, left: int
+    ) -> None:
+        """What is deleted there is not kept here."""
         services = keeping(provider_knows=True)
-        assert past_answers.reply(services, method, UNDER, OWNER) is None
-        assert len(services.answers) == 1
+        assert await past_answers.reply(services, method, UNDER, OWNER) is None
+        assert len(services.answers) == left
 
     def test_only_wires_with_such_ids_are_asked(self) -> None:
         assert [row for row in WIRES.rows if row.client and row.client.past] == [OPENAI_RESPONSES]

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from trooper.config import Server
 from trooper.store import Answers, Kept
-from trooper.store.answers import UnknownIds
 
 
 def kept(owner: str = "1", size_bytes: int = 0) -> Kept:
@@ -126,17 +125,12 @@ def test_a_part_that_two_answers_have_stays_while_one_of_them_does() -> None:
 
 @pytest.mark.parametrize("long", ["a" * 257, "a" * 1_000_000])
 def test_an_id_that_is_longer_than_ids_are_is_not_kept(long: str) -> None:
-    answers, unknown = Answers(10_000_000), UnknownIds()
+    answers = Answers(10_000_000)
     answers.keep(long, kept())
     answers.keep("a", Kept("1", b"", b"", provider_knows=False, part_ids=(long, "part")))
-    unknown.add(long)
     assert len(answers) == 1
     assert answers.find_by_part(long, "1") is None
     assert answers.find_by_part("part", "1")
-    assert long not in unknown
-    assert "a" * 256 not in unknown
-    unknown.add("a" * 256)
-    assert "a" * 256 in unknown
 
 
 @define

@@ -376,9 +376,9 @@ async def test_what_the_server_taught_while_a_leg_waited_counts(autojump_clock: 
         async with trio.open_nursery() as nursery, local.standby.slots:
             nursery.start_soon(local.hear, long_chat())
             await trio.sleep(1)
-            local.standby.learn(model, 100, 400)
+            local.standby.learned.learn_ratio(model, 100, 400, is_guess=False)
         asked = [len(request.body) for request in asked_for_answers(ollama)]
-        local.standby.learn(model, 100, 100)
+        local.standby.learned.learn_ratio(model, 100, 100, is_guess=False)
         await local.hear(long_chat())
     assert len(asked) == 1
     assert asked[0] < len(asked_for_answers(ollama)[-1].body) / 2

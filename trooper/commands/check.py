@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -102,12 +103,21 @@ async def ask_all(config: Config) -> list[Finding]:
         standby = services.standbys.get(target.name)
         found[target.name] = await (_ask_local(standby) if standby else _ask_cloud(services, target))
 
-    async with trio.open_nursery() as standbys:
-        async with open_services(config, standbys) as services, trio.open_nursery() as asking:
-            for target in config.targets:
-                asking.start_soon(note, services, target)
-        standbys.cancel_scope.cancel(reason="everything was asked")
+    async with trio.open_nursery() as nursery:
+        standbys = await nursery.start(_hold_open)
+        async with open_services(config, standbys) as services:
+            async with trio.open_nursery() as asking:
+                for target in config.targets:
+                    asking.start_soon(note, services, target)
+            # Before the services close: a standby would ask on over a client that is closed.
+            standbys.cancel_scope.cancel(reason="everything was asked")
     return [found[target.name] for target in config.targets]
+
+
+async def _hold_open(*, task_status: trio.TaskStatus[trio.Nursery]) -> None:
+    async with trio.open_nursery() as nursery:
+        task_status.started(nursery)
+        await trio.sleep_forever()
 
 
 async def _ask_cloud(services: Services, target: Target) -> Finding:
@@ -231,6 +241,8 @@ def _facts(standby: Standby, model: LocalModel) -> dict[str, Any]:
         "continues": model.way.value,
         "continues_with_tools": (model.way_with_tools or model.way).value,
         "echoes": model.echoes,
+        # What was found out before this process is not asked of the model again.
+        "probed_at": None if (at := standby.learned.probed_at(model)) is None else _moment(at),
         "tools": "tools" in model.capabilities,
         "images": "vision" in model.capabilities,
     }
@@ -250,13 +262,22 @@ def _describe(standby: Standby, model: LocalModel) -> tuple[str, ...]:
         window += f" tokens; it was trained for {model.trained_tokens}"
     can = [word for word, name in (("tools", "tools"), ("images", "vision")) if name in model.capabilities]
     echo = ("repeats what it is given first; that is cut",) if model.echoes else ()
+    at = standby.learned.probed_at(model)
+    remembered = (
+        () if at is None else (f"remembered: it was probed on {_moment(at)[:10]}, under this version",)
+    )
     return (
         f"{standby.software} {standby.version}, model {model.name} ({standby.chosen_because})",
         window,
         f"takes {' and '.join(can) or 'neither tools nor images'}",
         _way_words(model),
         *echo,
+        *remembered,
     )
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
 def _way_words(model: LocalModel) -> str:

@@ -45,7 +45,12 @@ def kept(name: str) -> str:
     """What is kept of `name`, to find it again: a longer one by its digest."""
     if is_short(name):
         return name
-    return f"blake2b:{hashlib.blake2b(name.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
+    return digest(name)
+
+
+def digest(text: str) -> str:
+    """A short name for a text of any length, the same in every process."""
+    return f"blake2b:{hashlib.blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
 
 
 def shown(name: str) -> str:

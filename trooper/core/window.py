@@ -14,7 +14,7 @@ takes memory from others. So a window grows
 
 It never shrinks: two conversations of different length would make it go to and
 fro. A window that the machine could not carry after all is given back once,
-and remembered (`Growth.refused`).
+and remembered for some hours (`Refusal`).
 
 The memory of a window is that of its keys and values. What is asked for beside
 them grows with it, less and differently, so a part more is reckoned with. That
@@ -46,7 +46,11 @@ _SAME_SHARE: Final = 0.01
 _SOME_WORDS_SHARE: Final = 16
 _SOME_WORDS_TOKENS: Final = 256
 #: The smallest step: a window that a server takes without a word.
-_LEAST_TOKENS: Final = 2048
+LEAST_TOKENS: Final = 2048
+#: For so long a window that was refused is not tried again; then somebody's memory may be another.
+REFUSED_S: Final = 6 * 3600.0
+#: So many times the free memory of then is another machine, nearly.
+_MORE_FREE: Final = 1.5
 
 
 @frozen
@@ -114,7 +118,7 @@ def holding(now_tokens: int, prompt_tokens: int, max_tokens: int | None, given_t
     """The window that holds it: the one that there is, or the smallest power of two that does."""
     if holds(now_tokens, prompt_tokens, max_tokens, given_tokens):
         return now_tokens
-    window_tokens = _LEAST_TOKENS
+    window_tokens = LEAST_TOKENS
     while not holds(window_tokens, prompt_tokens, max_tokens, given_tokens):
         window_tokens *= 2
     return window_tokens
@@ -194,6 +198,46 @@ class Keep:
 Decision: TypeAlias = Grow | Wait | Keep
 
 
+class Refused(enum.Enum):
+    """Why a window that was tried turned out to be too much."""
+
+    NOT_LOADED = "not_loaded"
+    LESS_IN_VIDEO_MEMORY = "less_in_video_memory"
+    SERVERS_BOUND = "servers_bound"
+
+
+@frozen
+class Refusal:
+    """
+    A window that was tried and could not be had; larger ones neither.
+
+    That is a matter of memory, and of a server's settings. Who takes memory ends, other models
+    go, a server is started anew with other settings; nobody tells us. So it holds for some hours, and
+    no longer than its server has the same version and this machine not much more memory left.
+
+    Attributes:
+        at: when that was, in seconds since the epoch.
+        free_bytes: what this machine had left before the load; `None` where that has not decided.
+        version: of the server; empty where it has not said it.
+    """
+
+    window_tokens: int
+    why: Refused
+    at: float
+    free_bytes: int | None = None
+    version: str = ""
+
+    def holds(self, now: float, free_bytes: int | None, version: str) -> bool:
+        """Whether the same window would be refused again, as far as can be told."""
+        has_more = (
+            self.free_bytes is not None
+            and free_bytes is not None
+            and free_bytes >= max(1, self.free_bytes) * _MORE_FREE
+        )
+        is_another = bool(version and self.version) and version != self.version
+        return now - self.at < REFUSED_S and not is_another and not has_more
+
+
 def goal(now_tokens: int, wanted_tokens: int, most: int) -> int:
     """
     The window to load for `wanted_tokens`, a power of two, or the most there can be.
@@ -215,13 +259,13 @@ class Growth:
 
     Attributes:
         largest: the largest window it was ever loaded with by us; what it is loaded with again.
-        refused: a window that turned out to be too much, and with it all larger ones.
+        refusal: a window that turned out to be too much, and with it all larger ones.
         used_by_others: when another application used the model last, as far as was seen.
         own_use_ended_at: when the last request of ours had ended.
     """
 
     largest: int = 0
-    refused: float = math.inf
+    refusal: Refusal | None = None
     used_by_others: float = -math.inf
     own_use_ended_at: float = field(default=-math.inf, init=False)
     _expires_at: float | None = field(default=None, init=False)
@@ -229,6 +273,11 @@ class Growth:
     _in_use: int = field(default=0, init=False)
     # Somebody was at it when we looked, and has not ended since as far as was seen.
     _others_at_it: bool = field(default=False, init=False)
+
+    @property
+    def refused(self) -> float:
+        """The window that is too much; infinite where none is known to be."""
+        return math.inf if self.refusal is None else self.refusal.window_tokens
 
     def begin_use(self) -> None:
         """A request of ours is about to be sent."""
@@ -312,16 +361,15 @@ class Growth:
         """Whether a load with a larger window did what it was for, and no less of the model lies in video memory."""
         return after.window_tokens > before.window_tokens and after.share >= before.share - _SAME_SHARE
 
-    def has_grown(self, after: Running, asked_tokens: int) -> None:
-        """A load with a larger window was worth it."""
+    def has_grown(self, after: Running, asked_tokens: int) -> bool:
+        """A load with a larger window was worth it; returns whether the server has a bound of its own below it."""
         self.largest = max(self.largest, after.window_tokens)
-        if after.window_tokens < asked_tokens:
-            # The server has a bound of its own.
-            self.refuse(asked_tokens)
+        return after.window_tokens < asked_tokens
 
-    def refuse(self, window_tokens: int) -> None:
-        """So large a window is more than the machine can carry: neither it nor a larger one is tried again."""
-        self.refused = min(self.refused, window_tokens)
+    def refuse(self, refusal: Refusal) -> None:
+        """So large a window is more than the machine can carry: while that holds, neither it nor a larger one is tried."""
+        if refusal.window_tokens < self.refused:
+            self.refusal = refusal
 
     def allowed(self, most: int) -> int:
         """`most`, or the largest power of two below what was refused."""

@@ -56,10 +56,10 @@ async def answer(
         # There is no HEAD here, and its refusal has no body.
         await client.answer(evolve(told, body=b"") if request.method == "HEAD" else told)
         return
-    body = past_answers.reply(services, request.method, request.path, request.owner)
-    if body is not None:
+    known = await past_answers.reply(services, request.method, request.path, request.owner)
+    if known is not None:
         client = Client(send, hang_up, services.config.server.drain_timeout_s)
-        await client.answer(Answer(200, ((b"content-type", b"application/json"),), body))
+        await client.answer(known)
         return
     target = provider_for(
         services.wires, services.config, request.method, request.path, request.headers, request.query

@@ -9,15 +9,28 @@ remembered here, and written out in full for whoever is asked next.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
+from typing import Final
 
 import msgspec
+from attrs import define, field
 
+from trooper.core.outcome import Answer
 from trooper.relay.turns import others_turn
 from trooper.services import Services
 from trooper.store import Kept
-from trooper.wire.client_side import PastAnswers, PastQuestion
+from trooper.wire.client_side import ClientSide, PastAnswers, PastQuestion
 from trooper.wire.weight import is_light
+
+#: Answers that one request has fetched from elsewhere, for the parts that it names; the others stay names.
+_MOST_FETCHED: Final = 64
+#: Ids of one request that are looked for; no conversation names more.
+_MOST_NAMED: Final = 4_096
+_JSON: Final = ((b"content-type", b"application/json"),)
+_NOT_DELETED: Final = (
+    "not_deleted",
+    "One of Trooper's workers has not said that it has deleted this answer. Try again.",
+)
 
 
 async def bodies(services: Services, past: PastAnswers, body: bytes, owner: str) -> tuple[bytes, bytes]:
@@ -29,33 +42,76 @@ async def bodies(services: Services, past: PastAnswers, body: bytes, owner: str)
     """
     native = written_out = body
     if answer_id := past.goes_on_from(body):
-        kept = services.answers.find(answer_id, owner)
+        kept = await services.remembered.find(answer_id, owner)
         if kept is not None and all(map(is_light, (body, kept.request, kept.response))):
             written_out = past.written_out(body, kept.request, kept.response)
             # The provider's cache, and its reasoning, are better than our copy of them.
             native = body if kept.provider_knows else written_out
-    if len(services.answers):
+    await others_turn(written_out)
+    if named := past.named_parts(written_out):
+        parts = await _fetch_parts(services, named, owner)
         await others_turn(native)
-        native = past.with_references(native, lambda i: _part(services, past, i, owner, ours=True))
+        native = past.with_references(native, lambda i: _part(past, parts, i, ours=True))
         await others_turn(written_out)
-        written_out = past.with_references(written_out, lambda i: _part(services, past, i, owner, ours=False))
+        written_out = past.with_references(written_out, lambda i: _part(past, parts, i, ours=False))
     return native, written_out
 
 
+async def _fetch_parts(services: Services, named: Sequence[str], owner: str) -> Mapping[str, Kept]:
+    """The answers that have these parts, by the part, as far as they are found; the latest named first."""
+    found: dict[str, Kept] = {}
+    fetched = 0
+    for part_id in list(dict.fromkeys(reversed(named)))[:_MOST_NAMED]:
+        if part_id in found:
+            continue
+        kept = services.answers.find_by_part(part_id, owner)
+        if kept is None and fetched < _MOST_FETCHED:
+            fetched += 1
+            kept = await services.remembered.find_by_part(part_id, owner)
+        if kept is not None:
+            # One answer is found once, however many of its parts are named.
+            found |= dict.fromkeys((part_id, *kept.part_ids), kept)
+    return found
+
+
 def _part(
-    services: Services, past: PastAnswers, part_id: str, owner: str, *, ours: bool
+    past: PastAnswers, parts: Mapping[str, Kept], part_id: str, *, ours: bool
 ) -> Mapping[str, object] | None:
     """A part by its id; with `ours` only if its provider would not know it."""
-    kept = services.answers.find_by_part(part_id, owner)
+    kept = parts.get(part_id)
     if kept is None or (ours and kept.provider_knows):
         return None
     return past.part(kept.response, part_id)
 
 
-def note_parts(services: Services, past: PastAnswers, answer: Mapping[str, object]) -> None:
+@define
+class _Asked(Container[str]):
+    """No ids, and which of them were asked for: so a request is read once where, as nearly always, none is a bad one."""
+
+    ids: dict[str, None] = field(factory=dict)
+
+    def __contains__(self, part_id: object) -> bool:
+        if isinstance(part_id, str) and len(self.ids) < _MOST_NAMED:
+            self.ids[part_id] = None
+        return False
+
+
+async def cleaned(services: Services, client: ClientSide, body: bytes) -> bytes:
+    """`body` without what its provider will not know; the store is asked only where it names something."""
+    asked = _Asked()
+    once = client.cleaned(body, asked)
+    if not asked.ids:
+        return once
+    unknown = await services.store.find_unknown(asked.ids)
+    if not unknown:
+        return once
+    await others_turn(once)
+    return client.cleaned(once, unknown)
+
+
+def note_parts(services: Services, past: PastAnswers, answer: Mapping[str, object], owner: str) -> None:
     """Note that the provider will not know the parts of `answer`: another target had a part in it."""
-    for part_id in past.part_ids(answer):
-        services.unknown_ids.add(part_id)
+    services.remembered.note_unknown(past.part_ids(answer), owner)
 
 
 def keep(
@@ -75,21 +131,28 @@ def keep(
         provider_knows: a provider made the whole of it.
     """
     kept = Kept(owner, request, msgspec.json.encode(answer), provider_knows, past.part_ids(answer))
-    services.answers.keep(str(answer.get("id") or ""), kept)
+    services.remembered.keep(str(answer.get("id") or ""), kept)
 
 
-def reply(services: Services, method: str, path: str, owner: str) -> bytes | None:
-    """What a question about a past answer gets; `None` where its provider has to say."""
+async def reply(services: Services, method: str, path: str, owner: str) -> Answer | None:
+    """
+    What a question about a past answer gets; `None` where its provider has to say.
+
+    What a client deletes at its provider is deleted here as well.
+    """
     for row in services.wires.rows:
-        past = row.client.past if row.client is not None else None
-        if past is None or not path.startswith(past.under):
+        client = row.client
+        past = client.past if client is not None else None
+        if client is None or past is None or not path.startswith(past.under):
             continue
         answer_id, _, below = path.removeprefix(past.under).partition("/")
-        kept = services.answers.find(answer_id, owner)
-        if kept is None or kept.provider_knows:
+        kept = await services.remembered.find(answer_id, owner)
+        if kept is None:
             return None
         body = past.reply(PastQuestion(method, answer_id, below, kept.request, kept.response))
-        if body is not None and method == "DELETE":
-            services.answers.forget(answer_id, owner)
-        return body
+        if body is None:
+            return None
+        if method == "DELETE" and not await services.remembered.forget(answer_id, owner):
+            return Answer(503, _JSON, msgspec.json.encode(client.refusal_body(503, *_NOT_DELETED)))
+        return None if kept.provider_knows else Answer(200, _JSON, body)
     return None

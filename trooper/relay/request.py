@@ -191,7 +191,7 @@ class Incoming:
         if past is None or answer is None:
             return
         if not provider_knows:
-            past_answers.note_parts(services, past, answer)
+            past_answers.note_parts(services, past, answer, self.request.owner)
         if past.is_to_be_kept(self.native):
             past_answers.keep(
                 services, past, answer, self.written_out, self.request.owner, provider_knows=provider_knows
@@ -230,7 +230,7 @@ async def _bodies(services: Services, request: ClientRequest, text: bytes) -> tu
     if client.past is not None:
         native, written_out = await past_answers.bodies(services, client.past, text, request.owner)
         await others_turn(native)
-    return client.cleaned(native, services.unknown_ids), written_out
+    return await past_answers.cleaned(services, client, native), written_out
 
 
 def _incoming(

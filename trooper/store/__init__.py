@@ -4,10 +4,12 @@ What outlives a request: sessions, answers that clients may go on from by their 
 
 from __future__ import annotations
 
-from trooper.store.answers import Answers, Kept, UnknownIds
+from trooper.store.answers import Answers, Kept
 from trooper.store.last_turns import LastTurns
 from trooper.store.memory import MemoryStore
+from trooper.store.neighbours import Neighbours, place_for
 from trooper.store.records import Content, Known, PastAnswer, Session, Turn, TurnLeg
+from trooper.store.remembered import Remembered
 from trooper.store.store import Caps, Standing, Store, Trouble
 
 __all__ = [
@@ -18,12 +20,14 @@ __all__ = [
     "Known",
     "LastTurns",
     "MemoryStore",
+    "Neighbours",
     "PastAnswer",
+    "Remembered",
     "Session",
     "Standing",
     "Store",
     "Trouble",
     "Turn",
     "TurnLeg",
-    "UnknownIds",
+    "place_for",
 ]

@@ -139,8 +139,13 @@ class Answers:
 
     def find_by_part(self, part_id: str, owner: str) -> Kept | None:
         """The answer that has this part, if it is `owner`'s."""
+        return self.find_named_by_part(part_id, owner)[1]
+
+    def find_named_by_part(self, part_id: str, owner: str) -> tuple[str, Kept | None]:
+        """The same, and its id."""
         shelf = self._shelves.get(owner)
-        return None if shelf is None else self.find(shelf.parts.get(part_id, ""), owner)
+        answer_id = "" if shelf is None else shelf.parts.get(part_id, "")
+        return answer_id, self.find(answer_id, owner)
 
     def forget(self, answer_id: str, owner: str) -> bool:
         """Forget an answer; whether it was there."""
@@ -179,26 +184,3 @@ class Answers:
 def _rank_of(owner: str, shelf: _Shelf) -> _Rank:
     _, oldest = next(iter(shelf.held.values()))
     return shelf.size_bytes, -oldest, owner
-
-
-@define
-class UnknownIds:
-    """
-    Ids that a client got from a provider which will not know them again.
-
-    Bounded by number; an id that was forgotten costs one refusal more.
-    """
-
-    max_count: int = 10_000
-    _ids: OrderedDict[str, None] = field(factory=OrderedDict, init=False)
-
-    def add(self, part_id: str) -> None:
-        """Remember an id; one that is longer than ids are is not kept."""
-        if not is_short(part_id):
-            return
-        self._ids[part_id] = None
-        while len(self._ids) > self.max_count:
-            self._ids.popitem(last=False)
-
-    def __contains__(self, part_id: object) -> bool:
-        return part_id in self._ids

@@ -3,6 +3,7 @@ The folder that a store lives in, and the key by which owners are told apart the
 
     folder           0700
     ├── key              0600, 32 random bytes: without them nobody finds a credential by its digest
+    ├── near             0700, a socket of each process (`neighbours`)
     └── trooper.sqlite3  0600, and SQLite's own `-wal` and `-shm` beside it, with the same mode
 
 The key is made by whoever comes first. Several workers start at once, so it is

@@ -172,7 +172,8 @@ async def _run(leg: LocalLeg, inbox: Inbox) -> None:
         refused, failed = too_long
         if failed.window_tokens:
             leg.standby.learn_window(model, failed.window_tokens)
-        leg.standby.learn(model, refused.tokens, failed.prompt_tokens or 2 * refused.tokens)
+        counted = failed.prompt_tokens or 2 * refused.tokens
+        leg.standby.learned.learn_ratio(model, refused.tokens, counted, is_guess=failed.prompt_tokens is None)
         await _ask(leg, inbox, model, prompt, may_shorten=False)
 
 

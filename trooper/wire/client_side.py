@@ -179,6 +179,7 @@ class PastAnswers:
         goes_on_from: the id of the answer that a request goes on from; empty for most.
         written_out: a request with the earlier conversation in it, from the
             request, the earlier one (itself written out) and its answer.
+        named_parts: the ids of the parts that a request only names, in their order.
         with_references: a request with the parts that it only names, as far
             as a function from id to part knows them.
         part: one part of an answer by its id, if it has it.
@@ -191,6 +192,7 @@ class PastAnswers:
     under: str
     goes_on_from: Callable[[bytes], str]
     written_out: Callable[[bytes, bytes, bytes], bytes]
+    named_parts: Callable[[bytes], Sequence[str]]
     with_references: Callable[[bytes, Callable[[str], Mapping[str, object] | None]], bytes]
     part: Callable[[bytes, str], Mapping[str, object] | None]
     part_ids: Callable[[Mapping[str, object]], tuple[str, ...]]

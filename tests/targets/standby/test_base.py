@@ -195,7 +195,7 @@ async def test_what_the_servers_count_teaches() -> None:
             (0, 5, 1.0),
             (5, 0, 1.0),
         ]:
-            standby.learn(ONE, estimated, counted)
+            standby.learned.learn_ratio(ONE, estimated, counted, is_guess=False)
             assert standby.ratio(ONE) == ratio
         assert standby.ratio(evolve(ONE, name="other")) == 1.0
 
@@ -256,7 +256,7 @@ async def test_a_probe_that_is_refused_leaves_the_raw_way(
         for refusals in (1, 2):
             found = standby._unproved(ONE, key, failed)
             assert found.way is (Way.RAW if is_refusal else Way.PREFILL)
-            assert (key in standby._probed) is (is_refusal and refusals == 2)
+            assert (key in standby.learned.probes) is (is_refusal and refusals == 2)
 
 
 # A server that broke off under a leg

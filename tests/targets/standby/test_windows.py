@@ -13,7 +13,7 @@ from scenes import configured
 from trooper.config import Target
 from trooper.core.local_model import LocalModel
 from trooper.core.outcome import Answer, Failed, FailureKind
-from trooper.core.window import Grow, Keep, Kept, Running, Shape, Wait
+from trooper.core.window import REFUSED_S, Grow, Keep, Kept, Refused, Running, Shape, Wait
 from trooper.targets.standby.windows import Windows, Wish, is_too_much
 
 GIB = 1 << 30
@@ -139,9 +139,30 @@ async def test_memory_is_not_asked_for_with_each_request(autojump_clock: Any) ->
 
 async def test_what_was_refused_is_none_of_what_it_could_become(autojump_clock: Any) -> None:
     known = windows()
-    known.growth("m:1").refuse(32_768)
+    known.refuse("m:1", 32_768, Refused.NOT_LOADED, 64 * GIB)
     assert known.most(MODEL, LOADED) == 16_384
     # And why it stays is told, too.
-    known.growth("m:1").refuse(8192)
+    known.refuse("m:1", 8192, Refused.NOT_LOADED, 64 * GIB)
     with known.wished(Wish("m:1", 32_768, now=True)):
         assert known.decide(MODEL, LOADED) == Keep(Kept.REFUSED)
+
+
+@pytest.mark.parametrize("change", ["time", "memory", "version"])
+async def test_a_refusal_is_forgotten_when_what_it_was_for_has_changed(
+    change: str, autojump_clock: Any
+) -> None:
+    known, at = windows(), [1_000.0]
+    known.now, known.version = lambda: at[0], "sooner"
+    refusal = known.refuse("m:1", 8192, Refused.NOT_LOADED, 64 * GIB)
+    with known.wished(Wish("m:1", 32_768, now=True)):
+        assert known.decide(MODEL, LOADED) == Keep(Kept.REFUSED)
+        assert known.growth("m:1").refusal == refusal
+        match change:
+            case "time":
+                at[0] += REFUSED_S
+            case "memory":
+                known.free_bytes = lambda: 96 * GIB
+            case _:
+                known.version = "later"
+        assert known.decide(MODEL, LOADED) == Grow(32_768)
+        assert known.growth("m:1").refusal is None

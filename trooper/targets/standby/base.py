@@ -32,6 +32,7 @@ from trooper.core.plan import BROKE_OFF
 from trooper.core.prompt_reading import ReadingSpeeds
 from trooper.core.refused_ways import REFUSALS, RefusedWays
 from trooper.targets.idle import Idle
+from trooper.targets.standby.learned import Learned
 from trooper.targets.upstream import Call, Headers, Upstream
 from trooper.wire.target_side import LocalSide, Post
 from trooper.wire.weight import is_heavy
@@ -88,13 +89,15 @@ class Standby(abc.ABC):
     _ready: dict[str, LocalModel] = field(factory=dict, init=False)
     _failures: Latest[str, Failed] = field(factory=Latest, init=False)
     _wanted: set[str] = field(factory=set, init=False)
-    _probed: Latest[tuple[str, str], LocalModel] = field(factory=Latest, init=False)
     # Probes that the server has refused once.
     _refused: Latest[tuple[str, str], None] = field(factory=Latest, init=False)
     #: What real requests have found out of ways that the probes believed in.
     refused_ways: RefusedWays = field(factory=RefusedWays, init=False)
     speeds: ReadingSpeeds = field(factory=ReadingSpeeds, init=False)
-    _ratios: Latest[str, float] = field(factory=Latest, init=False)
+    learned: Learned = field(
+        init=False,
+        default=Factory(lambda self: Learned(self.target.wire.name, self.target.base_url), takes_self=True),
+    )
     # What a refusal has said of a window, by the model and the window that we took it to have.
     _windows: Latest[tuple[str, int], int] = field(factory=Latest, init=False)
     # Of which model and window it was looked whether an agent's turn fits.
@@ -188,12 +191,7 @@ class Standby(abc.ABC):
 
     def ratio(self, model: LocalModel) -> float:
         """Real tokens per counted token, as far as this model has taught us; never less than one."""
-        return self._ratios.get(model.name, 1.0)
-
-    def learn(self, model: LocalModel, estimated: int, counted: int) -> None:
-        """Compare an estimate with the server's own count. Only shortfalls matter."""
-        if estimated > 0 and counted > 0:
-            self._ratios[model.name] = max(1.0, min(4.0, counted / estimated))
+        return self.learned.ratio(model)
 
     def window(self, model: LocalModel) -> int:
         """The window that a prompt has to fit into, as far as is known; 0 if it is not."""
@@ -263,7 +261,7 @@ class Standby(abc.ABC):
         """Whether it is known if a half answer that the model is shown comes back: if not, it may be said twice."""
         wanted = self._full_name(name)
         model = self._ready.get(wanted) or self.find(wanted)
-        same = [m for m in self._probed.values() if model is not None and m.digest == model.digest]
+        same = [m for m in self.learned.probes.values() if model is not None and m.digest == model.digest]
         known = (*same, *([model] if model else ()))
         return any(m.echoes is not None or (m.way is Way.RAW and not takes_prefill(m)) for m in known)
 
@@ -329,7 +327,7 @@ class Standby(abc.ABC):
             return model
         model = raw_alone(model)
         if key in self._refused:
-            self._probed[key] = model
+            self.learned.probes[key] = model
         self._refused[key] = None
         return model
 

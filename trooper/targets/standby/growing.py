@@ -23,6 +23,7 @@ import math
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Final, assert_never
 
 import trio
@@ -30,7 +31,7 @@ from attrs import Factory, define, evolve, field
 
 from trooper.core.local_model import LocalModel
 from trooper.core.outcome import Failed
-from trooper.core.window import RENEW_AFTER_S, Grow, Keep, Kept, Running, Wait
+from trooper.core.window import RENEW_AFTER_S, Grow, Keep, Kept, Refusal, Refused, Running, Wait
 from trooper.targets.standby.base import Standby, log
 from trooper.targets.standby.windows import Windows, Wish, is_too_much
 
@@ -250,19 +251,21 @@ class GrowingStandby(Standby):
             "standby_window_grows", **words, window_tokens=window_tokens, most_tokens=self.most_tokens(model)
         )
         began_at, growth = trio.current_time(), self.windows.growth(model.name)
+        free_bytes = self.windows.memory_bytes
         failed, after = await self._loaded_with(model, window_tokens)
         if failed is None and growth.was_taken(after, window_tokens, began_at, trio.current_time()):
             log.warning(
                 "standby_window_goes_back", **words, window_tokens=window_tokens, reason="another_application"
             )
         elif after is None or not growth.is_worth(before, after):
+            why = Refused.NOT_LOADED if after is None else Refused.LESS_IN_VIDEO_MEMORY
             if after is not None or is_too_much(failed):
-                growth.refuse(window_tokens)
+                self._refuse(model, window_tokens, why, free_bytes)
             reason = failed.word if failed else "less_in_video_memory"
             log.warning("standby_window_goes_back", **words, window_tokens=window_tokens, reason=reason)
             _, after = await self._loaded_with(model, before.window_tokens)
-        else:
-            growth.has_grown(after, window_tokens)
+        elif growth.has_grown(after, window_tokens):
+            self._refuse(model, window_tokens, Refused.SERVERS_BOUND, free_bytes)
         if after is None:
             # The next look loads it.
             self.forget(model.name)
@@ -270,6 +273,16 @@ class GrowingStandby(Standby):
         self._ready[model.name] = evolve(model, window_tokens=after.window_tokens)
         self.windows.note_use(model.name, after)
         log.info("standby_window", **words, window_tokens=after.window_tokens)
+
+    def _refuse(self, model: LocalModel, window_tokens: int, why: Refused, free_bytes: int | None) -> None:
+        self.learned.note_refusal(model, self.windows.refuse(model.name, window_tokens, why, free_bytes))
+
+    async def _recall(self, model: LocalModel) -> None:
+        """What was learned of a model before, or by another worker."""
+        await self.learned.recall_ratio(model)
+        self.windows.version = self.version
+        if (refusal := await self.learned.refusal(model)) is not None:
+            self.windows.growth(model.name).refuse(refusal)
 
     def _tell_kept(self, model: LocalModel, decision: Keep | Wait, why: str) -> None:
         if decision != Keep(Kept.HOLDS) and self.windows.is_news(model.name, decision):
@@ -287,7 +300,15 @@ class GrowingStandby(Standby):
         model = self._ready.get(self.chosen)
         if model is None:
             return {}
+        refusal = self.windows.growth(model.name).refusal
+        refused = {} if refusal is None else _told(refusal)
         return {
             "most_tokens": self.most_tokens(model) or None,
             "num_ctx": "auto" if self.target.num_ctx is None else self.target.num_ctx,
+            **refused,
         }
+
+
+def _told(refusal: Refusal) -> Mapping[str, object]:
+    at = datetime.fromtimestamp(refusal.at, UTC).isoformat(timespec="seconds")
+    return {"refused_tokens": refusal.window_tokens, "refused_because": refusal.why.value, "refused_at": at}

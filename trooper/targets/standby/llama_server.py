@@ -67,8 +67,9 @@ class LlamaServerStandby(Standby):
 
     async def _probe(self, model: LocalModel) -> LocalModel:
         key = (model.digest, self.version)
-        if key in self._probed:
-            return local_model.with_probed(model, self._probed[key])
+        await self.learned.recall_ratio(model)
+        if (known := await self.learned.probed(model, key)) is not None:
+            return known
         rendered = await self._post(ask.render_probe(), within_s=PROBE_S)
         if isinstance(rendered, Failed):
             return model
@@ -83,5 +84,4 @@ class LlamaServerStandby(Standby):
             if isinstance(reader.outcome, Failed) and reader.outcome.kind is not FailureKind.EMPTY_200:
                 return model  # An answer that failed says nothing of echoes.
             model = local_model.with_echo_probe(model, text)
-        self._probed[key] = model
-        return model
+        return self.learned.note_probed(model, key)

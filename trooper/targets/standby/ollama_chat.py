@@ -34,7 +34,7 @@ from trooper.core.local_model import LocalModel
 from trooper.core.names import Latest
 from trooper.core.outcome import Failed, FailureKind
 from trooper.core.unfit import Unfit
-from trooper.core.window import Running
+from trooper.core.window import Refused, Running
 from trooper.targets.standby.base import PROBE_S, Standby, State
 from trooper.targets.standby.growing import GrowingStandby
 from trooper.targets.standby.windows import is_too_much
@@ -225,7 +225,7 @@ class OllamaStandby(GrowingStandby):
         return ranked[0]
 
     def _probed_of(self, model: LocalModel, loaded: Mapping[str, Running]) -> LocalModel | None:
-        return self._probed.get(self._probe_key(model, self._runs_as(model, loaded) or model.name))
+        return self.learned.probes.get(self._probe_key(model, self._runs_as(model, loaded) or model.name))
 
     def _probe_key(self, model: LocalModel, runs_as: str) -> tuple[str, str]:
         # Who loaded the file decides how its prompts are made.
@@ -255,6 +255,7 @@ class OllamaStandby(GrowingStandby):
             self._held.add(name)
         self._held &= {n for n in self._held if self._is_there(n, loaded)}
         self.windows.note_use(name, running)
+        await self._recall(model)
         window = (running.window_tokens if running else 0) or self.target.num_ctx or 0
         probed = await self._probe(
             evolve(model, window_tokens=window), self._runs_as(model, loaded) or model.name
@@ -267,9 +268,10 @@ class OllamaStandby(GrowingStandby):
         if running is not None:
             return await self._load(evolve(model, window_tokens=running.window_tokens))
         growth = self.windows.growth(model.name)
+        free_bytes = self.windows.memory_bytes
         failed = await self._load(evolve(model, window_tokens=growth.largest))
         if growth.largest and is_too_much(failed):
-            growth.refuse(growth.largest)
+            self._refuse(model, growth.largest, Refused.NOT_LOADED, free_bytes)
             growth.largest = 0
             failed = await self._load(evolve(model, window_tokens=0))
         return failed
@@ -295,8 +297,8 @@ class OllamaStandby(GrowingStandby):
 
     async def _probe(self, model: LocalModel, runs_as: str) -> LocalModel:
         key = self._probe_key(model, runs_as)
-        if key in self._probed:
-            return local_model.with_probed(model, self._probed[key])
+        if (known := await self.learned.probed(model, key)) is not None:
+            return known
         loading = self._loading(model)
         self.idle.give_way()
         async with self.slot(model):
@@ -315,9 +317,7 @@ class OllamaStandby(GrowingStandby):
                 if isinstance(said, Failed):
                     return self._unproved(model, key, said)
                 model = local_model.with_echo_probe(model, ollama.read_said(said))
-        model = evolve(model, is_probed=True)
-        self._probed[key] = model
-        return model
+        return self.learned.note_probed(evolve(model, is_probed=True), key)
 
 
 def new_standby(target: Target, upstream: Upstream, _others: Sequence[Standby]) -> Standby:

@@ -24,7 +24,7 @@ from trooper.core import window
 from trooper.core.local_model import LocalModel
 from trooper.core.names import Latest
 from trooper.core.outcome import Failed, FailureKind
-from trooper.core.window import Decision, Growth, Keep, Kept, Running
+from trooper.core.window import Decision, Growth, Keep, Kept, Refusal, Refused, Running
 from trooper.targets import memory
 
 #: What Ollama says of a model that does not fit, or whose runner has died of it.
@@ -65,10 +65,14 @@ class Windows:
     Attributes:
         running, seen_at: the models in memory as they were seen last, and when, on Trio's clock.
         free_bytes: how much memory this machine has left; another way for tests.
+        now: seconds since the epoch; for tests.
+        version: of the server, as it was seen last.
     """
 
     target: Target
     free_bytes: Callable[[], int | None] = memory.free_bytes
+    now: Callable[[], float] = time.time
+    version: str = field(default="", init=False)
     running: Mapping[str, Running] = field(factory=dict, init=False)
     seen_at: float = field(default=-math.inf, init=False)
     _memory: int | None = field(default=None, init=False)
@@ -92,7 +96,16 @@ class Windows:
         known = self._growths.get(name)
         if known is None:
             known = self._growths[name] = Growth()
+        if known.refusal is not None and not known.refusal.holds(self.now(), self.memory_bytes, self.version):
+            known.refusal = None
         return known
+
+    def refuse(self, name: str, window_tokens: int, why: Refused, free_bytes: int | None) -> Refusal:
+        """A window of a model was too much; `free_bytes`: what was left before it was tried."""
+        decided_by = None if why is Refused.SERVERS_BOUND else free_bytes
+        refusal = Refusal(window_tokens, why, self.now(), decided_by, self.version)
+        self.growth(name).refuse(refusal)
+        return refusal
 
     def see(self, loaded: Mapping[str, Running], asked_at: float) -> Mapping[str, Running]:
         """Note which models are in memory, as the server has said when it was `asked_at`; their times become Trio's."""

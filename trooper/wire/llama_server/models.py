@@ -24,7 +24,7 @@ def read_props(body: bytes) -> LocalModel:
         # It is listed, and shown in terminals.
         name=called if called and names.is_sayable(called) else "model",
         # The server has no digest: the same file behind the same template is the same model.
-        digest=names.kept(f"{path} {names.kept(str(props.get('chat_template')))}"),
+        digest=names.digest(f"{path}\0{props.get('chat_template')}"),
         capabilities=_capabilities(props),
         window_tokens=_size(settings.get("n_ctx")),
         takes_grammar=True,

@@ -44,6 +44,14 @@ def written_out(body: bytes, request: bytes, response: bytes) -> bytes:
     return msgspec.json.encode({**value, "input": items})
 
 
+def named_parts(body: bytes) -> Sequence[str]:
+    """The ids of the items that a request only names."""
+    if not may_have(body, b"id"):
+        return ()
+    items = [item for item in input_items(body) if isinstance(item, dict)]
+    return [str(item.get("id")) for item in items if kind_of(item) == "item_reference"]
+
+
 def with_references(body: bytes, item_of: Callable[[str], Mapping[str, object] | None]) -> bytes:
     """
     The same request with the items that it only names, as far as `item_of` knows them.
@@ -73,7 +81,8 @@ def part_ids(answer: Mapping[str, object]) -> tuple[str, ...]:
     """The ids of an answer's items."""
     said = answer.get("output")
     items = said if isinstance(said, list) else []
-    return tuple(str(item.get("id")) for item in items if isinstance(item, dict))
+    ids = [item.get("id") for item in items if isinstance(item, dict)]
+    return tuple([item_id for item_id in ids if isinstance(item_id, str)])
 
 
 def reply(question: PastQuestion) -> bytes | None:
@@ -125,6 +134,7 @@ PAST_ANSWERS: Final = PastAnswers(
     under="/v1/responses/",
     goes_on_from=goes_on_from,
     written_out=written_out,
+    named_parts=named_parts,
     with_references=with_references,
     part=output_item,
     part_ids=part_ids,

@@ -1,0 +1,138 @@
+"""
+Past answers, wherever they are: in this process, with a neighbour, on disk.
+
+An answer that this process has given, or has found once, is in its own memory
+(`Answers`), and nothing is waited for. Else the store says who has it, or has
+it itself where contents are on disk; of an answer that was given a moment ago
+the store may not know yet, so then all neighbours are asked. Who does not
+answer in time has nothing.
+
+What an owner has deleted is deleted in every process and on disk, and is not
+taken from anybody again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import assert_never
+
+from attrs import define, field
+
+from trooper.core.names import Latest, is_sayable
+from trooper.store.answers import Answers, Kept
+from trooper.store.memory import MemoryStore
+from trooper.store.neighbours import FindAnswer, FindPart, Forget, Found, Neighbours, Nothing, Question, Reply
+from trooper.store.records import Content, PastAnswer
+from trooper.store.store import Store
+
+
+@define(eq=False)
+class Remembered:
+    """
+    The past answers of one data directory, as one of its processes sees them.
+
+    Attributes:
+        answers: those in this process.
+        now: the time; for tests.
+    """
+
+    answers: Answers
+    store: Store = field(factory=MemoryStore)
+    neighbours: Neighbours = field(factory=Neighbours)
+    now: Callable[[], float] = time.time
+    _deleted: Latest[tuple[str, str], None] = field(factory=lambda: Latest(10_000), init=False)
+
+    def keep(self, answer_id: str, kept: Kept) -> None:
+        """Remember an answer of ours; nothing is waited for."""
+        self._deleted.pop((kept.owner, answer_id))
+        self.answers.keep(answer_id, kept)
+        told = PastAnswer(
+            answer_id,
+            kept.owner,
+            self.now(),
+            kept.provider_knows,
+            kept.part_ids,
+            held_by=self.neighbours.name,
+        )
+        self.store.put_answer(told, Content(kept.request, kept.response))
+
+    async def find(self, answer_id: str, owner: str) -> Kept | None:
+        """The answer, if it is `owner`'s."""
+        if kept := self.answers.find(answer_id, owner):
+            return kept
+        if not _may_be(answer_id, owner):
+            return None
+        row = await self.store.find_answer(answer_id, owner)
+        return await self._fetched(row, FindAnswer(answer_id, owner))
+
+    async def find_by_part(self, part_id: str, owner: str) -> Kept | None:
+        """The answer that has this part, if it is `owner`'s."""
+        if kept := self.answers.find_by_part(part_id, owner):
+            return kept
+        if not _may_be(part_id, owner):
+            return None
+        row = await self.store.find_answer_by_part(part_id, owner)
+        return await self._fetched(row, FindPart(part_id, owner))
+
+    async def _fetched(self, row: PastAnswer | None, question: FindAnswer | FindPart) -> Kept | None:
+        """From disk, from who has it by the store, or from anybody."""
+        owner = question.owner
+        content = None if row is None else await self.store.find_content(row.id, owner)
+        if row is not None and content is not None:
+            found = Found(row.id, content.request, content.response, row.provider_knows, row.part_ids)
+        else:
+            asked = await self.neighbours.find(question, "" if row is None else row.held_by)
+            if asked is None:
+                return None
+            found = asked
+        if (owner, found.id) in self._deleted:
+            return None
+        kept = Kept(owner, found.request, found.response, found.provider_knows, found.part_ids)
+        # The next turn may come here, too.
+        self.answers.keep(found.id, kept)
+        return kept
+
+    async def forget(self, answer_id: str, owner: str) -> bool:
+        """Delete an answer everywhere; whether every process that lives has heard it."""
+        if not _may_be(answer_id, owner):
+            return True
+        if not await self.neighbours.forget(answer_id, owner):
+            # It stays here, so that whoever tries again finds something to delete.
+            return False
+        self._forget_here(answer_id, owner)
+        return True
+
+    def _forget_here(self, answer_id: str, owner: str) -> None:
+        self._deleted[owner, answer_id] = None
+        self.answers.forget(answer_id, owner)
+        # Each process: what one of them has put and not written yet comes before its own word that it is deleted.
+        self.store.forget_answer(answer_id, owner)
+
+    def note_unknown(self, part_ids: Iterable[str], owner: str) -> None:
+        """Note parts that a provider will not know again."""
+        self.store.put_unknown(owner, part_ids, self.now())
+
+    def reply(self, question: Question) -> Reply:
+        """What a neighbour gets."""
+        match question:
+            case FindAnswer(answer_id, owner):
+                return _found(answer_id, self.answers.find(answer_id, owner))
+            case FindPart(part_id, owner):
+                return _found(*self.answers.find_named_by_part(part_id, owner))
+            case Forget(answer_id, owner):
+                self._forget_here(answer_id, owner)
+                return Nothing()
+            case _ as never:
+                assert_never(never)
+
+
+def _may_be(name: str, owner: str) -> bool:
+    return name != "" and is_sayable(name) and is_sayable(owner)
+
+
+def _found(answer_id: str, kept: Kept | None) -> Reply:
+    if kept is None:
+        return Nothing()
+    part_ids = tuple(filter(is_sayable, kept.part_ids))
+    return Found(answer_id, kept.request, kept.response, kept.provider_knows, part_ids)
