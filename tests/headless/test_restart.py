@@ -66,7 +66,7 @@ def test_codex_goes_through_a_restart(
     options = ("--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox")
 
     def codex(*words: str) -> str:
-        return desk.run(desk.program("codex"), "exec", *words, CODEX_HOME=str(home))
+        return desk.run("codex", "exec", *words, CODEX_HOME=str(home))
 
     with trooper(before, port, folder) as first:
         codex(*options, ASK_TEXT)
