@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -25,6 +26,12 @@ for _name in list(os.environ):
 for _name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
     os.environ.pop(_name, None)
     os.environ.pop(_name.lower(), None)
+
+# Nor what they were started by: a shell has Ctrl-C ignored in what it puts in the background, `nohup` what a closed
+# terminal sends, and every program that a test starts and presses Ctrl-C for would inherit that.
+for _name in ("SIGINT", "SIGQUIT", "SIGHUP"):
+    if signal.getsignal(_number := getattr(signal, _name, signal.SIGINT)) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _name == "SIGINT" else signal.SIG_DFL)
 
 # A model that somebody has fetched is no part of the tests.
 os.environ["TROOPER_CACHE"] = os.devnull
