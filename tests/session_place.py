@@ -74,7 +74,8 @@ async def place(
     async with running(app):
         assert opening.services is not None
         services, clock = opening.services, Clock()
-        services.now, services.store = clock, MemoryStore(now=clock)
+        services.now, store = clock, MemoryStore(now=clock)
+        services.store = services.remembered.store = services.shared_turns.store = store
         services.aside = Aside(at_once)
         await services.standbys["ollama"].ready(None)
         yield Place(app, cloud, services, clock, ollama)

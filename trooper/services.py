@@ -26,12 +26,16 @@ from trooper.core import headers as http
 from trooper.core.cooldown import Cooldowns
 from trooper.core.names import Latest
 from trooper.store import (
+    AboutAnswers,
     Answers,
     Caps,
     LastTurns,
     MemoryStore,
     Neighbours,
+    Question,
     Remembered,
+    Reply,
+    SharedTurns,
     Standing,
     Store,
     place_for,
@@ -84,6 +88,8 @@ class Services:
     now: Callable[[], float] = time.time
     #: What was said last in each session.
     last_turns: LastTurns = field(init=False)
+    #: The same, and what the neighbours have.
+    shared_turns: SharedTurns = field(init=False)
     #: Pairs of a session and a credential that is known to own it.
     session_owners: Latest[tuple[str, str], None] = field(factory=partial(Latest, 4_096), init=False)
 
@@ -91,10 +97,17 @@ class Services:
         self.answers = Answers(self.config.server.remember_bytes)
         self.last_turns = LastTurns(self.config.server.remember_bytes, self.config.store.keep_s, self._time)
         self.remembered = Remembered(self.answers, self.store, self.neighbours)
+        self.shared_turns = SharedTurns(self.last_turns, self.store, self.neighbours, self.session_owners)
         self.reports = reports_of(self.config.server.report, self.standbys)
 
     def _time(self) -> float:
         return self.now()
+
+    async def reply(self, question: Question) -> Reply:
+        """What another process of the same folder gets."""
+        if isinstance(question, AboutAnswers):
+            return await self.remembered.reply(question)
+        return await self.shared_turns.reply(question)
 
     def chain(self, model: str, wire: Wire) -> tuple[Link, ...]:
         """Where a request for `model` in `wire` may go, in order."""
@@ -261,7 +274,7 @@ async def open_services(
             tell=tell,
             digest_key=opened.key,
         )
-        await nursery.start(services.neighbours.serve, services.remembered.reply)
+        await nursery.start(services.neighbours.serve, services.reply)
         for writer in services.reports.writers.values():
             nursery.start_soon(writer.run)
         yield services

@@ -15,8 +15,9 @@ from scenes import Exchange, Stage, configured, dies, stage, with_target
 from stores import Clock
 from trooper.config import Key
 from trooper.config.store import Store
+from trooper.core.recovery import Appended
 from trooper.relay.dispatch import answer
-from trooper.relay.session import forget, last_turn
+from trooper.relay.session import forget, last_told
 from trooper.services import Services
 from trooper.store import MemoryStore, Session
 from trooper.testing import FakeOllama, Script, ScriptedProvider, Status
@@ -178,7 +179,7 @@ async def test_where_all_fail_the_question_is_kept(autojump_clock: Any) -> None:
     async with stage(refusing(500), FakeOllama(models=()), warm=False) as s:
         failed = await ask(s)
         session = await found(s.services, failed)
-        known = await last_turn(s.services, session)
+        known = (await last_told(s.services, session)).turn
 
     assert failed.status != 200
     assert known is not None
@@ -201,15 +202,15 @@ async def test_content_is_on_disk_only_where_it_may_be(may_be_stored: bool, tmp_
         done = await ask(s, store=may_be_stored)
         session = await found(s.services, done)
         s.services.last_turns.forget(session.id)
-        known = await last_turn(s.services, session)
+        known = (await last_told(s.services, session)).turn
         if may_be_stored:
             assert known is not None
             assert known.said.text == done.chat().text
             assert json.loads(known.request)["messages"]
         else:
             assert known is None
-        forget(s.services, session)
-        assert await last_turn(s.services, session) is None
+        assert await forget(s.services, session)
+        assert (await last_told(s.services, session)).turn is None
         assert await store.find_session(session.id) is None
 
 
@@ -217,3 +218,50 @@ def test_services_of_a_process_share_what_is_kept() -> None:
     services = services_of()
     assert services.is_local("ollama")
     assert not services.is_local("openai")
+
+
+@pytest.mark.parametrize("streams", [True, False])
+@pytest.mark.parametrize("cut", [True, False])
+async def test_of_an_answer_it_is_known_of_which_session_it_is(
+    cut: bool, streams: bool, autojump_clock: Any
+) -> None:
+    async with stage(dies() if cut else None) as s:
+        done = await ask(s, wire="responses", stream=streams)
+        session = await found(s.services, done)
+        (turn,) = await s.services.store.list_turns(session.id)
+        answer = await s.services.store.find_answer(turn.answer_id, ANN)
+
+    assert answer is not None
+    assert (answer.session_id, turn.owner) == (session.id, ANN)
+
+
+async def test_answers_of_each_of_its_owners_go_with_it(autojump_clock: Any) -> None:
+    async with stage() as s:
+        session = await found(s.services, await ask(s, ANN, wire="responses"))
+        session = await found(s.services, await ask(s, BEN, wire="responses"))
+        assert session.owners == (ANN, BEN)
+        assert len(s.services.answers) == s.services.store.standing().answers == 2
+        assert await forget(s.services, session)
+        assert len(s.services.answers) == s.services.store.standing().answers == 0
+
+
+async def test_what_is_on_disk_counts_where_it_is_later_than_what_anybody_remembers(tmp_path: Path) -> None:
+    config = evolve(configured(), store=Store(str(tmp_path), content="disk"))
+    tools = [{"type": "function", "function": {"name": "read", "parameters": {"type": "object"}}}]
+    async with stage(config=config) as s:
+        last_turns = s.services.last_turns
+        session = await found(s.services, await ask(s, tools=tools))
+        early = last_turns.find(session.id).turn
+        assert early is not None
+        later = await ask(s, tools=tools)
+        # A title is beside the conversation, on disk as well.
+        await ask(s, messages=[{"role": "user", "content": "T"}])
+        # Whoever had the later one is gone, and what was put beside the session stays.
+        last_turns.forget(session.id)
+        last_turns.keep(session.id, early)
+        last_turns.append(session.id, ANN, (Appended("user", "Note.", early.at),))
+        told = await last_told(s.services, session)
+
+    assert told.turn is not None
+    assert told.turn.id == later.headers[b"x-trooper-request-id"].decode()
+    assert [one.text for one in told.appended] == ["Note."]

@@ -7,7 +7,7 @@ from attrs import evolve
 from stores import ANN, BEN, Clock
 from trooper.core.conversation import ToolCall
 from trooper.core.recovery import Appended, Said
-from trooper.store.last_turns import LastTurn, LastTurns
+from trooper.store.last_turns import LastTurn, LastTurns, Mark, Told
 
 KEEP_S = 3600.0
 
@@ -78,3 +78,51 @@ def test_it_goes_when_nobody_has_used_it_for_long() -> None:
     clock.at += KEEP_S
     assert known.find("new").turn is None
     assert known.held_bytes == 0
+
+
+def test_what_two_processes_know_is_joined() -> None:
+    early, late = evolve(turn("early"), at=1.0), evolve(turn("late"), at=2.0)
+    note, more, most = (Appended("user", text, at) for text, at in (("a", 1.0), ("b", 2.0), ("a", 3.0)))
+    for one, other, expected in [
+        (Told(), Told(), Told()),
+        (Told(early), Told(), Told(early)),
+        (Told(), Told(early), Told(early)),
+        (Told(early), Told(late), Told(late)),
+        (Told(late), Told(early), Told(late)),
+        (Told(late, (more,)), Told(early, (note, most)), Told(late, (note, more, most))),
+        # As often as one of both knows of it.
+        (Told(None, (note, note)), Told(None, (note,)), Told(None, (note, note))),
+        (Told(None, (note,)), Told(None, (note, note)), Told(None, (note, note))),
+        (Told(None, (note, most)), Told(None, (most, note)), Told(None, (note, most))),
+    ]:
+        assert one.joined(other) == expected
+
+
+def test_which_of_two_turns_is_the_last() -> None:
+    agent, title = Mark(1.0, has_tools=True, request_bytes=9), Mark(2.0, has_tools=False, request_bytes=8)
+    for one, other, follows in [
+        (agent, title, True),
+        (title, agent, False),
+        (agent, evolve(title, request_bytes=9), False),
+        (evolve(title, request_bytes=9), agent, True),
+        (evolve(agent, at=3.0), title, True),
+        (title, evolve(agent, at=3.0), False),
+        (agent, evolve(title, at=0.0), True),
+        (agent, agent, True),
+    ]:
+        assert one.follows(other) is follows
+
+
+def test_what_another_process_tells_is_put_once() -> None:
+    known = turns()
+    note, more = Appended("user", "a", 1.0), Appended("user", "b", 2.0)
+    known.append("s", ANN, (note, note))
+    known.hear("s", BEN, (note, note, more))
+    known.hear("s", BEN, (more,))
+    assert known.find("s").appended == (note, note, more)
+
+
+def test_whoever_keeps_hears_whether_it_is_the_last_turn() -> None:
+    known = turns()
+    assert known.keep("s", turn("agent", has_tools=True, size=900))
+    assert not known.keep("s", turn("title", size=90))

@@ -15,10 +15,12 @@ import pytest
 import trio
 
 from trooper.store import neighbours as module
-from trooper.store.neighbours import FindAnswer, FindPart, Forget, Found, Neighbours, Nothing, place_for
+from trooper.store.neighbours import Neighbours, place_for
+from trooper.store.questions import FindAnswer, FindPart, Forget, Found, Nothing
 
 ANN = "a" * 32
 ASKED = FindAnswer("resp_1", ANN)
+GONE = Forget((("resp_1", ANN),))
 ANSWER = Found("resp_1", b"asked", b"said", provider_knows=True, part_ids=("msg_1",))
 
 
@@ -31,9 +33,13 @@ async def listening(
     folder: Path | None, answer: Any = knows, most_bytes: int = 1_000
 ) -> AsyncIterator[Neighbours]:
     """One of the processes."""
+
+    async def reply(question: Any) -> Any:
+        return answer(question)
+
     async with trio.open_nursery() as nursery:
         one = Neighbours(folder, most_bytes)
-        await nursery.start(one.serve, answer)
+        await nursery.start(one.serve, reply)
         yield one
         nursery.cancel_scope.cancel()
 
@@ -186,7 +192,7 @@ async def test_who_is_silent_is_left_alone_for_a_while(near: Path, autojump_cloc
     [
         b"",
         b"GET / HTTP/1.1\r\n\r\n",
-        struct.pack(">I", 5_000),
+        struct.pack(">I", 2_000_000),
         struct.pack(">I", 2) + b"\xa0",
         b"\0\0\0\1\xc1",
     ],
@@ -218,10 +224,16 @@ async def test_everybody_hears_what_is_deleted(near: Path, autojump_clock: Any) 
 
     async with listening(near, hear), listening(near, hear), listening(near) as three:
         left_by_the_dead(near)
-        assert await three.forget("resp_1", ANN)
-        assert heard == [Forget("resp_1", ANN)] * 2
+        assert await three.tell(GONE)
+        assert heard == [GONE] * 2
         async with saying(near, b""):
-            assert not await three.forget("resp_1", ANN)
+            assert not await three.tell(GONE)
+            # Who is silent is told again, and not asked again.
+            began_at = trio.current_time()
+            assert await three.gather(ASKED) == [Nothing()] * 2
+            assert trio.current_time() == began_at
+            assert not await three.tell(GONE)
+            assert trio.current_time() == began_at + module.WITHIN_S
 
 
 async def test_many_at_once(near: Path) -> None:
@@ -243,7 +255,8 @@ async def test_where_nobody_can_listen_everybody_is_alone(tmp_path: Path) -> Non
     async with listening(file / "near") as one:
         assert one.folder is None
         assert await one.find(ASKED) is None
-        assert await one.forget("resp_1", ANN)
+        assert await one.tell(GONE)
+        assert await one.gather(ASKED) == []
     async with listening(None) as one:
         assert await one.find(ASKED) is None
 

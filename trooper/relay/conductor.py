@@ -370,7 +370,8 @@ class Conductor:
         delivery.end_turn(reason)
         self._ending = Ending.COMPLETED
         provider_knows = leg.link is self.route.links[0] and delivery.is_forwarded
-        self.incoming.remember(self.services, delivery.voice, provider_knows=provider_knows)
+        session_id = self._session.known_id()
+        self.incoming.remember(self.services, delivery.voice, session_id, provider_knows=provider_knows)
         await self._response.end(delivery, leg)
 
     async def _fail(self, leg: RunningLeg, failed: Failed, *, own: bool) -> None:

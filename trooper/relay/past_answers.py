@@ -120,6 +120,7 @@ def keep(
     answer: Mapping[str, object],
     request: bytes,
     owner: str,
+    session_id: str = "",
     *,
     provider_knows: bool,
 ) -> None:
@@ -128,10 +129,11 @@ def keep(
 
     Args:
         request: what it answers, with everything that it goes on from written out.
+        session_id: of which session it is, where that is known by now.
         provider_knows: a provider made the whole of it.
     """
     kept = Kept(owner, request, msgspec.json.encode(answer), provider_knows, past.part_ids(answer))
-    services.remembered.keep(str(answer.get("id") or ""), kept)
+    services.remembered.keep(str(answer.get("id") or ""), kept, session_id)
 
 
 async def reply(services: Services, method: str, path: str, owner: str) -> Answer | None:

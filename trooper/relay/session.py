@@ -20,7 +20,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import msgspec
-from attrs import define, field
+from attrs import define, evolve, field
 
 from trooper.config import Target
 from trooper.core import headers as http
@@ -33,7 +33,7 @@ from trooper.relay.delivery import Delivery
 from trooper.relay.request import Incoming
 from trooper.services import Services
 from trooper.store import Content, PastAnswer, Session, Turn, TurnLeg
-from trooper.store.last_turns import LastTurn
+from trooper.store.last_turns import LastTurn, Told
 from trooper.telemetry.report import Ending, LegReport, RequestReport
 from trooper.wire.routing import read_marks
 
@@ -146,6 +146,7 @@ class RequestSession:
             duration_s=report.duration_s,
             prompt_tokens=reported[0].prompt_tokens if reported else None,
             passed_by={name: reason.value for name, reason in report.passed_by.items()},
+            owner=self._owner,
         )
 
     def _leg(self, leg: LegReport) -> TurnLeg:
@@ -186,8 +187,8 @@ class RequestSession:
             marks.has_tools,
             marks.may_be_stored,
         )
-        self.services.last_turns.keep(self._id, turn)
-        if marks.may_be_stored and self.services.config.store.content == "disk":
+        is_last = self.services.last_turns.keep(self._id, turn)
+        if is_last and marks.may_be_stored and self.services.config.store.content == "disk":
             row = PastAnswer(
                 _CONTENT_ID.format(self._id), self._owner, now, provider_knows=False, session_id=self._id
             )
@@ -200,25 +201,44 @@ def _asks_for_keys(target: Target) -> bool:
     return not target.is_local and target.key.kind == "client"
 
 
-async def last_turn(services: Services, session: Session) -> LastTurn | None:
-    """What was said last in a session, as far as it is in memory here, or on disk."""
-    if (turn := services.last_turns.find(session.id).turn) is not None:
-        return turn
+async def last_told(services: Services, session: Session) -> Told:
+    """What was said last in a session and put beside it, as far as a process has it in memory, or it is on disk."""
+    told = await services.shared_turns.find(session.id)
+    if services.config.store.content != "disk":
+        return told
+    # Who had a later one may be gone.
+    row = await _content_row(services, session)
+    if row is None or (told.turn is not None and told.turn.at >= row.at):
+        return told
+    turn = await _turn_on_disk(services, row)
+    return told if turn is None else evolve(told, turn=turn)
+
+
+async def _content_row(services: Services, session: Session) -> PastAnswer | None:
+    """What the store knows of the latest content on disk."""
     content_id = _CONTENT_ID.format(session.id)
-    for owner in reversed(session.owners):
-        content = await services.store.find_content(content_id, owner)
-        if content is not None:
-            turn_id, wire, model, said = msgspec.json.decode(
-                content.response, type=tuple[str, str, str, Said]
-            )
-            return LastTurn(turn_id, owner, session.used_at, wire, model, content.request, said)
-    return None
+    rows = [await services.store.find_answer(content_id, owner) for owner in session.owners]
+    return max((row for row in rows if row is not None), key=lambda row: row.at, default=None)
 
 
-def forget(services: Services, session: Session) -> None:
-    """Forget a session, its turns, and what was said in it."""
-    services.last_turns.forget(session.id)
-    services.store.forget_session(session.id)
-    for owner in session.owners:
-        services.session_owners.pop((session.id, owner))
-        services.store.forget_answer(_CONTENT_ID.format(session.id), owner)
+async def _turn_on_disk(services: Services, row: PastAnswer) -> LastTurn | None:
+    content = await services.store.find_content(row.id, row.owner)
+    if content is None:
+        return None
+    turn_id, wire, model, said = msgspec.json.decode(content.response, type=tuple[str, str, str, Said])
+    return LastTurn(turn_id, row.owner, row.at, wire, model, content.request, said)
+
+
+async def forget(services: Services, session: Session) -> bool:
+    """
+    Forget a session, its turns, what was said in it, and its answers, in every process.
+
+    Returns whether each one that lives has heard it; else some of it is there, for whoever tries again.
+    """
+    await services.shared_turns.settle()
+    turns = await services.store.list_turns(session.id)
+    answers = [(turn.answer_id, turn.owner) for turn in turns]
+    contents = [(_CONTENT_ID.format(session.id), owner) for owner in session.owners]
+    if not await services.remembered.forget_all(dict.fromkeys((*answers, *contents))):
+        return False
+    return await services.shared_turns.forget(session.id, session.owners)

@@ -25,11 +25,12 @@ from trooper.core.recovery import Appended, Recovery
 from trooper.errors import RequestRejected
 from trooper.relay import session_words as words
 from trooper.relay.request import ClientRequest
-from trooper.relay.session import forget, last_turn
+from trooper.relay.session import forget, last_told
 from trooper.services import Services
 from trooper.store import Session
 from trooper.store.last_turns import LastTurn
 from trooper.store.records import TURNS_OF_SESSION
+from trooper.store.store import Place
 from trooper.targets.sitrep import Sitrep, recovered_from, sitrep
 
 _HEADERS: Final = (
@@ -39,6 +40,7 @@ _HEADERS: Final = (
 )
 _PATH: Final = re.compile(r"/(?P<what>sessions|sitrep|recovery)(?:/(?P<id>[^/]+)(?:/(?P<below>append))?)?")
 _ID: Final = re.compile(r"[0-9a-f]{32}")
+_NEXT: Final = re.compile(r"([0-9]{1,12}\.[0-9]{1,9})-([0-9a-f]{32})")
 
 #: Sessions and turns on a page: as many as were asked for, and where nobody said.
 _MOST_SESSIONS: Final = 10_000
@@ -110,7 +112,7 @@ async def reply(services: Services, request: ClientRequest, wanted: Asked) -> An
     session = await _owned(services, request, wanted.session_id)
     match (wanted.what, wanted.method, wanted.below):
         case ("sessions", "POST", _):
-            return _append(services, request, session)
+            return await _append(services, request, session)
         case ("sessions", "DELETE", _):
             return await _delete(services, session)
         case ("sessions", _, _):
@@ -123,8 +125,14 @@ async def reply(services: Services, request: ClientRequest, wanted: Asked) -> An
 
 async def _owned(services: Services, request: ClientRequest, session_id: str) -> Session:
     """The session, if it is the client's; everybody else hears that there is none."""
-    session = await services.store.find_session(session_id) if _ID.fullmatch(session_id) else None
-    if session is None or request.owner not in session.owners:
+    session = None
+    if _ID.fullmatch(session_id):
+        session = await _owned_by(services, request.owner, session_id)
+        if session is None:
+            # Another process may have put it a moment ago.
+            await services.shared_turns.settle()
+            session = await _owned_by(services, request.owner, session_id)
+    if session is None:
         raise RequestRejected(
             404,
             "session_not_found",
@@ -134,22 +142,30 @@ async def _owned(services: Services, request: ClientRequest, session_id: str) ->
     return session
 
 
+async def _owned_by(services: Services, owner: str, session_id: str) -> Session | None:
+    session = await services.store.find_session(session_id)
+    return session if session is not None and owner in session.owners else None
+
+
 async def _list(services: Services, request: ClientRequest, query: Mapping[str, str]) -> Answer:
     limit, after = _limit(query, _SESSIONS, _MOST_SESSIONS), query.get("after", "")
-    most = _MOST_SESSIONS if after else limit + 1
-    sessions = await services.store.list_sessions(request.owner, most=most)
-    if after:
-        at = next((number for number, one in enumerate(sessions) if one.id == after), None)
-        if at is None:
-            raise _bad("after", "it names no session of yours; begin anew without it")
-        sessions = sessions[at + 1 :]
+    place = _place(after) if after else None
+    sessions = await services.store.list_sessions(request.owner, most=limit + 1, after=place)
     told: list[bytes] = []
     for number, session in enumerate(sessions[:limit]):
         told.append(msgspec.json.encode(words.of_session(session)))
         if number % _STEP == _STEP - 1:
             await trio.lowlevel.checkpoint()
-    last = sessions[limit - 1].id if len(sessions) > limit else None
-    return _page({}, b"sessions", told, {"next": last})
+    last = sessions[limit - 1] if len(sessions) > limit else None
+    return _page({}, b"sessions", told, {"next": None if last is None else f"{last.used_at!r}-{last.id}"})
+
+
+def _place(said: str) -> Place:
+    """Where a page has ended, as its `next` says it."""
+    match = _NEXT.fullmatch(said)
+    if match is None:
+        raise _bad("after", "it has to be what `next` of a page says; begin anew without it")
+    return Place(float(match[1]), match[2])
 
 
 async def _show(services: Services, session: Session, query: Mapping[str, str]) -> Answer:
@@ -169,26 +185,25 @@ async def _show(services: Services, session: Session, query: Mapping[str, str]) 
         told.insert(0, one)
         size_bytes += len(one)
     more = turns[-len(told)].id if len(turns) > len(told) else None
-    appended = len(services.last_turns.find(session.id).appended)
+    appended = len(await services.shared_turns.find_appended(session.id))
     about = {"session": words.of_session(session), "appended": appended}
     return _page(about, b"turns", told, {"earlier": more})
 
 
 async def _delete(services: Services, session: Session) -> Answer:
-    for turn in await services.store.list_turns(session.id):
-        if turn.answer_id:
-            for owner in session.owners:
-                services.answers.forget(turn.answer_id, owner)
-                services.store.forget_answer(turn.answer_id, owner)
-    forget(services, session)
+    if not await forget(services, session):
+        raise RequestRejected(
+            503,
+            "not_deleted",
+            "One of Trooper's workers has not said that it has deleted this session. Try again.",
+        )
     return _told({"id": session.id, "deleted": True})
 
 
 async def _sitrep(services: Services, request: ClientRequest, session: Session) -> Answer:
-    turn = await _last(services, session)
-    known = services.last_turns.find(session.id)
+    turn, appended = await _last(services, session)
     target, model = _local_model(services, request, turn)
-    more = (*_reader(services, turn), turn.said, known.appended, model)
+    more = (*_reader(services, turn), turn.said, appended, model)
     came = await _looked_through(
         services, request, turn, Job(sitrep, turn.request, more, cast("Any", Sitrep | None), _ASIDE_S)
     )
@@ -196,24 +211,24 @@ async def _sitrep(services: Services, request: ClientRequest, session: Session) 
 
 
 async def _recovery(services: Services, request: ClientRequest, session: Session) -> Answer:
-    turn = await _last(services, session)
+    turn, appended = await _last(services, session)
     more = (*_reader(services, turn), turn.said)
     job = Job(recovered_from, turn.request, more, cast("Any", Recovery | None), _ASIDE_S)
     came = await _looked_through(services, request, turn, job)
-    appended = services.last_turns.find(session.id).appended
     return _told({"session": session.id, **words.of_recovery(came, turn, appended)})
 
 
-async def _last(services: Services, session: Session) -> LastTurn:
-    turn = await last_turn(services, session)
-    if turn is None:
+async def _last(services: Services, session: Session) -> tuple[LastTurn, tuple[Appended, ...]]:
+    """The last turn, and what was put beside the session."""
+    told = await last_told(services, session)
+    if told.turn is None:
         raise RequestRejected(
             409,
             "session_content_gone",
             "The session is known, and what was said in it is not: that is in the memory of the process that had"
             " it, unless it may be on disk.",
         )
-    return turn
+    return told.turn, told.appended
 
 
 async def _looked_through(services: Services, request: ClientRequest, turn: LastTurn, job: Job[Any]) -> Any:
@@ -247,8 +262,8 @@ def _local_model(services: Services, request: ClientRequest, turn: LastTurn) -> 
     return "", None
 
 
-def _append(services: Services, request: ClientRequest, session: Session) -> Answer:
-    before = services.last_turns.find(session.id).appended
+async def _append(services: Services, request: ClientRequest, session: Session) -> Answer:
+    before = await services.shared_turns.find_appended(session.id)
     messages = _messages(request.body, services.now())
     chars = sum(len(one.text) for one in (*before, *messages))
     if len(before) + len(messages) > _MOST_APPENDED or chars > _MOST_APPENDED_CHARS:
@@ -258,10 +273,11 @@ def _append(services: Services, request: ClientRequest, session: Session) -> Ans
             f"Beside a session there is room for {_MOST_APPENDED} messages of {_MOST_APPENDED_CHARS:,} characters in"
             f" all; {len(before)} are there.",
         )
-    services.last_turns.append(session.id, request.owner, messages)
+    heard = await services.shared_turns.append(session.id, request.owner, messages)
     now = services.now()
     services.store.put_session(Session(session.id, (request.owner,), session.key_kind, session.began_at, now))
-    return _told({"session": session.id, "appended": len(before) + len(messages)})
+    told = {"session": session.id, "appended": len(before) + len(messages), "heard_by_all": heard}
+    return _told(told)
 
 
 def _messages(body: bytes, at: float) -> tuple[Appended, ...]:

@@ -8,11 +8,14 @@ from trooper.store.answers import Answers, Kept
 from trooper.store.last_turns import LastTurns
 from trooper.store.memory import MemoryStore
 from trooper.store.neighbours import Neighbours, place_for
+from trooper.store.questions import AboutAnswers, Question, Reply
 from trooper.store.records import Content, Known, PastAnswer, Session, Turn, TurnLeg
 from trooper.store.remembered import Remembered
+from trooper.store.shared_turns import SharedTurns
 from trooper.store.store import Caps, Standing, Store, Trouble
 
 __all__ = [
+    "AboutAnswers",
     "Answers",
     "Caps",
     "Content",
@@ -22,8 +25,11 @@ __all__ = [
     "MemoryStore",
     "Neighbours",
     "PastAnswer",
+    "Question",
     "Remembered",
+    "Reply",
     "Session",
+    "SharedTurns",
     "Standing",
     "Store",
     "Trouble",

@@ -13,9 +13,11 @@ from typing import Any, Final
 
 import apsw
 import msgspec
+from attrs import frozen
 
 from trooper.store.records import Content, Known, PastAnswer, Session, Turn
 from trooper.store.sealing import Seal, name_of
+from trooper.store.store import Place
 
 #: Session and turn.
 TurnName = tuple[str, str]
@@ -32,8 +34,8 @@ _ANSWER: Final = (
 )
 _ONE_SESSION: Final = f"{_SESSION} WHERE id = ? AND used_at >= ?"
 _SESSIONS_OF_OWNER: Final = (
-    f"{_SESSION} WHERE id IN (SELECT session_id FROM session_owners WHERE owner = ?) AND used_at >= ?"  # noqa: S608
-    " ORDER BY used_at DESC LIMIT ?"
+    f"{_SESSION} WHERE id IN (SELECT session_id FROM session_owners WHERE owner = ?1) AND used_at >= ?2"  # noqa: S608
+    " AND (?3 IS NULL OR used_at < ?3 OR (used_at = ?3 AND id > ?4)) ORDER BY used_at DESC, id LIMIT ?5"
 )
 _EVERY_SESSION: Final = f"{_SESSION} WHERE used_at >= ? ORDER BY used_at DESC, id LIMIT ?"
 _ONE_ANSWER: Final = f"{_ANSWER} WHERE owner = ? AND id = ? AND used_at >= ?"
@@ -54,19 +56,24 @@ def session(
         return (_session(*rows[0]) if rows else None), _written(db, waiting)
 
 
+@frozen
+class Page:
+    """The `most` latest sessions that were used after `since` and come behind a place."""
+
+    since: float
+    most: int
+    after: Place | None = None
+
+
 def sessions(
-    db: apsw.Connection,
-    owner: str,
-    since: float,
-    most: int,
-    also: Sequence[str],
-    waiting: Iterable[TurnName],
+    db: apsw.Connection, owner: str, page: Page, also: Sequence[str], waiting: Iterable[TurnName]
 ) -> tuple[dict[str, Session], frozenset[TurnName]]:
-    """The latest sessions that `owner` may see, and those of the ids `also`, by their ids."""
+    """The sessions of a page that `owner` may see, and those of the ids `also`, by their ids."""
+    used_at, last = (None, None) if page.after is None else (page.after.used_at, page.after.id)
     with _at_one_moment(db):
-        rows = _rows(db, _SESSIONS_OF_OWNER, (owner, since, most))
+        rows = _rows(db, _SESSIONS_OF_OWNER, (owner, page.since, used_at, last, page.most))
         for session_id in also:
-            rows += _rows(db, _ONE_SESSION, (session_id, since))
+            rows += _rows(db, _ONE_SESSION, (session_id, page.since))
         return {row[0]: _session(*row) for row in rows}, _written(db, waiting)
 
 

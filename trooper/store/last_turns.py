@@ -10,8 +10,8 @@ Where there is no room, whoever holds the most gives up what he has not used for
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from attrs import define, evolve, field, frozen
@@ -22,6 +22,29 @@ from trooper.store.shares import Shares
 #: What a session's costs beside its bytes: objects, places in tables.
 _KEPT_BYTES: Final = 1_024
 _APPENDED_BYTES: Final = 256
+
+
+@frozen
+class Mark:
+    """
+    What it takes to say which of two turns of a session is its last.
+
+    Attributes:
+        at: when it was over, in seconds since the epoch.
+        has_tools: it has offered some.
+    """
+
+    at: float
+    has_tools: bool
+    request_bytes: int
+
+    def is_beside(self, other: Mark) -> bool:
+        """Whether it is beside the conversation of `other`, and not its next turn: shorter, and without its tools."""
+        return other.has_tools and not self.has_tools and self.request_bytes < other.request_bytes
+
+    def follows(self, other: Mark) -> bool:
+        """Whether it is the last one of the two, whichever process has them."""
+        return not self.is_beside(other) if self.at >= other.at else other.is_beside(self)
 
 
 @frozen
@@ -49,6 +72,11 @@ class LastTurn:
     may_be_stored: bool = True
 
     @property
+    def mark(self) -> Mark:
+        """What it is compared by."""
+        return Mark(self.at, self.has_tools, len(self.request))
+
+    @property
     def size_bytes(self) -> int:
         """What it costs to keep, about."""
         calls = (*self.said.calls, *((self.said.open_call,) if self.said.open_call else ()))
@@ -67,6 +95,25 @@ class Told:
         """What it costs to keep."""
         turn_bytes = self.turn.size_bytes if self.turn is not None else 0
         return turn_bytes + sum(4 * len(one.text) + _APPENDED_BYTES for one in self.appended) + _KEPT_BYTES
+
+    def joined(self, other: Told) -> Told:
+        """This, and what another process knows of the same session: the later turn, and every message once."""
+        turn = self.turn
+        if other.turn is not None and (turn is None or other.turn.mark.follows(turn.mark)):
+            turn = other.turn
+        return Told(turn, _joined(self.appended, other.appended))
+
+
+def _joined(known: Sequence[Appended], more: Sequence[Appended]) -> tuple[Appended, ...]:
+    # The same words may have been put there twice at one moment: as often as one of both knows of it.
+    is_known = Counter(known)
+    new: list[Appended] = []
+    for one in more:
+        if is_known[one] > 0:
+            is_known[one] -= 1
+        else:
+            new.append(one)
+    return tuple(sorted((*known, *new), key=lambda one: one.at)) if new else tuple(known)
 
 
 @define
@@ -87,23 +134,22 @@ class LastTurns:
     _told: OrderedDict[str, tuple[Told, str, float]] = field(factory=OrderedDict, init=False)
     _shares: Shares = field(factory=Shares, init=False)
 
-    def keep(self, session_id: str, turn: LastTurn) -> None:
-        """
-        Remember the last turn of a session in the place of the one before.
-
-        Behind one that offers tools, a shorter one that offers none is beside the conversation, and not its next turn.
-        """
+    def keep(self, session_id: str, turn: LastTurn) -> bool:
+        """Remember the last turn of a session in the place of the one before; whether it is no one beside that."""
         told = self.find(session_id)
-        last = told.turn
-        is_beside = last is not None and last.has_tools and not turn.has_tools
-        if last is not None and is_beside and len(turn.request) < len(last.request):
-            return
+        if told.turn is not None and turn.mark.is_beside(told.turn.mark):
+            return False
         self._put(session_id, evolve(told, turn=turn), turn.owner)
+        return True
 
     def append(self, session_id: str, owner: str, messages: tuple[Appended, ...]) -> None:
         """Remember messages beside a session."""
         told = self.find(session_id)
         self._put(session_id, evolve(told, appended=(*told.appended, *messages)), owner)
+
+    def hear(self, session_id: str, owner: str, messages: tuple[Appended, ...]) -> None:
+        """Remember messages that another process has put beside a session; those that are known are not put twice."""
+        self._put(session_id, self.find(session_id).joined(Told(None, messages)), owner)
 
     def find(self, session_id: str) -> Told:
         """What is known of a session."""

@@ -24,7 +24,7 @@ from trooper.store.records import (
     Turn,
 )
 from trooper.store.shares import Shares
-from trooper.store.store import Caps, Standing, Trouble
+from trooper.store.store import Caps, Place, Standing, Trouble, in_order
 
 #: What the configuration says for it.
 PLACE: Final = ":memory:"
@@ -157,11 +157,13 @@ class MemoryStore:
         kept = self._sessions.get(session_id)
         return None if kept is None else kept.session
 
-    async def list_sessions(self, owner: str, *, most: int = 1_000) -> Sequence[Session]:
+    async def list_sessions(
+        self, owner: str, *, most: int = 1_000, after: Place | None = None
+    ) -> Sequence[Session]:
         """The sessions that `owner` may see, the latest used first."""
         self._expire()
-        sessions = [self._sessions[session_id].session for session_id in self._by_owner.get(owner, ())]
-        return sorted(sessions, key=lambda session: (-session.used_at, session.id))[:most]
+        sessions = (self._sessions[session_id].session for session_id in self._by_owner.get(owner, ()))
+        return sorted((s for s in sessions if after is None or after.is_before(s)), key=in_order)[:most]
 
     async def list_turns(self, session_id: str, *, most: int = TURNS_OF_SESSION) -> Sequence[Turn]:
         """The latest turns of a session."""

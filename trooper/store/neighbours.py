@@ -1,17 +1,16 @@
 """
-Asks the other processes of one data directory for answers that only they have, and answers them.
+Asks the other processes of one data directory for what only they have, and answers them.
 
 Theory of operation
 -------------------
 What was said is in the memory of the process that said it. Each process listens
 on a socket in a folder that no other user can enter, and is known there by a
-random name. Who lacks an answer connects to a neighbour, asks one question, and
+random name. Who lacks something connects to a neighbour, asks one question (`questions`), and
 gets one reply:
 
     length, 4 bytes ▸ a question as msgpack      length, 4 bytes ▸ a reply as msgpack
 
-Whoever asks has to know the answer's id and its owner's digest, as in the process
-itself. Everything has a bound: the number of neighbours, of questions at once,
+Everything has a bound: the number of neighbours, of questions at once,
 the size of a frame, the time. A neighbour that is silent is not asked again for
 some seconds, so that one that hangs does not hold up everybody's requests. A
 socket that nobody listens on is a dead neighbour's, and is removed.
@@ -27,11 +26,11 @@ import stat
 import struct
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 import structlog
@@ -39,6 +38,7 @@ import trio
 from attrs import define, field
 
 from trooper.core.names import Latest
+from trooper.store.questions import FindAnswer, FindPart, Found, Question, Reply
 
 log = structlog.get_logger("trooper.store")
 
@@ -46,8 +46,10 @@ log = structlog.get_logger("trooper.store")
 WITHIN_S: Final = 2.0
 #: So long a neighbour that was silent is not asked.
 _LEFT_ALONE_S: Final = 10.0
-#: A name has at most 256 characters, of four bytes at most.
-_QUESTION_BYTES: Final = 4_096
+#: What somebody puts beside a session at once, or `MOST_TOLD` names of answers, which have 256 characters at most.
+_QUESTION_BYTES: Final = (1 << 20) + 65_536
+#: Answers that are told of in one question.
+MOST_TOLD: Final = 500
 #: What stands around an answer in a frame; its part ids count as its own.
 _FRAME_BYTES: Final = 65_536
 #: More workers than that nobody has.
@@ -62,44 +64,6 @@ _SOCKET: Final = re.compile(r"([0-9a-f]{16})\.sock")
 _LENGTH: Final = struct.Struct(">I")
 _CREDENTIALS: Final = struct.Struct("3i")
 
-
-class FindAnswer(msgspec.Struct, frozen=True, tag="answer"):
-    """Who has this answer of this owner?"""
-
-    id: str
-    owner: str
-
-
-class FindPart(msgspec.Struct, frozen=True, tag="part"):
-    """Who has an answer of this owner with this part?"""
-
-    id: str
-    owner: str
-
-
-class Forget(msgspec.Struct, frozen=True, tag="forget"):
-    """The owner has deleted this answer."""
-
-    id: str
-    owner: str
-
-
-class Found(msgspec.Struct, frozen=True, tag="found"):
-    """The answer, by its id."""
-
-    id: str
-    request: bytes
-    response: bytes
-    provider_knows: bool
-    part_ids: tuple[str, ...]
-
-
-class Nothing(msgspec.Struct, frozen=True, tag="nothing"):
-    """There is none, or there is none any more."""
-
-
-Question: TypeAlias = FindAnswer | FindPart | Forget
-Reply: TypeAlias = Found | Nothing
 
 _questions: Final = msgspec.msgpack.Decoder(Question)
 _replies: Final = msgspec.msgpack.Decoder(Reply)
@@ -191,8 +155,6 @@ class Neighbours:
 
     async def _first(self, names: Sequence[str], question: FindAnswer | FindPart) -> Found | None:
         """The first answer of those that are asked at once."""
-        now = trio.current_time()
-        asked = [name for name in names if self._silent.get(name, 0.0) <= now]
         found: list[Found] = []
 
         async def ask(name: str) -> None:
@@ -202,16 +164,34 @@ class Neighbours:
                 nursery.cancel_scope.cancel(reason="it was found")
 
         async with trio.open_nursery() as nursery:
-            for name in asked:
+            for name in self._not_silent(names):
                 nursery.start_soon(ask, name)
         return found[0] if found else None
 
-    async def forget(self, answer_id: str, owner: str) -> bool:
-        """Tell everybody that an answer is deleted; whether all who live have heard it."""
+    async def gather(self, question: Question) -> Sequence[Reply]:
+        """What everybody says who replies in time."""
+        replies: list[Reply] = []
+
+        async def ask(name: str) -> None:
+            reply = await self._ask(name, question)
+            if reply is not None:
+                replies.append(reply)
+
+        async with trio.open_nursery() as nursery:
+            for name in self._not_silent(self.near()):
+                nursery.start_soon(ask, name)
+        return replies
+
+    def _not_silent(self, names: Sequence[str]) -> Sequence[str]:
+        now = trio.current_time()
+        return [name for name in names if self._silent.get(name, 0.0) <= now]
+
+    async def tell(self, news: Question) -> bool:
+        """Tell everybody something; whether all who live have heard it."""
         deaf: list[str] = []
 
         async def tell(name: str) -> None:
-            if await self._ask(name, Forget(answer_id, owner)) is None and name in self.near():
+            if await self._ask(name, news) is None and name in self.near():
                 deaf.append(name)
 
         async with trio.open_nursery() as nursery:
@@ -225,7 +205,7 @@ class Neighbours:
             async with self._asking:
                 try:
                     reply = await self._exchange(name, question)
-                except (OSError, trio.BrokenResourceError, msgspec.MsgspecError, _Unreadable):
+                except (OSError, trio.BrokenResourceError, msgspec.MsgspecError, UnicodeError, _Unreadable):
                     return None
             self._silent.pop(name)
             return reply
@@ -251,7 +231,7 @@ class Neighbours:
 
     async def serve(
         self,
-        answer: Callable[[Question], Reply],
+        answer: Callable[[Question], Awaitable[Reply]],
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
@@ -325,18 +305,23 @@ async def _listen(path: Path) -> trio.SocketListener:
     return trio.SocketListener(sock)
 
 
-async def _answer(stream: trio.SocketStream, answer: Callable[[Question], Reply]) -> None:
+async def _answer(stream: trio.SocketStream, answer: Callable[[Question], Awaitable[Reply]]) -> None:
     """One question, one reply; who says something else, or nothing, is left."""
     with (
         trio.move_on_after(2 * WITHIN_S),
         suppress(
-            OSError, trio.BrokenResourceError, trio.ClosedResourceError, msgspec.MsgspecError, _Unreadable
+            OSError,
+            trio.BrokenResourceError,
+            trio.ClosedResourceError,
+            msgspec.MsgspecError,
+            UnicodeError,
+            _Unreadable,
         ),
     ):
         async with stream:
             if _is_own_users(stream.socket):
                 question = _questions.decode(await _frame(stream, _QUESTION_BYTES))
-                await stream.send_all(_framed(answer(question)))
+                await stream.send_all(_framed(await answer(question)))
 
 
 def _framed(said: Question | Reply) -> bytes:

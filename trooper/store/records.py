@@ -128,6 +128,7 @@ class Turn:
         legs: who said what, in order.
         answer_id: the answer, where it can be found by an id.
         passed_by: targets that were not asked → why.
+        owner: who has asked, and whose the answer is.
     """
 
     id: str
@@ -141,6 +142,7 @@ class Turn:
     duration_s: float = 0.0
     prompt_tokens: int | None = None
     passed_by: Mapping[str, str] = {}
+    owner: str = ""
 
     @property
     def fits(self) -> bool:

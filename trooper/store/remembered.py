@@ -22,7 +22,8 @@ from attrs import define, field
 from trooper.core.names import Latest, is_sayable
 from trooper.store.answers import Answers, Kept
 from trooper.store.memory import MemoryStore
-from trooper.store.neighbours import FindAnswer, FindPart, Forget, Found, Neighbours, Nothing, Question, Reply
+from trooper.store.neighbours import MOST_TOLD, Neighbours
+from trooper.store.questions import AboutAnswers, FindAnswer, FindPart, Forget, Found, Nothing, Reply
 from trooper.store.records import Content, PastAnswer
 from trooper.store.store import Store
 
@@ -43,8 +44,8 @@ class Remembered:
     now: Callable[[], float] = time.time
     _deleted: Latest[tuple[str, str], None] = field(factory=lambda: Latest(10_000), init=False)
 
-    def keep(self, answer_id: str, kept: Kept) -> None:
-        """Remember an answer of ours; nothing is waited for."""
+    def keep(self, answer_id: str, kept: Kept, session_id: str = "") -> None:
+        """Remember an answer of ours, and of which session it is; nothing is waited for."""
         self._deleted.pop((kept.owner, answer_id))
         self.answers.keep(answer_id, kept)
         told = PastAnswer(
@@ -54,6 +55,7 @@ class Remembered:
             kept.provider_knows,
             kept.part_ids,
             held_by=self.neighbours.name,
+            session_id=session_id,
         )
         self.store.put_answer(told, Content(kept.request, kept.response))
 
@@ -95,12 +97,18 @@ class Remembered:
 
     async def forget(self, answer_id: str, owner: str) -> bool:
         """Delete an answer everywhere; whether every process that lives has heard it."""
-        if not _may_be(answer_id, owner):
-            return True
-        if not await self.neighbours.forget(answer_id, owner):
-            # It stays here, so that whoever tries again finds something to delete.
-            return False
-        self._forget_here(answer_id, owner)
+        return await self.forget_all([(answer_id, owner)])
+
+    async def forget_all(self, answers: Iterable[tuple[str, str]]) -> bool:
+        """Delete answers, pairs of an id and an owner, everywhere; whether every process that lives has heard it."""
+        named = [pair for pair in answers if _may_be(*pair)]
+        for first in range(0, len(named), MOST_TOLD):
+            told = tuple(named[first : first + MOST_TOLD])
+            if not await self.neighbours.tell(Forget(told)):
+                # They stay here, so that whoever tries again finds something to delete.
+                return False
+            for answer_id, owner in told:
+                self._forget_here(answer_id, owner)
         return True
 
     def _forget_here(self, answer_id: str, owner: str) -> None:
@@ -113,15 +121,16 @@ class Remembered:
         """Note parts that a provider will not know again."""
         self.store.put_unknown(owner, part_ids, self.now())
 
-    def reply(self, question: Question) -> Reply:
+    async def reply(self, question: AboutAnswers) -> Reply:
         """What a neighbour gets."""
         match question:
             case FindAnswer(answer_id, owner):
                 return _found(answer_id, self.answers.find(answer_id, owner))
             case FindPart(part_id, owner):
                 return _found(*self.answers.find_named_by_part(part_id, owner))
-            case Forget(answer_id, owner):
-                self._forget_here(answer_id, owner)
+            case Forget(answers):
+                for answer_id, owner in answers:
+                    self._forget_here(answer_id, owner)
                 return Nothing()
             case _ as never:
                 assert_never(never)

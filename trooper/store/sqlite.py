@@ -33,7 +33,7 @@ from trooper.store.records import (
     Turn,
     Unknown,
 )
-from trooper.store.store import Standing
+from trooper.store.store import Place, Standing, in_order
 from trooper.store.writing import LARGEST_BYTES, Writer
 
 #: How long the end of the process waits for the last batch.
@@ -109,7 +109,9 @@ class SqliteStore:
         session, written = found or (None, frozenset())
         return _joined(session, waiting, written)
 
-    async def list_sessions(self, owner: str, *, most: int = 1_000) -> Sequence[Session]:
+    async def list_sessions(
+        self, owner: str, *, most: int = 1_000, after: Place | None = None
+    ) -> Sequence[Session]:
         """The sessions that `owner` may see, the latest used first."""
         if not is_sayable(owner):
             return []
@@ -117,14 +119,16 @@ class SqliteStore:
         for record in self._writer.about("sessions"):
             waiting[_session_of(record)].append(record)
         names = [name for records in waiting.values() for name in _turn_names(records)]
-        asked = await self.database.read(finding.sessions, owner, self._since, most, tuple(waiting), names)
+        # Each that waits may be gone from among the first ones, or have moved in front of the page.
+        page = finding.Page(self._since, most + len(waiting), after)
+        asked = await self.database.read(finding.sessions, owner, page, tuple(waiting), names)
         found, written = asked or ({}, frozenset())
         joined = [
             _joined(found.get(session_id), waiting.get(session_id, ()), written)
             for session_id in dict.fromkeys((*found, *waiting))
         ]
         his = [session for session in joined if session is not None and owner in session.owners]
-        return sorted(his, key=lambda session: (-session.used_at, session.id))[:most]
+        return sorted((s for s in his if after is None or after.is_before(s)), key=in_order)[:most]
 
     async def list_turns(self, session_id: str, *, most: int = TURNS_OF_SESSION) -> Sequence[Turn]:
         """The latest turns of a session."""

@@ -111,6 +111,23 @@ class Caps:
         return max(SESSION_BYTES, self.metadata_bytes // self.sessions_max)
 
 
+@frozen
+class Place:
+    """A place in a list of sessions, the latest used first: behind the one of this use and this id."""
+
+    used_at: float
+    id: str
+
+    def is_before(self, session: Session) -> bool:
+        """Whether a session comes behind this place."""
+        return in_order(session) > (-self.used_at, self.id)
+
+
+def in_order(session: Session) -> tuple[float, str]:
+    """What sessions are listed by: the latest used first, those of one moment by their ids."""
+    return -session.used_at, session.id
+
+
 class Store(Protocol):
     """
     Sessions, turns, answers and facts that outlive a request, and perhaps the process.
@@ -142,8 +159,14 @@ class Store(Protocol):
     async def find_session(self, session_id: str) -> Session | None:
         """A session, whoever asks: the caller compares the owners."""
 
-    async def list_sessions(self, owner: str, *, most: int = 1_000) -> Sequence[Session]:
-        """The sessions that `owner` may see, the latest used first."""
+    async def list_sessions(
+        self, owner: str, *, most: int = 1_000, after: Place | None = None
+    ) -> Sequence[Session]:
+        """
+        The sessions that `owner` may see, the latest used first; with `after` those behind that place.
+
+        One that is used between two pages is in front of the second one, and not on it.
+        """
 
     async def list_turns(self, session_id: str, *, most: int = TURNS_OF_SESSION) -> Sequence[Turn]:
         """The latest turns of a session, in the order in which they came."""
