@@ -178,20 +178,26 @@ async def measured(before: str | None, pairs: int, costs: dict[str, list[dict[st
                     costs.setdefault(load.name, []).append(found)
 
 
-async def main(pairs: int, starts: int, before: str | None) -> int:
-    costs: dict[str, list[dict[str, float]]] = {}
-    for _ in range(starts):
-        await measured(before, pairs, costs)
+def tell(costs: dict[str, list[dict[str, float]]]) -> None:
+    """Say what is known so far."""
     for name, found in costs.items():
         scale = 1e6 if name.endswith("µs") else 1e3
-        for other in ("memory", "before") if before is not None else ("memory",):
-            ratios = sorted(one["folder"] / one[other] for one in found)
+        for other in [way for way in found[0] if way != "folder"]:
+            ratios = [one["folder"] / one[other] for one in found]
             low, median, high = statistics.quantiles(ratios, n=4)
             ours, theirs = (statistics.median(one[way] for one in found) * scale for way in ("folder", other))
             print(
                 f"{name}: folder {ours:.3f}, {other} {theirs:.3f}; ratio {median:.3f}, "
-                f"the middle half {low:.3f} to {high:.3f}, {len(ratios)} pairs"
+                f"the middle half {low:.3f} to {high:.3f}, {len(ratios)} pairs",
+                flush=True,
             )
+
+
+async def main(pairs: int, starts: int, before: str | None) -> int:
+    costs: dict[str, list[dict[str, float]]] = {}
+    for _ in range(starts):
+        await measured(before, pairs, costs)
+        tell(costs)
     return 0
 
 
