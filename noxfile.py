@@ -113,10 +113,11 @@ def embedded(session: nox.Session) -> None:
 
 @nox.session
 def kills(session: nox.Session) -> None:
-    """The store: two writers at a time, two hundred times killed at other moments each time it is run."""
+    """Writers of the store, two at a time, and Trooper itself, each killed two hundred times, at other moments in each run."""
     session.install("-e", ".[test]")
-    seed = str(secrets.randbelow(2**32))
-    session.run("pytest", "-s", "tests/store/test_kills.py", env={"STORE_KILLS": "200", "STORE_SEED": seed})
+    env = {"STORE_KILLS": "200", "SERVER_KILLS": "200", "STORE_SEED": str(secrets.randbelow(2**32))}
+    session.run("pytest", "-s", "tests/store/test_kills.py", env=env)
+    session.run("pytest", "-s", "tests/e2e/test_kills.py", "-o", "faulthandler_timeout=7200", env=env)
 
 
 @nox.session
@@ -230,8 +231,10 @@ def attack(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Half an hour on both event loops, 1 % faults: memory and descriptors; `nox -s soak -- --minutes 30`."""
+    """Half an hour on both event loops, 1 % faults, and 100,000 requests with everything on disk: `nox -s soak -- --minutes 30`."""
     session.install("-e", ".[test]")
+    long = ("-o", "faulthandler_timeout=7200")
+    session.run("pytest", "tests/load/test_store.py", *long, env={"STORE_REQUESTS": "100000"})
     session.run("pytest", "tests/soak", "-o", "faulthandler_timeout=7200", *session.posargs)
 
 

@@ -79,8 +79,7 @@ def test_what_one_worker_deletes_the_other_does_not_find(places: tuple[str, str]
 def test_after_a_restart(places: tuple[str, str], tmp_path: Path, content: str) -> None:
     """With contents on disk it is found; else its id is as good as unknown, and nothing of it is in a file."""
     (tmp_path / "trooper.toml").write_text(f'[store]\ncontent = "{content}"\n', encoding="utf-8")
-    # Alone: of two workers hypercorn stops the slower one hard, and what it has not written yet is lost.
-    with served(tmp_path / "data", *places, way="trooper serve") as trooper:
+    with served(tmp_path / "data", *places) as trooper:
         one = Client(trooper.port)
         answers = [one.answer(by=DOWN, input=SECRET), one.answer(input=SECRET)]
         lost = [one.answer(by=DOWN, input=SECRET, store=False), one.answer(by=DOWN, input=SECRET)]

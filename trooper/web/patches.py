@@ -11,6 +11,7 @@ what each is for.
   whoever waits for it.
 * Who is idle gives way where descriptors are few (`web/room.py`).
 * Many may wait to be accepted, on either worker, and on asyncio few are accepted in one go.
+* Of several workers none is stopped hard while it ends (`web/ending.py`).
 * Its log files are written aside (`web/server_log.py`).
 * A header of blanks alone takes h11 no longer than others, whichever side
   sends it: 60 kB of them and a NUL took 20 s.
@@ -47,6 +48,7 @@ from hypercorn.config import Config as HypercornConfig
 from hypercorn.trio.worker_context import TrioSingleTask
 
 from trooper.errors import ConfigError
+from trooper.web.ending import let_workers_end
 from trooper.web.http1 import Http1
 from trooper.web.room import ROOM, Connection
 from trooper.web.server_log import make_logger_aside
@@ -96,6 +98,7 @@ CONTRACT: Final = {
     ),
     "hypercorn.asyncio.run:worker_serve": ("app", "config", "sockets", "shutdown_trigger"),
     "hypercorn.trio.run:worker_serve": ("app", "config", "sockets", "shutdown_trigger", "task_status"),
+    "hypercorn.utils:check_multiprocess_shutdown_event": ("shutdown_event", "sleep"),
     "hypercorn.trio.task_group:TaskGroup.spawn": ("self", "func", "args"),
     "hypercorn.asyncio.task_group:TaskGroup.spawn": ("self", "func", "args"),
     "hypercorn.config:Config.create_ssl_context": ("self",),
@@ -116,6 +119,8 @@ REPLACED: Final = {
     "hypercorn.asyncio.run:TCPServer": "hypercorn.asyncio.tcp_server:TCPServer",
     "hypercorn.asyncio.run:UDPServer": "hypercorn.asyncio.udp_server:UDPServer",
     "hypercorn.asyncio.tcp_server:ProtocolWrapper": "hypercorn.protocol:ProtocolWrapper",
+    "hypercorn.trio.run:check_multiprocess_shutdown_event": "hypercorn.utils:check_multiprocess_shutdown_event",
+    "hypercorn.asyncio.run:check_multiprocess_shutdown_event": "hypercorn.utils:check_multiprocess_shutdown_event",
 }
 
 #: What h11's pattern of a header line has behind the colon, and what gives back none of the blanks that it took,
@@ -281,6 +286,7 @@ def patch_hypercorn() -> None:
     for run in (hypercorn.trio.run, hypercorn.asyncio.run):
         vars(run)["UDPServer"] = _refuse_quic
     let_many_wait()
+    let_workers_end()
     vars(hypercorn.logging)["_create_logger"] = make_logger_aside
     _offer_http1_by_tls(HypercornConfig.create_ssl_context)
     vars(readers)["header_field_re"] = re.compile(readers.header_field_re.pattern.replace(BLANKS, ALL_BLANKS))
