@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from trooper.testing import FakeOllama, Script, ScriptedProvider, Status
 
 RUN = b"9706b2de-2776-4d52-8ae9-daae730a595b"
 ANN, BEN = "a" * 32, "b" * 32
-HEADERS = ((b"x-session-id", RUN),)
+HEADERS = ((b"x-claude-code-session-id", RUN),)
 
 
 def named(exchange: Exchange) -> str:
@@ -49,7 +50,7 @@ async def test_a_healthy_turn_is_put(autojump_clock: Any) -> None:
         session = await found(s.services, done)
         (turn,) = await s.services.store.list_turns(session.id)
 
-    assert (session.owners, session.key_kind, session.turns) == ((ANN,), "x-session-id", 1)
+    assert (session.owners, session.key_kind, session.turns) == ((ANN,), "agent", 1)
     assert turn.id == done.headers[b"x-trooper-request-id"].decode()
     assert (turn.wire, turn.model, turn.ending, turn.passed_by) == ("openai-chat", "gpt-4o", "completed", {})
     (leg,) = turn.legs
@@ -116,6 +117,19 @@ async def test_a_key_that_can_be_guessed_is_another_session_for_each(autojump_cl
 
         assert named(one) == named(again) != named(other)
         assert (await found(s.services, other)).owners == (BEN,)
+
+
+@pytest.mark.parametrize(
+    "key", [md5(b"You are our helpful assistant.", usedforsecurity=False).hexdigest(), RUN.decode()]
+)
+async def test_two_who_use_one_program_are_no_one_session(key: str, autojump_clock: Any) -> None:
+    """A cache key is made to be shared by all who have the same beginning."""
+    async with stage() as s:
+        one = await ask(s, ANN, headers=(), prompt_cache_key=key)
+        other = await ask(s, BEN, headers=(), prompt_cache_key=key)
+
+        assert named(one) != named(other)
+        assert (await found(s.services, one)).owners == (ANN,)
 
 
 def refusing(status: int) -> ScriptedProvider:

@@ -235,7 +235,7 @@ async def test_nothing_of_it_is_kept_or_guessed_by_browsers(autojump_clock: Any)
 
 
 async def test_who_has_another_key_to_the_door_is_in_another_session(autojump_clock: Any) -> None:
-    run = (b"x-session-id", b"9706b2de-2776-4d52-8ae9-daae730a595b")
+    run = (b"x-claude-code-session-id", b"9706b2de-2776-4d52-8ae9-daae730a595b")
     async with place(client_keys=("one", "two")) as p:
         keys = [(b"x-trooper-key", b"one"), (b"x-trooper-key", b"two"), (b"x-trooper-key", b"one")]
         tokens = [BEARER, BEARER, OTHER]
