@@ -21,7 +21,7 @@ from trooper.relay.dispatch import answer
 from trooper.relay.session import forget, last_told
 from trooper.services import Services
 from trooper.store import MemoryStore, Session
-from trooper.testing import FakeOllama, Script, ScriptedProvider, Status
+from trooper.testing import FakeOllama, Head, Script, ScriptedProvider, Send, Status
 
 RUN = b"9706b2de-2776-4d52-8ae9-daae730a595b"
 ANN, BEN = "a" * 32, "b" * 32
@@ -153,6 +153,47 @@ async def test_nobody_gets_in_by_a_key_and_a_credential_that_nobody_takes(autoju
         # In an outage he has a session of his own.
         assert [session.id for session in left] == [named(stood_in)]
         assert (await s.services.store.find_session(hers)).owners == (ANN,)  # type: ignore[union-attr]
+
+
+#: What gateways say in a 200 to a key that they do not know, alone and behind the beginning of an answer.
+REFUSALS = {
+    "chat": (
+        b'data: {"id":"x","object":"chat.completion.chunk","model":"m","choices":[{"index":0,"delta":{"role":"assistant",'
+        b'"content":""}}]}\n\n',
+        b'data: {"error":{"message":"No auth credentials found","code":401}}\n\n',
+    ),
+    "responses": (
+        b'event: response.created\ndata: {"type":"response.created","response":{"id":"resp_x","status":"in_progress",'
+        b'"model":"m","output":[]}}\n\n',
+        b'event: error\ndata: {"type":"error","error":{"message":"No","code":"invalid_api_key"}}\n\n',
+    ),
+    "messages": (
+        b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_x","type":"message","role":"assistant",'
+        b'"model":"m","content":[],"usage":{"input_tokens":1,"output_tokens":0}}}\n\n',
+        b'event: error\ndata: {"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}\n\n',
+    ),
+}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("begins", [True, False])
+@pytest.mark.parametrize("wire", REFUSALS)
+async def test_a_refusal_in_a_200_proves_nothing(
+    wire: str, begins: bool, stream: bool, autojump_clock: Any
+) -> None:
+    async with stage() as s:
+        hers = named(await ask(s, ANN, wire=wire, stream=stream))
+        beginning, refusal = REFUSALS[wire]
+        s.cloud.script = Script((Head(), *map(Send, (beginning, refusal)[not begins :])))
+        refused = await ask(s, BEN, wire=wire, stream=stream)
+        session = await s.services.store.find_session(hers)
+        left = await s.services.store.list_sessions(BEN)
+
+    assert refused.legs[0][1] == "auth"
+    assert named(refused) == ""
+    assert session is not None
+    assert (session.owners, session.turns) == ((ANN,), 1)
+    assert left == []
 
 
 async def test_its_owner_stays_in_it_in_an_outage(autojump_clock: Any) -> None:

@@ -276,6 +276,8 @@ class Conductor:
                         await trio.lowlevel.checkpoint()
                     now = trio.current_time()
                     patience.hear(item, now)
+                    if item.has_content and not self._session.is_proved:
+                        self._session.hear(leg.link.target, item.events)
                     delivery.hear(splice, item)
                     if splice.behind:
                         await self._catch_up(leg)
@@ -291,7 +293,7 @@ class Conductor:
                     if len(delivery.out) > _WRITE_BYTES:
                         await self._response.flush(delivery, leg)
                 case Opened(headers):
-                    leg.opened = self._session.accepted_by(leg.link.target, headers)
+                    leg.opened = headers
                 case Queued():
                     patience.queued(trio.current_time())
                 case Granted():

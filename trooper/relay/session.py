@@ -4,8 +4,10 @@ The session of one request: what it is called, and what is kept of the request w
 Theory of operation
 -------------------
 What a session is called depends on whether its client has proved himself, for
-a key that names a session by itself (`core.session_key`): a provider has taken
-his credential in this very request, or it is known as an owner's. That is
+a key that names a session by itself (`core.session_key`): a provider has
+answered his credential in this very request, or it is known as an owner's. An
+answer is what a model has said, or its good end: many refuse a credential in a
+200, so no status proves anything. That is
 decided once, as late as possible: when the headers go out, or at the end. Until
 somebody has proved himself his turns are in a session of his own credential,
 so that nobody gets into another's session by a request that fails.
@@ -17,14 +19,15 @@ whose session it is.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 
 import msgspec
 from attrs import define, evolve, field
 
 from trooper.config import Target
-from trooper.core import headers as http
 from trooper.core import names
+from trooper.core.events import Event, Finish, Reasoning, Refusal, Text, ToolCallDelta
 from trooper.core.recovery import Appended, Said
 from trooper.core.session_key import SessionKey, key_of
 from trooper.core.tally import Tally
@@ -49,7 +52,7 @@ class RequestSession:
     incoming: Incoming
     #: Seconds since the epoch.
     began_at: float = field(init=False)
-    #: Whether a provider has taken the client's credential, or none is ever asked to.
+    #: Whether a provider has answered the client's credential, or none is ever shown it.
     is_proved: bool = field(init=False)
     #: The provider has refused the request. Who is not known to own the session has none: credentials and keys can
     #: be made up without end.
@@ -60,10 +63,10 @@ class RequestSession:
         self.began_at = self.services.now()
         self.is_proved = not any(map(_asks_for_keys, self.services.config.targets))
 
-    def accepted_by(self, target: Target, headers: http.Headers) -> http.Headers:
-        """A target has taken the request, and says these headers."""
-        self.is_proved = self.is_proved or _asks_for_keys(target)
-        return headers
+    def hear(self, target: Target, events: Iterable[Event]) -> None:
+        """What a target has said: whether it proves the client; asked while nothing has."""
+        if _asks_for_keys(target) and any(map(_is_answer, events)):
+            self.is_proved = True
 
     @cached_property
     def key(self) -> SessionKey:
@@ -199,6 +202,17 @@ class RequestSession:
 def _asks_for_keys(target: Target) -> bool:
     """Whether the client's own credential is shown there."""
     return not target.is_local and target.key.kind == "client"
+
+
+def _is_answer(event: Event) -> bool:
+    """Whether it is a model's, or its good end. What cannot be read may be anything, and so may what is of no known kind."""
+    match event:
+        case Text(text) | Reasoning(text) | Refusal(text):
+            return bool(text)
+        case Finish():
+            return not event.doubtful
+        case _:
+            return isinstance(event, ToolCallDelta)
 
 
 async def last_told(services: Services, session: Session) -> Told:
