@@ -372,7 +372,7 @@ class Conductor:
         delivery.end_turn(reason)
         self._ending = Ending.COMPLETED
         provider_knows = leg.link is self.route.links[0] and delivery.is_forwarded
-        session_id = self._session.known_id()
+        session_id = self._session.known_id(is_last=True)
         self.incoming.remember(self.services, delivery.voice, session_id, provider_knows=provider_knows)
         await self._response.end(delivery, leg)
 

@@ -88,9 +88,14 @@ class MemoryStore:
         """Keep a turn of a session that was put before."""
         self._expire()
         kept = self._sessions.get(turn.session_id)
-        if kept is None or turn.id in kept.turns or not turn.fits:
+        if kept is None or not turn.fits:
             return
-        kept.session = kept.session.with_turn(turn)
+        before = kept.turns.get(turn.id)
+        if before is not None:
+            if turn.is_open or not before.is_open:
+                return
+            kept.size_bytes -= before.size_bytes
+        kept.session = kept.session.with_turn(turn, is_new=before is None)
         kept.turns[turn.id] = turn
         kept.size_bytes += turn.size_bytes
         if len(kept.turns) > TURNS_OF_SESSION:

@@ -12,6 +12,7 @@ from typing import assert_never
 import apsw
 
 from trooper.store.records import (
+    OPEN_TOLD,
     OWNERS_OF_SESSION,
     SESSION_BYTES,
     TURNS_OF_SESSION,
@@ -77,6 +78,7 @@ def _session(db: apsw.Connection, session: Session, caps: Caps) -> None:
 
 
 def _turn(db: apsw.Connection, turn: Turn, caps: Caps) -> None:
+    before_bytes = _drop_open(db, turn)
     db.execute(
         "INSERT OR IGNORE INTO turns SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM sessions WHERE id = ?1)",
         (turn.session_id, turn.id, turn.at, turn.size_bytes, turn.told),
@@ -84,11 +86,11 @@ def _turn(db: apsw.Connection, turn: Turn, caps: Caps) -> None:
     if not db.changes():
         return
     counted = db.execute(
-        "UPDATE sessions SET turns = turns + 1, tokens = tokens + ?2, local_tokens = local_tokens + ?3,"
+        "UPDATE sessions SET turns = turns + ?5, tokens = tokens + ?2, local_tokens = local_tokens + ?3,"
         " used_at = max(used_at, ?4) WHERE id = ?1 RETURNING turns",
-        (turn.session_id, turn.tokens, turn.local_tokens, turn.at),
+        (turn.session_id, turn.tokens, turn.local_tokens, turn.at, int(not before_bytes)),
     ).get
-    size_bytes = turn.size_bytes
+    size_bytes = turn.size_bytes - before_bytes
     if counted > TURNS_OF_SESSION:
         # Nearly always one: the table has one more than it may have.
         gone = db.execute(
@@ -101,6 +103,17 @@ def _turn(db: apsw.Connection, turn: Turn, caps: Caps) -> None:
         "UPDATE sessions SET turns_bytes = turns_bytes + ?2, size_bytes = max(?3, ?4 + turns_bytes + ?2) WHERE id = ?1",
         (turn.session_id, size_bytes, caps.least_session_bytes, SESSION_BYTES),
     )
+
+
+def _drop_open(db: apsw.Connection, turn: Turn) -> int:
+    """Make room for a turn that is over where it stands as an open one; how large that was, or 0."""
+    if turn.is_open:
+        return 0
+    gone = db.execute(
+        "DELETE FROM turns WHERE session_id = ? AND id = ? AND instr(told, ?) RETURNING size_bytes",
+        (turn.session_id, turn.id, OPEN_TOLD),
+    ).fetchone()
+    return 0 if gone is None else int(gone[0])
 
 
 def _answer(db: apsw.Connection, given: Given, caps: Caps, seal: Seal | None) -> None:

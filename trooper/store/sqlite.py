@@ -19,7 +19,7 @@ from attrs import define, field
 from trooper.core.names import is_sayable
 from trooper.store import finding
 from trooper.store.database import Database
-from trooper.store.finding import TurnName
+from trooper.store.finding import TurnName, Written
 from trooper.store.records import (
     TURNS_OF_SESSION,
     AnswerGone,
@@ -106,7 +106,7 @@ class SqliteStore:
             return None
         waiting = self._writer.about("session", session_id)
         found = await self.database.read(finding.session, session_id, self._since, _turn_names(waiting))
-        session, written = found or (None, frozenset())
+        session, written = found or (None, {})
         return _joined(session, waiting, written)
 
     async def list_sessions(
@@ -122,7 +122,7 @@ class SqliteStore:
         # Each that waits may be gone from among the first ones, or have moved in front of the page.
         page = finding.Page(self._since, most + len(waiting), after)
         asked = await self.database.read(finding.sessions, owner, page, tuple(waiting), names)
-        found, written = asked or ({}, frozenset())
+        found, written = asked or ({}, {})
         joined = [
             _joined(found.get(session_id), waiting.get(session_id, ()), written)
             for session_id in dict.fromkeys((*found, *waiting))
@@ -142,8 +142,8 @@ class SqliteStore:
             match record:
                 case Session():
                     is_there = True
-                case Turn() if is_there:
-                    turns.setdefault(record.id, record)
+                case Turn() if is_there and _is_news(turns.get(record.id), record):
+                    turns[record.id] = record
                 case SessionGone():
                     is_there = False
                     turns.clear()
@@ -278,16 +278,23 @@ def _given(record: Record) -> PastAnswer | None:
     return record.answer if isinstance(record, Given) else None
 
 
-def _joined(known: Session | None, waiting: Iterable[Record], written: frozenset[TurnName]) -> Session | None:
+def _joined(known: Session | None, waiting: Iterable[Record], written: Written) -> Session | None:
     """A session of the file, with what waits to be written of it, in its order."""
-    counted = set(written)
+    is_open = dict(written)
     for record in waiting:
         match record:
             case Session():
                 known = record.begun if known is None else known.joined(record)
-            case Turn() if known is not None and (record.session_id, record.id) not in counted:
-                counted.add((record.session_id, record.id))
-                known = known.with_turn(record)
+            case Turn() if known is not None:
+                name = record.session_id, record.id
+                if name not in is_open or (is_open[name] and not record.is_open):
+                    known = known.with_turn(record, is_new=name not in is_open)
+                    is_open[name] = record.is_open
             case SessionGone():
                 known = None
+                is_open.clear()
     return known
+
+
+def _is_news(before: Turn | None, turn: Turn) -> bool:
+    return before is None or (before.is_open and not turn.is_open)
