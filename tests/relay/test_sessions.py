@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from edge import BEARER, asks
 from scenes import dies
@@ -224,6 +225,14 @@ async def test_the_front_door_stands_before_them(autojump_clock: Any) -> None:
         assert (await p.ask("GET", "/sessions", *page)).status == 403
         plain = ((b"x-trooper-key", b"door"), (b"content-type", b"text/plain"))
         assert (await p.ask("POST", "/sessions/x/append", *plain, body=b"{}")).status == 415
+
+
+async def test_how_long_one_is_kept_is_what_is_configured(autojump_clock: Any) -> None:
+    async with place() as p:
+        config = p.services.config
+        p.services.config = evolve(config, store=evolve(config.store, keep_s=7_200.0))
+        answer = await p.refused("GET", f"/sessions/{'0' * 32}")
+    assert "kept for 2 hours after" in answer.body.decode()
 
 
 async def test_nothing_of_it_is_kept_or_guessed_by_browsers(autojump_clock: Any) -> None:
