@@ -185,7 +185,9 @@ class Incoming:
         conversation = self.readable
         return {} if conversation is None else {t.name: t for t in conversation.tools if not t.is_plain}
 
-    def remember(self, services: Services, voice: Voice, session_id: str, *, provider_knows: bool) -> None:
+    def remember(
+        self, services: Services, voice: Voice, session_id: str = "", *, provider_knows: bool
+    ) -> None:
         """Remember an answer that the client has been given whole, if it may come back to it."""
         past, answer = self.client_side.past, voice.answer
         if past is None or answer is None:

@@ -71,10 +71,10 @@ class SharedTurns:
 
     async def _gathered(self, question: FindSession) -> Told:
         replies = await self.neighbours.gather(question)
-        told = [reply.told for reply in replies if isinstance(reply, FoundSession)]
         found = self.here.find(question.id)
-        for one in sorted(told, key=lambda one: one.turn.at if one.turn is not None else 0.0):
-            found = found.joined(one)
+        for reply in replies:
+            if isinstance(reply, FoundSession):
+                found = found.joined(reply.told)
         return found
 
     async def append(self, session_id: str, owner: str, messages: tuple[Appended, ...]) -> bool:
