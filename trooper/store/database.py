@@ -12,6 +12,7 @@ another name, and a new one is begun.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -26,7 +27,7 @@ from attrs import define, field, frozen
 
 from trooper.store import rows
 from trooper.store.folder import Folder, NoFolder, make_file, open_folder, set_aside
-from trooper.store.records import Record
+from trooper.store.records import AnswerGone, Record, SessionGone
 from trooper.store.schema import MIGRATIONS, Unfit, prepare
 from trooper.store.sealing import Seal
 from trooper.store.store import Caps, Trouble
@@ -43,6 +44,9 @@ _BUSY_MS: Final = 5_000
 _WRITE_LIMIT_S: Final = 15.0
 _READ_LIMIT_S: Final = 3.0
 _CLOSE_LIMIT_S: Final = 3.0
+#: How long what was replaced, or too old, may stand in SQLite's log; what somebody has deleted goes at once.
+_LOG_S: Final = 60.0
+_LOG_BUSY_MS: Final = 250
 
 _TROUBLES: Final[Mapping[type[Exception], Trouble]] = {
     apsw.FullError: Trouble.DISK_FULL,
@@ -94,6 +98,9 @@ class Database:
     _told: set[Trouble] = field(factory=set, init=False)
     _inode: int = field(default=0, init=False)
     _is_broken: bool = field(default=False, init=False)
+    #: SQLite's log may hold contents that are forgotten; and when it was emptied last.
+    _log_holds: bool = field(default=True, init=False)
+    _emptied_at: float = field(default=-math.inf, init=False)
     _reading_hangs: bool = field(default=False, init=False)
     _writing: apsw.Connection | None = field(default=None, init=False)
     _reading: apsw.Connection | None = field(default=None, init=False)
@@ -175,6 +182,7 @@ class Database:
             self._commit(db, records)
             with suppress(apsw.Error):
                 give_back(db)
+                self._empty_log(db, records)
         except Exception as error:  # noqa: BLE001  # whatever it is, a stream must not hear of it
             trouble = _trouble(error)
             if trouble is Trouble.BROKEN:
@@ -212,6 +220,24 @@ class Database:
             raise
         self.counts = found
 
+    def _empty_log(self, db: apsw.Connection, records: Sequence[Record]) -> None:
+        """Leave nothing in SQLite's log: what is overwritten in the file is there as it was."""
+        is_wished = any(isinstance(record, AnswerGone | SessionGone) for record in records)
+        is_due = is_wished or not records or time.monotonic() - self._emptied_at > _LOG_S
+        if not (self._log_holds and is_due):
+            return
+        # Who reads just now is in the way: then the next batch does it, at the latest the one of nothing.
+        db.set_busy_timeout(_LOG_BUSY_MS)
+        try:
+            db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        finally:
+            db.set_busy_timeout(_BUSY_MS)
+        self._log_holds, self._emptied_at = False, time.monotonic()
+
+    def _note_change(self, kind: int, _database: str, table: str, _row: int) -> None:
+        if kind == apsw.SQLITE_DELETE and table == "contents":
+            self._log_holds = True
+
     def _connected(self) -> apsw.Connection | Failure:
         if self._writing is not None and self._is_there():
             version = self._writing.pragma("user_version")
@@ -238,6 +264,9 @@ class Database:
         if isinstance(unfit, Unfit):
             db.close(True)
             return Failure(unfit.trouble, unfit.words)
+        db.set_update_hook(self._note_change)
+        # Whoever was killed has left his.
+        self._log_holds = True
         self._writing = db
         return db
 
@@ -292,7 +321,7 @@ def _connect(folder: Folder) -> apsw.Connection:
     try:
         db.set_busy_timeout(_BUSY_MS)
         # A batch is safe from a kill once it is committed, and the file from a loss of power at any time.
-        # What is forgotten is overwritten. Nothing lies in other files for a while.
+        # What is forgotten is overwritten, and the log emptied (`_empty_log`). Nothing lies in other files for a while.
         db.execute(
             "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
             " PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 4194304; PRAGMA trusted_schema = OFF"
