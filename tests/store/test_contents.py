@@ -178,11 +178,30 @@ async def test_sealed_content_cannot_be_read_without_its_password(place: str) ->
             assert await store.find_answer("r", ANN) is not None
 
 
-async def test_plain_content_of_before_is_read_by_who_seals(place: str) -> None:
+async def test_plain_content_of_before_is_forgotten_by_who_seals(place: str) -> None:
     async with opened(place, content_on_disk=True) as store:
-        store.put_answer(answer("r"), SAID)
+        for number in range(300):
+            store.put_answer(answer(f"{number}"), SAID)
     async with opened(place, content_on_disk=True, seal_key="open sesame") as store:
+        assert await store.find_content("299", ANN) is None
+        assert store.standing().contents == 300 - 256
+        store.put_answer(answer("r"), SAID)
+        assert await store.settled()
+        assert store.standing().contents == 1
+        assert isinstance(store, SqliteStore)
+        assert await store.database.write(())
+        assert b"secret" not in everything_in(place)
         assert await store.find_content("r", ANN) == SAID
+        assert await store.find_answer("0", ANN) is not None
+
+
+async def test_who_changes_the_file_cannot_say_that_his_words_need_no_seal(place: str) -> None:
+    async with opened(place, content_on_disk=True, seal_key="open sesame") as store:
+        store.put_answer(answer("r"), SAID)
+        assert await store.settled()
+        with another(place) as forger:
+            forger.execute("UPDATE contents SET is_sealed = 0, request = x'7b7d', response = x'7b7d'")
+        assert await store.find_content("r", ANN) is None
 
 
 async def test_sealed_content_in_another_row_cannot_be_opened(place: str) -> None:

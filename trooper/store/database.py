@@ -31,7 +31,7 @@ from trooper.store.records import AnswerGone, Record, SessionGone
 from trooper.store.schema import MIGRATIONS, Unfit, prepare
 from trooper.store.sealing import Seal
 from trooper.store.store import Caps, Trouble
-from trooper.store.sweeping import Counts, counts, give_back, sweep
+from trooper.store.sweeping import Counts, counts, forget_plain, give_back, sweep
 
 log = structlog.get_logger("trooper.store")
 
@@ -98,6 +98,7 @@ class Database:
     _told: set[Trouble] = field(factory=set, init=False)
     _inode: int = field(default=0, init=False)
     _is_broken: bool = field(default=False, init=False)
+    _all_sealed: bool = field(default=False, init=False)
     #: SQLite's log may hold contents that are forgotten; and when it was emptied last.
     _log_holds: bool = field(default=True, init=False)
     _emptied_at: float = field(default=-math.inf, init=False)
@@ -210,6 +211,9 @@ class Database:
         try:
             rows.write(db, records, self.caps, self.seal)
             sweep(db, self.caps, self.now())
+            if self.seal is not None and not self._all_sealed:
+                # What was written before there was a key.
+                self._all_sealed = forget_plain(db)
             found = counts(db)
             db.execute("COMMIT")
         except BaseException:

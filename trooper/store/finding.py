@@ -109,7 +109,7 @@ def answers_by_part(db: apsw.Connection, part_id: str, owner: str, since: float)
 def content(
     db: apsw.Connection, answer_id: str, owner: str, since: float, seal: Seal | None
 ) -> Content | None:
-    """An answer's content; `None` also where another key has sealed it."""
+    """An answer's content; `None` also where another key has sealed it, or none although there is one."""
     rows = _rows(
         db,
         "SELECT is_sealed, request, response FROM contents WHERE owner = ? AND id = ? AND used_at >= ?",
@@ -118,9 +118,10 @@ def content(
     if not rows:
         return None
     is_sealed, request, response = rows[0]
-    if is_sealed:
-        if seal is None:
-            return None
+    if bool(is_sealed) != (seal is not None):
+        # In the clear anybody could have written it who can change the file.
+        return None
+    if seal is not None:
         request = seal.open(request, name_of(owner, answer_id, "request"))
         response = seal.open(response, name_of(owner, answer_id, "response"))
     return None if request is None or response is None else Content(request, response)

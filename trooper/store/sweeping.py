@@ -73,6 +73,15 @@ def sweep(db: apsw.Connection, caps: Caps, now: float) -> None:
     )
 
 
+def forget_plain(db: apsw.Connection) -> bool:
+    """Forget contents that no key has sealed, so many of them; whether that were all."""
+    db.execute(
+        "DELETE FROM contents WHERE place IN (SELECT place FROM contents WHERE is_sealed = 0 LIMIT ?)",
+        (_MOST,),
+    )
+    return db.changes() < _MOST
+
+
 def give_back(db: apsw.Connection) -> None:
     """Give free pages back to the file system, where there are many; in a transaction of its own."""
     if db.pragma("freelist_count") > _PAGES // 4:
