@@ -30,8 +30,9 @@ from trooper.store.folder import Folder, NoFolder, make_file, open_folder, set_a
 from trooper.store.records import AnswerGone, Record, SessionGone
 from trooper.store.schema import MIGRATIONS, Unfit, prepare
 from trooper.store.sealing import Seal
+from trooper.store.steadiness import Steadiness
 from trooper.store.store import Caps, Trouble
-from trooper.store.sweeping import Counts, counts, forget_plain, give_back, sweep
+from trooper.store.sweeping import Counts, counts, forget_plain, give_back, latest_use, sweep
 
 log = structlog.get_logger("trooper.store")
 
@@ -83,6 +84,8 @@ class Database:
         caps: how much it may hold.
         seal: what contents are closed with, if they are.
         now: the time; for tests.
+        counted_s: seconds that nobody sets; for tests.
+        steadiness: whether what `now` says is believed.
         counts: what is in it, as of the last batch.
         failure: what is wrong now.
         lost: records that no file takes. That is a bug of ours, and logged.
@@ -92,12 +95,16 @@ class Database:
     caps: Caps
     seal: Seal | None = None
     now: Callable[[], float] = time.time
+    counted_s: Callable[[], float] = time.monotonic
+    steadiness: Steadiness = field(factory=Steadiness, init=False)
     counts: Counts = field(factory=Counts, init=False)
     failure: Failure | None = field(default=None, init=False)
     lost: int = field(default=0, init=False)
     _told: set[Trouble] = field(factory=set, init=False)
     _inode: int = field(default=0, init=False)
     _is_broken: bool = field(default=False, init=False)
+    #: Of what was there at the start.
+    _latest_use: float | None = field(default=None, init=False)
     _all_sealed: bool = field(default=False, init=False)
     #: SQLite's log may hold contents that are forgotten; and when it was emptied last.
     _log_holds: bool = field(default=True, init=False)
@@ -209,8 +216,8 @@ class Database:
     def _commit(self, db: apsw.Connection, records: Sequence[Record]) -> None:
         db.execute("BEGIN IMMEDIATE")
         try:
-            rows.write(db, records, self.caps, self.seal)
-            sweep(db, self.caps, self.now())
+            rows.write(db, records, rows.Means(self.caps, self.seal, self.now()))
+            sweep(db, self.caps, self._believed_now())
             if self.seal is not None and not self._all_sealed:
                 # What was written before there was a key.
                 self._all_sealed = forget_plain(db)
@@ -223,6 +230,11 @@ class Database:
                     db.execute("ROLLBACK")
             raise
         self.counts = found
+
+    def _believed_now(self) -> float | None:
+        now, latest = self.now(), self._latest_use
+        seems_late = latest is not None and latest < now - self.caps.keep_s
+        return now if self.steadiness.is_believed(now, self.counted_s(), seems_late=seems_late) else None
 
     def _empty_log(self, db: apsw.Connection, records: Sequence[Record]) -> None:
         """Leave nothing in SQLite's log: what is overwritten in the file is there as it was."""
@@ -269,6 +281,7 @@ class Database:
             db.close(True)
             return Failure(unfit.trouble, unfit.words)
         db.set_update_hook(self._note_change)
+        self._latest_use = latest_use(db)
         # Whoever was killed has left his.
         self._log_holds = True
         self._writing = db

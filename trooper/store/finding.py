@@ -133,12 +133,10 @@ def unknown(db: apsw.Connection, part_ids: Sequence[str], since: float) -> froze
     return frozenset(part_id for part_id in part_ids if _rows(db, statement, (part_id, since)))
 
 
-def known(db: apsw.Connection, kind: str, key: str | None) -> list[Known]:
-    """What is known of `key`, or of all of a kind."""
-    rows = _rows(
-        db, "SELECT kind, key, value, at FROM known WHERE kind = ?1 AND (?2 IS NULL OR key = ?2)", (kind, key)
-    )
-    return [Known(*row) for row in rows]
+def known(db: apsw.Connection, kind: str, key: str) -> Known | None:
+    """What is known of `key`."""
+    rows = _rows(db, "SELECT kind, key, value, at FROM known WHERE kind = ? AND key = ?", (kind, key))
+    return Known(*rows[0]) if rows else None
 
 
 @contextmanager

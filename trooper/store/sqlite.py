@@ -194,22 +194,14 @@ class SqliteStore:
 
     async def find_known(self, kind: str, key: str) -> Known | None:
         """What is known of `key`."""
-        return next(iter(await self._known(kind, key)), None)
-
-    async def list_known(self, kind: str) -> Sequence[Known]:
-        """Everything of a kind."""
-        return await self._known(kind, None)
-
-    async def _known(self, kind: str, key: str | None) -> Sequence[Known]:
-        if not (is_sayable(kind) and is_sayable(key or "")):
-            return []
-        waiting = self._writer.about("known", kind)
-        found = {known.key: known for known in await self.database.read(finding.known, kind, key) or ()}
+        if not (is_sayable(kind) and is_sayable(key)):
+            return None
+        waiting = self._writer.about("known", kind, key)
+        found = await self.database.read(finding.known, kind, key)
         for record in waiting:
-            if isinstance(record, Known) and key in (None, record.key):
-                before = found.get(record.key, record)
-                found[record.key] = record if record.at >= before.at else before
-        return sorted(found.values(), key=lambda known: (-known.at, known.key))
+            if isinstance(record, Known) and (found is None or record.replaces(found, self.database.now())):
+                found = record
+        return found
 
     async def settled(self) -> bool:
         """Wait until what was put before is on disk; `False` if some of it could not be written, as yet."""

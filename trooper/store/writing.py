@@ -201,4 +201,4 @@ def _subjects(record: Record) -> Iterable[Subject]:
             for part_id in dict.fromkeys(record.part_ids):
                 yield "unknown", part_id
         case Known():
-            yield "known", record.kind
+            yield "known", record.kind, record.key
