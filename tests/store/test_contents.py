@@ -158,6 +158,8 @@ async def test_a_batch_gives_pages_back_and_the_file_shrinks(place: str) -> None
         for number in range(4):
             store.put_session(session(f"{number}", used_at=clock.at))
             assert await store.settled()
+        assert isinstance(store, SqliteStore)
+        assert await store.database.write(())
         assert store.standing().contents == 0
         assert store.standing().file_bytes < large / 4
 

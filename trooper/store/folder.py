@@ -16,6 +16,7 @@ written under another name and linked: it is there whole, once, or not at all.
 from __future__ import annotations
 
 import errno
+import math
 import os
 import secrets
 import stat
@@ -34,6 +35,7 @@ _KEY_NAME: Final = "key"
 _FILE_NAME: Final = "trooper.sqlite3"
 #: Of the files that SQLite has beside it.
 _ENDS: Final = ("-wal", "-shm")
+_BROKEN: Final = ".broken-"
 _READ_ONLY: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
@@ -124,12 +126,27 @@ def set_aside(path: Path, inode: int, key: Path, stamp: str) -> Path | None:
                 return None
         except FileNotFoundError:
             return None
-        aside = path.with_name(f"{path.name}.broken-{stamp}")
+        # One of them is enough to look into, and a disk that breaks files may do so for ever.
+        forget_broken(path)
+        aside = path.with_name(f"{path.name}{_BROKEN}{stamp}")
         path.rename(aside)
         for end in _ENDS:
             with suppress(FileNotFoundError):
                 path.with_name(path.name + end).rename(aside.with_name(aside.name + end))
         return aside
+
+
+def forget_broken(path: Path, before: float = math.inf) -> None:
+    """
+    Forget what was set aside of a file.
+
+    Args:
+        before: what was changed later than that stays.
+    """
+    for file in path.parent.glob(f"{path.name}{_BROKEN}*"):
+        with suppress(FileNotFoundError):
+            if file.lstat().st_mtime < before:
+                file.unlink()
 
 
 def _unfit(folder: Path) -> NoFolder | None:

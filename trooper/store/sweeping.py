@@ -118,5 +118,4 @@ def counts(db: apsw.Connection) -> Counts:
         answers=totals["answers"][1],
         contents=totals["contents"][1],
         content_bytes=totals["contents"][0],
-        file_bytes=int(db.pragma("page_count")) * int(db.pragma("page_size")),
     )
