@@ -119,7 +119,7 @@ def answers_by_part(db: apsw.Connection, part_id: str, owner: str, since: float)
 def content(
     db: apsw.Connection, answer_id: str, owner: str, since: float, seal: Seal | None
 ) -> Content | None:
-    """An answer's content; `None` also where another key has sealed it."""
+    """An answer's content; `None` also where another key has sealed it, or none although there is one."""
     rows = _rows(
         db,
         "SELECT is_sealed, request, response FROM contents WHERE owner = ? AND id = ? AND used_at >= ?",
@@ -128,9 +128,10 @@ def content(
     if not rows:
         return None
     is_sealed, request, response = rows[0]
-    if is_sealed:
-        if seal is None:
-            return None
+    if bool(is_sealed) != (seal is not None):
+        # In the clear anybody could have written it who can change the file.
+        return None
+    if seal is not None:
         request = seal.open(request, name_of(owner, answer_id, "request"))
         response = seal.open(response, name_of(owner, answer_id, "response"))
     return None if request is None or response is None else Content(request, response)
@@ -142,12 +143,10 @@ def unknown(db: apsw.Connection, part_ids: Sequence[str], since: float) -> froze
     return frozenset(part_id for part_id in part_ids if _rows(db, statement, (part_id, since)))
 
 
-def known(db: apsw.Connection, kind: str, key: str | None) -> list[Known]:
-    """What is known of `key`, or of all of a kind."""
-    rows = _rows(
-        db, "SELECT kind, key, value, at FROM known WHERE kind = ?1 AND (?2 IS NULL OR key = ?2)", (kind, key)
-    )
-    return [Known(*row) for row in rows]
+def known(db: apsw.Connection, kind: str, key: str) -> Known | None:
+    """What is known of `key`."""
+    rows = _rows(db, "SELECT kind, key, value, at FROM known WHERE kind = ? AND key = ?", (kind, key))
+    return Known(*rows[0]) if rows else None
 
 
 @contextmanager

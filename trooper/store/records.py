@@ -16,6 +16,7 @@ import msgspec
 from attrs import evolve, field, frozen
 
 from trooper.core.names import is_sayable
+from trooper.store.steadiness import LEAP_S
 
 #: What a session costs beside its turns, and an answer beside its parts: objects, rows, places in indexes.
 SESSION_BYTES: Final = 512
@@ -267,6 +268,10 @@ class Known:
     def fits(self) -> bool:
         """Whether it can be kept."""
         return is_sayable(self.kind) and is_sayable(self.key) and len(self.value) <= _KNOWN_MOST_BYTES
+
+    def replaces(self, before: Known, now: float) -> bool:
+        """Whether it was learned after `before`, or that one by a clock that was wrong."""
+        return self.at >= before.at or before.at > now + LEAP_S
 
 
 @frozen

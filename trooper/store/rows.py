@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 import apsw
+from attrs import frozen
 
 from trooper.store.records import (
     OPEN_TOLD,
@@ -26,11 +27,22 @@ from trooper.store.records import (
     Unknown,
 )
 from trooper.store.sealing import Seal, name_of
+from trooper.store.steadiness import LEAP_S
 from trooper.store.store import Caps
 
 
-def write(db: apsw.Connection, records: Sequence[Record], caps: Caps, seal: Seal | None) -> None:
+@frozen
+class Means:
+    """What records are written with: the caps, the seal of contents if there is one, and the time."""
+
+    caps: Caps
+    seal: Seal | None
+    now: float
+
+
+def write(db: apsw.Connection, records: Sequence[Record], means: Means) -> None:
     """Write `records`, in their order."""
+    caps = means.caps
     for record in records:
         match record:
             case Session():
@@ -38,7 +50,7 @@ def write(db: apsw.Connection, records: Sequence[Record], caps: Caps, seal: Seal
             case Turn():
                 _turn(db, record, caps)
             case Given():
-                _answer(db, record, caps, seal)
+                _answer(db, record, means)
             case Unknown():
                 rows = [(part_id, record.owner, record.at) for part_id in record.part_ids]
                 db.executemany("DELETE FROM unknown_ids WHERE id = ?", [row[:1] for row in rows])
@@ -46,8 +58,8 @@ def write(db: apsw.Connection, records: Sequence[Record], caps: Caps, seal: Seal
             case Known():
                 db.execute(
                     "INSERT INTO known VALUES (?, ?, ?, ?) ON CONFLICT (kind, key) DO UPDATE"
-                    " SET value = excluded.value, at = excluded.at WHERE excluded.at >= at",
-                    (record.kind, record.key, record.value, record.at),
+                    " SET value = excluded.value, at = excluded.at WHERE excluded.at >= at OR at > ?",
+                    (record.kind, record.key, record.value, record.at, means.now + LEAP_S),
                 )
             case SessionGone():
                 db.execute("DELETE FROM sessions WHERE id = ?", (record.session_id,))
@@ -116,7 +128,8 @@ def _drop_open(db: apsw.Connection, turn: Turn) -> int:
     return 0 if gone is None else int(gone[0])
 
 
-def _answer(db: apsw.Connection, given: Given, caps: Caps, seal: Seal | None) -> None:
+def _answer(db: apsw.Connection, given: Given, means: Means) -> None:
+    caps, seal = means.caps, means.seal
     answer, content = given.answer, given.content
     name = (answer.owner, answer.id)
     db.execute(

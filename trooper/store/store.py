@@ -190,9 +190,6 @@ class Store(Protocol):
     async def find_known(self, kind: str, key: str) -> Known | None:
         """What is known of `key`."""
 
-    async def list_known(self, kind: str) -> Sequence[Known]:
-        """Everything of a kind, the latest learned first."""
-
     async def settled(self) -> bool:
         """
         Wait until what was put before is on disk; `False` if some of it could not be written, as yet.
