@@ -14,7 +14,7 @@ from attrs import evolve
 
 from stores import ANN, BEN, NOW, STORES, Clock, answer, opened, session, turn
 from trooper.store import Caps, Known, Store
-from trooper.store.records import OPEN, OWNERS_OF_SESSION, TURNS_OF_SESSION
+from trooper.store.records import OWNERS_OF_SESSION, TURNS_OF_SESSION
 
 _LONG = "x" * 257
 
@@ -113,45 +113,6 @@ async def test_turns_come_in_their_order_and_count_once(store: Store, settles: b
     found = await store.find_session("s")
     assert found is not None
     assert (found.turns, found.tokens, found.local_tokens, found.used_at) == (2, 19, 5, NOW + 2)
-
-
-@pytest.mark.parametrize("settled", range(8))
-async def test_a_turn_that_is_over_takes_the_place_of_the_open_one(store: Store, settled: int) -> None:
-    """Whatever of it is written, and when: it counts once, with what its end says, and is never open again."""
-    over = turn("1", tokens=7, local_tokens=5)
-    begun = evolve(over, ending=OPEN, legs=())
-    store.put_session(session("s"))
-    seen = []
-    for number, each in enumerate((begun, over, begun)):
-        store.put_turn(each)
-        if settled & 1 << number:
-            await store.settled()
-        seen.append((await store.find_session("s"), list(await store.list_turns("s"))))
-    seen.append((await store.find_session("s"), list(await store.list_turns("s"))))
-    (listed,) = await store.list_sessions(ANN)
-
-    assert [turns for _, turns in seen] == [[begun], [over], [over], [over]]
-    assert [(one.turns, one.tokens, one.local_tokens) for one, _ in seen if one is not None] == [
-        (1, 0, 0),
-        *[(1, 12, 5)] * 3,
-    ]
-    assert (listed.turns, listed.tokens) == (1, 12)
-
-
-async def test_a_session_that_is_deleted_while_a_turn_is_open_has_that_turn_once(store: Store) -> None:
-    over = turn("1")
-    store.put_session(session("s"))
-    store.put_turn(evolve(over, ending=OPEN, legs=()))
-    await store.settled()
-    store.forget_session("s")
-    store.put_session(session("s"))
-    store.put_turn(over)
-    for settles in (False, True):
-        if settles:
-            await store.settled()
-        found = await store.find_session("s")
-        assert found is not None
-        assert (found.turns, found.tokens) == (1, 7)
 
 
 async def test_a_turn_without_a_session_is_lost(store: Store) -> None:
