@@ -245,8 +245,7 @@ class Conductor:
     async def _hear_out(self, leg: RunningLeg) -> Outcome:
         """Hear one leg to its end; returns how it ended."""
         inbox, patience, splice, delivery = leg.inbox, leg.patience, leg.splice, self._delivery
-        pacing = self._response.pacing
-        taken = 0
+        pacing, taken = self._response.pacing, 0
         while True:
             item = inbox.take()
             if item is None:
@@ -276,8 +275,7 @@ class Conductor:
                         await trio.lowlevel.checkpoint()
                     now = trio.current_time()
                     patience.hear(item, now)
-                    if item.has_content and not self._session.is_proved:
-                        self._session.hear(leg.link.target, item.events)
+                    self._session.hear(leg.link.target, item)
                     delivery.hear(splice, item)
                     if splice.behind:
                         await self._catch_up(leg)

@@ -25,7 +25,6 @@ whose session it is.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from functools import cached_property
 from typing import Final
 
@@ -34,7 +33,7 @@ from attrs import define, evolve, field
 
 from trooper.config import Target
 from trooper.core import names
-from trooper.core.events import Event, Finish, Reasoning, Refusal, Text, ToolCallDelta
+from trooper.core.events import Event, Finish, Reasoning, Received, Refusal, Text, ToolCallDelta
 from trooper.core.recovery import Appended, Said
 from trooper.core.session_key import SessionKey, key_of
 from trooper.core.tally import Tally
@@ -79,10 +78,10 @@ class RequestSession:
         self.began_at = self.services.now()
         self.is_proved = not any(map(_asks_for_keys, self.services.config.targets))
 
-    def hear(self, target: Target, events: Iterable[Event]) -> None:
-        """What a target has said: whether it proves the client; asked while nothing has."""
-        if _asks_for_keys(target) and any(map(_is_answer, events)):
-            self.is_proved = True
+    def hear(self, target: Target, item: Received) -> None:
+        """What a target has said: whether it proves the client. Asked of each event, so the first question is a cheap one."""
+        if not self.is_proved and item.has_content and _asks_for_keys(target):
+            self.is_proved = any(map(_is_answer, item.events))
 
     @cached_property
     def key(self) -> SessionKey:
