@@ -232,7 +232,9 @@ async def test_how_long_one_is_kept_is_what_is_configured(autojump_clock: Any) -
         config = p.services.config
         p.services.config = evolve(config, store=evolve(config.store, keep_s=7_200.0))
         answer = await p.refused("GET", f"/sessions/{'0' * 32}")
+        odd = await p.refused("GET", "/sessions/lighthouse")
     assert "kept for 2 hours after" in answer.body.decode()
+    assert (odd.status, odd.body) == (answer.status, answer.body) == (404, odd.body)
 
 
 async def test_nothing_of_it_is_kept_or_guessed_by_browsers(autojump_clock: Any) -> None:
