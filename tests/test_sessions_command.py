@@ -87,6 +87,20 @@ def test_one_is_shown_by_the_beginning_of_its_id(folder: Path, capsys: pytest.Ca
     assert "ollama qwen: completed, 30 tokens" in said
 
 
+def test_a_turn_of_another_shape_hides_no_other_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(folder, turn("t2", "1" * 32, at=time.time()))
+    with apsw.Connection(str(folder / "trooper.sqlite3")) as db:
+        db.execute("UPDATE turns SET told = ? WHERE id = 't2'", (b'{"id":2,"of":"tomorrow"}',))
+    assert run("11", "--data-dir", str(folder)) == 0
+    assert "ollama qwen: completed, 30 tokens" in capsys.readouterr().out
+
+
+def test_a_turn_that_is_not_over_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(folder, evolve(turn("t2", "1" * 32, at=time.time()), ending="open", legs=()))
+    assert run("11", "--data-dir", str(folder)) == 0
+    assert "gpt: open: it is being answered, or Trooper was ended" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "status", "why"),
     [

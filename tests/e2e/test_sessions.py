@@ -116,7 +116,7 @@ def test_a_session_goes_through_a_restart(content: str, tmp_path: Path) -> None:
     assert name[:12] in listed.stdout
     assert "ollama qwen2.5:3b: completed" in one.stdout
     assert validate_chat(body).text
-    on_disk = b"".join(file.read_bytes() for file in (tmp_path / "data").iterdir())
+    on_disk = b"".join(file.read_bytes() for file in (tmp_path / "data").iterdir() if file.is_file())
     if content == "disk":
         assert (status, json.loads(recovery)["asked"]) == (200, "Lighthouses?")
     else:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +18,16 @@ from scenes import Exchange, Stage, configured, dies, stage, with_target
 from stores import Clock
 from trooper.config import Key
 from trooper.config.store import Store
-from trooper.core.recovery import Appended
+from trooper.core.recovery import Appended, Said
 from trooper.relay.dispatch import answer
 from trooper.relay.session import forget, last_told
 from trooper.services import Services
-from trooper.store import MemoryStore, Session
-from trooper.testing import FakeOllama, Script, ScriptedProvider, Status
+from trooper.store import Content, MemoryStore, PastAnswer, Session, Turn
+from trooper.testing import FakeOllama, Head, Script, ScriptedProvider, Send, Status
 
 RUN = b"9706b2de-2776-4d52-8ae9-daae730a595b"
 ANN, BEN = "a" * 32, "b" * 32
-HEADERS = ((b"x-session-id", RUN),)
+HEADERS = ((b"x-claude-code-session-id", RUN),)
 
 
 def named(exchange: Exchange) -> str:
@@ -49,7 +52,7 @@ async def test_a_healthy_turn_is_put(autojump_clock: Any) -> None:
         session = await found(s.services, done)
         (turn,) = await s.services.store.list_turns(session.id)
 
-    assert (session.owners, session.key_kind, session.turns) == ((ANN,), "x-session-id", 1)
+    assert (session.owners, session.key_kind, session.turns) == ((ANN,), "agent", 1)
     assert turn.id == done.headers[b"x-trooper-request-id"].decode()
     assert (turn.wire, turn.model, turn.ending, turn.passed_by) == ("openai-chat", "gpt-4o", "completed", {})
     (leg,) = turn.legs
@@ -97,6 +100,61 @@ async def test_a_whole_answer_of_a_cloud_has_no_local_tokens(autojump_clock: Any
     assert b"x-trooper-reason" not in done.headers
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_who_is_told_of_a_session_finds_it_at_once(stream: bool, autojump_clock: Any) -> None:
+    """Before the headers are out: who has them may have to ask another process for it."""
+    seen: list[tuple[Session | None, Sequence[Turn]]] = []
+    async with stage() as s:
+        store, exchange = s.services.store, Exchange()
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                name = dict(message["headers"])[b"x-trooper-session"].decode()
+                seen.append((await store.find_session(name), await store.list_turns(name)))
+            await exchange.send(message)
+
+        request = s.request(owner=ANN, headers=HEADERS, stream=stream)
+        await answer(s.services, request, exchange.receive, send, exchange.hang_up)
+        session = await found(s.services, exchange)
+        (over,) = await store.list_turns(session.id)
+
+    ((begun, (turn,)),) = seen
+    assert begun is not None
+    assert (begun.owners, begun.turns, begun.tokens) == ((ANN,), 1, 0)
+    assert (turn.ending, turn.id, turn.at, turn.wire, turn.owner) == (
+        "open",
+        over.id,
+        over.at,
+        over.wire,
+        ANN,
+    )
+    assert (over.ending, session.turns, session.tokens) == ("completed", 1, over.tokens)
+
+
+async def test_what_was_said_is_kept_while_it_is_said(autojump_clock: Any) -> None:
+    """With the first words, then ever more seldom, since the whole conversation is written each time."""
+    kept: list[Said] = []
+    async with stage(ScriptedProvider(pace_s=1.0)) as s:
+
+        async def send(message: Any) -> None:
+            await exchange.send(message)
+            turn = s.services.last_turns.find(named(exchange)).turn
+            kept.extend([turn.said] if turn is not None and turn.said not in kept else [])
+
+        exchange = Exchange()
+        request = s.request(owner=ANN, headers=((b"x-session-id", b"1"),))
+        await answer(s.services, request, exchange.receive, send, exchange.hang_up)
+        over = s.services.last_turns.find(named(exchange)).turn
+
+    assert over is not None
+    text = exchange.chat().text
+    assert (over.said.text, over.said.ending) == (text, "completed")
+    assert {said.ending for said in kept} == {"open"}
+    assert kept[0].text
+    assert all(text.startswith(said.text) for said in kept)
+    assert 3 <= len(kept) <= math.log2(len(text)) + 2
+
+
 async def test_a_token_that_rotates_stays_in_its_session(autojump_clock: Any) -> None:
     async with stage() as s:
         one = await ask(s, ANN)
@@ -116,6 +174,19 @@ async def test_a_key_that_can_be_guessed_is_another_session_for_each(autojump_cl
 
         assert named(one) == named(again) != named(other)
         assert (await found(s.services, other)).owners == (BEN,)
+
+
+@pytest.mark.parametrize(
+    "key", [md5(b"You are our helpful assistant.", usedforsecurity=False).hexdigest(), RUN.decode()]
+)
+async def test_two_who_use_one_program_are_no_one_session(key: str, autojump_clock: Any) -> None:
+    """A cache key is made to be shared by all who have the same beginning."""
+    async with stage() as s:
+        one = await ask(s, ANN, headers=(), prompt_cache_key=key)
+        other = await ask(s, BEN, headers=(), prompt_cache_key=key)
+
+        assert named(one) != named(other)
+        assert (await found(s.services, one)).owners == (ANN,)
 
 
 def refusing(status: int) -> ScriptedProvider:
@@ -139,6 +210,44 @@ async def test_nobody_gets_in_by_a_key_and_a_credential_that_nobody_takes(autoju
         # In an outage he has a session of his own.
         assert [session.id for session in left] == [named(stood_in)]
         assert (await s.services.store.find_session(hers)).owners == (ANN,)  # type: ignore[union-attr]
+
+
+#: What gateways say in a 200 to a key that they do not know, alone and behind the beginning of an answer.
+REFUSALS = {
+    "chat": (
+        b'data: {"id":"x","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"role":"assistant"}}]}\n\n',
+        b'data: {"error":{"message":"No auth credentials found","code":401}}\n\n',
+    ),
+    "responses": (
+        b'event: response.created\ndata: {"type":"response.created","response":{"id":"resp_x","output":[]}}\n\n',
+        b'event: error\ndata: {"type":"error","error":{"message":"No","code":"invalid_api_key"}}\n\n',
+    ),
+    "messages": (
+        b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_x","role":"assistant","content":[]}}\n\n',
+        b'event: error\ndata: {"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}\n\n',
+    ),
+}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("begins", [True, False])
+@pytest.mark.parametrize("wire", REFUSALS)
+async def test_a_refusal_in_a_200_proves_nothing(
+    wire: str, begins: bool, stream: bool, autojump_clock: Any
+) -> None:
+    async with stage() as s:
+        hers = named(await ask(s, ANN, wire=wire, stream=stream))
+        beginning, refusal = REFUSALS[wire]
+        s.cloud.script = Script((Head(), *map(Send, (beginning, refusal)[not begins :])))
+        refused = await ask(s, BEN, wire=wire, stream=stream)
+        session = await s.services.store.find_session(hers)
+        left = await s.services.store.list_sessions(BEN)
+
+    assert refused.legs[0][1] == "auth"
+    assert named(refused) == ""
+    assert session is not None
+    assert (session.owners, session.turns) == ((ANN,), 1)
+    assert left == []
 
 
 async def test_its_owner_stays_in_it_in_an_outage(autojump_clock: Any) -> None:
@@ -212,6 +321,18 @@ async def test_content_is_on_disk_only_where_it_may_be(may_be_stored: bool, tmp_
         assert await forget(s.services, session)
         assert (await last_told(s.services, session)).turn is None
         assert await store.find_session(session.id) is None
+
+
+@pytest.mark.parametrize("told", [b"[1]", b"\xff", b'["t","a wire that is gone","m",{"text":"x"}]'])
+async def test_content_of_another_shape_is_as_if_it_were_gone(told: bytes, tmp_path: Path) -> None:
+    config = evolve(configured(), store=Store(str(tmp_path), content="disk"))
+    async with stage(config=config) as s:
+        session = await found(s.services, await ask(s))
+        s.services.last_turns.forget(session.id)
+        assert (await last_told(s.services, session)).turn is not None
+        row = PastAnswer(f"session/{session.id}", ANN, s.services.now(), provider_knows=False)
+        s.services.store.put_answer(row, Content(b"{}", told))
+        assert (await last_told(s.services, session)).turn is None
 
 
 def test_services_of_a_process_share_what_is_kept() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from attrs import evolve
 
 from stores import NOW, session, turn
 from trooper.core.conversation import ToolCall
 from trooper.core.local_model import LocalModel
 from trooper.core.recovery import Appended, OpenCall, Recovery, Said, Step
-from trooper.relay.session_words import moment, of_recovery, of_session, of_sitrep, of_turn
+from trooper.relay.session_words import lasting, moment, of_recovery, of_session, of_sitrep, of_turn
 from trooper.store.last_turns import LastTurn
 from trooper.targets.sitrep import Sitrep
 
@@ -63,3 +64,17 @@ def test_where_it_stands() -> None:
     assert told["answer"] == {"text": "Half", "is_whole": False, "is_lost": False}
     assert told["appended"] == [{"role": "user", "text": "note", "at": moment(NOW)}]
     assert told["ending"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (86_400.0, "24 hours"),
+        (3_600.0, "1 hour"),
+        (5_400.0, "1.5 hours"),
+        (60.0, "1 minute"),
+        (120.0, "2 minutes"),
+    ],
+)
+def test_how_long_something_is_kept(seconds: float, said: str) -> None:
+    assert lasting(seconds) == said

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from edge import BEARER, asks
 from scenes import dies
@@ -226,6 +227,16 @@ async def test_the_front_door_stands_before_them(autojump_clock: Any) -> None:
         assert (await p.ask("POST", "/sessions/x/append", *plain, body=b"{}")).status == 415
 
 
+async def test_how_long_one_is_kept_is_what_is_configured(autojump_clock: Any) -> None:
+    async with place() as p:
+        config = p.services.config
+        p.services.config = evolve(config, store=evolve(config.store, keep_s=7_200.0))
+        answer = await p.refused("GET", f"/sessions/{'0' * 32}")
+        odd = await p.refused("GET", "/sessions/lighthouse")
+    assert "kept for 2 hours after" in answer.body.decode()
+    assert (odd.status, odd.body) == (answer.status, answer.body) == (404, odd.body)
+
+
 async def test_nothing_of_it_is_kept_or_guessed_by_browsers(autojump_clock: Any) -> None:
     async with place() as p:
         answer = await p.ask("GET", "/sessions", BEARER)
@@ -235,7 +246,7 @@ async def test_nothing_of_it_is_kept_or_guessed_by_browsers(autojump_clock: Any)
 
 
 async def test_who_has_another_key_to_the_door_is_in_another_session(autojump_clock: Any) -> None:
-    run = (b"x-session-id", b"9706b2de-2776-4d52-8ae9-daae730a595b")
+    run = (b"x-claude-code-session-id", b"9706b2de-2776-4d52-8ae9-daae730a595b")
     async with place(client_keys=("one", "two")) as p:
         keys = [(b"x-trooper-key", b"one"), (b"x-trooper-key", b"two"), (b"x-trooper-key", b"one")]
         tokens = [BEARER, BEARER, OTHER]

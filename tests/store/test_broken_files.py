@@ -44,6 +44,34 @@ async def test_a_broken_file_is_set_aside_at_the_start(place: str, rubbish: byte
     assert integrity(place) == "ok"
 
 
+async def test_of_broken_files_one_is_kept_and_not_for_ever(place: str) -> None:
+    rubbish = [bytes([number]) * 9_000 for number in range(3)]
+    clock = Clock()
+    for content in rubbish:
+        Path(place).mkdir(exist_ok=True)
+        (Path(place) / "trooper.sqlite3").write_bytes(content)
+        clock.at += 1
+        async with opened(place, Caps(), clock):
+            pass
+    (aside,) = Path(place).glob("*.broken-*")
+    assert aside.read_bytes() == rubbish[-1]
+    os.utime(aside, (NOW, NOW))
+    async with opened(place, Caps(), clock):
+        assert aside.exists()
+    clock.at = NOW + Caps().keep_s + 1
+    async with opened(place, Caps(), clock):
+        assert not aside.exists()
+
+
+async def test_how_large_it_is_counts_all_that_is_there(place: str) -> None:
+    async with opened(place) as store:
+        await put_much(cast("SqliteStore", store))
+        assert await store.settled()
+        files = [path.stat().st_size for path in Path(place).glob("trooper.sqlite3*")]
+        assert store.standing().file_bytes == sum(files)
+        assert len(files) == 3
+
+
 async def test_who_finds_a_broken_file_late_leaves_the_new_one_alone(place: str) -> None:
     """Two workers start with it; the one has found it broken when the other has put a new one there."""
     Path(place).mkdir()

@@ -16,10 +16,11 @@ from typing import cast
 
 import pytest
 import trio
+from attrs import evolve
 from structlog.testing import capture_logs
 
-from stores import ANN, NOW, another, answer, found, integrity, opened, put_much, session, turn
-from trooper.store import Known, MemoryStore, Trouble
+from stores import ANN, BEN, NOW, another, answer, found, integrity, opened, put_much, session, turn
+from trooper.store import Known, MemoryStore, Session, Trouble
 from trooper.store import database as database_module
 from trooper.store.sqlite import SqliteStore
 
@@ -101,6 +102,25 @@ async def test_a_full_disk_is_told_once_and_written_later(place: str, kind: str)
     assert integrity(place) == "ok"
 
 
+async def test_while_the_disk_fails_who_lists_does_not_look_at_what_others_have_put(
+    place: str,
+) -> None:
+    async with opened(place) as opened_store:
+        store = cast("SqliteStore", opened_store)
+        store.put_session(session("0"))
+        assert await store.settled()
+        with without_pages(store):
+            await put_much(store)
+            store.put_session(session("ben's", BEN))
+            store.put_turn(evolve(turn("t", "ben's"), owner=BEN))
+            (kept,) = await store.list_sessions(BEN)
+            looked_at = [*store._writer.about("sessions", BEN), *store._writer.about("sessions", "")]
+        assert (kept.id, kept.turns) == ("ben's", 1)
+        # His two, and the turns of which nobody knows whose they are: none of the others' sessions.
+        assert [record for record in looked_at if isinstance(record, Session) and record.id != "ben's"] == []
+        assert len(store._writer.about("sessions", BEN)) == 2
+
+
 async def test_a_locked_file_is_told_and_written_later(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database_module, "_BUSY_MS", 100)
     async with opened(place) as opened_store:
@@ -161,11 +181,14 @@ async def test_of_those_who_read_one_waits_for_a_disk_that_hangs(
         assert await store.settled()
         store.put_session(session("1"))
         # What the thread that reads gets stuck in.
-        with store.database._in_use:
-            monkeypatch.setattr(database_module, "_READ_LIMIT_S", 0.01)
+        lists = store.database._lister
+        with lists.in_use:
+            lists.limit_s = 0.01
             assert await found(store) == ["1"]
-            monkeypatch.setattr(database_module, "_READ_LIMIT_S", 86_400.0)
+            lists.limit_s = 86_400.0
             assert await found(store) == ["1"]
+            # Who looks something up for a request comes another way.
+            assert await store.find_session("0") is not None
         while await found(store) != ["0", "1"]:
             await trio.lowlevel.checkpoint()
 

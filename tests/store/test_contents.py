@@ -4,12 +4,13 @@ What was said: on disk only where that is wanted, encrypted where that is wanted
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 
-from stores import ANN, BEN, NOW, Clock, answer, opened, session, turn
+from stores import ANN, BEN, NOW, Clock, another, answer, opened, session, turn
 from trooper.store import Caps, Content, Known
 from trooper.store.folder import Folder, open_folder
 from trooper.store.sealing import name_of, seal_of
@@ -66,16 +67,58 @@ async def test_no_word_that_was_said_is_on_disk_by_itself(place: str) -> None:
     assert b"secret" not in everything_in(place)
 
 
-async def test_what_is_forgotten_is_overwritten(place: str) -> None:
+@pytest.mark.parametrize("wish", ["deleted", "replaced"])
+async def test_what_is_forgotten_is_overwritten_while_we_run(place: str, wish: str) -> None:
     async with opened(place, content_on_disk=True) as store:
         for number in range(20):
             store.put_answer(answer(f"{number}"), Content(b"secret" * 2_000, b"secret" * 2_000))
         assert await store.settled()
+        assert b"secret" in everything_in(place)
         for number in range(20):
-            store.forget_answer(f"{number}", ANN)
+            if wish == "replaced":
+                store.put_answer(answer(f"{number}"), Content(b"x", b"x"))
+            else:
+                store.forget_answer(f"{number}", ANN)
+        if wish == "replaced":
+            # Nobody waits for that one: the next batch of nothing does it.
+            assert await store.settled()
+            assert isinstance(store, SqliteStore)
+            assert await store.database.write(())
         assert await store.settled()
-    # Once it is closed SQLite's log is gone, too.
+        assert b"secret" not in everything_in(place)
     assert b"secret" not in everything_in(place)
+
+
+async def test_what_a_killed_process_has_left_is_overwritten_at_the_next_start(
+    place: str, tmp_path: Path
+) -> None:
+    async with opened(place, content_on_disk=True) as store:
+        store.put_answer(answer("r"), Content(b"secret" * 2_000, b""))
+        assert await store.settled()
+        assert isinstance(store, SqliteStore)
+        assert store.database._writing is not None
+        # What it was killed in: it is deleted in the log, and the log is there.
+        store.database._writing.execute("DELETE FROM answers")
+        shutil.copytree(place, tmp_path / "killed")
+    assert b"secret" in everything_in(f"{tmp_path}/killed")
+    async with opened(f"{tmp_path}/killed"):
+        assert b"secret" not in everything_in(f"{tmp_path}/killed")
+
+
+async def test_who_reads_just_now_is_not_waited_for_and_the_next_batch_empties_the_log(place: str) -> None:
+    async with opened(place, content_on_disk=True) as store:
+        store.put_answer(answer("r"), Content(b"secret" * 2_000, b""))
+        assert await store.settled()
+        with another(place) as reader:
+            reader.execute("BEGIN; SELECT * FROM answers").fetchall()
+            store.forget_answer("r", ANN)
+            assert await store.settled()
+            assert b"secret" in everything_in(place)
+        store.put_session(session())
+        assert await store.settled()
+        assert isinstance(store, SqliteStore)
+        assert await store.database.write(())
+        assert b"secret" not in everything_in(place)
 
 
 async def test_content_is_bounded_and_shared(place: str) -> None:
@@ -115,6 +158,8 @@ async def test_a_batch_gives_pages_back_and_the_file_shrinks(place: str) -> None
         for number in range(4):
             store.put_session(session(f"{number}", used_at=clock.at))
             assert await store.settled()
+        assert isinstance(store, SqliteStore)
+        assert await store.database.write(())
         assert store.standing().contents == 0
         assert store.standing().file_bytes < large / 4
 
@@ -135,11 +180,30 @@ async def test_sealed_content_cannot_be_read_without_its_password(place: str) ->
             assert await store.find_answer("r", ANN) is not None
 
 
-async def test_plain_content_of_before_is_read_by_who_seals(place: str) -> None:
+async def test_plain_content_of_before_is_forgotten_by_who_seals(place: str) -> None:
     async with opened(place, content_on_disk=True) as store:
-        store.put_answer(answer("r"), SAID)
+        for number in range(300):
+            store.put_answer(answer(f"{number}"), SAID)
     async with opened(place, content_on_disk=True, seal_key="open sesame") as store:
+        assert await store.find_content("299", ANN) is None
+        assert store.standing().contents == 300 - 256
+        store.put_answer(answer("r"), SAID)
+        assert await store.settled()
+        assert store.standing().contents == 1
+        assert isinstance(store, SqliteStore)
+        assert await store.database.write(())
+        assert b"secret" not in everything_in(place)
         assert await store.find_content("r", ANN) == SAID
+        assert await store.find_answer("0", ANN) is not None
+
+
+async def test_who_changes_the_file_cannot_say_that_his_words_need_no_seal(place: str) -> None:
+    async with opened(place, content_on_disk=True, seal_key="open sesame") as store:
+        store.put_answer(answer("r"), SAID)
+        assert await store.settled()
+        with another(place) as forger:
+            forger.execute("UPDATE contents SET is_sealed = 0, request = x'7b7d', response = x'7b7d'")
+        assert await store.find_content("r", ANN) is None
 
 
 async def test_sealed_content_in_another_row_cannot_be_opened(place: str) -> None:

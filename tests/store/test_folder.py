@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,76 @@ def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
 
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o755
     assert (tmp_path / "data" / "key").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("end", ["", "-wal", "-shm"])
+def test_a_file_that_is_there_is_closed_to_others(tmp_path: Path, end: str) -> None:
+    """From a backup, or copied: the mode is whatever the umask was."""
+    file = Path(f"{opened(tmp_path / 'data').file}{end}")
+    file.touch(0o644)
+    file.chmod(0o644)
+    opened(tmp_path / "data")
+
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("end", ["", "-wal", "-shm"])
+def test_a_file_that_is_a_link_is_not_followed(tmp_path: Path, end: str) -> None:
+    folder = opened(tmp_path / "data")
+    (tmp_path / "others").touch(0o666)
+    Path(f"{folder.file}{end}").symlink_to(tmp_path / "others")
+    found = open_folder(tmp_path / "data")
+
+    assert isinstance(found, NoFolder)
+    assert found.trouble is Trouble.FOREIGN
+    assert f"trooper.sqlite3{end}" in found.words
+
+
+def test_into_a_folder_of_ours_nobody_else_writes(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data").chmod(0o777)
+    opened(tmp_path / "data")
+
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give something away")
+@pytest.mark.parametrize(
+    ("folder_of", "mode", "file_of", "words"),
+    [
+        (65_533, 0o777, 65_534, "the folder belongs to somebody else"),
+        (0, 0o777, 65_534, "everybody may write"),
+        (65_534, 0o700, 65_533, "`trooper.sqlite3` belongs to somebody else"),
+        (0, 0o755, 65_534, ""),
+    ],
+)
+def test_what_belongs_to_somebody_else_is_left_alone(
+    folder_of: int, mode: int, file_of: int, words: str
+) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        Path(name).chmod(0o755)
+        folder = opened(Path(name) / "data")
+        folder.file.touch()
+        folder.file.chmod(0o666)
+        os.chown(folder.file, file_of, -1)
+        os.chown(folder.path / "key", 65_534, -1)
+        os.chown(folder.path, folder_of, -1)
+        folder.path.chmod(mode)
+        os.seteuid(65_534)
+        try:
+            found = open_folder(folder.path)
+        finally:
+            os.seteuid(0)
+        mode = folder.file.stat().st_mode & 0o777
+
+    if not words:
+        assert isinstance(found, Folder)
+        assert mode == 0o600
+        return
+    assert isinstance(found, NoFolder)
+    assert found.trouble is Trouble.FOREIGN
+    assert words in found.words
+    assert mode == 0o666
 
 
 def test_a_key_that_is_a_link_is_not_followed(tmp_path: Path) -> None:

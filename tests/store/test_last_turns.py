@@ -126,3 +126,14 @@ def test_whoever_keeps_hears_whether_it_is_the_last_turn() -> None:
     known = turns()
     assert known.keep("s", turn("agent", has_tools=True, size=900))
     assert not known.keep("s", turn("title", size=90))
+
+
+def test_what_a_text_costs_is_bytes_and_not_characters() -> None:
+    """Two or four of them for each character, where one of them is outside of Latin-1; and calls have names and ids."""
+    plain, wide = (
+        LastTurn("t", ANN, 1.0, "w", "m", b"", Said(text)).size_bytes for text in ("x" * 4_000, "灯" * 4_000)
+    )
+    assert (plain < 5_000, wide > 8_000) == (True, True)
+    call = ToolCall("i" * 1_000, "n" * 1_000, "a" * 1_000)
+    assert LastTurn("t", ANN, 1.0, "w", "m", b"", Said("", (call,), call)).size_bytes > 6_000
+    assert Told(None, (Appended("user", "🗼" * 1_000, 1.0),)).size_bytes > 4_000

@@ -182,3 +182,17 @@ async def test_what_a_provider_will_not_know_is_told_by_owner() -> None:
     later = Remembered(Answers(0))
     later.note_unknown(["msg_1"], ANN)
     assert await later.store.find_unknown(["msg_1", "msg_2"]) == {"msg_1"}
+
+
+async def test_what_was_said_in_a_session_is_no_answer_that_can_be_named() -> None:
+    """Nor does an answer take its place, however its provider calls it."""
+    row = PastAnswer("session/1", ANN, 1.0, provider_knows=False)
+    disk = Disk(now=lambda: 1.0)
+    disk.put_answer(row, Content(b"asked", b"said"))
+    async with process(None, disk) as one:
+        assert await one.find("session/1", ANN) is None
+        one.keep("session/1", kept())
+        assert await one.find("session/1", ANN) is None
+        assert disk.contents[ANN, "session/1"] == Content(b"asked", b"said")
+        assert await one.forget("session/1", ANN)
+    assert not disk.contents

@@ -213,7 +213,7 @@ async def test_unknown_ids_and_facts(store: Store, settles: bool) -> None:
     assert await store.find_unknown([]) == frozenset()
     assert await store.find_known("ratio", "sha256:1") == Known("ratio", "sha256:1", b"1.6", NOW + 1)
     assert await store.find_known("ratio", "sha256:3") is None
-    assert [known.key for known in await store.list_known("ratio")] == ["sha256:2", "sha256:1"]
+    assert await store.find_known("ratio", "sha256:2") == Known("ratio", "sha256:2", b"2", NOW + 2)
 
 
 async def test_what_has_no_name_is_not_kept(store: Store) -> None:
@@ -235,7 +235,8 @@ async def test_what_has_no_name_is_not_kept(store: Store) -> None:
     assert await store.find_answer(_LONG, ANN) is None
     assert await store.find_answer("", ANN) is None
     assert await store.find_unknown([_LONG]) == frozenset()
-    assert list(await store.list_known("ratio")) == []
+    assert await store.find_known("ratio", _LONG) is None
+    assert await store.find_known("ratio", "large") is None
     assert list(await store.list_turns("good")) == []
 
 
@@ -301,7 +302,7 @@ async def test_answers_and_ids_are_bounded_and_shared_too(open_store: OpenStore)
         assert [name for name in names if await store.find_answer(name, ANN)] == ["5", "6", "7"]
         assert await store.find_answer("ben's", BEN) is not None
         assert await store.find_unknown([*names, "ben's"]) == {"5", "6", "7", "ben's"}
-        assert [known.key for known in await store.list_known("ratio")] == ["7", "6", "5", "4"]
+        assert [name for name in names if await store.find_known("ratio", name)] == ["4", "5", "6", "7"]
 
 
 async def test_what_nobody_uses_is_forgotten_in_time(open_store: OpenStore, clock: Clock) -> None:
@@ -327,6 +328,44 @@ async def test_what_nobody_uses_is_forgotten_in_time(open_store: OpenStore, cloc
         assert await store.find_answer_by_part("m", ANN) is None
         assert await store.find_unknown(["u"]) == frozenset()
         assert await store.find_known("ratio", "k") is not None
+
+
+@pytest.mark.parametrize("wrong", [2 * 86_400.0, -2 * 86_400.0, 40 * 86_400.0])
+async def test_a_clock_that_is_wrong_for_a_while_costs_nobody_anything(
+    open_store: OpenStore, clock: Clock, wrong: float
+) -> None:
+    async with open_store() as store:
+        store.put_session(session("s"))
+        store.put_answer(answer("r", parts=("m",)))
+        store.put_unknown(ANN, ["u"], NOW)
+        assert await store.settled()
+        clock.at = NOW + wrong
+        store.put_session(session("wrong", used_at=clock.at))
+        assert await store.settled()
+        clock.at = NOW + 1
+        store.put_session(session("right", used_at=clock.at))
+        assert await store.settled()
+
+        assert {"s", "right"} <= {s.id for s in await store.list_sessions(ANN)}
+        assert await store.find_answer("r", ANN) is not None
+        assert await store.find_answer_by_part("m", ANN) is not None
+        assert await store.find_unknown(["u"]) == {"u"}
+
+
+async def test_what_was_learned_by_a_clock_that_was_wrong_is_learned_again(
+    open_store: OpenStore, clock: Clock
+) -> None:
+    async with open_store() as store:
+        store.put_known(Known("ratio", "k", b"wrong", NOW + 2 * 86_400))
+        assert await store.settled()
+        store.put_known(Known("ratio", "k", b"right", NOW))
+        assert await store.find_known("ratio", "k") == Known("ratio", "k", b"right", NOW)
+        assert await store.settled()
+        assert await store.find_known("ratio", "k") == Known("ratio", "k", b"right", NOW)
+        # Written late, it is no newer.
+        store.put_known(Known("ratio", "k", b"late", NOW - 1_000))
+        assert await store.settled()
+        assert await store.find_known("ratio", "k") == Known("ratio", "k", b"right", NOW)
 
 
 async def test_it_says_what_is_in_it(open_store: OpenStore) -> None:

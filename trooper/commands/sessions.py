@@ -28,7 +28,7 @@ from trooper.config import Config
 from trooper.config.store import MEMORY
 from trooper.core.names import shown
 from trooper.errors import ConfigError
-from trooper.relay.session_words import of_session, of_turn
+from trooper.relay.session_words import lasting, of_session, of_turn
 from trooper.store import Session, Turn, TurnLeg
 from trooper.store.looking import NotThere, sessions_in, turns_in
 
@@ -103,12 +103,16 @@ def _print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+#: Of a turn that is not over, as far as the file knows.
+_OPEN: Final = "open: it is being answered, or Trooper was ended in the middle of it"
+
+
 def listed(
     console: Console, every: Sequence[Session], most: int, folder: Path, keep_s: float, now: float
 ) -> None:
     """Print the list."""
     if not every:
-        console.print(f"No session in {folder}. One is kept for {_lasting(keep_s)} after its last use.")
+        console.print(f"No session in {folder}. One is kept for {lasting(keep_s)} after its last use.")
         return
     is_narrow = console.width < _NARROW
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -131,7 +135,7 @@ def listed(
     count = f"{len(every):,} session{'' if len(every) == 1 else 's'}"
     rest = f", the latest {most:,} of them shown" if len(every) > most else ""
     console.print()
-    console.print(f"{count} in {folder}{rest}. One is kept for {_lasting(keep_s)} after its last use.")
+    console.print(f"{count} in {folder}{rest}. One is kept for {lasting(keep_s)} after its last use.")
 
 
 def described(console: Console, session: Session, turns: Sequence[Turn], most: int, now: float) -> None:
@@ -146,7 +150,7 @@ def described(console: Console, session: Session, turns: Sequence[Turn], most: i
         console.print(f"  shown          the latest {min(most, len(turns)):,}")
     for turn in turns[-most:]:
         console.print()
-        what = f"{turn.ending} in {turn.duration_s:.1f} s"
+        what = f"{shown(turn.ending)} in {turn.duration_s:.1f} s" if not turn.is_open else _OPEN
         console.print(f"{told_moment(turn.at, now, seconds=True)}  {shown(turn.model) or 'no model'}: {what}")
         for name, reason in turn.passed_by.items():
             console.print(Text(f"  {shown(name)} was not asked: {shown(reason)}", style="dim"))
@@ -180,8 +184,3 @@ def told_moment(
     if then.date() == today.date() - timedelta(days=1):
         return f"yesterday {clock}"
     return f"{then:%Y-%m-%d} {clock}"
-
-
-def _lasting(seconds: float) -> str:
-    hours = seconds / 3600
-    return f"{hours:g} hours" if hours >= 1 else f"{seconds / 60:g} minutes"

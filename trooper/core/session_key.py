@@ -10,14 +10,18 @@ What holds
 ----------
 * A session is called by a keyed digest, and never by its key: who has seen the
   name of a session, in a header or a list, cannot make a request that joins it.
-* A key that nobody can guess is like a password for its session: whoever has
-  it, and a credential that a provider has just taken, is in. So a client whose
-  token rotates stays in its session. Where this Trooper has keys to its own
-  door, one more thing is asked: the same key to the door.
-* A key that can be guessed ("test", "1", the name of a user) and a beginning
-  name a session only together with the credential. Who forges one is in a session of his own.
-* To be unguessable is claimed by the form of a key, and in doubt it is not
-  granted. A client that makes bad keys of a good form opens its own sessions, and nobody else's.
+* A key that nobody can guess and nobody shares is like a password for its
+  session: whoever has it, and a credential that a provider has just taken, is
+  in. So a client whose token rotates stays in its session. Where this Trooper
+  has keys to its own door, one more thing is asked: the same key to the door.
+* Such a key is the UUID that Codex or Claude Code has drawn for a run (version
+  4 or 7), as it stands in its header, or in the user id of Claude Code, and
+  nothing else is. In their sources it is seen where it comes from; of no other key it is known.
+* All others name a session only together with the credential, and so does a
+  beginning; who forges one is in a session of his own. A digest of the system
+  prompt looks like chance, is the same for everybody of one program, and is
+  what a `prompt_cache_key` is for. It counts by itself only where it is a
+  UUID beside the header of an agent, as Codex sends its thread; an `X-Session-ID`, which anybody makes, never.
 
 Work is bounded: of the beginning some texts are looked at, and only so much of each.
 """
@@ -44,16 +48,9 @@ AGENT_HEADERS: Final = (b"session-id", b"session_id", b"x-claude-code-session-id
 #: A longer key is cut: nobody's has as many characters.
 _MOST_CHARS: Final = 1_024
 #: Versions 4 and 7 are drawn by chance; all others can be reckoned from a time, an address or a name.
-_UUID: Final = re.compile(
-    r"(?<![0-9a-f])[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?![0-9a-f])"
-)
-_HEX: Final = re.compile(r"(?<![0-9a-z])(?:[0-9a-f]{32,}|[0-9A-F]{32,})(?![0-9a-zA-Z])")
-_BASE64: Final = re.compile(r"(?<![0-9a-zA-Z+/_-])[0-9a-zA-Z+/_-]{32,}={0,2}")
-_DIGITS: Final = re.compile(r"[0-9]+")
+_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 #: Chance gives a UUID some 13 different digits; with fewer it is one that somebody has typed.
 _LEAST_DIFFERENT: Final = 8
-#: … and words that are joined have few numbers in them.
-_LEAST_NUMBERS: Final = 3
 
 #: `user_<digest>_account_<id>_session_<id>`, as Claude Code wrote it until 2.1.7x.
 _JOINED: Final = re.compile(r"user_.*_session_([0-9A-Za-z-]{1,128})")
@@ -132,44 +129,24 @@ class SessionKey:
 
 def key_of(headers: Headers, marks: Marks) -> SessionKey:
     """The key of a request's session: what the client says, or how the conversation begins."""
+    agents = next(filter(None, (_said(find(headers, name)) for name in AGENT_HEADERS)), "")
     if said := _said(find(headers, OWN_HEADER)):
-        return _explicit(KeyKind.HEADER, said)
-    if marks.cache_key.strip():
-        return _explicit(KeyKind.CACHE_KEY, marks.cache_key)
+        return SessionKey(KeyKind.HEADER, _cut(said))
+    if said := marks.cache_key.strip():
+        return SessionKey(KeyKind.CACHE_KEY, _cut(said), is_drawn(said) and is_drawn(agents))
     if marks.user_id.strip():
-        session = _session_in(marks.user_id)
-        if session:
-            return _explicit(KeyKind.USER_ID, session)
+        if said := _session_in(marks.user_id).strip():
+            return SessionKey(KeyKind.USER_ID, _cut(said), is_drawn(said))
         # It says who the end user is: no secret, whatever it looks like.
         return SessionKey(KeyKind.USER_ID, _cut(marks.user_id))
-    for name in AGENT_HEADERS:
-        if said := _said(find(headers, name)):
-            return _explicit(KeyKind.AGENT, said)
+    if agents:
+        return SessionKey(KeyKind.AGENT, _cut(agents), is_drawn(agents))
     return SessionKey(KeyKind.BEGINNING, _beginning(marks))
 
 
-def is_unguessable(said: str) -> bool:
-    """Whether a key has the form of one that was drawn by chance."""
-    said = said[:_MOST_CHARS]
-    for found in _UUID.findall(said.lower()):
-        if len(set(found)) > _LEAST_DIFFERENT:
-            return True
-    if any(len(set(found.lower())) >= _LEAST_DIFFERENT for found in _HEX.findall(said)):
-        return True
-    return any(_is_drawn(found) for found in _BASE64.findall(said))
-
-
-def _is_drawn(text: str) -> bool:
-    """Whether base64 is no name: those have words in them, and few numbers."""
-    has_both = text != text.lower() and text != text.upper()
-    return (
-        has_both and len(_DIGITS.findall(text)) >= _LEAST_NUMBERS and len(set(text)) >= 2 * _LEAST_DIFFERENT
-    )
-
-
-def _explicit(kind: KeyKind, said: str) -> SessionKey:
-    said = said.strip()
-    return SessionKey(kind, _cut(said), is_unguessable(said))
+def is_drawn(said: str) -> bool:
+    """Whether a key is a UUID that was drawn by chance, by its form; one that only holds such a one is not."""
+    return _UUID.fullmatch(said.lower()) is not None and len(set(said.lower())) > _LEAST_DIFFERENT
 
 
 def _said(value: bytes) -> str:

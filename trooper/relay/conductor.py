@@ -245,8 +245,7 @@ class Conductor:
     async def _hear_out(self, leg: RunningLeg) -> Outcome:
         """Hear one leg to its end; returns how it ended."""
         inbox, patience, splice, delivery = leg.inbox, leg.patience, leg.splice, self._delivery
-        pacing = self._response.pacing
-        taken = 0
+        pacing, taken = self._response.pacing, 0
         while True:
             item = inbox.take()
             if item is None:
@@ -276,6 +275,7 @@ class Conductor:
                         await trio.lowlevel.checkpoint()
                     now = trio.current_time()
                     patience.hear(item, now)
+                    self._session.hear(leg.link.target, item)
                     delivery.hear(splice, item)
                     if splice.behind:
                         await self._catch_up(leg)
@@ -291,7 +291,7 @@ class Conductor:
                     if len(delivery.out) > _WRITE_BYTES:
                         await self._response.flush(delivery, leg)
                 case Opened(headers):
-                    leg.opened = self._session.accepted_by(leg.link.target, headers)
+                    leg.opened = headers
                 case Queued():
                     patience.queued(trio.current_time())
                 case Granted():
@@ -370,7 +370,7 @@ class Conductor:
         delivery.end_turn(reason)
         self._ending = Ending.COMPLETED
         provider_knows = leg.link is self.route.links[0] and delivery.is_forwarded
-        session_id = self._session.known_id()
+        session_id = self._session.known_id(is_last=True)
         self.incoming.remember(self.services, delivery.voice, session_id, provider_knows=provider_knows)
         await self._response.end(delivery, leg)
 

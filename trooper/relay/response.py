@@ -149,6 +149,8 @@ class Response:
 
     async def _write(self, delivery: Delivery, leg: RunningLeg) -> None:
         before = trio.current_time()
+        if delivery.shown:
+            self.session.speaks(self.request_id, delivery.transcript, before)
         self.client.has_all = delivery.transcript.terminated
         await self.client.write(delivery.take())
         now = trio.current_time()
@@ -160,7 +162,7 @@ class Response:
 
     def _own_headers(self, speaker: str, *, is_last: bool = False) -> http.Headers:
         fallbacks = max(0, len(self.tally.legs) - 1) + bool(self.stand_in_reason)
-        session, reason = self.session.known_id(is_last=is_last), self._reason
+        session, reason = self.session.begin(self.request_id, is_last=is_last), self._reason
         return (
             (b"x-trooper-request-id", self.request_id.encode()),
             (b"x-trooper-target", speaker.encode()),

@@ -4,11 +4,18 @@ The session of one request: what it is called, and what is kept of the request w
 Theory of operation
 -------------------
 What a session is called depends on whether its client has proved himself, for
-a key that names a session by itself (`core.session_key`): a provider has taken
-his credential in this very request, or it is known as an owner's. That is
+a key that names a session by itself (`core.session_key`): a provider has
+answered his credential in this very request, or it is known as an owner's. An
+answer is what a model has said, or its good end: many refuse a credential in a
+200, so no status proves anything. That is
 decided once, as late as possible: when the headers go out, or at the end. Until
 somebody has proved himself his turns are in a session of his own credential,
 so that nobody gets into another's session by a request that fails.
+
+A session that a client has been told of is put before it is told, with its turn
+as an open one (`begin`); the same turn is put as it ended when the request is over
+(`note`). So who loses us in the middle finds it all the same. What was said is kept
+with the first words, and anew when the answer has lasted twice as long (`speaks`).
 
 Everything here happens in memory and at once: nothing is waited for between
 two tokens. Only once a leg has failed the store is asked, beside the next leg,
@@ -17,14 +24,16 @@ whose session it is.
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
+from typing import Final
 
 import msgspec
 from attrs import define, evolve, field
 
 from trooper.config import Target
-from trooper.core import headers as http
 from trooper.core import names
+from trooper.core.events import Event, Finish, Reasoning, Received, Refusal, Text, ToolCallDelta
 from trooper.core.recovery import Appended, Said
 from trooper.core.session_key import SessionKey, key_of
 from trooper.core.tally import Tally
@@ -34,11 +43,16 @@ from trooper.relay.request import Incoming
 from trooper.services import Services
 from trooper.store import Content, PastAnswer, Session, Turn, TurnLeg
 from trooper.store.last_turns import LastTurn, Told
+from trooper.store.records import OF_SESSION, OPEN
 from trooper.telemetry.report import Ending, LegReport, RequestReport
 from trooper.wire.routing import read_marks
 
 #: What a session's content is called on disk, where it may be there. No answer's id that a client could ask for.
-_CONTENT_ID = "session/{}"
+_CONTENT_ID: Final = OF_SESSION + "{}"
+#: … and what of it is beside the request: the turn's id, the wire, the model, what was said.
+_TOLD: Final = msgspec.json.Decoder(tuple[str, str, str, Said])
+#: What a client has been given is kept anew no sooner than this; then each time it has lasted twice as long.
+_KEPT_ANEW_S: Final = 1.0
 
 
 @define(slots=False)
@@ -49,21 +63,25 @@ class RequestSession:
     incoming: Incoming
     #: Seconds since the epoch.
     began_at: float = field(init=False)
-    #: Whether a provider has taken the client's credential, or none is ever asked to.
+    #: Whether a provider has answered the client's credential, or none is ever shown it.
     is_proved: bool = field(init=False)
     #: The provider has refused the request. Who is not known to own the session has none: credentials and keys can
     #: be made up without end.
     is_refused: bool = field(default=False, init=False)
     _id: str = field(default="", init=False)
+    _is_begun: bool = field(default=False, init=False)
+    #: When the client had the first words, on Trio's clock, and when what it has by then is kept next.
+    _spoke_at: float | None = field(default=None, init=False)
+    _keep_due: float = field(default=-math.inf, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.began_at = self.services.now()
         self.is_proved = not any(map(_asks_for_keys, self.services.config.targets))
 
-    def accepted_by(self, target: Target, headers: http.Headers) -> http.Headers:
-        """A target has taken the request, and says these headers."""
-        self.is_proved = self.is_proved or _asks_for_keys(target)
-        return headers
+    def hear(self, target: Target, item: Received) -> None:
+        """What a target has said: whether it proves the client. Asked of each event, so the first question is a cheap one."""
+        if not self.is_proved and item.has_content and _asks_for_keys(target):
+            self.is_proved = any(map(_is_answer, item.events))
 
     @cached_property
     def key(self) -> SessionKey:
@@ -119,33 +137,63 @@ class RequestSession:
         """Whether the client may be in the session that its key names by itself."""
         return self.is_proved or (self._ids[0], self._owner) in self.services.session_owners
 
+    def begin(self, request_id: str, *, is_last: bool = False) -> str:
+        """
+        What the session is called, as `known_id`; it is put, and its turn, before anybody is told.
+
+        Cheap behind the first time, so it may be asked at each write.
+        """
+        session_id = self.known_id(is_last=is_last)
+        if session_id and not self._is_begun:
+            self._is_begun = True
+            self._put_session()
+            self.services.store.put_turn(self._turn(request_id, OPEN))
+        return session_id
+
+    def speaks(self, request_id: str, transcript: Transcript, now: float) -> None:
+        """The client is about to get words of the answer; `now` is on Trio's clock. Asked at each write."""
+        if now < self._keep_due:
+            return
+        if self._spoke_at is None:
+            self._spoke_at = now
+        self._keep_due = now + max(_KEPT_ANEW_S, now - self._spoke_at)
+        if self.begin(request_id, is_last=True):
+            self._keep(request_id, OPEN, transcript)
+
     def note(self, report: RequestReport, tally: Tally, delivery: Delivery) -> None:
         """The request is over: put what became of it."""
         if not self.known_id(is_last=True):
             return
-        answer_id = str((delivery.voice.answer or {}).get("id") or "")
-        now = self.services.now()
-        store = self.services.store
-        store.put_session(Session(self._id, (self._owner,), self.key.kind.value, self.began_at, now))
-        store.put_turn(self._turn(report, tally, answer_id))
-        # What a provider has refused is no part of a conversation.
-        if report.outcome is not Ending.PASSED_ON:
-            self._keep(report, delivery.transcript, now)
-
-    def _turn(self, report: RequestReport, tally: Tally, answer_id: str) -> Turn:
+        self._put_session()
+        begun = self._turn(report.request_id, report.outcome.value)
         reported = [leg.reported for leg in tally.legs if leg.reported is not None and not leg.dropped]
-        return Turn(
-            id=report.request_id,
-            session_id=self._id,
-            at=self.began_at,
-            wire=self.incoming.wire.name,
-            model=report.model,
-            ending=report.outcome.value,
+        over = evolve(
+            begun,
             legs=tuple(self._leg(leg) for leg in report.legs),
-            answer_id=answer_id,
+            answer_id=str((delivery.voice.answer or {}).get("id") or ""),
             duration_s=report.duration_s,
             prompt_tokens=reported[0].prompt_tokens if reported else None,
             passed_by={name: reason.value for name, reason in report.passed_by.items()},
+        )
+        self.services.store.put_turn(over)
+        # What a provider has refused before anybody spoke is no part of a conversation.
+        if report.outcome is not Ending.PASSED_ON or self._spoke_at is not None:
+            self._keep(report.request_id, report.outcome.value, delivery.transcript)
+
+    def _put_session(self) -> None:
+        kind, now = self.key.kind.value, self.services.now()
+        self.services.store.put_session(Session(self._id, (self._owner,), kind, self.began_at, now))
+
+    def _turn(self, request_id: str, ending: str) -> Turn:
+        """The turn, without what only its end can say."""
+        incoming = self.incoming
+        return Turn(
+            request_id,
+            self._id,
+            self.began_at,
+            incoming.wire.name,
+            incoming.model_for_log(),
+            ending,
             owner=self._owner,
         )
 
@@ -166,23 +214,23 @@ class RequestSession:
             shortened=leg.shortened or {},
         )
 
-    def _keep(self, report: RequestReport, transcript: Transcript, now: float) -> None:
+    def _keep(self, request_id: str, ending: str, transcript: Transcript) -> None:
         open_call = transcript.open_call()
         said = Said(
             transcript.text,
             transcript.tool_calls(),
             open_call[1] if open_call is not None else None,
-            report.outcome.value,
+            ending,
             transcript.capped,
         )
-        marks = self.incoming.routing.marks
+        incoming, marks, now = self.incoming, self.incoming.routing.marks, self.services.now()
         turn = LastTurn(
-            report.request_id,
+            request_id,
             self._owner,
             now,
-            self.incoming.wire.name,
-            names.kept(self.incoming.routing.model),
-            self.incoming.written_out,
+            incoming.wire.name,
+            names.kept(incoming.routing.model),
+            incoming.written_out,
             said,
             marks.has_tools,
             marks.may_be_stored,
@@ -193,12 +241,23 @@ class RequestSession:
                 _CONTENT_ID.format(self._id), self._owner, now, provider_knows=False, session_id=self._id
             )
             told = msgspec.json.encode((turn.id, turn.wire, turn.model, said))
-            self.services.store.put_answer(row, Content(self.incoming.written_out, told))
+            self.services.store.put_answer(row, Content(incoming.written_out, told))
 
 
 def _asks_for_keys(target: Target) -> bool:
     """Whether the client's own credential is shown there."""
     return not target.is_local and target.key.kind == "client"
+
+
+def _is_answer(event: Event) -> bool:
+    """Whether it is a model's, or its good end. What cannot be read may be anything, and so may what is of no known kind."""
+    match event:
+        case Text(text) | Reasoning(text) | Refusal(text):
+            return bool(text)
+        case Finish():
+            return not event.doubtful
+        case _:
+            return isinstance(event, ToolCallDelta)
 
 
 async def last_told(services: Services, session: Session) -> Told:
@@ -225,7 +284,13 @@ async def _turn_on_disk(services: Services, row: PastAnswer) -> LastTurn | None:
     content = await services.store.find_content(row.id, row.owner)
     if content is None:
         return None
-    turn_id, wire, model, said = msgspec.json.decode(content.response, type=tuple[str, str, str, Said])
+    try:
+        turn_id, wire, model, said = _TOLD.decode(content.response)
+    except (msgspec.DecodeError, ValueError):
+        # Another version's, or nobody's: as if it were gone.
+        return None
+    if not any(row.wire.name == wire and row.client for row in services.wires.rows):
+        return None
     return LastTurn(turn_id, row.owner, row.at, wire, model, content.request, said)
 
 

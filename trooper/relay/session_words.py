@@ -23,6 +23,13 @@ def moment(at: float) -> str:
     return datetime.fromtimestamp(int(at), UTC).isoformat().removesuffix("+00:00") + "Z"
 
 
+def lasting(seconds: float) -> str:
+    """How long something is kept."""
+    hours = seconds / 3600
+    number, unit = (hours, "hour") if hours >= 1 else (seconds / 60, "minute")
+    return f"{number:g} {unit}{'' if number == 1 else 's'}"
+
+
 def of_session(session: Session) -> Mapping[str, object]:
     """A session, without its turns."""
     return {
@@ -44,7 +51,7 @@ def of_turn(turn: Turn) -> Mapping[str, object]:
         "wire": turn.wire,
         "model": turn.model,
         "ending": turn.ending,
-        "duration_s": turn.duration_s,
+        "duration_s": None if turn.is_open else turn.duration_s,
         "prompt_tokens": turn.prompt_tokens,
         "tokens": turn.tokens,
         "local_tokens": turn.local_tokens,

@@ -137,7 +137,7 @@ async def _owned(services: Services, request: ClientRequest, session_id: str) ->
             404,
             "session_not_found",
             "There is no such session of yours. GET /sessions lists those of the credential that asks;"
-            " one is kept for 24 hours after its last use.",
+            f" one is kept for {words.lasting(services.config.store.keep_s)} after its last use.",
         )
     return session
 

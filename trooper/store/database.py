@@ -1,7 +1,8 @@
 """
 The file of a store, from the loop: batches are written and questions asked in threads, and every failure is a value.
 
-Two connections, since a reader waits for no writer in SQLite's WAL mode: one writes, one reads.
+Three connections, since a reader waits for no writer in SQLite's WAL mode: one writes, one looks up what
+requests name, and one is for lists, which take long.
 The threads are Trio's, which are no reason for a process to go on living; apsw's own way to be
 asked from a loop has one that is, so a disk that hangs would have kept the process from its end.
 
@@ -12,25 +13,29 @@ another name, and a new one is begun.
 
 from __future__ import annotations
 
+import math
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
+from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import apsw
 import structlog
 import trio
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from trooper.store import rows
-from trooper.store.folder import Folder, NoFolder, make_file, open_folder, set_aside
-from trooper.store.records import Record
+from trooper.store.folder import Folder, NoFolder, forget_broken, make_file, open_folder, set_aside
+from trooper.store.reading import Reader
+from trooper.store.records import AnswerGone, Record, SessionGone
 from trooper.store.schema import MIGRATIONS, Unfit, prepare
 from trooper.store.sealing import Seal
+from trooper.store.steadiness import Steadiness
 from trooper.store.store import Caps, Trouble
-from trooper.store.sweeping import Counts, counts, give_back, sweep
+from trooper.store.sweeping import Counts, counts, forget_plain, give_back, latest_use, sweep
 
 log = structlog.get_logger("trooper.store")
 
@@ -42,7 +47,11 @@ _BUSY_MS: Final = 5_000
 #: How long a batch may take in all, and a question.
 _WRITE_LIMIT_S: Final = 15.0
 _READ_LIMIT_S: Final = 3.0
+_LIST_LIMIT_S: Final = 10.0
 _CLOSE_LIMIT_S: Final = 3.0
+#: How long what was replaced, or too old, may stand in SQLite's log; what somebody has deleted goes at once.
+_LOG_S: Final = 60.0
+_LOG_BUSY_MS: Final = 250
 
 _TROUBLES: Final[Mapping[type[Exception], Trouble]] = {
     apsw.FullError: Trouble.DISK_FULL,
@@ -79,6 +88,8 @@ class Database:
         caps: how much it may hold.
         seal: what contents are closed with, if they are.
         now: the time; for tests.
+        counted_s: seconds that nobody sets; for tests.
+        steadiness: whether what `now` says is believed.
         counts: what is in it, as of the last batch.
         failure: what is wrong now.
         lost: records that no file takes. That is a bug of ours, and logged.
@@ -88,20 +99,25 @@ class Database:
     caps: Caps
     seal: Seal | None = None
     now: Callable[[], float] = time.time
+    counted_s: Callable[[], float] = time.monotonic
+    steadiness: Steadiness = field(factory=Steadiness, init=False)
     counts: Counts = field(factory=Counts, init=False)
     failure: Failure | None = field(default=None, init=False)
     lost: int = field(default=0, init=False)
     _told: set[Trouble] = field(factory=set, init=False)
     _inode: int = field(default=0, init=False)
     _is_broken: bool = field(default=False, init=False)
-    _reading_hangs: bool = field(default=False, init=False)
+    #: Of what was there at the start.
+    _latest_use: float | None = field(default=None, init=False)
+    _all_sealed: bool = field(default=False, init=False)
+    #: SQLite's log may hold contents that are forgotten; and when it was emptied last.
+    _log_holds: bool = field(default=True, init=False)
+    _emptied_at: float = field(default=-math.inf, init=False)
     _writing: apsw.Connection | None = field(default=None, init=False)
-    _reading: apsw.Connection | None = field(default=None, init=False)
-    #: Of the thread that reads, so that nobody takes its connection away.
-    _in_use: threading.Lock = field(factory=threading.Lock, init=False)
+    _finder: Reader = field(factory=lambda: Reader(_READ_LIMIT_S), init=False)
+    _lister: Reader = field(factory=lambda: Reader(_LIST_LIMIT_S), init=False)
     #: A thread that was given up still has its place: the next one waits until it is out.
     _one_writer: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1), init=False)
-    _one_reader: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1), init=False)
 
     async def write(self, records: Sequence[Record]) -> bool:
         """Write a batch, and forget what has to be forgotten; whether all of it is on disk now."""
@@ -123,19 +139,18 @@ class Database:
         **kwargs: P.kwargs,
     ) -> T | None:
         """What the file says; `None` where it cannot be asked."""
-        if self._reading_hangs and not self._one_reader.available_tokens:
-            # One has waited in vain, and is still at it: nobody else has to.
-            return None
-        self._reading_hangs = False
-        # The second one: there is no thread to be had.
-        with trio.move_on_after(_READ_LIMIT_S) as waiting, suppress(RuntimeError):
-            return await trio.to_thread.run_sync(
-                lambda: self._read(lambda db: question(db, *args, **kwargs)),
-                abandon_on_cancel=True,
-                limiter=self._one_reader,
-            )
-        self._reading_hangs = waiting.cancelled_caught
-        return None
+        ask = partial(self._read, self._finder, lambda db: question(db, *args, **kwargs))
+        return await self._finder.ask(ask)
+
+    async def read_list(
+        self,
+        question: Callable[Concatenate[apsw.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T | None:
+        """The same, of what may be long: requests that look something up do not wait for it."""
+        ask = partial(self._read, self._lister, lambda db: question(db, *args, **kwargs))
+        return await self._lister.ask(ask)
 
     async def aclose(self) -> None:
         """Close it; a disk that hangs keeps nobody."""
@@ -172,9 +187,12 @@ class Database:
             db = self._connected()
             if isinstance(db, Failure):
                 return db
+            if not records:
+                forget_broken(self.folder.file, self.now() - self.caps.keep_s)
             self._commit(db, records)
             with suppress(apsw.Error):
                 give_back(db)
+                self._empty_log(db, records)
         except Exception as error:  # noqa: BLE001  # whatever it is, a stream must not hear of it
             trouble = _trouble(error)
             if trouble is Trouble.BROKEN:
@@ -182,6 +200,7 @@ class Database:
             if trouble is not None:
                 return Failure(trouble, f"{type(error).__name__}: {error}")
             return self._write_singly(records, error)
+        self.counts = evolve(self.counts, file_bytes=self._file_bytes())
         return None
 
     def _write_singly(self, records: Sequence[Record], error: Exception) -> Failure | None:
@@ -200,8 +219,11 @@ class Database:
     def _commit(self, db: apsw.Connection, records: Sequence[Record]) -> None:
         db.execute("BEGIN IMMEDIATE")
         try:
-            rows.write(db, records, self.caps, self.seal)
-            sweep(db, self.caps, self.now())
+            rows.write(db, records, rows.Means(self.caps, self.seal, self.now()))
+            sweep(db, self.caps, self._believed_now())
+            if self.seal is not None and not self._all_sealed:
+                # What was written before there was a key.
+                self._all_sealed = forget_plain(db)
             found = counts(db)
             db.execute("COMMIT")
         except BaseException:
@@ -211,6 +233,29 @@ class Database:
                     db.execute("ROLLBACK")
             raise
         self.counts = found
+
+    def _believed_now(self) -> float | None:
+        now, latest = self.now(), self._latest_use
+        seems_late = latest is not None and latest < now - self.caps.keep_s
+        return now if self.steadiness.is_believed(now, self.counted_s(), seems_late=seems_late) else None
+
+    def _empty_log(self, db: apsw.Connection, records: Sequence[Record]) -> None:
+        """Leave nothing in SQLite's log: what is overwritten in the file is there as it was."""
+        is_wished = any(isinstance(record, AnswerGone | SessionGone) for record in records)
+        is_due = is_wished or not records or time.monotonic() - self._emptied_at > _LOG_S
+        if not (self._log_holds and is_due):
+            return
+        # Who reads just now is in the way: then the next batch does it, at the latest the one of nothing.
+        db.set_busy_timeout(_LOG_BUSY_MS)
+        try:
+            db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        finally:
+            db.set_busy_timeout(_BUSY_MS)
+        self._log_holds, self._emptied_at = False, time.monotonic()
+
+    def _note_change(self, kind: int, _database: str, table: str, _row: int) -> None:
+        if kind == apsw.SQLITE_DELETE and table == "contents":
+            self._log_holds = True
 
     def _connected(self) -> apsw.Connection | Failure:
         if self._writing is not None and self._is_there():
@@ -238,8 +283,17 @@ class Database:
         if isinstance(unfit, Unfit):
             db.close(True)
             return Failure(unfit.trouble, unfit.words)
+        db.set_update_hook(self._note_change)
+        self._latest_use = latest_use(db)
+        # Whoever was killed has left his.
+        self._log_holds = True
         self._writing = db
         return db
+
+    def _file_bytes(self) -> int:
+        """What there is on disk, SQLite's log and files that are set aside included."""
+        files = self.folder.file.parent.glob(f"{self.folder.file.name}*")
+        return sum(map(_size, files))
 
     def _is_there(self) -> bool:
         """Whether the file is still the one that is written: it may have been set aside, or taken away."""
@@ -248,15 +302,12 @@ class Database:
         except OSError:
             return False
 
-    def _read(self, question: Callable[[apsw.Connection], T]) -> T | None:
-        with self._in_use:
+    def _read(self, reader: Reader, question: Callable[[apsw.Connection], T]) -> T | None:
+        with reader.in_use:
             try:
                 if self._writing is None or self._is_broken:
                     return None
-                if self._reading is None:
-                    self._reading = _connect(self.folder)
-                    self._reading.execute("PRAGMA query_only = ON")
-                return question(self._reading)
+                return question(reader.connected(lambda: _connect(self.folder)))
             except Exception as error:  # noqa: BLE001  # as above
                 if _trouble(error) is Trouble.BROKEN:
                     # Whoever writes next sets it aside.
@@ -279,12 +330,13 @@ class Database:
             )
 
     def _close(self) -> None:
-        with self._in_use:
-            for db in (self._reading, self._writing):
-                if db is not None:
-                    with suppress(apsw.Error):
-                        db.close(True)
-            self._reading = self._writing = None
+        # In this order: who reads begins nothing any more, and the last one empties the log.
+        writing, self._writing = self._writing, None
+        for reader in (self._finder, self._lister):
+            reader.close()
+        if writing is not None:
+            with suppress(apsw.Error):
+                writing.close(True)
 
 
 def _connect(folder: Folder) -> apsw.Connection:
@@ -292,7 +344,7 @@ def _connect(folder: Folder) -> apsw.Connection:
     try:
         db.set_busy_timeout(_BUSY_MS)
         # A batch is safe from a kill once it is committed, and the file from a loss of power at any time.
-        # What is forgotten is overwritten. Nothing lies in other files for a while.
+        # What is forgotten is overwritten, and the log emptied (`_empty_log`). Nothing lies in other files for a while.
         db.execute(
             "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
             " PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 4194304; PRAGMA trusted_schema = OFF"
@@ -301,6 +353,13 @@ def _connect(folder: Folder) -> apsw.Connection:
         db.close(True)
         raise
     return db
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def _trouble(error: Exception) -> Trouble | None:

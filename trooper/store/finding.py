@@ -7,20 +7,22 @@ file already, so that none is counted twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import apsw
 import msgspec
 from attrs import frozen
 
-from trooper.store.records import Content, Known, PastAnswer, Session, Turn
+from trooper.store.records import OPEN_TOLD, Content, Known, PastAnswer, Session, Turn
 from trooper.store.sealing import Seal, name_of
 from trooper.store.store import Place
 
 #: Session and turn.
 TurnName = tuple[str, str]
+#: Which of the turns that wait are in the file, and whether as open ones.
+Written: TypeAlias = Mapping[TurnName, bool]
 
 _SESSION: Final = (
     "SELECT id, key_kind, began_at, used_at, turns, tokens, local_tokens,"
@@ -49,7 +51,7 @@ _TURN: Final = msgspec.json.Decoder(Turn)
 
 def session(
     db: apsw.Connection, session_id: str, since: float, waiting: Iterable[TurnName]
-) -> tuple[Session | None, frozenset[TurnName]]:
+) -> tuple[Session | None, Written]:
     """A session that was used after `since`, and which of the `waiting` turns are in the file."""
     with _at_one_moment(db):
         rows = _rows(db, _ONE_SESSION, (session_id, since))
@@ -67,7 +69,7 @@ class Page:
 
 def sessions(
     db: apsw.Connection, owner: str, page: Page, also: Sequence[str], waiting: Iterable[TurnName]
-) -> tuple[dict[str, Session], frozenset[TurnName]]:
+) -> tuple[dict[str, Session], Written]:
     """The sessions of a page that `owner` may see, and those of the ids `also`, by their ids."""
     used_at, last = (None, None) if page.after is None else (page.after.used_at, page.after.id)
     with _at_one_moment(db):
@@ -92,7 +94,15 @@ def turns(db: apsw.Connection, session_id: str, since: float, most: int) -> tupl
             "SELECT told FROM turns WHERE session_id = ? ORDER BY at DESC, id DESC LIMIT ?",
             (session_id, most),
         )
-        return True, [_TURN.decode(told) for (told,) in rows]
+        return True, [turn for (told,) in rows if (turn := _turn(told)) is not None]
+
+
+def _turn(told: bytes) -> Turn | None:
+    """A turn, if it is one as they are today: one that is not must not hide the others."""
+    try:
+        return _TURN.decode(told)
+    except (msgspec.DecodeError, ValueError):
+        return None
 
 
 def answer(db: apsw.Connection, answer_id: str, owner: str, since: float) -> PastAnswer | None:
@@ -109,7 +119,7 @@ def answers_by_part(db: apsw.Connection, part_id: str, owner: str, since: float)
 def content(
     db: apsw.Connection, answer_id: str, owner: str, since: float, seal: Seal | None
 ) -> Content | None:
-    """An answer's content; `None` also where another key has sealed it."""
+    """An answer's content; `None` also where another key has sealed it, or none although there is one."""
     rows = _rows(
         db,
         "SELECT is_sealed, request, response FROM contents WHERE owner = ? AND id = ? AND used_at >= ?",
@@ -118,9 +128,10 @@ def content(
     if not rows:
         return None
     is_sealed, request, response = rows[0]
-    if is_sealed:
-        if seal is None:
-            return None
+    if bool(is_sealed) != (seal is not None):
+        # In the clear anybody could have written it who can change the file.
+        return None
+    if seal is not None:
         request = seal.open(request, name_of(owner, answer_id, "request"))
         response = seal.open(response, name_of(owner, answer_id, "response"))
     return None if request is None or response is None else Content(request, response)
@@ -132,12 +143,10 @@ def unknown(db: apsw.Connection, part_ids: Sequence[str], since: float) -> froze
     return frozenset(part_id for part_id in part_ids if _rows(db, statement, (part_id, since)))
 
 
-def known(db: apsw.Connection, kind: str, key: str | None) -> list[Known]:
-    """What is known of `key`, or of all of a kind."""
-    rows = _rows(
-        db, "SELECT kind, key, value, at FROM known WHERE kind = ?1 AND (?2 IS NULL OR key = ?2)", (kind, key)
-    )
-    return [Known(*row) for row in rows]
+def known(db: apsw.Connection, kind: str, key: str) -> Known | None:
+    """What is known of `key`."""
+    rows = _rows(db, "SELECT kind, key, value, at FROM known WHERE kind = ? AND key = ?", (kind, key))
+    return Known(*rows[0]) if rows else None
 
 
 @contextmanager
@@ -152,14 +161,15 @@ def _at_one_moment(db: apsw.Connection) -> Iterator[None]:
 
 
 def _rows(
-    db: apsw.Connection, statement: str, values: tuple[str | float | None, ...]
+    db: apsw.Connection, statement: str, values: tuple[str | bytes | float | None, ...]
 ) -> list[tuple[Any, ...]]:
     return db.execute(statement, values).fetchall()
 
 
-def _written(db: apsw.Connection, waiting: Iterable[TurnName]) -> frozenset[TurnName]:
-    statement = "SELECT 1 FROM turns WHERE session_id = ? AND id = ?"
-    return frozenset(name for name in waiting if _rows(db, statement, name))
+def _written(db: apsw.Connection, waiting: Iterable[TurnName]) -> Written:
+    statement = "SELECT instr(told, ?) > 0 FROM turns WHERE session_id = ? AND id = ?"
+    found = {name: _rows(db, statement, (OPEN_TOLD, *name)) for name in waiting}
+    return {name: bool(rows[0][0]) for name, rows in found.items() if rows}
 
 
 def _session(

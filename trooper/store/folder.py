@@ -6,6 +6,9 @@ The folder that a store lives in, and the key by which owners are told apart the
     ├── near             0700, a socket of each process (`neighbours`)
     └── trooper.sqlite3  0600, and SQLite's own `-wal` and `-shm` beside it, with the same mode
 
+A file that is there already, from a backup say, is closed to others. What is a link,
+or somebody else's, or in a folder that others may write, is not this user's to trust, and is left alone.
+
 The key is made by whoever comes first. Several workers start at once, so it is
 written under another name and linked: it is there whole, once, or not at all.
 """
@@ -13,6 +16,7 @@ written under another name and linked: it is there whole, once, or not at all.
 from __future__ import annotations
 
 import errno
+import math
 import os
 import secrets
 import stat
@@ -29,6 +33,9 @@ from trooper.store.store import Trouble
 KEY_BYTES: Final = 32
 _KEY_NAME: Final = "key"
 _FILE_NAME: Final = "trooper.sqlite3"
+#: Of the files that SQLite has beside it.
+_ENDS: Final = ("-wal", "-shm")
+_BROKEN: Final = ".broken-"
 _READ_ONLY: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
@@ -73,6 +80,8 @@ def open_folder(path: Path, key: bytes | None = None) -> Folder | NoFolder:
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if unfit := _unfit(path):
+            return unfit
         found = _read_key(path / _KEY_NAME)
         if found is None:
             _make_key(path, key or secrets.token_bytes(KEY_BYTES))
@@ -117,12 +126,59 @@ def set_aside(path: Path, inode: int, key: Path, stamp: str) -> Path | None:
                 return None
         except FileNotFoundError:
             return None
-        aside = path.with_name(f"{path.name}.broken-{stamp}")
+        # One of them is enough to look into, and a disk that breaks files may do so for ever.
+        forget_broken(path)
+        aside = path.with_name(f"{path.name}{_BROKEN}{stamp}")
         path.rename(aside)
-        for end in ("-wal", "-shm"):
+        for end in _ENDS:
             with suppress(FileNotFoundError):
                 path.with_name(path.name + end).rename(aside.with_name(aside.name + end))
         return aside
+
+
+def forget_broken(path: Path, before: float = math.inf) -> None:
+    """
+    Forget what was set aside of a file.
+
+    Args:
+        before: what was changed later than that stays.
+    """
+    for file in path.parent.glob(f"{path.name}{_BROKEN}*"):
+        with suppress(FileNotFoundError):
+            if file.lstat().st_mtime < before:
+                file.unlink()
+
+
+def _unfit(folder: Path) -> NoFolder | None:
+    """Why what is there is not ours; what is, is closed to others."""
+    known = folder.stat()
+    if not _is_ours(known):
+        # Root's own is a volume of a container's: made for us, or for everybody.
+        if known.st_uid != 0:
+            return NoFolder(Trouble.FOREIGN, "the folder belongs to somebody else")
+        if known.st_mode & stat.S_IWOTH:
+            words = "everybody may write into the folder; one below it would be made for you alone"
+            return NoFolder(Trouble.FOREIGN, words)
+    elif known.st_mode & 0o022:
+        folder.chmod(stat.S_IMODE(known.st_mode) & ~0o022)
+    for end in ("", *_ENDS):
+        file = folder / f"{_FILE_NAME}{end}"
+        try:
+            known = file.lstat()
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISREG(known.st_mode):
+            return NoFolder(Trouble.FOREIGN, f"its `{file.name}` is a link, or no file at all")
+        if not _is_ours(known):
+            return NoFolder(Trouble.FOREIGN, f"its `{file.name}` belongs to somebody else")
+        if known.st_mode & 0o077:
+            file.chmod(0o600)
+    return None
+
+
+def _is_ours(known: os.stat_result) -> bool:
+    """Whether it belongs to our user; root may use everybody's."""
+    return os.geteuid() in (known.st_uid, 0)
 
 
 def _read_key(path: Path) -> bytes | NoFolder | None:
@@ -133,7 +189,7 @@ def _read_key(path: Path) -> bytes | NoFolder | None:
         return None
     try:
         known = os.fstat(descriptor)
-        if known.st_uid != os.geteuid() and os.geteuid() != 0:
+        if not _is_ours(known):
             return NoFolder(Trouble.FOREIGN, f"its `{_KEY_NAME}` belongs to somebody else")
         if stat.S_IMODE(known.st_mode) & 0o077:
             os.fchmod(descriptor, 0o600)

@@ -10,6 +10,7 @@ Where there is no room, whoever holds the most gives up what he has not used for
 
 from __future__ import annotations
 
+import sys
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -22,6 +23,7 @@ from trooper.store.shares import Shares
 #: What a session's costs beside its bytes: objects, places in tables.
 _KEPT_BYTES: Final = 1_024
 _APPENDED_BYTES: Final = 256
+_CALL_BYTES: Final = 128
 
 
 @frozen
@@ -80,7 +82,8 @@ class LastTurn:
     def size_bytes(self) -> int:
         """What it costs to keep, about."""
         calls = (*self.said.calls, *((self.said.open_call,) if self.said.open_call else ()))
-        return len(self.request) + len(self.said.text) + sum(len(call.arguments) for call in calls)
+        texts = [self.said.text, *(text for call in calls for text in (call.id, call.name, call.arguments))]
+        return len(self.request) + sum(map(sys.getsizeof, texts)) + _CALL_BYTES * len(calls)
 
 
 @frozen
@@ -94,7 +97,9 @@ class Told:
     def size_bytes(self) -> int:
         """What it costs to keep."""
         turn_bytes = self.turn.size_bytes if self.turn is not None else 0
-        return turn_bytes + sum(4 * len(one.text) + _APPENDED_BYTES for one in self.appended) + _KEPT_BYTES
+        return (
+            turn_bytes + sum(sys.getsizeof(one.text) + _APPENDED_BYTES for one in self.appended) + _KEPT_BYTES
+        )
 
     def joined(self, other: Told) -> Told:
         """This, and what another process knows of the same session: the later turn, and every message once."""

@@ -24,6 +24,7 @@ from trooper.store.records import (
     Turn,
 )
 from trooper.store.shares import Shares
+from trooper.store.steadiness import Steadiness
 from trooper.store.store import Caps, Place, Standing, Trouble, in_order
 
 #: What the configuration says for it.
@@ -44,16 +45,18 @@ class MemoryStore:
 
     Attributes:
         caps: how much is kept.
-        now: the time; for tests.
+        now, counted_s: the time, and seconds that nobody sets; for tests.
         trouble, words: why it is not on disk, where it should be.
         place: where it should be.
     """
 
     caps: Caps = field(factory=Caps)
     now: Callable[[], float] = time.time
+    counted_s: Callable[[], float] = field(default=time.monotonic, kw_only=True)
     trouble: Trouble | None = None
     words: str = ""
     place: str = PLACE
+    _steadiness: Steadiness = field(factory=Steadiness, init=False)
     #: The longest unused first.
     _sessions: OrderedDict[str, _Kept] = field(factory=OrderedDict, init=False)
     _by_owner: dict[str, dict[str, None]] = field(factory=dict, init=False)
@@ -88,9 +91,14 @@ class MemoryStore:
         """Keep a turn of a session that was put before."""
         self._expire()
         kept = self._sessions.get(turn.session_id)
-        if kept is None or turn.id in kept.turns or not turn.fits:
+        if kept is None or not turn.fits:
             return
-        kept.session = kept.session.with_turn(turn)
+        before = kept.turns.get(turn.id)
+        if before is not None:
+            if turn.is_open or not before.is_open:
+                return
+            kept.size_bytes -= before.size_bytes
+        kept.session = kept.session.with_turn(turn, is_new=before is None)
         kept.turns[turn.id] = turn
         kept.size_bytes += turn.size_bytes
         if len(kept.turns) > TURNS_OF_SESSION:
@@ -124,7 +132,7 @@ class MemoryStore:
     def put_known(self, known: Known) -> None:
         """Keep a fact."""
         before = self._known.get((known.kind, known.key))
-        if not known.fits or (before is not None and before.at > known.at):
+        if not known.fits or (before is not None and not known.replaces(before, self.now())):
             return
         self._known.pop((known.kind, known.key), None)
         self._known[known.kind, known.key] = known
@@ -155,32 +163,35 @@ class MemoryStore:
         """A session."""
         self._expire()
         kept = self._sessions.get(session_id)
-        return None if kept is None else kept.session
+        return None if kept is None or kept.session.used_at < self._since else kept.session
 
     async def list_sessions(
         self, owner: str, *, most: int = 1_000, after: Place | None = None
     ) -> Sequence[Session]:
         """The sessions that `owner` may see, the latest used first."""
         self._expire()
+        since = self._since
         sessions = (self._sessions[session_id].session for session_id in self._by_owner.get(owner, ()))
-        return sorted((s for s in sessions if after is None or after.is_before(s)), key=in_order)[:most]
+        his = (s for s in sessions if s.used_at >= since and (after is None or after.is_before(s)))
+        return sorted(his, key=in_order)[:most]
 
     async def list_turns(self, session_id: str, *, most: int = TURNS_OF_SESSION) -> Sequence[Turn]:
         """The latest turns of a session."""
         self._expire()
-        kept = self._sessions.get(session_id)
+        kept = self._sessions.get(session_id) if await self.find_session(session_id) else None
         turns = [] if kept is None else sorted(kept.turns.values(), key=lambda turn: (turn.at, turn.id))
         return turns[max(0, len(turns) - most) :]
 
     async def find_answer(self, answer_id: str, owner: str) -> PastAnswer | None:
         """An answer."""
         self._expire()
-        return self._answers.get((owner, answer_id))
+        answer = self._answers.get((owner, answer_id))
+        return None if answer is None or answer.at < self._since else answer
 
     async def find_answer_by_part(self, part_id: str, owner: str) -> PastAnswer | None:
         """The latest answer that has this part."""
         self._expire()
-        return self._answers.get((owner, self._by_part.get((owner, part_id), "")))
+        return await self.find_answer(self._by_part.get((owner, part_id), ""), owner)
 
     async def find_content(self, answer_id: str, owner: str) -> Content | None:
         """Nothing: there is no disk."""
@@ -189,16 +200,12 @@ class MemoryStore:
     async def find_unknown(self, part_ids: Iterable[str]) -> frozenset[str]:
         """Which of these ids a provider will not know again."""
         self._expire()
-        return frozenset(part_id for part_id in part_ids if part_id in self._unknown)
+        since, unknown = self._since, self._unknown
+        return frozenset(i for i in part_ids if i in unknown and unknown[i][1] >= since)
 
     async def find_known(self, kind: str, key: str) -> Known | None:
         """What is known of `key`."""
         return self._known.get((kind, key))
-
-    async def list_known(self, kind: str) -> Sequence[Known]:
-        """Everything of a kind."""
-        facts = [known for known in self._known.values() if known.kind == kind]
-        return sorted(facts, key=lambda known: (-known.at, known.key))
 
     async def settled(self) -> bool:
         """Nothing is written, so nothing is waited for."""
@@ -227,9 +234,15 @@ class MemoryStore:
         if not self._by_owner[owner]:
             del self._by_owner[owner]
 
+    @property
+    def _since(self) -> float:
+        return self.now() - self.caps.keep_s
+
     def _expire(self) -> None:
         """Forget what nobody has used for long. They are in order, nearly: who said a wrong time waits for others."""
-        before = self.now() - self.caps.keep_s
+        if not self._steadiness.is_believed(self.now(), self.counted_s()):
+            return
+        before = self._since
         while self._sessions and next(iter(self._sessions.values())).session.used_at < before:
             self.forget_session(next(iter(self._sessions)))
         while self._answers and next(iter(self._answers.values())).at < before:

@@ -16,6 +16,7 @@ import msgspec
 from attrs import evolve, field, frozen
 
 from trooper.core.names import is_sayable
+from trooper.store.steadiness import LEAP_S
 
 #: What a session costs beside its turns, and an answer beside its parts: objects, rows, places in indexes.
 SESSION_BYTES: Final = 512
@@ -24,6 +25,12 @@ TURN_BYTES: Final = 256
 PART_BYTES: Final = 128
 #: Of one session the latest are kept. An agent's day has some hundreds.
 TURNS_OF_SESSION: Final = 1_000
+#: What was said last in a session is kept as an answer that is called so and by the session's id; nobody's else is.
+OF_SESSION: Final = "session/"
+#: How a turn ends that is not over.
+OPEN: Final = "open"
+#: … and how that stands in its JSON. In a text the quotes would be others, and no other key is called so with this value.
+OPEN_TOLD: Final = b'"ending":"open"'
 #: Credentials that are known to have one session; a token that rotates each hour makes 24 a day.
 OWNERS_OF_SESSION: Final = 32
 #: Parts of an answer that it is found by; a provider may say thousands.
@@ -79,12 +86,12 @@ class Session:
             used_at=max(self.used_at, later.used_at),
         )
 
-    def with_turn(self, turn: Turn) -> Session:
-        """This one, with a turn that is new to it."""
+    def with_turn(self, turn: Turn, *, is_new: bool = True) -> Session:
+        """This one, with a turn that is new to it, or that it knew as an open one."""
         return evolve(
             self,
             used_at=max(self.used_at, turn.at),
-            turns=self.turns + 1,
+            turns=self.turns + is_new,
             tokens=self.tokens + turn.tokens,
             local_tokens=self.local_tokens + turn.local_tokens,
         )
@@ -119,12 +126,15 @@ class Turn:
     """
     One request of a session, and what became of it. No word of its content.
 
+    It is put when it is begun, and once more when it is over: the second takes the place of the first. So one that
+    is `OPEN` for long was never over: its process was ended meanwhile.
+
     Attributes:
         id: the request's own.
         at: when the request came.
         wire: the client's.
         model: the one that was asked for, as far as it is a name.
-        ending: how the request ended, as in the log.
+        ending: how the request ended, as in the log; `OPEN` while it has not.
         legs: who said what, in order.
         answer_id: the answer, where it can be found by an id.
         passed_by: targets that were not asked → why.
@@ -143,6 +153,11 @@ class Turn:
     prompt_tokens: int | None = None
     passed_by: Mapping[str, str] = {}
     owner: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is not over, as far as is known; then nobody's words are counted yet."""
+        return self.ending == OPEN
 
     @property
     def fits(self) -> bool:
@@ -253,6 +268,10 @@ class Known:
     def fits(self) -> bool:
         """Whether it can be kept."""
         return is_sayable(self.kind) and is_sayable(self.key) and len(self.value) <= _KNOWN_MOST_BYTES
+
+    def replaces(self, before: Known, now: float) -> bool:
+        """Whether it was learned after `before`, or that one by a clock that was wrong."""
+        return self.at >= before.at or before.at > now + LEAP_S
 
 
 @frozen

@@ -24,7 +24,7 @@ from trooper.store.answers import Answers, Kept
 from trooper.store.memory import MemoryStore
 from trooper.store.neighbours import MOST_TOLD, Neighbours
 from trooper.store.questions import AboutAnswers, FindAnswer, FindPart, Forget, Found, Nothing, Reply
-from trooper.store.records import Content, PastAnswer
+from trooper.store.records import OF_SESSION, Content, PastAnswer
 from trooper.store.store import Store
 
 
@@ -46,6 +46,9 @@ class Remembered:
 
     def keep(self, answer_id: str, kept: Kept, session_id: str = "") -> None:
         """Remember an answer of ours, and of which session it is; nothing is waited for."""
+        if answer_id.startswith(OF_SESSION):
+            # A provider calls its answers as it likes, and this would take the place of something else.
+            return
         self._deleted.pop((kept.owner, answer_id))
         self.answers.keep(answer_id, kept)
         told = PastAnswer(
@@ -63,7 +66,7 @@ class Remembered:
         """The answer, if it is `owner`'s."""
         if kept := self.answers.find(answer_id, owner):
             return kept
-        if not _may_be(answer_id, owner):
+        if not _may_be(answer_id, owner) or answer_id.startswith(OF_SESSION):
             return None
         row = await self.store.find_answer(answer_id, owner)
         return await self._fetched(row, FindAnswer(answer_id, owner))

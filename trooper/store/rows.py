@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from typing import assert_never
 
 import apsw
+from attrs import frozen
 
 from trooper.store.records import (
+    OPEN_TOLD,
     OWNERS_OF_SESSION,
     SESSION_BYTES,
     TURNS_OF_SESSION,
@@ -25,11 +27,22 @@ from trooper.store.records import (
     Unknown,
 )
 from trooper.store.sealing import Seal, name_of
+from trooper.store.steadiness import LEAP_S
 from trooper.store.store import Caps
 
 
-def write(db: apsw.Connection, records: Sequence[Record], caps: Caps, seal: Seal | None) -> None:
+@frozen
+class Means:
+    """What records are written with: the caps, the seal of contents if there is one, and the time."""
+
+    caps: Caps
+    seal: Seal | None
+    now: float
+
+
+def write(db: apsw.Connection, records: Sequence[Record], means: Means) -> None:
     """Write `records`, in their order."""
+    caps = means.caps
     for record in records:
         match record:
             case Session():
@@ -37,7 +50,7 @@ def write(db: apsw.Connection, records: Sequence[Record], caps: Caps, seal: Seal
             case Turn():
                 _turn(db, record, caps)
             case Given():
-                _answer(db, record, caps, seal)
+                _answer(db, record, means)
             case Unknown():
                 rows = [(part_id, record.owner, record.at) for part_id in record.part_ids]
                 db.executemany("DELETE FROM unknown_ids WHERE id = ?", [row[:1] for row in rows])
@@ -45,8 +58,8 @@ def write(db: apsw.Connection, records: Sequence[Record], caps: Caps, seal: Seal
             case Known():
                 db.execute(
                     "INSERT INTO known VALUES (?, ?, ?, ?) ON CONFLICT (kind, key) DO UPDATE"
-                    " SET value = excluded.value, at = excluded.at WHERE excluded.at >= at",
-                    (record.kind, record.key, record.value, record.at),
+                    " SET value = excluded.value, at = excluded.at WHERE excluded.at >= at OR at > ?",
+                    (record.kind, record.key, record.value, record.at, means.now + LEAP_S),
                 )
             case SessionGone():
                 db.execute("DELETE FROM sessions WHERE id = ?", (record.session_id,))
@@ -77,6 +90,7 @@ def _session(db: apsw.Connection, session: Session, caps: Caps) -> None:
 
 
 def _turn(db: apsw.Connection, turn: Turn, caps: Caps) -> None:
+    before_bytes = _drop_open(db, turn)
     db.execute(
         "INSERT OR IGNORE INTO turns SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM sessions WHERE id = ?1)",
         (turn.session_id, turn.id, turn.at, turn.size_bytes, turn.told),
@@ -84,11 +98,11 @@ def _turn(db: apsw.Connection, turn: Turn, caps: Caps) -> None:
     if not db.changes():
         return
     counted = db.execute(
-        "UPDATE sessions SET turns = turns + 1, tokens = tokens + ?2, local_tokens = local_tokens + ?3,"
+        "UPDATE sessions SET turns = turns + ?5, tokens = tokens + ?2, local_tokens = local_tokens + ?3,"
         " used_at = max(used_at, ?4) WHERE id = ?1 RETURNING turns",
-        (turn.session_id, turn.tokens, turn.local_tokens, turn.at),
+        (turn.session_id, turn.tokens, turn.local_tokens, turn.at, int(not before_bytes)),
     ).get
-    size_bytes = turn.size_bytes
+    size_bytes = turn.size_bytes - before_bytes
     if counted > TURNS_OF_SESSION:
         # Nearly always one: the table has one more than it may have.
         gone = db.execute(
@@ -103,7 +117,19 @@ def _turn(db: apsw.Connection, turn: Turn, caps: Caps) -> None:
     )
 
 
-def _answer(db: apsw.Connection, given: Given, caps: Caps, seal: Seal | None) -> None:
+def _drop_open(db: apsw.Connection, turn: Turn) -> int:
+    """Make room for a turn that is over where it stands as an open one; how large that was, or 0."""
+    if turn.is_open:
+        return 0
+    gone = db.execute(
+        "DELETE FROM turns WHERE session_id = ? AND id = ? AND instr(told, ?) RETURNING size_bytes",
+        (turn.session_id, turn.id, OPEN_TOLD),
+    ).fetchone()
+    return 0 if gone is None else int(gone[0])
+
+
+def _answer(db: apsw.Connection, given: Given, means: Means) -> None:
+    caps, seal = means.caps, means.seal
     answer, content = given.answer, given.content
     name = (answer.owner, answer.id)
     db.execute(

@@ -9,8 +9,7 @@ makes no difference. Where the file cannot be asked, the queue is all there is.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import trio
@@ -19,7 +18,7 @@ from attrs import define, field
 from trooper.core.names import is_sayable
 from trooper.store import finding
 from trooper.store.database import Database
-from trooper.store.finding import TurnName
+from trooper.store.finding import TurnName, Written
 from trooper.store.records import (
     TURNS_OF_SESSION,
     AnswerGone,
@@ -38,6 +37,8 @@ from trooper.store.writing import LARGEST_BYTES, Writer
 
 #: How long the end of the process waits for the last batch.
 LAST_BATCH_S: Final = 5.0
+#: So many sessions are looked at before others have their turn.
+_STEP: Final = 256
 #: A larger one is not kept, and its answer is all the same.
 _LARGEST_CONTENT_BYTES: Final = LARGEST_BYTES - 1024 * 1024
 
@@ -106,7 +107,7 @@ class SqliteStore:
             return None
         waiting = self._writer.about("session", session_id)
         found = await self.database.read(finding.session, session_id, self._since, _turn_names(waiting))
-        session, written = found or (None, frozenset())
+        session, written = found or (None, {})
         return _joined(session, waiting, written)
 
     async def list_sessions(
@@ -115,35 +116,48 @@ class SqliteStore:
         """The sessions that `owner` may see, the latest used first."""
         if not is_sayable(owner):
             return []
-        waiting: defaultdict[str, list[Record]] = defaultdict(list)
-        for record in self._writer.about("sessions"):
-            waiting[_session_of(record)].append(record)
-        names = [name for records in waiting.values() for name in _turn_names(records)]
+        # Of the others' records, which may be thousands where the disk fails, nothing is looked at.
+        his = (*self._writer.about("sessions", owner), *self._writer.about("sessions", ""))
+        names = dict.fromkeys(map(_session_of, his))
+        waiting = {name: self._writer.about("session", name) for name in names}
+        found, written = await self._page(owner, most, after, waiting)
+        shared = {name: self._writer.about("session", name) for name in found if name not in waiting}
+        if any(shared.values()):
+            waiting |= {name: records for name, records in shared.items() if records}
+            found, written = await self._page(owner, most, after, waiting)
+        joined: list[Session] = []
+        for number, name in enumerate(dict.fromkeys((*found, *waiting))):
+            session = _joined(found.get(name), waiting.get(name, ()), written)
+            if session is not None and owner in session.owners:
+                joined.append(session)
+            if number % _STEP == _STEP - 1:
+                await trio.lowlevel.checkpoint()
+        return sorted((s for s in joined if after is None or after.is_before(s)), key=in_order)[:most]
+
+    async def _page(
+        self, owner: str, most: int, after: Place | None, waiting: Mapping[str, Sequence[Record]]
+    ) -> tuple[Mapping[str, Session], Written]:
+        """What the file has for a page, and of those that `waiting` is about."""
         # Each that waits may be gone from among the first ones, or have moved in front of the page.
         page = finding.Page(self._since, most + len(waiting), after)
-        asked = await self.database.read(finding.sessions, owner, page, tuple(waiting), names)
-        found, written = asked or ({}, frozenset())
-        joined = [
-            _joined(found.get(session_id), waiting.get(session_id, ()), written)
-            for session_id in dict.fromkeys((*found, *waiting))
-        ]
-        his = [session for session in joined if session is not None and owner in session.owners]
-        return sorted((s for s in his if after is None or after.is_before(s)), key=in_order)[:most]
+        turns = [name for records in waiting.values() for name in _turn_names(records)]
+        asked = await self.database.read_list(finding.sessions, owner, page, tuple(waiting), turns)
+        return asked or ({}, {})
 
     async def list_turns(self, session_id: str, *, most: int = TURNS_OF_SESSION) -> Sequence[Turn]:
         """The latest turns of a session."""
         if not is_sayable(session_id):
             return []
         waiting = self._writer.about("session", session_id)
-        found = await self.database.read(finding.turns, session_id, self._since, most)
+        found = await self.database.read_list(finding.turns, session_id, self._since, most)
         is_there, known = found or (False, [])
         turns = {turn.id: turn for turn in known}
         for record in waiting:
             match record:
                 case Session():
                     is_there = True
-                case Turn() if is_there:
-                    turns.setdefault(record.id, record)
+                case Turn() if is_there and _is_news(turns.get(record.id), record):
+                    turns[record.id] = record
                 case SessionGone():
                     is_there = False
                     turns.clear()
@@ -194,22 +208,14 @@ class SqliteStore:
 
     async def find_known(self, kind: str, key: str) -> Known | None:
         """What is known of `key`."""
-        return next(iter(await self._known(kind, key)), None)
-
-    async def list_known(self, kind: str) -> Sequence[Known]:
-        """Everything of a kind."""
-        return await self._known(kind, None)
-
-    async def _known(self, kind: str, key: str | None) -> Sequence[Known]:
-        if not (is_sayable(kind) and is_sayable(key or "")):
-            return []
-        waiting = self._writer.about("known", kind)
-        found = {known.key: known for known in await self.database.read(finding.known, kind, key) or ()}
+        if not (is_sayable(kind) and is_sayable(key)):
+            return None
+        waiting = self._writer.about("known", kind, key)
+        found = await self.database.read(finding.known, kind, key)
         for record in waiting:
-            if isinstance(record, Known) and key in (None, record.key):
-                before = found.get(record.key, record)
-                found[record.key] = record if record.at >= before.at else before
-        return sorted(found.values(), key=lambda known: (-known.at, known.key))
+            if isinstance(record, Known) and (found is None or record.replaces(found, self.database.now())):
+                found = record
+        return found
 
     async def settled(self) -> bool:
         """Wait until what was put before is on disk; `False` if some of it could not be written, as yet."""
@@ -278,16 +284,23 @@ def _given(record: Record) -> PastAnswer | None:
     return record.answer if isinstance(record, Given) else None
 
 
-def _joined(known: Session | None, waiting: Iterable[Record], written: frozenset[TurnName]) -> Session | None:
+def _joined(known: Session | None, waiting: Iterable[Record], written: Written) -> Session | None:
     """A session of the file, with what waits to be written of it, in its order."""
-    counted = set(written)
+    is_open = dict(written)
     for record in waiting:
         match record:
             case Session():
                 known = record.begun if known is None else known.joined(record)
-            case Turn() if known is not None and (record.session_id, record.id) not in counted:
-                counted.add((record.session_id, record.id))
-                known = known.with_turn(record)
+            case Turn() if known is not None:
+                name = record.session_id, record.id
+                if name not in is_open or (is_open[name] and not record.is_open):
+                    known = known.with_turn(record, is_new=name not in is_open)
+                    is_open[name] = record.is_open
             case SessionGone():
                 known = None
+                is_open.clear()
     return known
+
+
+def _is_news(before: Turn | None, turn: Turn) -> bool:
+    return before is None or (before.is_open and not turn.is_open)

@@ -9,7 +9,7 @@ what was put before it, written or not. `settled` waits for the disk.
 
 What is put is told in such a way that it can be written twice, late, or beside
 other processes: a session is joined with what is known of it, a turn counts
-once by its id, the newest answer or fact of a name counts. So what failed to
+once by its id, as it is when it is over, the newest answer or fact of a name counts. So what failed to
 be written is simply written again, and several workers need no agreement.
 
 Nobody's failure is a client's: a store that cannot write goes on from memory,
@@ -139,7 +139,11 @@ class Store(Protocol):
         """Keep a session, joined with what is known of it."""
 
     def put_turn(self, turn: Turn) -> None:
-        """Keep a turn; its session has to be put before it, or the turn is lost. A second one of its id is."""
+        """
+        Keep a turn; its session has to be put before it, or the turn is lost.
+
+        A second one of its id is lost, too, unless that is over and the first one is open: it takes its place.
+        """
 
     def put_answer(self, answer: PastAnswer, content: Content | None = None) -> None:
         """Keep an answer in the place of one of the same owner and id; its content only where that may be on disk."""
@@ -185,9 +189,6 @@ class Store(Protocol):
 
     async def find_known(self, kind: str, key: str) -> Known | None:
         """What is known of `key`."""
-
-    async def list_known(self, kind: str) -> Sequence[Known]:
-        """Everything of a kind, the latest learned first."""
 
     async def settled(self) -> bool:
         """

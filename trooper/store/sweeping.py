@@ -13,6 +13,7 @@ from typing import Final
 import apsw
 from attrs import frozen
 
+from trooper.store.steadiness import LEAP_S
 from trooper.store.store import Caps
 
 #: Rows of a kind that one batch forgets.
@@ -27,6 +28,11 @@ _OLD: Final = {
     "unknown_ids": "DELETE FROM unknown_ids WHERE id IN"
     " (SELECT id FROM unknown_ids WHERE used_at < ? ORDER BY used_at LIMIT ?)",
 }
+#: Written while the clock was wrong: it would be the last to go.
+_FROM_LATER: Final = (
+    "UPDATE {table} SET used_at = ?1 WHERE used_at > ?2 AND id IN"
+    " (SELECT id FROM {table} WHERE used_at > ?2 LIMIT ?3)"
+)
 _HIS_OLDEST: Final = {
     "sessions": "DELETE FROM sessions WHERE id = (SELECT id FROM sessions WHERE owner = ? ORDER BY used_at LIMIT 1)",
     "answers": "DELETE FROM answers WHERE (owner, id) ="
@@ -50,10 +56,17 @@ class Counts:
     file_bytes: int = 0
 
 
-def sweep(db: apsw.Connection, caps: Caps, now: float) -> None:
-    """Forget what is too old, and what is too much; within the batch's transaction."""
-    for statement in _OLD.values():
-        db.execute(statement, (now - caps.keep_s, _MOST))
+def sweep(db: apsw.Connection, caps: Caps, now: float | None) -> None:
+    """
+    Forget what is too old, and what is too much; within the batch's transaction.
+
+    Args:
+        now: the time; `None`: it is not believed, and nothing is too old.
+    """
+    if now is not None:
+        for table, statement in _OLD.items():
+            db.execute(statement, (now - caps.keep_s, _MOST))
+            db.execute(_FROM_LATER.format(table=table), (now, now + LEAP_S, _MOST))
     rooms = {
         "sessions": caps.metadata_bytes,
         "answers": caps.metadata_bytes,
@@ -73,6 +86,21 @@ def sweep(db: apsw.Connection, caps: Caps, now: float) -> None:
     )
 
 
+def forget_plain(db: apsw.Connection) -> bool:
+    """Forget contents that no key has sealed, so many of them; whether that were all."""
+    db.execute(
+        "DELETE FROM contents WHERE place IN (SELECT place FROM contents WHERE is_sealed = 0 LIMIT ?)",
+        (_MOST,),
+    )
+    return db.changes() < _MOST
+
+
+def latest_use(db: apsw.Connection) -> float | None:
+    """When anything in the file was used last."""
+    uses = (db.execute(f"SELECT max(used_at) FROM {table}").get for table in _OLD)  # noqa: S608
+    return max((at for at in uses if at is not None), default=None)
+
+
 def give_back(db: apsw.Connection) -> None:
     """Give free pages back to the file system, where there are many; in a transaction of its own."""
     if db.pragma("freelist_count") > _PAGES // 4:
@@ -90,5 +118,4 @@ def counts(db: apsw.Connection) -> Counts:
         answers=totals["answers"][1],
         contents=totals["contents"][1],
         content_bytes=totals["contents"][0],
-        file_bytes=int(db.pragma("page_count")) * int(db.pragma("page_size")),
     )

@@ -23,7 +23,7 @@ import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from itertools import islice
-from typing import Final
+from typing import Final, assert_never
 
 import trio
 from attrs import define, field, frozen
@@ -184,11 +184,26 @@ def _size(record: Record) -> int:
             return SESSION_BYTES
 
 
+def _owners(record: Session | Turn | SessionGone) -> Iterable[str]:
+    """Whose lists it is in."""
+    match record:
+        case Session(owners=owners):
+            return dict.fromkeys(owners)
+        case Turn(owner=owner):
+            return (owner,)
+        case SessionGone():
+            # Of whoever has it: he finds it in the file, and then what is about it.
+            return ()
+        case _ as never:
+            assert_never(never)
+
+
 def _subjects(record: Record) -> Iterable[Subject]:
     match record:
         case Session(id=session_id) | Turn(session_id=session_id) | SessionGone(session_id=session_id):
             yield "session", session_id
-            yield ("sessions",)
+            for owner in _owners(record):
+                yield "sessions", owner
         case Given(answer=answer):
             yield "answer", answer.owner, answer.id
             yield "answers", answer.owner
@@ -201,4 +216,4 @@ def _subjects(record: Record) -> Iterable[Subject]:
             for part_id in dict.fromkeys(record.part_ids):
                 yield "unknown", part_id
         case Known():
-            yield "known", record.kind
+            yield "known", record.kind, record.key

@@ -65,6 +65,7 @@ from trooper.web.protocol import (
     Serve,
 )
 from trooper.web.routes import SERVICES_KEY, VIA_NAME_KEY, create_routes
+from trooper.web.running import Running
 from trooper.web.websockets import answer_offer, can_be_answered, check_no_offer, close_offer, is_offer
 from trooper.wires import WIRES, Wires
 
@@ -98,6 +99,7 @@ class Application(Generic[S]):
     _routes: Serve = field(init=False)
     _guest: Guest = field(init=False)
     _budget: Budget = field(init=False)
+    _running: Running = field(factory=Running, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._machine = this_machine()
@@ -147,13 +149,17 @@ class Application(Generic[S]):
                     # Before the services close: a background task must not
                     # find its HTTP client closed under it.
                     background.cancel_scope.cancel()
+                    await self._running.ended()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         services = self._services
         if services is None or scope["type"] == "websocket":
             await self._refuse(scope, receive, send)
             return
+        with self._running.one():
+            await self._serve_with(services, scope, receive, send)
 
+    async def _serve_with(self, services: S, scope: Scope, receive: Receive, send: Send) -> None:
         hang_up = partial(hang_up_on, scope.get("server"), scope.get("client"))
         async with trio.open_nursery() as nursery:
             answered = trio.Event()
