@@ -15,7 +15,7 @@ import structlog
 import trio
 from attrs import field, frozen
 
-from trooper.store.folder import KEY_BYTES, Folder, NoFolder, open_folder
+from trooper.store.folder import KEY_BYTES, Folder, NoFolder, is_on_network, open_folder
 from trooper.store.memory import PLACE, MemoryStore
 from trooper.store.store import Caps, Store, Trouble
 
@@ -78,6 +78,13 @@ async def open_store(
             _in_memory(place, folder.trouble, folder.words, caps, now), secrets.token_bytes(KEY_BYTES)
         )
         return
+    if await trio.to_thread.run_sync(is_on_network, path):
+        log.warning(
+            "store_on_network",
+            folder=place,
+            effect="Where a second machine uses the folder, the file in it breaks.",
+            mend="Name a folder on a disk of this machine with --data-dir or TROOPER_DATA_DIR, or see to it that no other uses it.",
+        )
     # Imported here: who has no folder needs none of it.
     from trooper.store.database import Database
     from trooper.store.sealing import seal_of
