@@ -265,8 +265,8 @@ async def test_a_folder_that_hangs_holds_up_nobody_else(near: Path, monkeypatch:
                 assert not await two.tell(GONE)
             finally:
                 goes_on.set()
-        while not two._looking.available_tokens:
-            await trio.lowlevel.checkpoint()
+        async with two._looking:
+            """The one that hung is out."""
         assert await two.tell(GONE)
 
 
