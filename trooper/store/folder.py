@@ -37,6 +37,8 @@ _FILE_NAME: Final = "trooper.sqlite3"
 #: Of the files that SQLite has beside it.
 _ENDS: Final = ("-wal", "-shm")
 _BROKEN: Final = ".broken-"
+#: What is mounted where, on Linux.
+_MOUNTS: Final = Path("/proc/self/mounts")
 _NETWORK: Final = re.compile(
     r"nfs\d?|cifs|smb\w*|afs|ceph|fuse\.(sshfs|glusterfs|rclone|s3fs|ceph)|lustre|glusterfs|gpfs|beegfs"
 )
@@ -121,7 +123,7 @@ def is_on_network(path: Path) -> bool:
     SQLite's log is in memory that processes share: two machines that write one file break it.
     """
     try:
-        mounts = Path("/proc/self/mounts").read_text("utf-8", "surrogateescape").splitlines()
+        mounts = _MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
         return False
     wanted = path.absolute()
