@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
+import trio.testing
 
 from edge import BEARER, asks
 from scenes import dies
@@ -56,6 +58,12 @@ async def one_that_hangs(near: Path) -> AsyncIterator[None]:
     finally:
         sock.close()
         path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def autojump_clock() -> trio.testing.MockClock:
+    """One that lets threads come back before it jumps: the folder of sockets is looked into in one."""
+    return trio.testing.MockClock(autojump_threshold=0.3)
 
 
 async def test_whoever_is_asked_knows_the_latest_turn(tmp_path: Path, autojump_clock: Any) -> None:

@@ -10,11 +10,14 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+import stores
 from trooper.core import digest
 from trooper.store import Trouble
 from trooper.store import folder as folder_module
 from trooper.store.folder import Folder, NoFolder, make_file, open_folder, set_aside
+from trooper.store.sockets import place_for
 
 
 def opened(path: Path) -> Folder:
@@ -183,6 +186,50 @@ def test_what_is_set_aside_is_the_file_that_was_broken(tmp_path: Path) -> None:
         "key",
         *(f"trooper.sqlite3.broken-now{end}" for end in ("", "-shm", "-wal")),
     ]
+
+
+MOUNTS = """\
+rootfs / ext4 rw 0 0
+proc /proc proc rw 0 0
+server:/homes /home nfs4 rw 0 0
+/dev/sdb1 /home/my\\040disk ext4 rw 0 0
+//server/share /mnt cifs rw 0 0
+odd
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "is_there"),
+    [
+        ("/home/ann/.local/share/trooper", True),
+        ("/mnt", True),
+        ("/home/my disk/trooper", False),
+        ("/homes/ann", False),
+        ("/var", False),
+    ],
+)
+def test_what_is_on_another_machine_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, is_there: bool
+) -> None:
+    (tmp_path / "mounts").write_text(MOUNTS)
+    monkeypatch.setattr(folder_module, "_MOUNTS", tmp_path / "mounts")
+    assert folder_module.is_on_network(Path(place)) is is_there
+    near = place_for(Path(place))
+    assert near is not None
+    assert near.is_relative_to(place) is not is_there
+    monkeypatch.setattr(folder_module, "_MOUNTS", tmp_path / "none")
+    assert not folder_module.is_on_network(Path(place))
+
+
+async def test_a_folder_on_another_machine_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mounts").write_text("server:/ / nfs rw 0 0\n")
+    monkeypatch.setattr(folder_module, "_MOUNTS", tmp_path / "mounts")
+    with capture_logs() as logs:
+        async with stores.opened(str(tmp_path / "data")) as store:
+            assert store.standing().on_disk
+    assert [line["event"] for line in logs] == ["store_on_network"]
 
 
 def test_a_users_data_is_where_the_system_says() -> None:

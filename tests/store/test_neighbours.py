@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import stat
 import struct
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -13,10 +15,12 @@ from typing import Any
 
 import pytest
 import trio
+from structlog.testing import capture_logs
 
 from trooper.store import neighbours as module
-from trooper.store.neighbours import Neighbours, place_for
+from trooper.store.neighbours import Neighbours
 from trooper.store.questions import FindAnswer, FindPart, Forget, Found, Nothing
+from trooper.store.sockets import place_for
 
 ANN = "a" * 32
 ASKED = FindAnswer("resp_1", ANN)
@@ -234,6 +238,49 @@ async def test_everybody_hears_what_is_deleted(near: Path, autojump_clock: Any) 
             assert trio.current_time() == began_at
             assert not await three.tell(GONE)
             assert trio.current_time() == began_at + module.WITHIN_S
+
+
+async def test_a_folder_that_hangs_holds_up_nobody_else(near: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow disk, a home on a network: the kernel does not come back."""
+    goes_on, hangs, iterdir = threading.Event(), threading.Event(), Path.iterdir
+
+    def hanging(path: Path) -> Any:
+        hangs.set()
+        assert goes_on.wait(60)
+        return iterdir(path)
+
+    async with listening(near), listening(near, lambda _: Nothing()) as two:
+        assert await two.find(ASKED) == ANSWER
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "iterdir", hanging)
+            patch.setattr(module, "WITHIN_S", 0.2)
+            try:
+                # The loop goes on, or nobody would be here to say so; and who was there is asked.
+                assert await two.find(ASKED) == ANSWER
+                assert hangs.is_set()
+                # A second one does not wait at all.
+                patch.setattr(module, "WITHIN_S", 60.0)
+                assert await two.find(ASKED) == ANSWER
+                # Somebody may be there whom nobody has told.
+                assert not await two.tell(GONE)
+            finally:
+                goes_on.set()
+        async with two._looking:
+            """The one that hung is out."""
+        assert await two.tell(GONE)
+
+
+async def test_a_socket_whose_folder_is_removed_is_made_again(near: Path, autojump_clock: Any) -> None:
+    async with listening(near) as one, listening(near, lambda _: Nothing()) as two:
+        shutil.rmtree(near)
+        with capture_logs() as logs:
+            # Nobody can say whether everybody has heard it.
+            assert not await two.tell(GONE)
+            await trio.sleep(2 * module._LOOK_S)
+            assert await two.find(ASKED) == ANSWER
+            assert await two.tell(GONE)
+        assert modes(near) == {"near": 0o700, f"{one.name}.sock": 0o600, f"{two.name}.sock": 0o600}
+        assert [line["event"] for line in logs] == ["socket_made_again"] * 2
 
 
 async def test_many_at_once(near: Path) -> None:

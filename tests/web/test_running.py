@@ -10,12 +10,12 @@ import trio.testing
 from attrs import evolve
 
 from asgi_server import Exchange, body_messages, chat_scope, running
-from opened import STREAMED, MemoryNetwork
+from opened import STREAMED, MemoryNetwork, application
 from scenes import configured
 from stores import ANN, NOW, Clock, opened, session
 from trooper.services import Services, open_services
 from trooper.web.asgi import Application
-from trooper.web.running import Running
+from trooper.web.running import ENDING_S, Running
 
 
 async def test_a_request_that_is_cancelled_with_everything_is_kept(tmp_path: Path) -> None:
@@ -50,12 +50,20 @@ async def test_a_request_that_is_cancelled_with_everything_is_kept(tmp_path: Pat
 
 
 async def test_one_that_does_not_end_holds_nobody_up(autojump_clock: trio.abc.Clock) -> None:
-    requests, began = Running(), trio.current_time()
-    with requests.one():
-        await requests.ended()
-        assert trio.current_time() - began == 2.0
-    await requests.ended()
-    assert trio.current_time() - began == 2.0
+    began = trio.Event()
+
+    async def held(*_: object) -> None:
+        began.set()
+        await trio.sleep_forever()
+
+    app, exchange = application(answers=held), Exchange(body_messages(STREAMED))
+    async with trio.open_nursery() as requests:
+        async with running(app):
+            requests.start_soon(app, chat_scope(), exchange.receive, exchange.send)
+            await began.wait()
+            stopped_at = trio.current_time()
+        assert trio.current_time() - stopped_at == ENDING_S
+        requests.cancel_scope.cancel()
 
 
 async def test_who_waits_for_two_waits_for_both(autojump_clock: trio.abc.Clock) -> None:

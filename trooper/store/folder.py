@@ -18,6 +18,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -36,6 +37,11 @@ _FILE_NAME: Final = "trooper.sqlite3"
 #: Of the files that SQLite has beside it.
 _ENDS: Final = ("-wal", "-shm")
 _BROKEN: Final = ".broken-"
+#: What is mounted where, on Linux.
+_MOUNTS: Final = Path("/proc/self/mounts")
+_NETWORK: Final = re.compile(
+    r"nfs\d?|cifs|smb\w*|afs|ceph|fuse\.(sshfs|glusterfs|rclone|s3fs|ceph)|lustre|glusterfs|gpfs|beegfs"
+)
 _READ_ONLY: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
@@ -108,6 +114,25 @@ def make_file(path: Path) -> None:
     """
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def is_on_network(path: Path) -> bool:
+    """
+    Whether a path is on the file system of another machine, as far as the system tells (Linux).
+
+    SQLite's log is in memory that processes share: two machines that write one file break it.
+    """
+    try:
+        mounts = _MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return False
+    wanted = path.absolute()
+    kinds: dict[int, str] = {}
+    for place, kind in (line.split(" ")[1:3] for line in mounts if line.count(" ") > 2):
+        mounted = Path(re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), place))
+        if wanted.is_relative_to(mounted):
+            kinds[len(mounted.parts)] = kind
+    return bool(kinds) and bool(_NETWORK.fullmatch(kinds[max(kinds)]))
 
 
 def set_aside(path: Path, inode: int, key: Path, stamp: str) -> Path | None:

@@ -18,17 +18,12 @@ socket that nobody listens on is a dead neighbour's, and is removed.
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
-import socket
-import stat
 import struct
-import sys
-import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from hashlib import blake2b
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -39,6 +34,7 @@ from attrs import define, field
 
 from trooper.core.names import Latest
 from trooper.store.questions import FindAnswer, FindPart, Found, Question, Reply
+from trooper.store.sockets import is_own_users, listen, names_in, path_of
 
 log = structlog.get_logger("trooper.store")
 
@@ -55,14 +51,11 @@ _FRAME_BYTES: Final = 65_536
 #: More workers than that nobody has.
 _MOST_NEIGHBOURS: Final = 64
 _MOST_AT_ONCE: Final = 64
-_BACKLOG: Final = 1_024
+#: How often it is looked whether the own socket is still there: folders for a while are cleaned up by others.
+_LOOK_S: Final = 60.0
 _READ_BYTES: Final = 262_144
-#: A path of a socket ends there on every system that has them.
-_PATH_BYTES: Final = 103
 _NAME: Final = re.compile(r"[0-9a-f]{16}")
-_SOCKET: Final = re.compile(r"([0-9a-f]{16})\.sock")
 _LENGTH: Final = struct.Struct(">I")
-_CREDENTIALS: Final = struct.Struct("3i")
 
 
 _questions: Final = msgspec.msgpack.Decoder(Question)
@@ -72,45 +65,6 @@ T = TypeVar("T")
 
 class _Unreadable(Exception):
     """The other side says something that is no frame of ours."""
-
-
-def place_for(data_dir: Path) -> Path | None:
-    """
-    The folder for the sockets of a data directory, the same in each of its processes; `None` where there can be none.
-
-    Below it, or, where a socket's path would be too long for the system, below the folder for things of a session.
-    """
-    if not hasattr(socket, "AF_UNIX") or sys.platform == "win32":
-        return None
-    digest = blake2b(os.fsencode(data_dir.absolute()), digest_size=8).hexdigest()
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    places = [
-        data_dir.absolute() / "near",
-        *([Path(runtime, f"trooper-{digest}")] if runtime.startswith("/") else []),
-        Path(tempfile.gettempdir(), f"trooper-{os.geteuid()}-{digest}"),
-    ]
-    longest = f"/{'0' * 16}.sock"
-    return next((place for place in places if len(os.fsencode(f"{place}{longest}")) <= _PATH_BYTES), None)
-
-
-def _is_own_users(sock: trio.socket.SocketType) -> bool:
-    """Whether the process at the other end is run by our user; where the system does not say, the folder keeps others out."""
-    option = getattr(socket, "SO_PEERCRED", None)
-    if option is None or sys.platform == "win32":
-        return True
-    credentials = sock.getsockopt(socket.SOL_SOCKET, option, _CREDENTIALS.size)
-    _, uid, _ = _CREDENTIALS.unpack(credentials)
-    return bool(uid == os.geteuid())
-
-
-def _is_private(folder: Path) -> bool:
-    """Whether it is a folder, ours, and nobody else's to enter: in a folder for all anybody may have made it."""
-    known = folder.lstat()
-    if not stat.S_ISDIR(known.st_mode) or known.st_uid != os.geteuid():
-        return False
-    if stat.S_IMODE(known.st_mode) & 0o077:
-        folder.chmod(0o700)
-    return True
 
 
 @define(eq=False)
@@ -128,14 +82,41 @@ class Neighbours:
     most_bytes: int = 0
     name: str = field(factory=lambda: secrets.token_hex(8))
     _asking: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(_MOST_AT_ONCE), init=False)
+    #: Who was there by the last look into the folder that came to an end, and which one that was of those begun.
+    _seen: Sequence[str] = field(factory=list, init=False)
+    _seen_by: int = field(default=0, init=False)
+    _looks: int = field(default=0, init=False)
+    _one_looks: trio.Lock = field(factory=trio.Lock, init=False)
+    _hangs: bool = field(default=False, init=False)
+    _looking: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1), init=False)
     #: Who was silent → until when he is left alone.
     _silent: Latest[str, float] = field(factory=lambda: Latest(_MOST_NEIGHBOURS), init=False)
 
     # -- asking ------------------------------------------------------------------
 
-    def near(self) -> list[str]:
-        """Whose sockets are there."""
-        return [] if self.folder is None else self._sockets(self.folder)[:_MOST_NEIGHBOURS]
+    async def near(self) -> Sequence[str]:
+        """
+        Whose sockets are there.
+
+        The folder is looked into in a thread: its disk may hang, and then those are near who were there before.
+        """
+        folder, asked = self.folder, self._looks
+        if folder is None or (self._hangs and not self._looking.available_tokens):
+            # One has waited in vain, and is still at it: nobody else has to.
+            return self._seen
+        with trio.move_on_after(WITHIN_S) as waiting, suppress(OSError, RuntimeError):
+            async with self._one_looks:
+                # What was begun since then is as good as a look of one's own.
+                if self._seen_by <= asked:
+                    self._looks += 1
+                    look = self._looks
+                    names = await trio.to_thread.run_sync(
+                        names_in, folder, abandon_on_cancel=True, limiter=self._looking
+                    )
+                    self._seen = [name for name in names if name != self.name][:_MOST_NEIGHBOURS]
+                    self._seen_by = look
+        self._hangs = waiting.cancelled_caught
+        return self._seen
 
     async def find(self, question: FindAnswer | FindPart, holder: str = "") -> Found | None:
         """
@@ -151,7 +132,7 @@ class Neighbours:
             if found is not None:
                 return found
         # He may be gone, and somebody else may have found it before.
-        return await self._first([name for name in self.near() if name != holder], question)
+        return await self._first([name for name in await self.near() if name != holder], question)
 
     async def _first(self, names: Sequence[str], question: FindAnswer | FindPart) -> Found | None:
         """The first answer of those that are asked at once."""
@@ -178,7 +159,7 @@ class Neighbours:
                 replies.append(reply)
 
         async with trio.open_nursery() as nursery:
-            for name in self._not_silent(self.near()):
+            for name in self._not_silent(await self.near()):
                 nursery.start_soon(ask, name)
         return replies
 
@@ -188,16 +169,21 @@ class Neighbours:
 
     async def tell(self, news: Question) -> bool:
         """Tell everybody something; whether all who live have heard it."""
+        if self.folder is None:
+            return True
         deaf: list[str] = []
 
         async def tell(name: str) -> None:
-            if await self._ask(name, news) is None and name in self.near():
+            if await self._ask(name, news) is None:
                 deaf.append(name)
 
+        looks = self._looks
         async with trio.open_nursery() as nursery:
-            for name in self.near():
+            for name in await self.near():
                 nursery.start_soon(tell, name)
-        return not deaf
+        # Who has gone meanwhile has forgotten all. Where nobody can look, nobody knows who has not heard it.
+        is_known = self._seen_by > looks
+        return is_known and (not deaf or not set(deaf) & set(await self.near()))
 
     async def _ask(self, name: str, question: Question) -> Reply | None:
         """One neighbour's reply; `None` if he is gone, or silent."""
@@ -214,15 +200,15 @@ class Neighbours:
         return None
 
     async def _exchange(self, name: str, question: Question) -> Reply | None:
-        path = (self.folder or Path()) / f"{name}.sock"
+        path = path_of(self.folder or Path(), name)
         try:
             stream = await trio.open_unix_socket(path)
         except ConnectionRefusedError:
             # Nobody listens: he has died without a goodbye.
-            path.unlink(missing_ok=True)
+            await trio.to_thread.run_sync(partial(path.unlink, missing_ok=True), abandon_on_cancel=True)
             return None
         async with stream:
-            if not _is_own_users(stream.socket):
+            if not is_own_users(stream.socket):
                 return None
             await stream.send_all(_framed(question))
             return _replies.decode(await _frame(stream, self.most_bytes + _FRAME_BYTES))
@@ -236,23 +222,13 @@ class Neighbours:
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Listen, and answer neighbours until this is cancelled; without a folder there is nothing to do."""
-        folder = self.folder
-        if folder is None:
+        if self.folder is None:
             task_status.started()
             return
-        path = folder / f"{self.name}.sock"
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not _is_private(folder):
-                raise PermissionError("it is somebody else's")
-            await self._remove_dead(folder)
-            listener = await _listen(path)
+            listener = await self._listener(self.folder)
         except OSError as error:
-            log.warning(
-                "answers_not_shared",
-                reason=(error.strerror or str(error)).lower(),
-                effect="an answer is found by the worker alone that gave it",
-            )
+            _not_shared(error)
             self.folder = None
             task_status.started()
             return
@@ -260,49 +236,64 @@ class Neighbours:
         async def handle(stream: trio.SocketStream) -> None:
             await _answer(stream, answer)
 
+        path = path_of(self.folder, self.name)
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(trio.serve_listeners, handle, [listener])
                 task_status.started()
+                while True:
+                    async with trio.open_nursery() as listening:
+                        await listening.start(
+                            partial(trio.serve_listeners, handle, [listener], handler_nursery=nursery)
+                        )
+                        await _is_gone(path)
+                        listening.cancel_scope.cancel(reason="nobody finds the socket any more")
+                    listener = await self._listen_anew(self.folder)
         finally:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 
-    async def _remove_dead(self, folder: Path) -> None:
-        for name in self._sockets(folder):
-            path = folder / f"{name}.sock"
-            try:
-                with trio.move_on_after(WITHIN_S):
+    async def _listener(self, folder: Path) -> trio.SocketListener:
+        sock = await trio.to_thread.run_sync(listen, folder, self.name)
+        for name in await self.near():
+            path = path_of(folder, name)
+            with trio.move_on_after(WITHIN_S), suppress(OSError):
+                try:
                     await (await trio.open_unix_socket(path)).aclose()
-            except ConnectionRefusedError:
-                path.unlink(missing_ok=True)
-            except OSError:
-                continue
+                except ConnectionRefusedError:
+                    path.unlink(missing_ok=True)
+        return trio.SocketListener(trio.socket.from_stdlib_socket(sock))
 
-    def _sockets(self, folder: Path) -> list[str]:
-        try:
-            names = sorted(path.name for path in folder.iterdir())
-        except OSError:
-            return []
-        found = (match[1] for name in names if (match := _SOCKET.fullmatch(name)))
-        return [name for name in found if name != self.name]
+    async def _listen_anew(self, folder: Path) -> trio.SocketListener:
+        is_told = False
+        while True:
+            try:
+                listener = await self._listener(folder)
+            except OSError as error:
+                if not is_told:
+                    _not_shared(error)
+                is_told = True
+                await trio.sleep(_LOOK_S)
+            else:
+                log.info(
+                    "socket_made_again", effect="its folder was removed; other workers find answers again"
+                )
+                return listener
 
 
-async def _listen(path: Path) -> trio.SocketListener:
-    """Listen at `path`, which is there only when somebody does: who finds a socket that nobody listens on removes it."""
-    sock = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    early = path.with_name(f".{path.stem}")
-    try:
-        await sock.bind(os.fspath(early))
-        early.chmod(0o600)
-        sock.listen(_BACKLOG)
-        early.rename(path)
-    except BaseException:
-        sock.close()
-        with suppress(OSError):
-            early.unlink(missing_ok=True)
-        raise
-    return trio.SocketListener(sock)
+async def _is_gone(path: Path) -> None:
+    """Wait until there is no such file."""
+    while True:
+        if not await trio.to_thread.run_sync(path.exists, abandon_on_cancel=True):
+            return
+        await trio.sleep(_LOOK_S)
+
+
+def _not_shared(error: OSError) -> None:
+    log.warning(
+        "answers_not_shared",
+        reason=(error.strerror or str(error)).lower(),
+        effect="an answer is found by the worker alone that gave it",
+    )
 
 
 async def _answer(stream: trio.SocketStream, answer: Callable[[Question], Awaitable[Reply]]) -> None:
@@ -319,7 +310,7 @@ async def _answer(stream: trio.SocketStream, answer: Callable[[Question], Awaita
         ),
     ):
         async with stream:
-            if _is_own_users(stream.socket):
+            if is_own_users(stream.socket):
                 question = _questions.decode(await _frame(stream, _QUESTION_BYTES))
                 await stream.send_all(_framed(await answer(question)))
 

@@ -15,7 +15,7 @@ import structlog
 import trio
 from attrs import field, frozen
 
-from trooper.store.folder import KEY_BYTES, Folder, NoFolder, open_folder
+from trooper.store.folder import KEY_BYTES, Folder, NoFolder, is_on_network, open_folder
 from trooper.store.memory import PLACE, MemoryStore
 from trooper.store.store import Caps, Store, Trouble
 
@@ -78,6 +78,8 @@ async def open_store(
             _in_memory(place, folder.trouble, folder.words, caps, now), secrets.token_bytes(KEY_BYTES)
         )
         return
+    if is_on_network(path):
+        _warn_of_network(place)
     # Imported here: who has no folder needs none of it.
     from trooper.store.database import Database
     from trooper.store.sealing import seal_of
@@ -110,3 +112,12 @@ def _in_memory(place: str, trouble: Trouble, words: str, caps: Caps, now: Callab
         mend="Name a folder that Trooper may write with --data-dir or TROOPER_DATA_DIR, or say :memory: there.",
     )
     return MemoryStore(caps, now, trouble, words, place)
+
+
+def _warn_of_network(place: str) -> None:
+    log.warning(
+        "store_on_network",
+        folder=place,
+        effect="Where a second machine uses the folder, the file in it breaks.",
+        mend="Name a folder on a disk of this machine with --data-dir or TROOPER_DATA_DIR, or let no other machine use it.",
+    )

@@ -65,7 +65,7 @@ from trooper.web.protocol import (
     Serve,
 )
 from trooper.web.routes import SERVICES_KEY, VIA_NAME_KEY, create_routes
-from trooper.web.running import Running
+from trooper.web.running import ENDING_S, Running
 from trooper.web.websockets import answer_offer, can_be_answered, check_no_offer, close_offer, is_offer
 from trooper.wires import WIRES, Wires
 
@@ -149,7 +149,8 @@ class Application(Generic[S]):
                     # Before the services close: a background task must not
                     # find its HTTP client closed under it.
                     background.cancel_scope.cancel()
-                    await self._running.ended()
+                    with trio.move_on_after(ENDING_S, shield=True):
+                        await self._running.ended()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         services = self._services
