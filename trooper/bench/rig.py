@@ -166,7 +166,7 @@ class Rig:
 
     async def trooper(
         self,
-        serving: Serving,
+        serving: Serving | Sequence[str],
         configuration: str,
         *,
         env: Mapping[str, str] | None = None,
@@ -175,14 +175,19 @@ class Rig:
         """
         Trooper with `configuration` (TOML), once every standby is ready.
 
+        Args:
+            serving: a way to serve it, or another command that does.
+            configuration: where the command finds it, `TROOPER_CONFIG` says.
+            env: added to `environment()`.
+            ready_s: how long the standbys may take.
+
         Raises:
             NotStarted: it ends, or a standby is not ready after `ready_s`.
         """
         file = self.new_folder() / "trooper.toml"
         await trio.Path(file).write_text(configuration, encoding="utf-8")
-        running = await self.start(
-            "trooper", serving.command, env={"TROOPER_CONFIG": str(file), **(env or {})}
-        )
+        command = serving.command if isinstance(serving, Serving) else serving
+        running = await self.start("trooper", command, env={"TROOPER_CONFIG": str(file), **(env or {})})
         states: object = "no answer"
         with trio.move_on_after(ready_s):
             while True:
