@@ -291,7 +291,7 @@ def lower_bounds(session: nox.Session) -> None:
     """
     The fast suite, with its threshold of coverage, with exactly the oldest versions that pyproject.toml allows.
 
-    Without its largest tables: they are of our own rules, take a third of the time, and `tests` has them.
+    Without its largest tables: they are of our own rules, take more than a quarter of the time, and `tests` has them.
     """
     project = PYPROJECT["project"]
     wanted = [*project["dependencies"], *project["optional-dependencies"]["test"]]

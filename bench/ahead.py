@@ -28,7 +28,7 @@ from trooper.commands.cli import main as trooper
 from trooper.relay import conductor
 from trooper.relay.ahead import look_ahead
 from trooper.relay.asking import Asking
-from trooper.testing.client import Heard, ask, fetch
+from trooper.testing.client import Heard, ask
 
 WORDS: Final = ("keeper", "lamp", "writes", "ship", "port", "error", "path", "decided", "log", "entry")
 TOKENS: Final = 100
@@ -64,16 +64,9 @@ async def started(rig: Rig, num_ctx: int | None) -> Running:
     """Provider, local model and Trooper, once the standby is ready."""
     provider = await rig.provider(token_s=TOKEN_S, answer="word " * TOKENS)
     local = await rig.ollama()
-    file = rig.new_folder() / "trooper.toml"
     fixed = {} if num_ctx is None else {"num_ctx": num_ctx}
-    await trio.Path(file).write_text(toml(provider.url, local.url, local=fixed), encoding="utf-8")
-    command = (sys.executable, __file__, "serve", "--port", "0", "--config", str(file))
-    running = await rig.start("trooper", command)
-    with trio.fail_after(60):
-        while True:
-            if b'"standby":"ready"' in (await fetch(running.port, "GET", "/readyz")).body:
-                return running
-            await trio.sleep(BEHIND_S)
+    command = (sys.executable, __file__, "serve", "--port", "0")
+    return await rig.trooper(command, toml(provider.url, local.url, local=fixed))
 
 
 async def cost_ms(running: Running, asked: dict[str, object]) -> float:

@@ -30,7 +30,8 @@ for _name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
 # Nor what they were started by: a shell has Ctrl-C ignored in what it puts in the background, `nohup` what a closed
 # terminal sends, and every program that a test starts and presses Ctrl-C for would inherit that.
 for _name in ("SIGINT", "SIGQUIT", "SIGHUP"):
-    if signal.getsignal(_number := getattr(signal, _name, signal.SIGINT)) is signal.SIG_IGN:
+    _number = getattr(signal, _name, None)
+    if _number is not None and signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.default_int_handler if _name == "SIGINT" else signal.SIG_DFL)
 
 # A model that somebody has fetched is no part of the tests.

@@ -74,6 +74,8 @@ class Terminal:
     process: subprocess.Popen[bytes]
     master: int
     said: bytearray = field(factory=bytearray)
+    #: How often `interrupt_until_ended` has pressed Ctrl-C.
+    pressed: int = 0
 
     def wait_for(self, words: bytes, times: int = 1) -> None:
         """Read until the program has said `words` so often."""
@@ -105,6 +107,7 @@ class Terminal:
         while self.process.poll() is None:
             assert time.monotonic() < late, bytes(self.said)
             self.type(_CTRL_C * times)
+            self.pressed += times
             again = time.monotonic() + 1.0
             while self.process.poll() is None and time.monotonic() < again:
                 self._read(0.05)

@@ -77,6 +77,7 @@ def test_there_and_back(client: Client, home: Path, capsys: pytest.CaptureFixtur
         ({"CODEX_HOME": "{home}/x"}, "codex", "x/config.toml"),
         ({}, "opencode", ".config/opencode/opencode.json"),
         ({"XDG_CONFIG_HOME": "{home}/xdg"}, "opencode", "xdg/opencode/opencode.json"),
+        ({"XDG_CONFIG_HOME": "not/absolute"}, "opencode", "not/absolute/opencode/opencode.json"),
         ({"OPENCODE_CONFIG": "{home}/o.json"}, "opencode", "o.json"),
         ({}, "aider", ".aider.conf.yml"),
         ({}, "continue", ".continue/config.yaml"),
@@ -86,6 +87,7 @@ def test_there_and_back(client: Client, home: Path, capsys: pytest.CaptureFixtur
 def test_the_file_that_the_program_reads(
     variables: dict[str, str], name: str, place: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(home)
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value.format(home=home))
     assert connect(name, write=True) == 0

@@ -2,13 +2,21 @@ from __future__ import annotations
 
 import random
 import re
+from secrets import token_hex
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from generated_conversations import KINDS
-from trooper.core.tokens import estimate_tokens, token_weight, tokens_at_most, tokens_left
+from trooper.core.tokens import (
+    count_in_steps,
+    estimate_tokens,
+    is_counted,
+    token_weight,
+    tokens_at_most,
+    tokens_left,
+)
 from trooper.core.word_pieces import COMMON, COMMON_ALONE, PAIRS
 
 
@@ -156,3 +164,13 @@ def test_the_table_is_whole() -> None:
 def test_a_megabyte_of_anything_is_counted_at_once(text: str) -> None:
     """What is quadratic would take hours."""
     assert tokens_at_most(text * (1_000_000 // len(text.encode()))) > 1000
+
+
+def test_what_has_been_counted_in_steps_is_known_at_once() -> None:
+    """Else it would be counted once more, and in one go."""
+    text = f"{token_hex()} and a long way to go. " * 1000
+    steps = sum(1 for _ in count_in_steps(text))
+
+    assert steps > 1
+    assert is_counted(text)
+    assert list(count_in_steps(text)) == []

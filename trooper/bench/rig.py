@@ -168,7 +168,7 @@ class Rig:
 
     async def trooper(
         self,
-        serving: Serving,
+        serving: Serving | Sequence[str],
         configuration: str,
         *,
         env: Mapping[str, str] | None = None,
@@ -177,14 +177,21 @@ class Rig:
         """
         Trooper with `configuration` (TOML), once every standby is ready.
 
+        Args:
+            serving: a way to serve it, or another command that does.
+            configuration: where the command finds it, `TROOPER_CONFIG` says.
+            env: added to `environment()`.
+            ready_s: how long the standbys may take.
+
         Raises:
             NotStarted: it ends, or a standby is not ready after `ready_s`.
         """
         file = self.new_folder() / "trooper.toml"
         await trio.Path(file).write_text(configuration, encoding="utf-8")
+        command = serving.command if isinstance(serving, Serving) else serving
         running = await self.start(
             "trooper",
-            serving.command,
+            command,
             # What users have, and not where they have it.
             env={"TROOPER_CONFIG": str(file), "TROOPER_DATA_DIR": str(file.parent / "data"), **(env or {})},
         )

@@ -8,8 +8,8 @@ from typing import Any
 
 from attrs import frozen
 
-from trooper.clients.editing import at, connected
-from trooper.clients.wanted import Format, NotEdited, Wanted
+from trooper.clients.editing import at, connected, readable
+from trooper.clients.wanted import Format, Wanted
 from trooper.clients.wanted import Path as Names
 
 
@@ -55,11 +55,7 @@ class Client:
 
     def says(self, names: Names, text: str) -> str:
         """The word that its file's `text` has at `names`; of a text that cannot be read, none."""
-        try:
-            said = at(self.form.read(text), names)
-        except NotEdited:
-            # What is wrong with it the program says itself.
-            return ""
+        said = at(readable(self.form, text), names)
         return said.strip() if isinstance(said, str) else ""
 
 

@@ -137,6 +137,14 @@ def _says(said: dict[str, Any], wanted: Wanted) -> bool:
     return type(value) is type(wanted.value) and value == wanted.value
 
 
+def readable(form: Format, text: str) -> dict[str, Any] | None:
+    """What a text says; `None`: that cannot be told. What is wrong with it the program says itself."""
+    try:
+        return form.read(text)
+    except NotEdited:
+        return None
+
+
 def at(said: Any, path: Path) -> Any:
     """The value at `path` of what a text says; `None`: none stands there."""
     for name in path:

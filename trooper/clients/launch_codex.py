@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,9 +21,10 @@ from attrs import frozen
 from trooper.clients import jsonc, toml
 from trooper.clients.codex import BUILT_IN, place_in, provider_in, provider_named
 from trooper.clients.codex import CODEX as CLIENT
+from trooper.clients.editing import readable
 from trooper.clients.launch import OPENAI, Place, Start, Surroundings, texts
 from trooper.clients.placing import text_before
-from trooper.clients.wanted import Format, NotEdited
+from trooper.clients.wanted import Format
 
 #: Where Codex asks with a ChatGPT plan's login.
 CHATGPT: Final = "https://chatgpt.com/backend-api/codex"
@@ -123,10 +123,8 @@ def _has_chatgpt_login(around: Surroundings) -> bool:
 
 
 def _read(form: Format, text: str | None = None) -> Mapping[str, Any]:
-    """What a text says; nothing if there is none. What is wrong with it Codex says itself."""
-    with suppress(NotEdited):
-        return form.read(text or "")
-    return {}
+    """What a text says; nothing if there is none, or none that can be read."""
+    return readable(form, text or "") or {}
 
 
 CODEX: Final = Codex()

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from trooper.clients.editing import at, connected
+from trooper.clients.editing import at, connected, readable
 from trooper.clients.launch import (
     ANTHROPIC,
     OPENAI,
@@ -65,7 +65,7 @@ class Opencode:
     def start(self, words: Sequence[str], around: Surroundings, url: str) -> Start:
         """With the places laid over what the variable says already."""
         said = around.environ.get(CONTENT, "")
-        settings = [*map(_settings_in, _paths(around)), _read(said)]
+        settings = [*map(_settings_in, _paths(around)), readable(CLIENT.form, said)]
         # What cannot be read may say any place, and a reference may mean any.
         free = [
             wanted
@@ -109,15 +109,7 @@ def _said_in(names: Names, text: str) -> str:
 
 def _settings_in(file: Path) -> Mapping[str, Any] | None:
     try:
-        return _read(text_of(file) or "")
-    except NotEdited:
-        return None
-
-
-def _read(text: str) -> Mapping[str, Any] | None:
-    """What a text says; `None`: that cannot be told. What is wrong with it opencode says itself."""
-    try:
-        return CLIENT.form.read(text)
+        return readable(CLIENT.form, text_of(file) or "")
     except NotEdited:
         return None
 

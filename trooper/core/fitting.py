@@ -82,7 +82,7 @@ def _told_tool(tool: Tool) -> str:
 
 
 def uncounted(conversation: Conversation) -> Iterator[str]:
-    """What takes longest to be counted of it: tools, texts and arguments, each as it is counted."""
+    """What takes longest to be counted of it: tools, texts and arguments, without the turns whose text is known."""
     yield from map(_told_tool, conversation.tools)
     for message in conversation.messages:
         if message.is_plain and is_counted(message.text):
@@ -95,6 +95,7 @@ def uncounted(conversation: Conversation) -> Iterator[str]:
 def count_message(message: Message) -> int:
     """About how many tokens one turn is, at most."""
     if message.is_plain:
+        # Nearly all are, and each is counted with every request: looking for what it has not takes as long again.
         return tokens_at_most(message.text) + _TOKENS_PER_MESSAGE
     calls = sum(map(_count_call, message.tool_calls))
     return tokens_at_most(message.text) + calls + _count_images(message) + _TOKENS_PER_MESSAGE

@@ -158,14 +158,13 @@ def is_counted(text: str) -> bool:
 
 def count_in_steps(text: str) -> Iterator[None]:
     """Count `text` in short steps, so that `tokens_at_most` knows it at once behind the last of them; in none if it does."""
-    key = (hash(text), len(text))
-    if key in _KEPT:
+    if is_counted(text):
         return
     tokens = 0
     for at in range(0, len(text), _STEP_CHARS):
         tokens += _at_most(text[at : at + _STEP_CHARS])
         yield
-    _KEPT[key] = tokens
+    _KEPT[hash(text), len(text)] = tokens
 
 
 def _at_most(text: str) -> int:
