@@ -151,6 +151,8 @@ async def bodies(services: Any, items: list[Any]) -> tuple[bytes, bytes]:
 
 async def test_what_was_not_deleted_everywhere_is_told(autojump_clock: Any, tmp_path: Path) -> None:
     """A worker that hangs has not heard it: an error that the client's SDK tries again, and no `deleted`."""
+    # A thread looks into the folder meanwhile, and lives in real time.
+    autojump_clock.autojump_threshold = 0.3
     hangs = trio.socket.socket(trio.socket.AF_UNIX)
     await hangs.bind(str(tmp_path / f"{'f' * 16}.sock"))
     hangs.listen()

@@ -88,7 +88,7 @@ async def saying(near: Path, words: bytes, name: str = "f" * 16) -> AsyncIterato
 
 
 async def test_an_answer_of_another_process_is_found(tmp_path: Path) -> None:
-    near = tmp_path / "not" / "there" / "yet"
+    near = tmp_path / "no" / "yet"
     async with listening(near) as one, listening(near, lambda _: Nothing()) as two, listening(near) as three:
         assert await two.find(ASKED) == ANSWER
         assert await two.find(FindPart("msg_1", ANN)) == ANSWER

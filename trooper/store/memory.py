@@ -185,13 +185,16 @@ class MemoryStore:
     async def find_answer(self, answer_id: str, owner: str) -> PastAnswer | None:
         """An answer."""
         self._expire()
-        answer = self._answers.get((owner, answer_id))
-        return None if answer is None or answer.at < self._since else answer
+        return self._answer(answer_id, owner)
 
     async def find_answer_by_part(self, part_id: str, owner: str) -> PastAnswer | None:
         """The latest answer that has this part."""
         self._expire()
-        return await self.find_answer(self._by_part.get((owner, part_id), ""), owner)
+        return self._answer(self._by_part.get((owner, part_id), ""), owner)
+
+    def _answer(self, answer_id: str, owner: str) -> PastAnswer | None:
+        answer = self._answers.get((owner, answer_id))
+        return None if answer is None or answer.at < self._since else answer
 
     async def find_content(self, answer_id: str, owner: str) -> Content | None:
         """Nothing: there is no disk."""
