@@ -180,7 +180,8 @@ def prepare(db: apsw.Connection, migrations: Sequence[str] = MIGRATIONS) -> Unfi
     if _number(db, "user_version") == len(migrations):
         return None
     if not _number(db, "application_id"):
-        # Both only work before there are tables, and outside of a transaction.
+        # Before there are tables, and outside of a transaction: else the first one does nothing, and the second one
+        # meets all the others who begin the same file.
         _all(db, "PRAGMA auto_vacuum = INCREMENTAL")
         _all(db, "PRAGMA journal_mode = WAL")
     _all(db, "BEGIN IMMEDIATE")
@@ -199,6 +200,23 @@ def prepare(db: apsw.Connection, migrations: Sequence[str] = MIGRATIONS) -> Unfi
             _all(db, "ROLLBACK")
         raise
     return None
+
+
+def keeps_log(db: apsw.Connection) -> bool:
+    """
+    Whether what is written goes into SQLite's log first (WAL), beside which others read.
+
+    That takes memory that processes share, which some file systems do not give: SQLite says so by staying with what
+    it has. Then who reads and who writes wait for each other, and each batch for the disk, since without the log the
+    file needs that to be safe from a loss of power. It is asked for each time, as a file may have come from such a place.
+
+    Raises:
+        apsw.Error: the disk, or another process, does not let us.
+    """
+    if db.pragma("journal_mode", "wal") == "wal":
+        return True
+    db.pragma("synchronous", "FULL")
+    return False
 
 
 def _unfit(db: apsw.Connection, migrations: Sequence[str]) -> Unfit | None:
