@@ -14,7 +14,7 @@ from attrs import evolve
 
 from stores import ANN, BEN, NOW, STORES, Clock, answer, opened, session, turn
 from trooper.store import Caps, Known, Store
-from trooper.store.records import OWNERS_OF_SESSION, TURNS_OF_SESSION
+from trooper.store.records import OF_SESSION, OWNERS_OF_SESSION, TURNS_OF_SESSION
 
 _LONG = "x" * 257
 
@@ -373,6 +373,8 @@ async def test_it_says_what_is_in_it(open_store: OpenStore) -> None:
         store.put_session(session("s"))
         store.put_session(session("t", BEN))
         store.put_answer(answer("r"))
+        # What was said last in a session is no answer.
+        store.put_answer(answer(f"{OF_SESSION}s"))
         await store.settled()
         standing = store.standing()
 

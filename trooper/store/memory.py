@@ -16,6 +16,7 @@ from attrs import define, field
 
 from trooper.core.names import is_sayable
 from trooper.store.records import (
+    OF_SESSION,
     TURNS_OF_SESSION,
     Content,
     Known,
@@ -65,6 +66,8 @@ class MemoryStore:
     _answers: OrderedDict[tuple[str, str], PastAnswer] = field(factory=OrderedDict, init=False)
     _by_part: dict[tuple[str, str], str] = field(factory=dict, init=False)
     _answer_shares: Shares = field(factory=Shares, init=False)
+    #: So many of them are what was said last in a session.
+    _of_sessions: int = field(default=0, init=False)
     #: Id → whose, and when.
     _unknown: OrderedDict[str, tuple[str, float]] = field(factory=OrderedDict, init=False)
     _unknown_shares: Shares = field(factory=Shares, init=False)
@@ -112,6 +115,7 @@ class MemoryStore:
         if not answer.fits or answer.size_bytes > self.caps.metadata_bytes:
             return
         self._answers[answer.owner, answer.id] = answer
+        self._of_sessions += answer.id.startswith(OF_SESSION)
         for part_id in answer.part_ids:
             self._by_part[answer.owner, part_id] = answer.id
         self._answer_shares.use(answer.owner, answer.id, answer.size_bytes)
@@ -153,6 +157,7 @@ class MemoryStore:
         answer = self._answers.pop((owner, answer_id), None)
         if answer is None:
             return
+        self._of_sessions -= answer_id.startswith(OF_SESSION)
         self._answer_shares.drop(owner, answer_id)
         for part_id in answer.part_ids:
             # Another answer may have named the same part since.
@@ -219,7 +224,7 @@ class MemoryStore:
         return Standing(
             self.place,
             sessions=len(self._sessions),
-            answers=len(self._answers),
+            answers=len(self._answers) - self._of_sessions,
             trouble=self.trouble,
             words=self.words,
         )

@@ -155,8 +155,23 @@ CREATE TRIGGER {table}_go AFTER DELETE ON {table} BEGIN
 END;
 """
 
+#: What was said last in a session stands among the answers, by a name that none of them has (`records.OF_SESSION`): how
+#: many rows those are.
+_COUNTING_APART: Final = """
+INSERT INTO totals SELECT '{table}_of_sessions', 0, count(*) FROM {table} WHERE substr(id, 1, 8) = 'session/';
+CREATE TRIGGER {table}_of_sessions_come AFTER INSERT ON {table} WHEN substr(NEW.id, 1, 8) = 'session/' BEGIN
+    UPDATE totals SET count = count + 1 WHERE kind = '{table}_of_sessions';
+END;
+CREATE TRIGGER {table}_of_sessions_go AFTER DELETE ON {table} WHEN substr(OLD.id, 1, 8) = 'session/' BEGIN
+    UPDATE totals SET count = count - 1 WHERE kind = '{table}_of_sessions';
+END;
+"""
+
 #: In order; none is ever changed.
-MIGRATIONS: Final[tuple[str, ...]] = (_TABLES + "".join(_COUNTING.format(table=table) for table in _COUNTED),)
+MIGRATIONS: Final[tuple[str, ...]] = (
+    _TABLES + "".join(_COUNTING.format(table=table) for table in _COUNTED),
+    "".join(_COUNTING_APART.format(table=table) for table in ("answers", "contents")),
+)
 
 
 @frozen

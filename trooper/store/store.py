@@ -60,6 +60,8 @@ class Standing:
         file_bytes: the size of what is on disk.
         content_on_disk: whether contents are written.
         sealed: whether they are encrypted there.
+        answers, contents: without what was said last in sessions.
+        content_bytes: of all that was said.
         unwritten: records that wait to be written.
         dropped: records that were never written, because there was no room left to wait.
         failed: batches that could not be written at first.

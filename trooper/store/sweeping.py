@@ -47,7 +47,7 @@ _WHO_GIVES: Final = "SELECT owner FROM held WHERE kind = ? ORDER BY size_bytes D
 
 @frozen
 class Counts:
-    """What is in the file."""
+    """What is in the file; what was said last in sessions counts as none of the answers, and its bytes are among theirs."""
 
     sessions: int = 0
     answers: int = 0
@@ -115,7 +115,7 @@ def counts(db: apsw.Connection) -> Counts:
     }
     return Counts(
         sessions=totals["sessions"][1],
-        answers=totals["answers"][1],
-        contents=totals["contents"][1],
+        answers=totals["answers"][1] - totals["answers_of_sessions"][1],
+        contents=totals["contents"][1] - totals["contents_of_sessions"][1],
         content_bytes=totals["contents"][0],
     )
