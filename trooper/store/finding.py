@@ -7,7 +7,7 @@ file already, so that none is counted twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
@@ -17,7 +17,7 @@ from attrs import frozen
 
 from trooper.store.records import OPEN_TOLD, Content, Known, PastAnswer, Session, Turn
 from trooper.store.sealing import Seal, name_of
-from trooper.store.store import Place
+from trooper.store.store import LookedUp, Place, look_up
 
 #: Session and turn.
 TurnName = tuple[str, str]
@@ -41,8 +41,8 @@ _SESSIONS_OF_OWNER: Final = (
 )
 _EVERY_SESSION: Final = f"{_SESSION} WHERE used_at >= ? ORDER BY used_at DESC, id LIMIT ?"
 _ONE_ANSWER: Final = f"{_ANSWER} WHERE owner = ? AND id = ? AND used_at >= ?"
-_ANSWERS_BY_PART: Final = (
-    f"{_ANSWER} WHERE owner = ?1 AND id IN (SELECT answer_id FROM answer_parts"  # noqa: S608
+_NAMES_BY_PART: Final = (
+    "SELECT id FROM answers WHERE owner = ?1 AND id IN (SELECT answer_id FROM answer_parts"
     " WHERE owner = ?1 AND part_id = ?2) AND used_at >= ?3 ORDER BY used_at DESC LIMIT 8"
 )
 _WORDS: Final = msgspec.json.Decoder(tuple[str, ...])
@@ -111,9 +111,35 @@ def answer(db: apsw.Connection, answer_id: str, owner: str, since: float) -> Pas
     return _answer(*rows[0]) if rows else None
 
 
-def answers_by_part(db: apsw.Connection, part_id: str, owner: str, since: float) -> list[PastAnswer]:
-    """The answers with a part, the latest first; some, where there are very many."""
-    return [_answer(*row) for row in _rows(db, _ANSWERS_BY_PART, (owner, part_id, since))]
+@frozen
+class News:
+    """
+    What the file does not know of answers yet.
+
+    Attributes:
+        by_part: those that wait, by the parts that were asked for.
+        changed: the ids of all that are given anew or are gone: what the file says of them counts no more.
+    """
+
+    by_part: Mapping[str, PastAnswer]
+    changed: Container[str]
+
+
+def answers_by_parts(
+    db: apsw.Connection, part_ids: Iterable[str], owner: str, since: float, news: News, most: int
+) -> Sequence[LookedUp]:
+    """For each of these parts the latest answer that has it, as `look_up` has it."""
+
+    def find(part_id: str) -> PastAnswer | None:
+        if waits := news.by_part.get(part_id):
+            return waits
+        # Some, where there are very many.
+        names = [name for (name,) in _rows(db, _NAMES_BY_PART, (owner, part_id, since))]
+        latest = next((name for name in names if name not in news.changed), None)
+        return None if latest is None else answer(db, latest, owner, since)
+
+    with _at_one_moment(db):
+        return look_up(part_ids, most, find)
 
 
 def content(

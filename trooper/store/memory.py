@@ -26,7 +26,7 @@ from trooper.store.records import (
 )
 from trooper.store.shares import Shares
 from trooper.store.steadiness import Steadiness
-from trooper.store.store import Caps, Place, Standing, Trouble, in_order
+from trooper.store.store import Caps, LookedUp, Place, Standing, Trouble, in_order, look_up
 
 #: What the configuration says for it.
 PLACE: Final = ":memory:"
@@ -192,10 +192,12 @@ class MemoryStore:
         self._expire()
         return self._answer(answer_id, owner)
 
-    async def find_answer_by_part(self, part_id: str, owner: str) -> PastAnswer | None:
-        """The latest answer that has this part."""
+    async def find_answers_by_parts(
+        self, part_ids: Sequence[str], owner: str, *, most: int = 64
+    ) -> Sequence[LookedUp]:
+        """For each of these parts the latest answer that has it."""
         self._expire()
-        return self._answer(self._by_part.get((owner, part_id), ""), owner)
+        return look_up(part_ids, most, lambda i: self._answer(self._by_part.get((owner, i), ""), owner))
 
     def _answer(self, answer_id: str, owner: str) -> PastAnswer | None:
         answer = self._answers.get((owner, answer_id))
