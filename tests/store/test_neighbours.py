@@ -153,6 +153,13 @@ async def test_what_the_store_says_is_no_path(near: Path, holder: str) -> None:
         assert await two.find_parts({"msg_1": holder}, ANN) == (ANSWER,)
 
 
+async def test_nor_is_it_a_way_out_of_the_folder(tmp_path: Path, near: Path) -> None:
+    async with listening(tmp_path / "other") as other, listening(near, lambda _: Nothing()) as one:
+        holder = f"../other/{other.name}"
+        assert await one.find(ASKED, holder=holder) is None
+        assert await one.find_parts({"msg_1": holder}, ANN) == ()
+
+
 async def test_who_has_it_by_the_store_is_asked_alone(near: Path, autojump_clock: Any) -> None:
     heard = []
 

@@ -12,8 +12,9 @@ import pytest
 import trio
 from attrs import evolve
 
-from stores import ANN, BEN, NOW, STORES, Clock, answer, opened
-from trooper.store import Answers, Kept, MemoryStore, Neighbours, PastAnswer, Remembered, Store
+from stores import ANN, BEN, NOW, STORES, Clock, another, answer, opened
+from trooper.store import Answers, Kept, MemoryStore, Neighbours, PastAnswer, Remembered, Store, Trouble
+from trooper.store import database as database_module
 from trooper.store.questions import FindParts, Found, FoundParts
 from trooper.store.remembered import MOST_FETCHED
 
@@ -78,13 +79,18 @@ async def test_what_a_store_finds(
     assert [f"{part_id}:{one.id if one else ''}" for part_id, one in looked_up] == told.split()
 
 
-async def test_where_the_file_cannot_be_asked_what_waits_is_found(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "trooper.sqlite3").mkdir()
-    async with opened(str(tmp_path / "data")) as store:
-        store.put_answer(A)
-        looked_up = await store.find_answers_by_parts(["x", "a1", "a2"], ANN)
-    assert looked_up == [("x", None), ("a1", A)]
+async def test_where_the_file_cannot_be_asked_what_waits_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "_BUSY_MS", 50)
+    place = str(tmp_path)
+    with another(place) as somebody:
+        somebody.execute("BEGIN EXCLUSIVE")
+        async with opened(place) as store:
+            store.put_answer(A)
+            assert store.standing().trouble is Trouble.LOCKED
+            assert await store.find_answers_by_parts(["x", "a1", "a2"], ANN) == [("x", None), ("a1", A)]
+            somebody.execute("ROLLBACK")
 
 
 @pytest.mark.parametrize("kind", STORES)
