@@ -163,7 +163,7 @@ async def test_lists_come_in_pages(autojump_clock: Any) -> None:
             after = f"&after={page['next']}"
         turns = await p.get(f"/sessions/{6:032x}?limit=2")
         earlier = await p.get(f"/sessions/{6:032x}?limit=9&before={turns['earlier']}")
-        everything = await p.get("/sessions?limit=10000")
+        everything = await p.get("/sessions?limit=1000")
 
     assert found == [6, 5, 4, 3, 2, 1, 0]
     assert [one["id"] for one in turns["turns"]] == ["t3", "t4"]
@@ -173,7 +173,7 @@ async def test_lists_come_in_pages(autojump_clock: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=x", "limit=-1", "limit=10001", "limit=99999999999", "limit=٣", "after=zz"]
+    "query", ["limit=0", "limit=x", "limit=-1", "limit=1001", "limit=99999999999", "limit=٣", "after=zz"]
 )
 async def test_a_bad_page_is_told(query: str, autojump_clock: Any) -> None:
     async with place() as p:
@@ -183,6 +183,19 @@ async def test_a_bad_page_is_told(query: str, autojump_clock: Any) -> None:
     assert (answer.status, code(answer)) == (400, "invalid_value")
     assert query.partition("=")[0] in json.loads(answer.body)["error"]["message"]
     assert bad.status == 400
+
+
+async def test_a_page_has_a_bound_that_is_told(autojump_clock: Any) -> None:
+    async with place() as p:
+        mine = p.services.credentials((BEARER,), b"")
+        for number in range(1_005):
+            p.services.store.put_session(session(f"{number:032x}", mine, used_at=p.clock.at + number))
+        too_many = await p.refused("GET", "/sessions", query_string=b"limit=1001")
+        first = await p.get("/sessions?limit=1000")
+        rest = await p.get(f"/sessions?limit=1000&after={first['next']}")
+
+    assert "from 1 to 1,000" in json.loads(too_many.body)["error"]["message"]
+    assert (len(first["sessions"]), len(rest["sessions"]), rest["next"]) == (1_000, 5, None)
 
 
 async def test_where_nobody_knows_what_was_said_that_is_told(autojump_clock: Any) -> None:

@@ -7,6 +7,7 @@ file already, so that none is counted twice.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
@@ -35,9 +36,16 @@ _ANSWER: Final = (
     " WHERE answer_parts.owner = answers.owner AND answer_id = answers.id ORDER BY place)) FROM answers"
 )
 _ONE_SESSION: Final = f"{_SESSION} WHERE id = ? AND used_at >= ?"
-_SESSIONS_OF_OWNER: Final = (
-    f"{_SESSION} WHERE id IN (SELECT session_id FROM session_owners WHERE owner = ?1) AND used_at >= ?2"  # noqa: S608
-    " AND (?3 IS NULL OR used_at < ?3 OR (used_at = ?3 AND id > ?4)) ORDER BY used_at DESC, id LIMIT ?5"
+#: Of who has few sessions they are looked up. Of who has many all are gone through in the order of the list, his or
+#: not, until the page is full: so page by page each is looked at once, and not all of his for every page.
+_FEW: Final = 256
+_HAS_FEW: Final = f"SELECT count(*) < {_FEW} FROM (SELECT 1 FROM session_owners WHERE owner = ? LIMIT {_FEW})"  # noqa: S608
+_ON_PAGE: Final = "used_at >= ?2 AND used_at <= ?3 AND (used_at < ?3 OR id > ?4)"
+_IN_ORDER: Final = "ORDER BY used_at DESC, id LIMIT ?5"
+_OF_FEW: Final = f"{_SESSION} WHERE id IN (SELECT session_id FROM session_owners WHERE owner = ?1) AND {_ON_PAGE} {_IN_ORDER}"  # noqa: S608
+_OF_MANY: Final = (
+    f"{_SESSION} INDEXED BY sessions_by_use WHERE {_ON_PAGE} AND EXISTS"  # noqa: S608
+    f" (SELECT 1 FROM session_owners WHERE session_id = sessions.id AND owner = ?1) {_IN_ORDER}"
 )
 _EVERY_SESSION: Final = f"{_SESSION} WHERE used_at >= ? ORDER BY used_at DESC, id LIMIT ?"
 _ONE_ANSWER: Final = f"{_ANSWER} WHERE owner = ? AND id = ? AND used_at >= ?"
@@ -71,9 +79,11 @@ def sessions(
     db: apsw.Connection, owner: str, page: Page, also: Sequence[str], waiting: Iterable[TurnName]
 ) -> tuple[dict[str, Session], Written]:
     """The sessions of a page that `owner` may see, and those of the ids `also`, by their ids."""
-    used_at, last = (None, None) if page.after is None else (page.after.used_at, page.after.id)
+    after = page.after or Place(math.inf, "")
     with _at_one_moment(db):
-        rows = _rows(db, _SESSIONS_OF_OWNER, (owner, page.since, used_at, last, page.most))
+        ((has_few,),) = _rows(db, _HAS_FEW, (owner,))
+        statement = _OF_FEW if has_few else _OF_MANY
+        rows = _rows(db, statement, (owner, page.since, after.used_at, after.id, page.most))
         for session_id in also:
             rows += _rows(db, _ONE_SESSION, (session_id, page.since))
         return {row[0]: _session(*row) for row in rows}, _written(db, waiting)
