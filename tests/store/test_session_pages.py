@@ -11,6 +11,7 @@ from stores import ANN, BEN, NOW, STORES, Clock, another, opened, session, sqlit
 from trooper.store import Caps, Session, Store, finding
 from trooper.store.store import Place, in_order
 
+CAT = "c" * 32
 #: The latest used first; three of them at one moment.
 USES = {"g": 5.0, "f": 4.0, "c": 3.0, "d": 3.0, "e": 3.0, "b": 2.0, "a": 1.0}
 
@@ -156,13 +157,16 @@ async def test_who_has_many_gets_his_own_in_order(tmp_path: Path) -> None:
             assert listed == sorted(listed, key=in_order)
 
 
-async def test_a_page_costs_the_same_however_many_there_are(tmp_path: Path) -> None:
-    """In steps of SQLite's machine: all pages together are one look at each session."""
+@pytest.mark.parametrize(("owner", "most"), [(ANN, 100), (CAT, 9)])
+async def test_a_page_costs_the_same_however_many_there_are(tmp_path: Path, owner: str, most: int) -> None:
+    """In steps of SQLite's machine, of who has many and of who has few: all pages together are one look at each session."""
     counts = []
     for count in (1_000, 4_000):
         place = sqlite(tmp_path / f"{count}")
         async with opened(place) as store:
             await put_many(store, count)
+            for number in range(20):
+                store.put_session(session(f"hers {number}", CAT, used_at=NOW + number * count // 60))
         steps = 0
 
         def one_more() -> bool:
@@ -173,7 +177,7 @@ async def test_a_page_costs_the_same_however_many_there_are(tmp_path: Path) -> N
         with another(place) as db:
             db.set_progress_handler(one_more, 20)
             for after in (None, Place(NOW + count // 6, "")):
-                page, _ = finding.sessions(db, ANN, finding.Page(0.0, 100, after), (), ())
-                assert len(page) == 100
+                page, _ = finding.sessions(db, owner, finding.Page(0.0, most, after), (), ())
+                assert len(page) == most
         counts.append(steps)
     assert counts[1] < 1.2 * counts[0]
