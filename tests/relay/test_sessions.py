@@ -122,14 +122,30 @@ async def test_one_can_be_forgotten(autojump_clock: Any) -> None:
 
 
 async def test_its_answers_go_with_it(autojump_clock: Any) -> None:
-    async with place() as p:
-        answer = await p.post("/v1/responses", BEARER, NAMED, body=asks("responses"))
-        name = (answer.header(b"x-trooper-session") or b"").decode()
-        (one,) = (await p.get(f"/sessions/{name}"))["turns"]
-        assert one["answer_id"]
-        assert len(p.services.answers) == 1
-        await p.ask("DELETE", f"/sessions/{name}", BEARER)
-        assert len(p.services.answers) == 0
+    """All of them, for who asks for one by its id and in the store; and nobody else's."""
+    async with place(dies()) as p:
+
+        async def answered(*named: tuple[bytes, bytes]) -> tuple[str, str]:
+            """An answer's id, and its session."""
+            answer = await p.post("/v1/responses", BEARER, *named, body=asks("responses", stream=False))
+            session_id = (answer.header(b"x-trooper-session") or b"").decode()
+            return json.loads(answer.body)["id"], session_id
+
+        (first, name), (second, _) = [await answered(NAMED) for _ in range(2)]
+        others, other = await answered((b"x-session-id", b"harbour"))
+        mine = p.services.credentials((BEARER,), b"")
+
+        async def there(answer_id: str) -> tuple[bool, bool]:
+            got = await p.ask("GET", f"/v1/responses/{answer_id}", BEARER)
+            in_store = await p.services.store.find_answer(answer_id, mine) is not None
+            return got.status == 200 and json.loads(got.body)["id"] == answer_id, in_store
+
+        ids = (first, second, others)
+        assert len({*ids}) == 3
+        assert other != name
+        assert [await there(one) for one in ids] == [(True, True)] * 3
+        assert (await p.ask("DELETE", f"/sessions/{name}", BEARER)).status == 200
+        assert [await there(one) for one in ids] == [(False, False), (False, False), (True, True)]
 
 
 async def test_it_is_gone_a_day_after_its_last_use(autojump_clock: Any) -> None:
