@@ -115,15 +115,26 @@ class Crowd:
         assert last, "nothing was heard"
         self._ended.set()
 
+    async def sessions(self) -> dict[str, int]:
+        """How many turns each session has, page by page."""
+        turns: dict[str, int] = {}
+        after = ""
+        while True:
+            page = await self.told(f"/sessions?limit=1000{after}")
+            turns |= {one["id"]: one["turns"] for one in page["sessions"]}
+            if page["next"] is None:
+                return turns
+            after = f"&after={page['next']}"
+
     async def until_told_kept(self) -> Known:
         """Wait until all is acknowledged that has ended by now."""
         self._ended = trio.Event()
         answers = list(self.answers)
-        sessions = (await self.told("/sessions?limit=10000"))["sessions"]
+        sessions = await self.sessions()
         with trio.fail_after(_LONG_S):
             while True:
                 if await self._unwritten() == 0:
-                    return Known({one["id"]: one["turns"] for one in sessions}, answers)
+                    return Known(sessions, answers)
                 await trio.sleep(_LOOK_AGAIN_S)
 
     async def _unwritten(self) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 import trio
 from attrs import evolve
 
-from stores import ANN, BEN, NOW, Clock, answer, opened, session, turn
+from stores import ANN, BEN, NOW, Clock, answer, by_part, opened, session, turn
 from trooper.store import Content, Known, Store
 from trooper.store.schema import MIGRATIONS
 
@@ -44,7 +44,7 @@ async def expected(store: Store) -> None:
         turn("t1", "s", at=NOW + 1),
         turn("t2", "s", at=NOW + 2, tokens=3, local_tokens=4),
     ]
-    assert await store.find_answer_by_part("m2", ANN) == answer("r", parts=("m1", "m2"))
+    assert await by_part(store, "m2", ANN) == answer("r", parts=("m1", "m2"))
     assert await store.find_content("r", ANN) == CONTENT
     assert await store.find_unknown(["u1", "u2"]) == {"u1"}
     assert await store.find_known("ratio", "sha256:1") == Known(

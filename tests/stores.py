@@ -89,6 +89,11 @@ async def found(store: Store) -> list[str]:
     return sorted((s.id for s in await store.list_sessions(ANN)), key=int)
 
 
+async def by_part(store: Store, part_id: str, owner: str = ANN) -> PastAnswer | None:
+    """The answer that has this part."""
+    return next((found for _, found in await store.find_answers_by_parts([part_id], owner)), None)
+
+
 def integrity(place: str) -> str:
     with another(place) as db:
         return str(db.pragma("integrity_check"))

@@ -35,6 +35,7 @@ async def once(config: Config) -> tuple[str, Services]:
             owner = services.credentials(CLIENT, b"")
             services.store.put_session(session("s", owner))
             services.store.put_answer(answer("r", owner), Content(b"said", b"said"))
+            services.store.put_answer(answer("session/s", owner), Content(b"said", b"said"))
         nursery.cancel_scope.cancel()
     return owner, services
 
@@ -96,7 +97,7 @@ def test_programs_are_told_what_is_wrong() -> None:
         (
             Standing("/data", on_disk=True, content_on_disk=True, contents=2, content_bytes=1024 * 1024),
             [
-                "Kept in /data (0.0 MiB): 0 sessions, 0 answers, and what was said (of 2 answers, 1.0 MiB, not encrypted)."
+                "Kept in /data (0.0 MiB): 0 sessions, 0 answers, and what was said last in sessions and in 2 answers (1.0 MiB, not encrypted)."
             ],
         ),
         (
@@ -120,7 +121,10 @@ async def test_who_checks_sees_what_a_server_has_kept(tmp_path: Path) -> None:
 
     assert (standing.sessions, standing.answers, standing.contents) == (1, 1, 1)
     (line,) = store_lines(standing)
-    assert "1 session, 1 answer, and what was said (of 1 answer, 0.0 MiB, not encrypted)" in line
+    assert (
+        "1 session, 1 answer, and what was said last in sessions and in 1 answer (0.0 MiB, not encrypted)"
+        in line
+    )
 
 
 def test_tests_write_nothing_where_their_user_keeps_his() -> None:

@@ -17,6 +17,7 @@ import structlog
 import trio
 from attrs import asdict, define, field
 
+from trooper.aside.line import Line
 from trooper.aside.process import StartWorker, start_process
 from trooper.aside.work import Aside
 from trooper.config import Config, Target, Wire
@@ -79,6 +80,8 @@ class Services:
     wires: Wires = WIRES
     #: What a client could make take for ever is done there.
     aside: Aside = field(factory=Aside)
+    #: Who is told a list: each client one at a time, so that others do not wait for all of his.
+    lists: Line = field(factory=Line)
     #: Who hears what became of each request.
     tell: Callable[[RequestReport], None] = log_request
     #: What owners and credentials are told apart by; it lies beside what is kept, and is another one in each process

@@ -113,7 +113,7 @@ async def test_kills_at_random_moments(places: tuple[str, str], tmp_path: Path) 
 
 async def holds(crowd: Crowd, known: Known, chance: random.Random) -> None:
     """All sessions with all their turns, the answers of the last time, and some of those before."""
-    sessions = {one["id"]: one["turns"] for one in (await crowd.told("/sessions?limit=10000"))["sessions"]}
+    sessions = await crowd.sessions()
     lost = {name: turns for name, turns in known.turns.items() if sessions.get(name, 0) < turns}
     assert lost == {}
     last, earlier = known.answers[-50:], known.answers[:-50]

@@ -6,7 +6,7 @@ stream stays as it is in any case.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from relay_parts import services_of
 from scenes import Stage, stage
 from trooper.relay import past_answers
 from trooper.store import Kept, MemoryStore, PastAnswer
+from trooper.store.store import LookedUp
 from trooper.testing import DEFAULT_ANSWER, FAULTS, FaultAt
 from trooper.wires import OPENAI_RESPONSES
 
@@ -38,9 +39,12 @@ class Watched(MemoryStore):
         await trio.sleep(self.waits_s)
         return await super().find_answer(answer_id, owner)
 
-    async def find_answer_by_part(self, part_id: str, owner: str) -> PastAnswer | None:
-        self.asked.append(part_id)
-        return await super().find_answer_by_part(part_id, owner)
+    async def find_answers_by_parts(
+        self, part_ids: Sequence[str], owner: str, *, most: int = 64
+    ) -> Sequence[LookedUp]:
+        looked_up = await super().find_answers_by_parts(part_ids, owner, most=most)
+        self.asked.append([part_id for part_id, _ in looked_up])
+        return looked_up
 
     async def find_unknown(self, part_ids: Iterable[str]) -> frozenset[str]:
         ids = list(part_ids)
@@ -135,10 +139,10 @@ async def test_an_answer_is_asked_for_once_however_many_of_its_parts_are_named()
     written = await bodies(services, named(*(p["id"] for p in parts)))
     assert [json.loads(body)["input"] for body in written] == [parts, parts]
     assert store.asked == []
-    # Elsewhere: each that is not found is asked for, and not without end.
+    # Elsewhere: all that are not found are asked for at once, the latest first, and not without end.
     strange = [f"msg_strange_{n}" for n in range(100)]
     await bodies(services, named(*strange))
-    assert store.asked == strange[:-65:-1]
+    assert store.asked == [strange[:-65:-1]]
 
 
 async def bodies(services: Any, items: list[Any]) -> tuple[bytes, bytes]:

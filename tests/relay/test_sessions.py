@@ -122,14 +122,30 @@ async def test_one_can_be_forgotten(autojump_clock: Any) -> None:
 
 
 async def test_its_answers_go_with_it(autojump_clock: Any) -> None:
-    async with place() as p:
-        answer = await p.post("/v1/responses", BEARER, NAMED, body=asks("responses"))
-        name = (answer.header(b"x-trooper-session") or b"").decode()
-        (one,) = (await p.get(f"/sessions/{name}"))["turns"]
-        assert one["answer_id"]
-        assert len(p.services.answers) == 1
-        await p.ask("DELETE", f"/sessions/{name}", BEARER)
-        assert len(p.services.answers) == 0
+    """All of them, for who asks for one by its id and in the store; and nobody else's."""
+    async with place(dies()) as p:
+
+        async def answered(*named: tuple[bytes, bytes]) -> tuple[str, str]:
+            """An answer's id, and its session."""
+            answer = await p.post("/v1/responses", BEARER, *named, body=asks("responses", stream=False))
+            session_id = (answer.header(b"x-trooper-session") or b"").decode()
+            return json.loads(answer.body)["id"], session_id
+
+        (first, name), (second, _) = [await answered(NAMED) for _ in range(2)]
+        others, other = await answered((b"x-session-id", b"harbour"))
+        mine = p.services.credentials((BEARER,), b"")
+
+        async def there(answer_id: str) -> tuple[bool, bool]:
+            got = await p.ask("GET", f"/v1/responses/{answer_id}", BEARER)
+            in_store = await p.services.store.find_answer(answer_id, mine) is not None
+            return got.status == 200 and json.loads(got.body)["id"] == answer_id, in_store
+
+        ids = (first, second, others)
+        assert len({*ids}) == 3
+        assert other != name
+        assert [await there(one) for one in ids] == [(True, True)] * 3
+        assert (await p.ask("DELETE", f"/sessions/{name}", BEARER)).status == 200
+        assert [await there(one) for one in ids] == [(False, False), (False, False), (True, True)]
 
 
 async def test_it_is_gone_a_day_after_its_last_use(autojump_clock: Any) -> None:
@@ -163,7 +179,7 @@ async def test_lists_come_in_pages(autojump_clock: Any) -> None:
             after = f"&after={page['next']}"
         turns = await p.get(f"/sessions/{6:032x}?limit=2")
         earlier = await p.get(f"/sessions/{6:032x}?limit=9&before={turns['earlier']}")
-        everything = await p.get("/sessions?limit=10000")
+        everything = await p.get("/sessions?limit=1000")
 
     assert found == [6, 5, 4, 3, 2, 1, 0]
     assert [one["id"] for one in turns["turns"]] == ["t3", "t4"]
@@ -173,7 +189,7 @@ async def test_lists_come_in_pages(autojump_clock: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=x", "limit=-1", "limit=10001", "limit=99999999999", "limit=٣", "after=zz"]
+    "query", ["limit=0", "limit=x", "limit=-1", "limit=1001", "limit=99999999999", "limit=٣", "after=zz"]
 )
 async def test_a_bad_page_is_told(query: str, autojump_clock: Any) -> None:
     async with place() as p:
@@ -183,6 +199,19 @@ async def test_a_bad_page_is_told(query: str, autojump_clock: Any) -> None:
     assert (answer.status, code(answer)) == (400, "invalid_value")
     assert query.partition("=")[0] in json.loads(answer.body)["error"]["message"]
     assert bad.status == 400
+
+
+async def test_a_page_has_a_bound_that_is_told(autojump_clock: Any) -> None:
+    async with place() as p:
+        mine = p.services.credentials((BEARER,), b"")
+        for number in range(1_005):
+            p.services.store.put_session(session(f"{number:032x}", mine, used_at=p.clock.at + number))
+        too_many = await p.refused("GET", "/sessions", query_string=b"limit=1001")
+        first = await p.get("/sessions?limit=1000")
+        rest = await p.get(f"/sessions?limit=1000&after={first['next']}")
+
+    assert "from 1 to 1,000" in json.loads(too_many.body)["error"]["message"]
+    assert (len(first["sessions"]), len(rest["sessions"]), rest["next"]) == (1_000, 5, None)
 
 
 async def test_where_nobody_knows_what_was_said_that_is_told(autojump_clock: Any) -> None:

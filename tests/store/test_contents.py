@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from stores import ANN, BEN, NOW, Clock, another, answer, opened, session, turn
+from stores import ANN, BEN, NOW, STORES, Clock, another, answer, opened, session, turn
 from trooper.store import Caps, Content, Known
 from trooper.store.folder import Folder, open_folder
+from trooper.store.records import OF_SESSION
 from trooper.store.sealing import name_of, seal_of
 from trooper.store.sqlite import SqliteStore
 from trooper.store.writing import LARGEST_BYTES
@@ -136,6 +137,32 @@ async def test_content_is_bounded_and_shared(place: str) -> None:
         assert await store.find_answer("0", ANN) is not None
         standing = store.standing()
         assert (standing.contents, standing.content_bytes) == (4, 4_000)
+
+
+@pytest.mark.parametrize("kind", STORES)
+async def test_what_was_said_last_in_sessions_counts_as_no_answer(kind: str, tmp_path: Path) -> None:
+    clock = Clock()
+    on_disk = int(kind == "sqlite")
+    caps = Caps(keep_s=60.0)
+    async with opened(STORES[kind](tmp_path), caps, clock, content_on_disk=True) as store:
+
+        async def counts() -> tuple[int, int, int]:
+            assert await store.settled()
+            standing = store.standing()
+            return standing.answers, standing.contents, standing.content_bytes
+
+        for name in ("r", "sessions", f"{OF_SESSION}s", f"{OF_SESSION}t"):
+            store.put_answer(answer(name), Content(b"", b"1234"))
+        # Anew, as after each turn; and of another owner.
+        store.put_answer(answer(f"{OF_SESSION}s", at=NOW + 1), Content(b"", b"12345"))
+        store.put_answer(answer(f"{OF_SESSION}s", BEN), Content(b"", b"1234"))
+        assert await counts() == (2, 2 * on_disk, 21 * on_disk)
+        store.forget_answer(f"{OF_SESSION}t", ANN)
+        store.forget_answer("r", ANN)
+        assert await counts() == (1, on_disk, 13 * on_disk)
+        clock.at += 100
+        store.put_answer(answer("new", at=clock.at))
+        assert await counts() == (1, 0, 0)
 
 
 async def test_content_that_could_not_even_wait_is_left_out_and_its_answer_is_not(place: str) -> None:

@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 
 from trooper.store import neighbours as module
 from trooper.store.neighbours import Neighbours
-from trooper.store.questions import FindAnswer, FindPart, Forget, Found, Nothing
+from trooper.store.questions import FindAnswer, FindParts, Forget, Found, FoundParts, Nothing
 from trooper.store.sockets import place_for
 
 ANN = "a" * 32
@@ -29,7 +29,10 @@ ANSWER = Found("resp_1", b"asked", b"said", provider_knows=True, part_ids=("msg_
 
 
 def knows(question: Any) -> Any:
-    return ANSWER if question in (ASKED, FindPart("msg_1", ANN)) else Nothing()
+    if isinstance(question, FindParts):
+        is_his = question.owner == ANN and "msg_1" in question.ids
+        return FoundParts((ANSWER,) if is_his else ())
+    return ANSWER if question == ASKED else Nothing()
 
 
 @asynccontextmanager
@@ -91,7 +94,10 @@ async def test_an_answer_of_another_process_is_found(tmp_path: Path) -> None:
     near = tmp_path / "no" / "yet"
     async with listening(near) as one, listening(near, lambda _: Nothing()) as two, listening(near) as three:
         assert await two.find(ASKED) == ANSWER
-        assert await two.find(FindPart("msg_1", ANN)) == ANSWER
+        assert await two.find_parts({"msg_1": "", "msg_2": ""}, ANN) == (ANSWER,)
+        assert await two.find_parts({"msg_1": one.name}, ANN) == (ANSWER,)
+        assert await two.find_parts({"msg_1": three.name}, ANN) == (ANSWER,)
+        assert await two.find_parts({"msg_1": two.name}, "b" * 32) == ()
         assert await two.find(ASKED, holder=one.name) == ANSWER
         assert await two.find(FindAnswer("resp_1", "b" * 32)) is None
         # Whoever has it by the store may have it no more, or never.
@@ -144,6 +150,14 @@ async def test_the_socket_of_a_dead_process_is_removed(near: Path) -> None:
 async def test_what_the_store_says_is_no_path(near: Path, holder: str) -> None:
     async with listening(near), listening(near) as two:
         assert await two.find(ASKED, holder=holder) == ANSWER
+        assert await two.find_parts({"msg_1": holder}, ANN) == (ANSWER,)
+
+
+async def test_nor_is_it_a_way_out_of_the_folder(tmp_path: Path, near: Path) -> None:
+    async with listening(tmp_path / "other") as other, listening(near, lambda _: Nothing()) as one:
+        holder = f"../other/{other.name}"
+        assert await one.find(ASKED, holder=holder) is None
+        assert await one.find_parts({"msg_1": holder}, ANN) == ()
 
 
 async def test_who_has_it_by_the_store_is_asked_alone(near: Path, autojump_clock: Any) -> None:
@@ -155,6 +169,7 @@ async def test_who_has_it_by_the_store_is_asked_alone(near: Path, autojump_clock
 
     async with listening(near) as one, listening(near, hear), listening(near) as three:
         assert await three.find(ASKED, holder=one.name) == ANSWER
+        assert await three.find_parts({"msg_1": one.name}, ANN) == (ANSWER,)
         assert heard == []
 
 
@@ -302,6 +317,7 @@ async def test_where_nobody_can_listen_everybody_is_alone(tmp_path: Path) -> Non
     async with listening(file / "near") as one:
         assert one.folder is None
         assert await one.find(ASKED) is None
+        assert await one.find_parts({"msg_1": "0" * 16}, ANN) == ()
         assert await one.tell(GONE)
         assert await one.gather(ASKED) == []
     async with listening(None) as one:

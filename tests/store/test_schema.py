@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 from make_store_file import FILES, KEY, expected, put
-from stores import opened
+from stores import NOW, opened
 from trooper.store import Trouble
 from trooper.store.schema import MIGRATIONS, Unfit, prepare
 
@@ -71,6 +71,25 @@ def test_a_migration_runs_once_and_whole(place: Path) -> None:
         assert prepare(db) == Unfit(
             Trouble.NEWER, f"a newer Trooper has written it (version {len(MORE)}, known: {len(MIGRATIONS)})"
         )
+
+
+async def test_what_was_said_in_sessions_before_it_was_counted_apart_is_counted(place: Path) -> None:
+    with opened_file(place) as db:
+        assert prepare(db, MIGRATIONS[:1]) is None
+        for name in ("r", "sessions", "session/s", "session/t"):
+            db.execute("INSERT INTO answers VALUES ('ann', ?, ?, 0, '', '', 1)", (name, NOW))
+            db.execute(
+                "INSERT INTO contents (owner, id, used_at, size_bytes, is_sealed, request, response)"
+                " VALUES ('ann', ?, ?, 1, 0, x'00', x'00')",
+                (name, NOW),
+            )
+    async with opened(str(place), content_on_disk=True) as store:
+        standing = store.standing()
+        assert (standing.answers, standing.contents, standing.content_bytes) == (2, 2, 4)
+        store.forget_answer("session/s", "ann")
+        assert await store.settled()
+        standing = store.standing()
+        assert (standing.answers, standing.contents, standing.content_bytes) == (2, 2, 3)
 
 
 def test_one_that_fails_leaves_the_file_as_it_was(place: Path) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from stores import ANN, BEN, NOW, STORES, Clock, opened, session, turn
-from trooper.store import Caps, Store
+from stores import ANN, BEN, NOW, STORES, Clock, another, opened, session, sqlite, turn
+from trooper.store import Caps, Session, Store, finding
 from trooper.store.store import Place, in_order
 
+CAT = "c" * 32
 #: The latest used first; three of them at one moment.
 USES = {"g": 5.0, "f": 4.0, "c": 3.0, "d": 3.0, "e": 3.0, "b": 2.0, "a": 1.0}
 
@@ -84,9 +85,17 @@ BEHAVIOURS = [
 ]
 
 
+@pytest.fixture(params=["few", "many"])
+def has(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of who has few sessions they are looked up; of who has many the list is gone through."""
+    if request.param == "many":
+        monkeypatch.setattr(finding, "_HAS_FEW", "SELECT ? IS NULL")
+
+
 @pytest.mark.parametrize("settles", [False, True])
 @pytest.mark.parametrize("kind", STORES)
 @pytest.mark.parametrize(("after", "happens", "told"), BEHAVIOURS)
+@pytest.mark.usefixtures("has")
 async def test_a_page(
     kind: str, tmp_path: Path, after: Place | None, happens: Callable[[Store], None], told: str, settles: bool
 ) -> None:
@@ -100,6 +109,7 @@ async def test_a_page(
 
 
 @pytest.mark.parametrize("kind", STORES)
+@pytest.mark.usefixtures("has")
 async def test_nothing_is_on_a_page_that_is_too_old(kind: str, tmp_path: Path) -> None:
     clock = Clock()
     async with opened(STORES[kind](tmp_path), Caps(keep_s=10.0), clock) as store:
@@ -123,3 +133,51 @@ async def test_page_by_page_each_comes_once(kind: str, tmp_path: Path, most: int
             last = pages[-1][-1]
             pages.append(await store.list_sessions(ANN, most=most, after=Place(last.used_at, last.id)))
     assert [one for page in pages for one in page] == everything == sorted(everything, key=in_order)
+
+
+async def put_many(store: Store, count: int) -> None:
+    for number in range(count):
+        owner = ANN if number % 4 else BEN
+        store.put_session(session(f"{number:05}", owner, used_at=NOW + number // 3))
+        if number % 1_000 == 0:
+            await store.settled()
+    assert await store.settled()
+
+
+async def test_who_has_many_gets_his_own_in_order(tmp_path: Path) -> None:
+    async with opened(sqlite(tmp_path)) as store:
+        await put_many(store, 1_200)
+        for owner, is_his in ((ANN, bool), (BEN, lambda rest: not rest)):
+            listed: list[Session] = []
+            page = await store.list_sessions(owner, most=70)
+            while page:
+                listed += page
+                page = await store.list_sessions(owner, most=70, after=Place(page[-1].used_at, page[-1].id))
+            assert sorted(one.id for one in listed) == [f"{n:05}" for n in range(1_200) if is_his(n % 4)]
+            assert listed == sorted(listed, key=in_order)
+
+
+@pytest.mark.parametrize(("owner", "most"), [(ANN, 100), (CAT, 9)])
+async def test_a_page_costs_the_same_however_many_there_are(tmp_path: Path, owner: str, most: int) -> None:
+    """In steps of SQLite's machine, of who has many and of who has few: all pages together are one look at each session."""
+    counts = []
+    for count in (1_000, 4_000):
+        place = sqlite(tmp_path / f"{count}")
+        async with opened(place) as store:
+            await put_many(store, count)
+            for number in range(20):
+                store.put_session(session(f"hers {number}", CAT, used_at=NOW + number * count // 60))
+        steps = 0
+
+        def one_more() -> bool:
+            nonlocal steps
+            steps += 1
+            return False
+
+        with another(place) as db:
+            db.set_progress_handler(one_more, 20)
+            for after in (None, Place(NOW + count // 6, "")):
+                page, _ = finding.sessions(db, owner, finding.Page(0.0, most, after), (), ())
+                assert len(page) == most
+        counts.append(steps)
+    assert counts[1] < 1.2 * counts[0]

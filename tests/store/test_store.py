@@ -12,9 +12,9 @@ from typing import Protocol
 import pytest
 from attrs import evolve
 
-from stores import ANN, BEN, NOW, STORES, Clock, answer, opened, session, turn
+from stores import ANN, BEN, NOW, STORES, Clock, answer, by_part, opened, session, turn
 from trooper.store import Caps, Known, Store
-from trooper.store.records import OWNERS_OF_SESSION, TURNS_OF_SESSION
+from trooper.store.records import OF_SESSION, OWNERS_OF_SESSION, TURNS_OF_SESSION
 
 _LONG = "x" * 257
 
@@ -166,16 +166,16 @@ async def test_an_answer_is_its_owners(store: Store, settles: bool) -> None:
         await store.settled()
 
     assert await store.find_answer("r", ANN) == answer("r", ANN, parts=("m1", "m2"))
-    assert await store.find_answer_by_part("m2", ANN) == answer("r", ANN, parts=("m1", "m2"))
+    assert await by_part(store, "m2", ANN) == answer("r", ANN, parts=("m1", "m2"))
     assert await store.find_answer("r", BEN) is None
-    assert await store.find_answer_by_part("m2", BEN) is None
+    assert await by_part(store, "m2", BEN) is None
     store.forget_answer("r", BEN)
     assert await store.find_answer("r", ANN) is not None
     store.forget_answer("r", ANN)
     if settles:
         await store.settled()
     assert await store.find_answer("r", ANN) is None
-    assert await store.find_answer_by_part("m2", ANN) is None
+    assert await by_part(store, "m2", ANN) is None
 
 
 @settling
@@ -191,12 +191,12 @@ async def test_the_newest_answer_of_an_id_counts_and_the_newest_with_a_part(
         await store.settled()
 
     assert await store.find_answer("r", ANN) == answer("r", at=NOW + 1, parts=("m2",))
-    assert await store.find_answer_by_part("m1", ANN) is None
-    assert await store.find_answer_by_part("m2", ANN) == answer("q", at=NOW + 2, parts=("m2",))
+    assert await by_part(store, "m1", ANN) is None
+    assert await by_part(store, "m2", ANN) == answer("q", at=NOW + 2, parts=("m2",))
     store.forget_answer("r", ANN)
     if settles:
         await store.settled()
-    assert await store.find_answer_by_part("m2", ANN) == answer("q", at=NOW + 2, parts=("m2",))
+    assert await by_part(store, "m2", ANN) == answer("q", at=NOW + 2, parts=("m2",))
 
 
 @settling
@@ -253,7 +253,7 @@ async def test_texts_that_are_no_texts_cost_nobody_else_his_record(store: Store)
 
     assert [s.id for s in await store.list_sessions(ANN)] == ["good"]
     assert await store.find_unknown(["m", "\ud800"]) == {"m"}
-    assert await store.find_answer_by_part("m", ANN) == answer("r", parts=("m",))
+    assert await by_part(store, "m", ANN) == answer("r", parts=("m",))
     assert await store.find_session("\ud800") is None
     assert await store.find_answer("\ud800", "\ud800") is None
 
@@ -325,7 +325,7 @@ async def test_what_nobody_uses_is_forgotten_in_time(open_store: OpenStore, cloc
         assert [s.id for s in await store.list_sessions(ANN)] == ["new", "used"]
         assert list(await store.list_turns("old")) == []
         assert await store.find_answer("r", ANN) is None
-        assert await store.find_answer_by_part("m", ANN) is None
+        assert await by_part(store, "m", ANN) is None
         assert await store.find_unknown(["u"]) == frozenset()
         assert await store.find_known("ratio", "k") is not None
 
@@ -348,7 +348,7 @@ async def test_a_clock_that_is_wrong_for_a_while_costs_nobody_anything(
 
         assert {"s", "right"} <= {s.id for s in await store.list_sessions(ANN)}
         assert await store.find_answer("r", ANN) is not None
-        assert await store.find_answer_by_part("m", ANN) is not None
+        assert await by_part(store, "m", ANN) is not None
         assert await store.find_unknown(["u"]) == {"u"}
 
 
@@ -373,6 +373,8 @@ async def test_it_says_what_is_in_it(open_store: OpenStore) -> None:
         store.put_session(session("s"))
         store.put_session(session("t", BEN))
         store.put_answer(answer("r"))
+        # What was said last in a session is no answer.
+        store.put_answer(answer(f"{OF_SESSION}s"))
         await store.settled()
         standing = store.standing()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stores import ANN, BEN, NOW, answer, opened, session, turn
+from stores import ANN, BEN, NOW, answer, by_part, opened, session, turn
 from trooper.store import Known, Store
 
 
@@ -26,7 +26,7 @@ async def test_what_one_has_written_the_other_finds(stores: tuple[Store, Store])
         one.put_answer(answer(f"r{number}", parts=(f"m{number}",)))
         assert await one.settled()
         assert await other.find_answer(f"r{number}", ANN) is not None
-        assert await other.find_answer_by_part(f"m{number}", ANN) is not None
+        assert await by_part(other, f"m{number}", ANN) is not None
     one.put_unknown(ANN, ["u"], NOW)
     one.put_known(Known("ratio", "k", b"1", NOW))
     assert await one.settled()

@@ -1,5 +1,5 @@
 """
-Who works aside next: bounded, and in turn.
+Who is next, where there are few places: bounded, and in turn.
 
 Each owner has one place at most, so whoever sends hard work without end waits
 for himself, and others do not wait for all of it.

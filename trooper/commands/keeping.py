@@ -34,8 +34,9 @@ def store_lines(standing: Standing) -> list[str]:
         what = f"{sessions} and {answers}, without what was said"
         if standing.content_on_disk:
             sealed = "encrypted" if standing.sealed else "not encrypted"
-            said = f"of {_counted(standing.contents, 'answer')}, {standing.content_bytes / _MIB:.1f} MiB, {sealed}"
-            what = f"{sessions}, {answers}, and what was said ({said})"
+            said = f"last in sessions and in {_counted(standing.contents, 'answer')}"
+            size_of_it = f"{standing.content_bytes / _MIB:.1f} MiB"
+            what = f"{sessions}, {answers}, and what was said {said} ({size_of_it}, {sealed})"
         lines = [f"Kept in {standing.place} ({size}): {what}."]
     if trouble is not None:
         lines += [f"  {standing.place}: {trouble.meaning} ({standing.words}).", f"  {MEND}"]

@@ -9,7 +9,7 @@ remembered here, and written out in full for whoever is asked next.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping
 from typing import Final
 
 import msgspec
@@ -22,8 +22,6 @@ from trooper.store import Kept
 from trooper.wire.client_side import ClientSide, PastAnswers, PastQuestion
 from trooper.wire.weight import is_light
 
-#: Answers that one request has fetched from elsewhere, for the parts that it names; the others stay names.
-_MOST_FETCHED: Final = 64
 #: Ids of one request that are looked for; no conversation names more.
 _MOST_NAMED: Final = 4_096
 _JSON: Final = ((b"content-type", b"application/json"),)
@@ -49,29 +47,14 @@ async def bodies(services: Services, past: PastAnswers, body: bytes, owner: str)
             native = body if kept.provider_knows else written_out
     await others_turn(written_out)
     if named := past.named_parts(written_out):
-        parts = await _fetch_parts(services, named, owner)
+        # The latest named first.
+        latest = list(dict.fromkeys(reversed(named)))[:_MOST_NAMED]
+        parts = await services.remembered.find_by_parts(latest, owner)
         await others_turn(native)
         native = past.with_references(native, lambda i: _part(past, parts, i, ours=True))
         await others_turn(written_out)
         written_out = past.with_references(written_out, lambda i: _part(past, parts, i, ours=False))
     return native, written_out
-
-
-async def _fetch_parts(services: Services, named: Sequence[str], owner: str) -> Mapping[str, Kept]:
-    """The answers that have these parts, by the part, as far as they are found; the latest named first."""
-    found: dict[str, Kept] = {}
-    fetched = 0
-    for part_id in list(dict.fromkeys(reversed(named)))[:_MOST_NAMED]:
-        if part_id in found:
-            continue
-        kept = services.answers.find_by_part(part_id, owner)
-        if kept is None and fetched < _MOST_FETCHED:
-            fetched += 1
-            kept = await services.remembered.find_by_part(part_id, owner)
-        if kept is not None:
-            # One answer is found once, however many of its parts are named.
-            found |= dict.fromkeys((part_id, *kept.part_ids), kept)
-    return found
 
 
 def _part(

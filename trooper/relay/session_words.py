@@ -7,8 +7,8 @@ text of a conversation stands in fields of its own and nowhere else.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 from trooper.core.local_model import LocalModel
 from trooper.core.recovery import Appended, Recovery
@@ -19,8 +19,8 @@ from trooper.targets.sitrep import Sitrep
 
 def moment(at: float) -> str:
     """A moment, to the second."""
-    # A list may have twenty thousand of them.
-    return datetime.fromtimestamp(int(at), UTC).isoformat().removesuffix("+00:00") + "Z"
+    # A page may have two thousand of them, and this takes half as long as a `datetime`.
+    return "{}-{:02}-{:02}T{:02}:{:02}:{:02}Z".format(*time.gmtime(at)[:6])
 
 
 def lasting(seconds: float) -> str:

@@ -9,7 +9,8 @@ page, nothing is kept by caches, and each answer is bounded.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl
 
@@ -43,13 +44,13 @@ _ID: Final = re.compile(r"[0-9a-f]{32}")
 _NEXT: Final = re.compile(r"([0-9]{1,12}\.[0-9]{1,9})-([0-9a-f]{32})")
 
 #: Sessions and turns on a page: as many as were asked for, and where nobody said.
-_MOST_SESSIONS: Final = 10_000
+_MOST_SESSIONS: Final = 1_000
 _SESSIONS: Final = 100
 _TURNS: Final = 50
 #: A page is ended by its size, too.
 _PAGE_BYTES: Final = 4 << 20
 #: So many are made into words before others have their turn.
-_STEP: Final = 500
+_STEP: Final = 250
 
 #: What may be put beside a session, in one request and in all.
 _MOST_MESSAGES: Final = 100
@@ -108,7 +109,8 @@ async def reply(services: Services, request: ClientRequest, wanted: Asked) -> An
         )
     query = dict(parse_qsl(request.query.decode("latin-1"), max_num_fields=None))
     if not wanted.session_id:
-        return await _list(services, request, query)
+        async with _turn(services, request):
+            return await _list(services, request, query)
     session = await _owned(services, request, wanted.session_id)
     match (wanted.what, wanted.method, wanted.below):
         case ("sessions", "POST", _):
@@ -116,7 +118,8 @@ async def reply(services: Services, request: ClientRequest, wanted: Asked) -> An
         case ("sessions", "DELETE", _):
             return await _delete(services, session)
         case ("sessions", _, _):
-            return await _show(services, session, query)
+            async with _turn(services, request):
+                return await _show(services, session, query)
         case ("sitrep", _, _):
             return await _sitrep(services, request, session)
         case _:
@@ -145,6 +148,22 @@ async def _owned(services: Services, request: ClientRequest, session_id: str) ->
 async def _owned_by(services: Services, owner: str, session_id: str) -> Session | None:
     session = await services.store.find_session(session_id)
     return session if session is not None and owner in session.owners else None
+
+
+@asynccontextmanager
+async def _turn(services: Services, request: ClientRequest) -> AsyncIterator[None]:
+    """The client's turn to be told a list: what is long for the disk, and for the loop."""
+    if not await services.lists.take(request.owner):
+        raise RequestRejected(
+            429,
+            "too_many_lists",
+            "Too many lists are asked for already. Wait for the answers, then ask for the next page.",
+            ((b"retry-after", b"1"),),
+        )
+    try:
+        yield
+    finally:
+        services.lists.leave(request.owner)
 
 
 async def _list(services: Services, request: ClientRequest, query: Mapping[str, str]) -> Answer:

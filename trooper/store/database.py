@@ -30,7 +30,7 @@ from trooper.store import rows
 from trooper.store.folder import Folder, NoFolder, forget_broken, make_file, open_folder, set_aside
 from trooper.store.reading import Reader
 from trooper.store.records import AnswerGone, Known, Record, SessionGone
-from trooper.store.schema import MIGRATIONS, Unfit, prepare
+from trooper.store.schema import MIGRATIONS, Unfit, keeps_log, prepare
 from trooper.store.sealing import Seal
 from trooper.store.steadiness import Steadiness
 from trooper.store.store import Caps, Trouble
@@ -113,6 +113,7 @@ class Database:
     failure: Failure | None = field(default=None, init=False)
     lost: int = field(default=0, init=False)
     _told: set[Trouble] = field(factory=set, init=False)
+    _is_no_log_told: bool = field(default=False, init=False)
     _inode: int = field(default=0, init=False)
     _is_broken: bool = field(default=False, init=False)
     #: Of what was there at the start.
@@ -299,6 +300,8 @@ class Database:
                 db.close(True)
                 return Failure(Trouble.LOCKED, "another process has just put another file there")
             unfit = prepare(db)
+            if unfit is None and not keeps_log(db):
+                self._tell_no_log()
         except BaseException:
             db.close(True)
             raise
@@ -311,6 +314,16 @@ class Database:
         self._log_holds = True
         self._writing = db
         return db
+
+    def _tell_no_log(self) -> None:
+        if not self._is_no_log_told:
+            self._is_no_log_told = True
+            log.warning(
+                "store_without_log",
+                folder=str(self.folder.path),
+                effect="Who reads from it waits while a batch is written, and a batch while somebody reads.",
+                mend="Name a folder on a disk of this machine with --data-dir or TROOPER_DATA_DIR.",
+            )
 
     def _file_bytes(self) -> int:
         """What there is on disk, SQLite's log and files that are set aside included."""

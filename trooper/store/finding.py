@@ -7,7 +7,8 @@ file already, so that none is counted twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
@@ -17,7 +18,7 @@ from attrs import frozen
 
 from trooper.store.records import OPEN_TOLD, Content, Known, PastAnswer, Session, Turn
 from trooper.store.sealing import Seal, name_of
-from trooper.store.store import Place
+from trooper.store.store import LookedUp, Place, look_up
 
 #: Session and turn.
 TurnName = tuple[str, str]
@@ -35,14 +36,21 @@ _ANSWER: Final = (
     " WHERE answer_parts.owner = answers.owner AND answer_id = answers.id ORDER BY place)) FROM answers"
 )
 _ONE_SESSION: Final = f"{_SESSION} WHERE id = ? AND used_at >= ?"
-_SESSIONS_OF_OWNER: Final = (
-    f"{_SESSION} WHERE id IN (SELECT session_id FROM session_owners WHERE owner = ?1) AND used_at >= ?2"  # noqa: S608
-    " AND (?3 IS NULL OR used_at < ?3 OR (used_at = ?3 AND id > ?4)) ORDER BY used_at DESC, id LIMIT ?5"
+#: Of who has few sessions they are looked up. Of who has many all are gone through in the order of the list, his or
+#: not, until the page is full: so page by page each is looked at once, and not all of his for every page.
+_FEW: Final = 256
+_HAS_FEW: Final = f"SELECT count(*) < {_FEW} FROM (SELECT 1 FROM session_owners WHERE owner = ? LIMIT {_FEW})"  # noqa: S608
+_ON_PAGE: Final = "used_at >= ?2 AND used_at <= ?3 AND (used_at < ?3 OR id > ?4)"
+_IN_ORDER: Final = "ORDER BY used_at DESC, id LIMIT ?5"
+_OF_FEW: Final = f"{_SESSION} WHERE id IN (SELECT session_id FROM session_owners WHERE owner = ?1) AND {_ON_PAGE} {_IN_ORDER}"  # noqa: S608
+_OF_MANY: Final = (
+    f"{_SESSION} INDEXED BY sessions_by_use WHERE {_ON_PAGE} AND EXISTS"  # noqa: S608
+    f" (SELECT 1 FROM session_owners WHERE session_id = sessions.id AND owner = ?1) {_IN_ORDER}"
 )
 _EVERY_SESSION: Final = f"{_SESSION} WHERE used_at >= ? ORDER BY used_at DESC, id LIMIT ?"
 _ONE_ANSWER: Final = f"{_ANSWER} WHERE owner = ? AND id = ? AND used_at >= ?"
-_ANSWERS_BY_PART: Final = (
-    f"{_ANSWER} WHERE owner = ?1 AND id IN (SELECT answer_id FROM answer_parts"  # noqa: S608
+_NAMES_BY_PART: Final = (
+    "SELECT id FROM answers WHERE owner = ?1 AND id IN (SELECT answer_id FROM answer_parts"
     " WHERE owner = ?1 AND part_id = ?2) AND used_at >= ?3 ORDER BY used_at DESC LIMIT 8"
 )
 _WORDS: Final = msgspec.json.Decoder(tuple[str, ...])
@@ -71,9 +79,11 @@ def sessions(
     db: apsw.Connection, owner: str, page: Page, also: Sequence[str], waiting: Iterable[TurnName]
 ) -> tuple[dict[str, Session], Written]:
     """The sessions of a page that `owner` may see, and those of the ids `also`, by their ids."""
-    used_at, last = (None, None) if page.after is None else (page.after.used_at, page.after.id)
+    after = page.after or Place(math.inf, "")
     with _at_one_moment(db):
-        rows = _rows(db, _SESSIONS_OF_OWNER, (owner, page.since, used_at, last, page.most))
+        ((has_few,),) = _rows(db, _HAS_FEW, (owner,))
+        statement = _OF_FEW if has_few else _OF_MANY
+        rows = _rows(db, statement, (owner, page.since, after.used_at, after.id, page.most))
         for session_id in also:
             rows += _rows(db, _ONE_SESSION, (session_id, page.since))
         return {row[0]: _session(*row) for row in rows}, _written(db, waiting)
@@ -111,9 +121,35 @@ def answer(db: apsw.Connection, answer_id: str, owner: str, since: float) -> Pas
     return _answer(*rows[0]) if rows else None
 
 
-def answers_by_part(db: apsw.Connection, part_id: str, owner: str, since: float) -> list[PastAnswer]:
-    """The answers with a part, the latest first; some, where there are very many."""
-    return [_answer(*row) for row in _rows(db, _ANSWERS_BY_PART, (owner, part_id, since))]
+@frozen
+class News:
+    """
+    What the file does not know of answers yet.
+
+    Attributes:
+        by_part: those that wait, by the parts that were asked for.
+        changed: the ids of all that are given anew or are gone: what the file says of them counts no more.
+    """
+
+    by_part: Mapping[str, PastAnswer]
+    changed: Container[str]
+
+
+def answers_by_parts(
+    db: apsw.Connection, part_ids: Iterable[str], owner: str, since: float, news: News, most: int
+) -> Sequence[LookedUp]:
+    """For each of these parts the latest answer that has it, as `look_up` has it."""
+
+    def find(part_id: str) -> PastAnswer | None:
+        if waits := news.by_part.get(part_id):
+            return waits
+        # Some, where there are very many.
+        names = [name for (name,) in _rows(db, _NAMES_BY_PART, (owner, part_id, since))]
+        latest = next((name for name in names if name not in news.changed), None)
+        return None if latest is None else answer(db, latest, owner, since)
+
+    with _at_one_moment(db):
+        return look_up(part_ids, most, find)
 
 
 def content(

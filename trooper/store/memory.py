@@ -16,6 +16,7 @@ from attrs import define, field
 
 from trooper.core.names import is_sayable
 from trooper.store.records import (
+    OF_SESSION,
     TURNS_OF_SESSION,
     Content,
     Known,
@@ -25,7 +26,7 @@ from trooper.store.records import (
 )
 from trooper.store.shares import Shares
 from trooper.store.steadiness import Steadiness
-from trooper.store.store import Caps, Place, Standing, Trouble, in_order
+from trooper.store.store import Caps, LookedUp, Place, Standing, Trouble, in_order, look_up
 
 #: What the configuration says for it.
 PLACE: Final = ":memory:"
@@ -65,6 +66,8 @@ class MemoryStore:
     _answers: OrderedDict[tuple[str, str], PastAnswer] = field(factory=OrderedDict, init=False)
     _by_part: dict[tuple[str, str], str] = field(factory=dict, init=False)
     _answer_shares: Shares = field(factory=Shares, init=False)
+    #: So many of them are what was said last in a session.
+    _of_sessions: int = field(default=0, init=False)
     #: Id → whose, and when.
     _unknown: OrderedDict[str, tuple[str, float]] = field(factory=OrderedDict, init=False)
     _unknown_shares: Shares = field(factory=Shares, init=False)
@@ -112,6 +115,7 @@ class MemoryStore:
         if not answer.fits or answer.size_bytes > self.caps.metadata_bytes:
             return
         self._answers[answer.owner, answer.id] = answer
+        self._of_sessions += answer.id.startswith(OF_SESSION)
         for part_id in answer.part_ids:
             self._by_part[answer.owner, part_id] = answer.id
         self._answer_shares.use(answer.owner, answer.id, answer.size_bytes)
@@ -153,6 +157,7 @@ class MemoryStore:
         answer = self._answers.pop((owner, answer_id), None)
         if answer is None:
             return
+        self._of_sessions -= answer_id.startswith(OF_SESSION)
         self._answer_shares.drop(owner, answer_id)
         for part_id in answer.part_ids:
             # Another answer may have named the same part since.
@@ -187,10 +192,12 @@ class MemoryStore:
         self._expire()
         return self._answer(answer_id, owner)
 
-    async def find_answer_by_part(self, part_id: str, owner: str) -> PastAnswer | None:
-        """The latest answer that has this part."""
+    async def find_answers_by_parts(
+        self, part_ids: Sequence[str], owner: str, *, most: int = 64
+    ) -> Sequence[LookedUp]:
+        """For each of these parts the latest answer that has it."""
         self._expire()
-        return self._answer(self._by_part.get((owner, part_id), ""), owner)
+        return look_up(part_ids, most, lambda i: self._answer(self._by_part.get((owner, i), ""), owner))
 
     def _answer(self, answer_id: str, owner: str) -> PastAnswer | None:
         answer = self._answers.get((owner, answer_id))
@@ -219,7 +226,7 @@ class MemoryStore:
         return Standing(
             self.place,
             sessions=len(self._sessions),
-            answers=len(self._answers),
+            answers=len(self._answers) - self._of_sessions,
             trouble=self.trouble,
             words=self.words,
         )

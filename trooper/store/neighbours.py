@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 import secrets
 import struct
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ import trio
 from attrs import define, field
 
 from trooper.core.names import Latest
-from trooper.store.questions import FindAnswer, FindPart, Found, Question, Reply
+from trooper.store.questions import FindAnswer, FindParts, Found, FoundParts, Question, Reply
 from trooper.store.sockets import is_own_users, listen, names_in, path_of
 
 log = structlog.get_logger("trooper.store")
@@ -118,7 +118,7 @@ class Neighbours:
         self._hangs = waiting.cancelled_caught
         return self._seen
 
-    async def find(self, question: FindAnswer | FindPart, holder: str = "") -> Found | None:
+    async def find(self, question: FindAnswer, holder: str = "") -> Found | None:
         """
         The answer, from `holder`, or else from whoever has it; `None` if nobody says so in time.
 
@@ -127,14 +127,58 @@ class Neighbours:
         """
         if self.folder is None:
             return None
-        if _NAME.fullmatch(holder) and holder != self.name:
+        if self._is_another(holder):
             found = await self._first([holder], question)
             if found is not None:
                 return found
         # He may be gone, and somebody else may have found it before.
         return await self._first([name for name in await self.near() if name != holder], question)
 
-    async def _first(self, names: Sequence[str], question: FindAnswer | FindPart) -> Found | None:
+    async def find_parts(self, wanted: Mapping[str, str], owner: str) -> Sequence[Found]:
+        """
+        The answers that have these parts, each once, as far as anybody says so in time: one question for each neighbour.
+
+        Args:
+            wanted: the parts, and for each the name that the store knows who has its answer by, or nothing.
+        """
+        found: dict[str, Found] = {}
+        missing = dict.fromkeys(wanted)
+
+        async def ask(name: str, part_ids: Sequence[str]) -> None:
+            is_more = True
+            while is_more and (asked := tuple(part_id for part_id in part_ids if part_id in missing)):
+                reply = await self._ask(name, FindParts(asked, owner))
+                if not isinstance(reply, FoundParts):
+                    return
+                for answer in reply.answers:
+                    found.setdefault(answer.id, answer)
+                    for part_id in answer.part_ids:
+                        missing.pop(part_id, None)
+                # Who says that there is more, and gives nothing, is not asked without end.
+                is_more = reply.is_more and not all(part_id in missing for part_id in asked)
+            if not missing:
+                nursery.cancel_scope.cancel(reason="all are found")
+
+        by_holder: dict[str, list[str]] = {}
+        for part_id, holder in wanted.items():
+            if self._is_another(holder):
+                by_holder.setdefault(holder, []).append(part_id)
+        async with trio.open_nursery() as nursery:
+            for name in self._not_silent(tuple(by_holder)[:_MOST_NEIGHBOURS]):
+                nursery.start_soon(ask, name, by_holder[name])
+        if missing:
+            # As for one answer.
+            near = await self.near()
+            async with trio.open_nursery() as nursery:
+                for name in self._not_silent(near):
+                    nursery.start_soon(ask, name, [part_id for part_id in missing if wanted[part_id] != name])
+        return tuple(found.values())
+
+    def _is_another(self, name: str) -> bool:
+        """Whether a neighbour may be called so. What the store says is not trusted."""
+        return self.folder is not None and name != self.name and _NAME.fullmatch(name) is not None
+
+    async def _first(self, names: Sequence[str], question: FindAnswer) -> Found | None:
         """The first answer of those that are asked at once."""
         found: list[Found] = []
 

@@ -22,10 +22,10 @@ class FindAnswer(msgspec.Struct, frozen=True, tag="answer"):
     owner: str
 
 
-class FindPart(msgspec.Struct, frozen=True, tag="part"):
-    """Who has an answer of this owner with this part?"""
+class FindParts(msgspec.Struct, frozen=True, tag="parts"):
+    """Who has answers of this owner with these parts?"""
 
-    id: str
+    ids: tuple[str, ...]
     owner: str
 
 
@@ -72,6 +72,18 @@ class Found(msgspec.Struct, frozen=True, tag="found"):
     part_ids: tuple[str, ...]
 
 
+class FoundParts(msgspec.Struct, frozen=True, tag="found_parts"):
+    """
+    The answers, each once, in the order in which their parts were named.
+
+    Attributes:
+        is_more: there are others, for which there was no room in one reply.
+    """
+
+    answers: tuple[Found, ...]
+    is_more: bool = False
+
+
 class FoundSession(msgspec.Struct, frozen=True, tag="found_session"):
     """What is known of it; the turn only where it was wanted."""
 
@@ -86,7 +98,7 @@ class Settle(msgspec.Struct, frozen=True, tag="settle"):
     """Write what you have put, so that everybody finds it in the store."""
 
 
-AboutAnswers: TypeAlias = FindAnswer | FindPart | Forget
+AboutAnswers: TypeAlias = FindAnswer | FindParts | Forget
 AboutSessions: TypeAlias = FindSession | Append | ForgetSession | Settle
 Question: TypeAlias = AboutAnswers | AboutSessions
-Reply: TypeAlias = Found | FoundSession | Nothing
+Reply: TypeAlias = Found | FoundParts | FoundSession | Nothing

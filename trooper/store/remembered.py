@@ -14,8 +14,8 @@ taken from anybody again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from typing import assert_never
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, assert_never
 
 from attrs import define, field
 
@@ -23,9 +23,23 @@ from trooper.core.names import Latest, is_sayable
 from trooper.store.answers import Answers, Kept
 from trooper.store.memory import MemoryStore
 from trooper.store.neighbours import MOST_TOLD, Neighbours
-from trooper.store.questions import AboutAnswers, FindAnswer, FindPart, Forget, Found, Nothing, Reply
+from trooper.store.questions import (
+    AboutAnswers,
+    FindAnswer,
+    FindParts,
+    Forget,
+    Found,
+    FoundParts,
+    Nothing,
+    Reply,
+)
 from trooper.store.records import OF_SESSION, Content, PastAnswer
-from trooper.store.store import Store
+from trooper.store.store import LookedUp, Store
+
+#: Answers that one request has fetched from elsewhere, for the parts that it names; the others stay names.
+MOST_FETCHED: Final = 64
+#: Answers that go into one reply, so that no process says much at once; a larger one goes alone.
+_REPLY_BYTES: Final = 4 * 1024 * 1024
 
 
 @define(eq=False)
@@ -71,26 +85,66 @@ class Remembered:
         row = await self.store.find_answer(answer_id, owner)
         return await self._fetched(row, FindAnswer(answer_id, owner))
 
-    async def find_by_part(self, part_id: str, owner: str) -> Kept | None:
-        """The answer that has this part, if it is `owner`'s."""
-        if kept := self.answers.find_by_part(part_id, owner):
-            return kept
-        if not _may_be(part_id, owner):
-            return None
-        row = await self.store.find_answer_by_part(part_id, owner)
-        return await self._fetched(row, FindPart(part_id, owner))
+    async def find_by_parts(self, part_ids: Iterable[str], owner: str) -> Mapping[str, Kept]:
+        """
+        The answers that have these parts, as far as they are `owner`'s, by each of their parts.
 
-    async def _fetched(self, row: PastAnswer | None, question: FindAnswer | FindPart) -> Kept | None:
+        Of what is not in this process `MOST_FETCHED` answers are looked for, those of the first parts. An answer is
+        fetched once, however many of its parts are named, and all of them by one question to the store and one to each
+        neighbour, nearly always: another one follows where what a neighbour had was more than the store knew.
+        """
+        found: dict[str, Kept] = {}
+        missing: list[str] = []
+        for part_id in part_ids:
+            if part_id in found:
+                continue
+            kept = self.answers.find_by_part(part_id, owner)
+            if kept is not None:
+                found |= dict.fromkeys((part_id, *kept.part_ids), kept)
+            elif _may_be(part_id, owner):
+                missing.append(part_id)
+        left = MOST_FETCHED
+        while left > 0 and (missing := [part_id for part_id in missing if part_id not in found]):
+            looked_up = await self.store.find_answers_by_parts(missing, owner, most=left)
+            fetched = await self._fetched_parts(looked_up, owner)
+            for kept in fetched:
+                found |= dict.fromkeys(kept.part_ids, kept)
+            lost = [(part_id, row) for part_id, row in looked_up if part_id not in found]
+            # Where nobody has an answer any more nobody is asked for its other parts.
+            gone = {name for part_id, row in lost for name in (part_id, *(row.part_ids if row else ()))}
+            missing = [part_id for part_id in missing if part_id not in gone]
+            left -= max(1, len(fetched) + len(lost))
+        return found
+
+    async def _fetched_parts(self, looked_up: Iterable[LookedUp], owner: str) -> Sequence[Kept]:
+        """From disk, or all at once from who has them by the store and from anybody."""
+        came: list[Found] = []
+        wanted: dict[str, str] = {}
+        for part_id, row in looked_up:
+            on_disk = None if row is None else await self._on_disk(row)
+            if on_disk is not None:
+                came.append(on_disk)
+            else:
+                wanted[part_id] = "" if row is None else row.held_by
+        if wanted:
+            came += await self.neighbours.find_parts(wanted, owner)
+        return [kept for found in came if (kept := self._taken(found, owner)) is not None]
+
+    async def _fetched(self, row: PastAnswer | None, question: FindAnswer) -> Kept | None:
         """From disk, from who has it by the store, or from anybody."""
-        owner = question.owner
-        content = None if row is None else await self.store.find_content(row.id, owner)
-        if row is not None and content is not None:
-            found = Found(row.id, content.request, content.response, row.provider_knows, row.part_ids)
-        else:
-            asked = await self.neighbours.find(question, "" if row is None else row.held_by)
-            if asked is None:
-                return None
-            found = asked
+        found = None if row is None else await self._on_disk(row)
+        if found is None:
+            found = await self.neighbours.find(question, "" if row is None else row.held_by)
+        return None if found is None else self._taken(found, question.owner)
+
+    async def _on_disk(self, row: PastAnswer) -> Found | None:
+        content = await self.store.find_content(row.id, row.owner)
+        if content is None:
+            return None
+        return Found(row.id, content.request, content.response, row.provider_knows, row.part_ids)
+
+    def _taken(self, found: Found, owner: str) -> Kept | None:
+        """What was found elsewhere is here from now on, unless it was deleted."""
         if (owner, found.id) in self._deleted:
             return None
         kept = Kept(owner, found.request, found.response, found.provider_knows, found.part_ids)
@@ -129,8 +183,8 @@ class Remembered:
         match question:
             case FindAnswer(answer_id, owner):
                 return _found(answer_id, self.answers.find(answer_id, owner))
-            case FindPart(part_id, owner):
-                return _found(*self.answers.find_named_by_part(part_id, owner))
+            case FindParts(part_ids, owner):
+                return self._with_parts(part_ids, owner)
             case Forget(answers):
                 for answer_id, owner in answers:
                     self._forget_here(answer_id, owner)
@@ -138,13 +192,29 @@ class Remembered:
             case _ as never:
                 assert_never(never)
 
+    def _with_parts(self, part_ids: Iterable[str], owner: str) -> FoundParts:
+        """The answers here, as many as one reply may be large; one at least."""
+        found: dict[str, Found] = {}
+        size_bytes = 0
+        for part_id in part_ids:
+            answer_id, kept = self.answers.find_named_by_part(part_id, owner)
+            if kept is None or answer_id in found:
+                continue
+            size_bytes += kept.size_bytes
+            if found and size_bytes > _REPLY_BYTES:
+                return FoundParts(tuple(found.values()), is_more=True)
+            found[answer_id] = _said(answer_id, kept)
+        return FoundParts(tuple(found.values()))
+
 
 def _may_be(name: str, owner: str) -> bool:
     return name != "" and is_sayable(name) and is_sayable(owner)
 
 
 def _found(answer_id: str, kept: Kept | None) -> Reply:
-    if kept is None:
-        return Nothing()
+    return Nothing() if kept is None else _said(answer_id, kept)
+
+
+def _said(answer_id: str, kept: Kept) -> Found:
     part_ids = tuple(filter(is_sayable, kept.part_ids))
     return Found(answer_id, kept.request, kept.response, kept.provider_knows, part_ids)

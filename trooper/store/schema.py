@@ -155,8 +155,23 @@ CREATE TRIGGER {table}_go AFTER DELETE ON {table} BEGIN
 END;
 """
 
+#: What was said last in a session stands among the answers, by a name that none of them has (`records.OF_SESSION`): how
+#: many rows those are.
+_COUNTING_APART: Final = """
+INSERT INTO totals SELECT '{table}_of_sessions', 0, count(*) FROM {table} WHERE substr(id, 1, 8) = 'session/';
+CREATE TRIGGER {table}_of_sessions_come AFTER INSERT ON {table} WHEN substr(NEW.id, 1, 8) = 'session/' BEGIN
+    UPDATE totals SET count = count + 1 WHERE kind = '{table}_of_sessions';
+END;
+CREATE TRIGGER {table}_of_sessions_go AFTER DELETE ON {table} WHEN substr(OLD.id, 1, 8) = 'session/' BEGIN
+    UPDATE totals SET count = count - 1 WHERE kind = '{table}_of_sessions';
+END;
+"""
+
 #: In order; none is ever changed.
-MIGRATIONS: Final[tuple[str, ...]] = (_TABLES + "".join(_COUNTING.format(table=table) for table in _COUNTED),)
+MIGRATIONS: Final[tuple[str, ...]] = (
+    _TABLES + "".join(_COUNTING.format(table=table) for table in _COUNTED),
+    "".join(_COUNTING_APART.format(table=table) for table in ("answers", "contents")),
+)
 
 
 @frozen
@@ -180,7 +195,8 @@ def prepare(db: apsw.Connection, migrations: Sequence[str] = MIGRATIONS) -> Unfi
     if _number(db, "user_version") == len(migrations):
         return None
     if not _number(db, "application_id"):
-        # Both only work before there are tables, and outside of a transaction.
+        # Before there are tables, and outside of a transaction: else the first one does nothing, and the second one
+        # meets all the others who begin the same file.
         _all(db, "PRAGMA auto_vacuum = INCREMENTAL")
         _all(db, "PRAGMA journal_mode = WAL")
     _all(db, "BEGIN IMMEDIATE")
@@ -199,6 +215,23 @@ def prepare(db: apsw.Connection, migrations: Sequence[str] = MIGRATIONS) -> Unfi
             _all(db, "ROLLBACK")
         raise
     return None
+
+
+def keeps_log(db: apsw.Connection) -> bool:
+    """
+    Whether what is written goes into SQLite's log first (WAL), beside which others read.
+
+    That takes memory that processes share, which some file systems do not give: SQLite says so by staying with what
+    it has. Then who reads and who writes wait for each other, and each batch for the disk, since without the log the
+    file needs that to be safe from a loss of power. It is asked for each time, as a file may have come from such a place.
+
+    Raises:
+        apsw.Error: the disk, or another process, does not let us.
+    """
+    if db.pragma("journal_mode", "wal") == "wal":
+        return True
+    db.pragma("synchronous", "FULL")
+    return False
 
 
 def _unfit(db: apsw.Connection, migrations: Sequence[str]) -> Unfit | None:

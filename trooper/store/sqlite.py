@@ -32,7 +32,7 @@ from trooper.store.records import (
     Turn,
     Unknown,
 )
-from trooper.store.store import Place, Standing, in_order
+from trooper.store.store import LookedUp, Place, Standing, in_order, look_up
 from trooper.store.writing import LARGEST_BYTES, Writer
 
 #: How long the end of the process waits for the last batch.
@@ -121,6 +121,9 @@ class SqliteStore:
         names = dict.fromkeys(map(_session_of, his))
         waiting = {name: self._writer.about("session", name) for name in names}
         found, written = await self._page(owner, most, after, waiting)
+        if not waiting and not self._writer.unwritten:
+            # As the file has them, and in its order.
+            return list(found.values())[:most]
         shared = {name: self._writer.about("session", name) for name in found if name not in waiting}
         if any(shared.values()):
             waiting |= {name: records for name, records in shared.items() if records}
@@ -172,19 +175,30 @@ class SqliteStore:
             return _given(waiting[-1])
         return await self.database.read(finding.answer, answer_id, owner, self._since)
 
-    async def find_answer_by_part(self, part_id: str, owner: str) -> PastAnswer | None:
-        """The latest answer that has this part."""
-        if not (is_sayable(part_id) and is_sayable(owner)):
-            return None
+    async def find_answers_by_parts(
+        self, part_ids: Sequence[str], owner: str, *, most: int = 64
+    ) -> Sequence[LookedUp]:
+        """For each of these parts the latest answer that has it; all in one question to the file."""
+        named = [part_id for part_id in part_ids if is_sayable(part_id)]
+        if not named or not is_sayable(owner):
+            return []
+        # Before the file is asked: what is written meanwhile is gone from the queue.
+        changed = frozenset(map(_answer_of, self._writer.about("answers", owner)))
+        waiting: dict[str, PastAnswer] = {}
+        if changed:
+            waits = ((part_id, self._waiting_with(part_id, owner)) for part_id in named)
+            waiting = {part_id: answer for part_id, answer in waits if answer is not None}
+        news = finding.News(waiting, changed)
+        found = await self.database.read(finding.answers_by_parts, named, owner, self._since, news, most)
+        return look_up(named, most, waiting.get) if found is None else found
+
+    def _waiting_with(self, part_id: str, owner: str) -> PastAnswer | None:
         writer = self._writer
         for record in reversed(writer.about("part", owner, part_id)):
             given = _given(record)
             if given is not None and writer.about("answer", owner, given.id)[-1] is record:
                 return given
-        # Before the file is asked: what is written meanwhile is gone from the queue.
-        changed = set(map(_answer_of, writer.about("answers", owner)))
-        found = await self.database.read(finding.answers_by_part, part_id, owner, self._since)
-        return next((answer for answer in found or () if answer.id not in changed), None)
+        return None
 
     async def find_content(self, answer_id: str, owner: str) -> Content | None:
         """What is on disk of an answer's content, or about to be."""

@@ -18,8 +18,8 @@ counts, and says in `standing` what is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, TypeAlias
 
 from attrs import frozen
 
@@ -60,6 +60,8 @@ class Standing:
         file_bytes: the size of what is on disk.
         content_on_disk: whether contents are written.
         sealed: whether they are encrypted there.
+        answers, contents: without what was said last in sessions.
+        content_bytes: of all that was said.
         unwritten: records that wait to be written.
         dropped: records that were never written, because there was no room left to wait.
         failed: batches that could not be written at first.
@@ -128,6 +130,33 @@ def in_order(session: Session) -> tuple[float, str]:
     return -session.used_at, session.id
 
 
+#: A part, and what was found for it.
+LookedUp: TypeAlias = tuple[str, PastAnswer | None]
+
+
+def look_up(
+    part_ids: Iterable[str], most: int, find: Callable[[str], PastAnswer | None]
+) -> Sequence[LookedUp]:
+    """
+    The first `most` of these parts with what `find` says to each, in their order.
+
+    A part of an answer that is found already is left out: an answer is found once, however many of its parts are named.
+    """
+    looked_up: list[LookedUp] = []
+    known: set[str] = set()
+    for part_id in part_ids:
+        if part_id in known:
+            continue
+        if len(looked_up) == most:
+            break
+        answer = find(part_id)
+        known.add(part_id)
+        if answer is not None:
+            known.update(answer.part_ids)
+        looked_up.append((part_id, answer))
+    return looked_up
+
+
 class Store(Protocol):
     """
     Sessions, turns, answers and facts that outlive a request, and perhaps the process.
@@ -178,8 +207,15 @@ class Store(Protocol):
     async def find_answer(self, answer_id: str, owner: str) -> PastAnswer | None:
         """An answer, if it is `owner`'s."""
 
-    async def find_answer_by_part(self, part_id: str, owner: str) -> PastAnswer | None:
-        """The latest answer that has this part, if it is `owner`'s."""
+    async def find_answers_by_parts(
+        self, part_ids: Sequence[str], owner: str, *, most: int = 64
+    ) -> Sequence[LookedUp]:
+        """
+        For each of these parts the latest answer of `owner`'s that has it, as `look_up` has it.
+
+        Args:
+            most: of so many parts, those that stand in an answer that is found already not counted.
+        """
 
     async def find_content(self, answer_id: str, owner: str) -> Content | None:
         """What is on disk of an answer's content, if it is `owner`'s."""

@@ -52,7 +52,7 @@ _WHO_GIVES: Final = "SELECT owner FROM held WHERE kind = ? ORDER BY size_bytes D
 
 @frozen
 class Counts:
-    """What is in the file."""
+    """What is in the file; what was said last in sessions counts as none of the answers, and its bytes are among theirs."""
 
     sessions: int = 0
     answers: int = 0
@@ -89,8 +89,8 @@ def make_room(db: apsw.Connection, caps: Caps) -> Counts:
             held = _held(db)
     return Counts(
         sessions=held["sessions"].count,
-        answers=held["answers"].count,
-        contents=held["contents"].count,
+        answers=held["answers"].count - held["answers_of_sessions"].count,
+        contents=held["contents"].count - held["contents_of_sessions"].count,
         content_bytes=held["contents"].size_bytes,
     )
 
