@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from attrs import define, evolve, field
@@ -79,8 +79,8 @@ class RequestSession:
         self.is_proved = not any(map(_asks_for_keys, self.services.config.targets))
 
     def hear(self, target: Target, item: Received) -> None:
-        """What a target has said: whether it proves the client. Asked of each event, so the first question is a cheap one."""
-        if not self.is_proved and item.has_content and _asks_for_keys(target):
+        """What a target has said: whether it proves the client. Nothing has, so far."""
+        if item.has_content and _asks_for_keys(target):
             self.is_proved = any(map(_is_answer, item.events))
 
     @cached_property
@@ -164,11 +164,12 @@ class RequestSession:
         """The request is over: put what became of it."""
         if not self.known_id(is_last=True):
             return
+        # Once more: it may have been deleted meanwhile.
         self._put_session()
-        begun = self._turn(report.request_id, report.outcome.value)
         reported = [leg.reported for leg in tally.legs if leg.reported is not None and not leg.dropped]
-        over = evolve(
-            begun,
+        over = self._turn(
+            report.request_id,
+            report.outcome.value,
             legs=tuple(self._leg(leg) for leg in report.legs),
             answer_id=str((delivery.voice.answer or {}).get("id") or ""),
             duration_s=report.duration_s,
@@ -184,8 +185,8 @@ class RequestSession:
         kind, now = self.key.kind.value, self.services.now()
         self.services.store.put_session(Session(self._id, (self._owner,), kind, self.began_at, now))
 
-    def _turn(self, request_id: str, ending: str) -> Turn:
-        """The turn, without what only its end can say."""
+    def _turn(self, request_id: str, ending: str, **at_end: Any) -> Turn:
+        """The turn; `at_end` is what only its end can say."""
         incoming = self.incoming
         return Turn(
             request_id,
@@ -195,6 +196,7 @@ class RequestSession:
             incoming.model_for_log(),
             ending,
             owner=self._owner,
+            **at_end,
         )
 
     def _leg(self, leg: LegReport) -> TurnLeg:

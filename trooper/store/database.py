@@ -19,7 +19,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import apsw
@@ -30,12 +29,21 @@ from attrs import define, evolve, field, frozen
 from trooper.store import rows
 from trooper.store.folder import Folder, NoFolder, forget_broken, make_file, open_folder, set_aside
 from trooper.store.reading import Reader
-from trooper.store.records import AnswerGone, Record, SessionGone
+from trooper.store.records import AnswerGone, Known, Record, SessionGone
 from trooper.store.schema import MIGRATIONS, Unfit, prepare
 from trooper.store.sealing import Seal
 from trooper.store.steadiness import Steadiness
 from trooper.store.store import Caps, Trouble
-from trooper.store.sweeping import Counts, counts, forget_plain, give_back, latest_use, sweep
+from trooper.store.sweeping import (
+    SWEEP_S,
+    Counts,
+    forget_known,
+    forget_old,
+    forget_plain,
+    give_back,
+    latest_use,
+    make_room,
+)
 
 log = structlog.get_logger("trooper.store")
 
@@ -110,6 +118,7 @@ class Database:
     #: Of what was there at the start.
     _latest_use: float | None = field(default=None, init=False)
     _all_sealed: bool = field(default=False, init=False)
+    _swept_at: float = field(default=-math.inf, init=False)
     #: SQLite's log may hold contents that are forgotten; and when it was emptied last.
     _log_holds: bool = field(default=True, init=False)
     _emptied_at: float = field(default=-math.inf, init=False)
@@ -187,12 +196,13 @@ class Database:
             db = self._connected()
             if isinstance(db, Failure):
                 return db
+            is_swept = self._commit(db, records)
+            with suppress(apsw.Error):
+                if is_swept and not give_back(db):
+                    self._swept_at = -math.inf
+                self._empty_log(db, records)
             if not records:
                 forget_broken(self.folder.file, self.now() - self.caps.keep_s)
-            self._commit(db, records)
-            with suppress(apsw.Error):
-                give_back(db)
-                self._empty_log(db, records)
         except Exception as error:  # noqa: BLE001  # whatever it is, a stream must not hear of it
             trouble = _trouble(error)
             if trouble is Trouble.BROKEN:
@@ -216,15 +226,24 @@ class Database:
                 return failure
         return None
 
-    def _commit(self, db: apsw.Connection, records: Sequence[Record]) -> None:
+    def _commit(self, db: apsw.Connection, records: Sequence[Record]) -> bool:
+        """Write a batch; whether it was looked for what is too old as well."""
+        now, believed, is_due = self.now(), self._believed_now(), True
+        if records and not any(isinstance(record, AnswerGone | SessionGone) for record in records):
+            is_due = not 0 <= now - self._swept_at < SWEEP_S
         db.execute("BEGIN IMMEDIATE")
         try:
-            rows.write(db, records, rows.Means(self.caps, self.seal, self.now()))
-            sweep(db, self.caps, self._believed_now())
+            rows.write(db, records, rows.Means(self.caps, self.seal, now))
+            is_all = True
+            if is_due:
+                if believed is not None:
+                    is_all = forget_old(db, self.caps, believed)
+            if any(isinstance(record, Known) for record in records):
+                forget_known(db, self.caps)
             if self.seal is not None and not self._all_sealed:
                 # What was written before there was a key.
                 self._all_sealed = forget_plain(db)
-            found = counts(db)
+            found = make_room(db, self.caps)
             db.execute("COMMIT")
         except BaseException:
             # Some errors have rolled it back already.
@@ -233,6 +252,9 @@ class Database:
                     db.execute("ROLLBACK")
             raise
         self.counts = found
+        if is_due:
+            self._swept_at = now if is_all else -math.inf
+        return is_due
 
     def _believed_now(self) -> float | None:
         now, latest = self.now(), self._latest_use
@@ -292,8 +314,9 @@ class Database:
 
     def _file_bytes(self) -> int:
         """What there is on disk, SQLite's log and files that are set aside included."""
-        files = self.folder.file.parent.glob(f"{self.folder.file.name}*")
-        return sum(map(_size, files))
+        name = self.folder.file.name
+        with os.scandir(self.folder.file.parent) as beside:
+            return sum(_size(one) for one in beside if one.name.startswith(name))
 
     def _is_there(self) -> bool:
         """Whether the file is still the one that is written: it may have been set aside, or taken away."""
@@ -355,7 +378,7 @@ def _connect(folder: Folder) -> apsw.Connection:
     return db
 
 
-def _size(file: Path) -> int:
+def _size(file: os.DirEntry[str]) -> int:
     try:
         return file.stat().st_size
     except OSError:

@@ -15,7 +15,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from trooper.core.recovery import Appended, Said
 from trooper.store.shares import Shares
@@ -144,13 +144,13 @@ class LastTurns:
         told = self.find(session_id)
         if told.turn is not None and turn.mark.is_beside(told.turn.mark):
             return False
-        self._put(session_id, evolve(told, turn=turn), turn.owner)
+        self._put(session_id, Told(turn, told.appended), turn.owner)
         return True
 
     def append(self, session_id: str, owner: str, messages: tuple[Appended, ...]) -> None:
         """Remember messages beside a session."""
         told = self.find(session_id)
-        self._put(session_id, evolve(told, appended=(*told.appended, *messages)), owner)
+        self._put(session_id, Told(told.turn, (*told.appended, *messages)), owner)
 
     def hear(self, session_id: str, owner: str, messages: tuple[Appended, ...]) -> None:
         """Remember messages that another process has put beside a session; those that are known are not put twice."""
@@ -176,11 +176,14 @@ class LastTurns:
         return self._shares.size_bytes
 
     def _put(self, session_id: str, told: Told, owner: str) -> None:
-        self.forget(session_id)
-        if told.size_bytes > self.max_bytes:
+        _, before, _ = self._told.pop(session_id, (None, owner, 0.0))
+        size_bytes = told.size_bytes
+        if before != owner or size_bytes > self.max_bytes:
+            self._shares.drop(before, session_id)
+        if size_bytes > self.max_bytes:
             return
         self._told[session_id] = told, owner, self.now()
-        self._shares.use(owner, session_id, told.size_bytes)
+        self._shares.use(owner, session_id, size_bytes)
         while self._shares.size_bytes > self.max_bytes:
             self.forget(self._shares.who_gives()[1])
 

@@ -6,7 +6,7 @@ All of it runs in a thread, within the one transaction of a batch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import assert_never
 
 import apsw
@@ -43,7 +43,7 @@ class Means:
 def write(db: apsw.Connection, records: Sequence[Record], means: Means) -> None:
     """Write `records`, in their order."""
     caps = means.caps
-    for record in records:
+    for record in _compacted(records):
         match record:
             case Session():
                 _session(db, record, caps)
@@ -69,6 +69,32 @@ def write(db: apsw.Connection, records: Sequence[Record], means: Means) -> None:
                 assert_never(never)
 
 
+def _compacted(records: Iterable[Record]) -> Iterable[Record]:
+    """
+    Records that come to the same, and are fewer.
+
+    Most requests are short: their session is put twice, and their turn as an open one and as it ended.
+    """
+    compacted: dict[object, Record] = {}
+    for number, record in enumerate(records):
+        match record:
+            case Session(id=session_id):
+                before = compacted.get(session_id)
+                compacted[session_id] = before.joined(record) if isinstance(before, Session) else record
+            case Turn(session_id=session_id, id=turn_id):
+                before = compacted.get((session_id, turn_id))
+                if isinstance(before, Turn) and (record.is_open or not before.is_open):
+                    continue
+                compacted[session_id, turn_id] = record
+            case SessionGone():
+                # Behind it everything begins anew.
+                yield from compacted.values()
+                compacted = {number: record}
+            case _:
+                compacted[number] = record
+    yield from compacted.values()
+
+
 def _session(db: apsw.Connection, session: Session, caps: Caps) -> None:
     least = caps.least_session_bytes
     db.execute(
@@ -77,10 +103,13 @@ def _session(db: apsw.Connection, session: Session, caps: Caps) -> None:
         " used_at = max(used_at, excluded.used_at)",
         (session.id, session.owners[0], session.key_kind, session.began_at, session.used_at, least),
     )
+    before = db.total_changes()
     for owner in session.owners:
         db.execute(
             "INSERT OR IGNORE INTO session_owners (session_id, owner) VALUES (?, ?)", (session.id, owner)
         )
+    if db.total_changes() == before:
+        return
     db.execute(
         "DELETE FROM session_owners WHERE session_id = ?1"
         " AND place > (SELECT min(place) FROM session_owners WHERE session_id = ?1)"
@@ -97,12 +126,21 @@ def _turn(db: apsw.Connection, turn: Turn, caps: Caps) -> None:
     )
     if not db.changes():
         return
+    sizes = caps.least_session_bytes, SESSION_BYTES
     counted = db.execute(
         "UPDATE sessions SET turns = turns + ?5, tokens = tokens + ?2, local_tokens = local_tokens + ?3,"
-        " used_at = max(used_at, ?4) WHERE id = ?1 RETURNING turns",
-        (turn.session_id, turn.tokens, turn.local_tokens, turn.at, int(not before_bytes)),
+        " used_at = max(used_at, ?4), turns_bytes = turns_bytes + ?6, size_bytes = max(?7, ?8 + turns_bytes + ?6)"
+        " WHERE id = ?1 RETURNING turns",
+        (
+            turn.session_id,
+            turn.tokens,
+            turn.local_tokens,
+            turn.used_at,
+            int(not before_bytes),
+            turn.size_bytes - before_bytes,
+            *sizes,
+        ),
     ).get
-    size_bytes = turn.size_bytes - before_bytes
     if counted > TURNS_OF_SESSION:
         # Nearly always one: the table has one more than it may have.
         gone = db.execute(
@@ -110,11 +148,10 @@ def _turn(db: apsw.Connection, turn: Turn, caps: Caps) -> None:
             " ORDER BY at DESC, id DESC LIMIT -1 OFFSET ?2) RETURNING size_bytes",
             (turn.session_id, TURNS_OF_SESSION),
         )
-        size_bytes -= sum(row[0] for row in gone)
-    db.execute(
-        "UPDATE sessions SET turns_bytes = turns_bytes + ?2, size_bytes = max(?3, ?4 + turns_bytes + ?2) WHERE id = ?1",
-        (turn.session_id, size_bytes, caps.least_session_bytes, SESSION_BYTES),
-    )
+        db.execute(
+            "UPDATE sessions SET turns_bytes = turns_bytes - ?2, size_bytes = max(?3, ?4 + turns_bytes - ?2) WHERE id = ?1",
+            (turn.session_id, sum(row[0] for row in gone), *sizes),
+        )
 
 
 def _drop_open(db: apsw.Connection, turn: Turn) -> int:

@@ -43,16 +43,16 @@ class Shares:
 
     def use(self, owner: str, name: str, size_bytes: int) -> None:
         """`owner` has `name` and has just used it; it is so large now."""
-        self.drop(owner, name)
         share = self._shares.get(owner)
         if share is None:
             share = self._shares[owner] = _Share()
         else:
             self._unrank(owner, share)
+        before, _ = share.held.pop(name, (0, 0))
         self._moment += 1
         share.held[name] = size_bytes, self._moment
-        share.size_bytes += size_bytes
-        self.size_bytes += size_bytes
+        share.size_bytes += size_bytes - before
+        self.size_bytes += size_bytes - before
         insort(self._ranks, share.rank(owner))
 
     def drop(self, owner: str, name: str) -> None:

@@ -4,6 +4,9 @@ What is forgotten: what nobody has used for long, and what there is no room for.
 A batch forgets so much and no more, so that nobody waits long for it; the rest
 follows with the next one. Who holds the most gives first, and of those the one
 whose oldest was used longest ago.
+
+What there is no room for goes with the batch that is too much. What is old is looked for
+now and then: to look costs as much as a request's records do.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from trooper.store.store import Caps
 
 #: Rows of a kind that one batch forgets.
 _MOST: Final = 256
+#: How often it is looked for what is too old.
+SWEEP_S: Final = 10.0
 #: Pages that go back to the file system behind one batch.
 _PAGES: Final = 1_024
 
@@ -56,29 +61,42 @@ class Counts:
     file_bytes: int = 0
 
 
-def sweep(db: apsw.Connection, caps: Caps, now: float | None) -> None:
-    """
-    Forget what is too old, and what is too much; within the batch's transaction.
+def forget_old(db: apsw.Connection, caps: Caps, now: float) -> bool:
+    """Forget what is too old, in the batch's transaction; whether that was all of it."""
+    is_all = True
+    for table, statement in _OLD.items():
+        db.execute(statement, (now - caps.keep_s, _MOST))
+        is_all = is_all and db.changes() < _MOST
+        db.execute(_FROM_LATER.format(table=table), (now, now + LEAP_S, _MOST))
+    return is_all
 
-    Args:
-        now: the time; `None`: it is not believed, and nothing is too old.
-    """
-    if now is not None:
-        for table, statement in _OLD.items():
-            db.execute(statement, (now - caps.keep_s, _MOST))
-            db.execute(_FROM_LATER.format(table=table), (now, now + LEAP_S, _MOST))
+
+def make_room(db: apsw.Connection, caps: Caps) -> Counts:
+    """Forget what is too much, in the batch's transaction; what is there behind it."""
     rooms = {
         "sessions": caps.metadata_bytes,
         "answers": caps.metadata_bytes,
         "contents": caps.content_bytes,
         "unknown_ids": caps.unknown_count,
     }
+    held = _held(db)
     for kind, room in rooms.items():
         for _ in range(_MOST):
-            if db.execute("SELECT size_bytes FROM totals WHERE kind = ?", (kind,)).get <= room:
+            if held[kind].size_bytes <= room:
                 break
             owner = db.execute(_WHO_GIVES, (kind,)).get
             db.execute(_HIS_OLDEST[kind], (owner,))
+            held = _held(db)
+    return Counts(
+        sessions=held["sessions"].count,
+        answers=held["answers"].count,
+        contents=held["contents"].count,
+        content_bytes=held["contents"].size_bytes,
+    )
+
+
+def forget_known(db: apsw.Connection, caps: Caps) -> None:
+    """Forget facts that are too many, in the batch's transaction."""
     db.execute(
         "DELETE FROM known WHERE (kind, key) IN (SELECT kind, key FROM known ORDER BY at"
         " LIMIT max(0, (SELECT count(*) FROM known) - ?))",
@@ -101,21 +119,21 @@ def latest_use(db: apsw.Connection) -> float | None:
     return max((at for at in uses if at is not None), default=None)
 
 
-def give_back(db: apsw.Connection) -> None:
-    """Give free pages back to the file system, where there are many; in a transaction of its own."""
-    if db.pragma("freelist_count") > _PAGES // 4:
+def give_back(db: apsw.Connection) -> bool:
+    """Give free pages back to the file system, where there are many, in a transaction of its own; whether that was all."""
+    free = db.pragma("freelist_count")
+    if free > _PAGES // 4:
         # It works for as long as its rows are read.
         list(db.execute(f"PRAGMA incremental_vacuum({_PAGES})"))
+    return bool(free <= _PAGES)
 
 
-def counts(db: apsw.Connection) -> Counts:
-    """What is in the file now."""
-    totals = {
-        kind: (size, count) for kind, size, count in db.execute("SELECT kind, size_bytes, count FROM totals")
-    }
-    return Counts(
-        sessions=totals["sessions"][1],
-        answers=totals["answers"][1],
-        contents=totals["contents"][1],
-        content_bytes=totals["contents"][0],
-    )
+@frozen
+class _Held:
+    size_bytes: int
+    count: int
+
+
+def _held(db: apsw.Connection) -> dict[str, _Held]:
+    rows = db.execute("SELECT kind, size_bytes, count FROM totals")
+    return {kind: _Held(size_bytes, count) for kind, size_bytes, count in rows}
