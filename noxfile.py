@@ -116,8 +116,8 @@ def kills(session: nox.Session) -> None:
     """Writers of the store, two at a time, and Trooper itself, each killed two hundred times, at other moments in each run."""
     session.install("-e", ".[test]")
     env = {"STORE_KILLS": "200", "SERVER_KILLS": "200", "STORE_SEED": str(secrets.randbelow(2**32))}
-    session.run("pytest", "-s", "tests/store/test_kills.py", env=env)
-    session.run("pytest", "-s", "tests/e2e/test_kills.py", "-o", "faulthandler_timeout=7200", env=env)
+    for test in ("tests/store/test_kills.py", "tests/e2e/test_kills.py"):
+        session.run("pytest", "-s", test, "-o", "faulthandler_timeout=7200", env=env)
 
 
 @nox.session

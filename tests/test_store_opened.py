@@ -6,14 +6,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 import trio
 from attrs import evolve
 
 from config_files import from_environment
 from stores import ANN, answer, session
+from trooper.commands.check import check
 from trooper.commands.keeping import MEND, standing_of, store_lines
 from trooper.config import Config, Store
 from trooper.core.headers import Headers
@@ -21,6 +24,12 @@ from trooper.services import Services, open_services, store_facts
 from trooper.store import Content, MemoryStore, Standing, Trouble
 
 CLIENT: Headers = ((b"authorization", b"Bearer sk-somebodys"),)
+
+
+@pytest.fixture(autouse=True)
+def _log() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
 
 
 def keeping(place: Path | str, content: str = "memory") -> Config:
@@ -131,3 +140,15 @@ def test_tests_write_nothing_where_their_user_keeps_his() -> None:
     """What `conftest.py` says for all of them."""
     assert os.environ["TROOPER_DATA_DIR"] == ":memory:"
     assert "trooper-tests" in os.environ["XDG_DATA_HOME"]
+
+
+def test_check_looks_where_a_server_was_told_to_keep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "OLLAMA_URL"):
+        monkeypatch.setenv(f"TROOPER_{name}", "http://127.0.0.1:9")
+
+    check(data_dir="kept")
+
+    assert f"\nKept in {tmp_path / 'kept'} (" in capsys.readouterr().out

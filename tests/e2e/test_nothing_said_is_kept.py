@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import apsw
@@ -110,14 +110,23 @@ def forms(mark: str) -> list[bytes]:
     return [plain, plain.hex().encode(), mark.encode("utf-16-le"), *packed]
 
 
+def nameless(held: Path) -> Iterator[bytes]:
+    """What is in files that are open and have no name any more."""
+    for link in held.iterdir():
+        # A connection may be closed while one looks.
+        with suppress(FileNotFoundError):
+            if "(deleted)" in str(link.readlink()) and link.is_file():
+                yield link.read_bytes()
+
+
 def found(folder: Path, trooper: Deployed) -> set[str]:
     """The marks that are in a file, in one that is open and has no name any more, or in the log."""
     files = [file for file in folder.rglob("*") if file.is_file() and file.name != "trooper.toml"]
     held = Path(f"/proc/{trooper.process.process.pid}/fd")
-    if held.exists():
-        files += [link for link in held.iterdir() if "(deleted)" in str(link.readlink()) and link.is_file()]
-    assert any(file.name == "trooper.sqlite3-wal" for file in files) or not held.exists()
+    is_running = held.exists()
+    assert any(file.name == "trooper.sqlite3-wal" for file in files) or not is_running
     texts = [file.read_bytes() for file in files] + [trooper.process.said.encode()]
+    texts += nameless(held) if is_running else []
     marks = (*SECRETS, *WORDS)
     return {mark for mark in marks for form in forms(mark) if any(form in text for text in texts)}
 

@@ -112,6 +112,24 @@ def test_who_comes_second_finds_it_done(place: Path) -> None:
         assert first.execute("SELECT count(*) FROM pins").get == 2
 
 
+def test_who_comes_second_to_a_newer_one_touches_nothing(place: Path) -> None:
+    with opened_file(place) as first, opened_file(place) as newer:
+        assert prepare(first) is None
+        newer.execute("BEGIN IMMEDIATE")
+
+        def is_worth_waiting(_attempts: int) -> bool:
+            newer.execute("PRAGMA user_version = 99; COMMIT")
+            return True
+
+        first.set_busy_handler(is_worth_waiting)
+        unfit = prepare(first, MORE)
+
+        assert unfit is not None
+        assert unfit.trouble is Trouble.NEWER
+        assert not first.in_transaction
+        assert (first.pragma("user_version"), newer.execute("SELECT 1").get) == (99, 1)
+
+
 def test_a_new_file_gives_its_pages_back_and_has_a_log(place: Path) -> None:
     with opened_file(place) as db:
         prepare(db)

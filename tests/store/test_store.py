@@ -11,6 +11,7 @@ from typing import Protocol
 
 import pytest
 from attrs import evolve
+from structlog.testing import capture_logs
 
 from stores import ANN, BEN, NOW, STORES, Clock, answer, by_part, opened, session, turn
 from trooper.store import Caps, Known, Store
@@ -256,6 +257,10 @@ async def test_texts_that_are_no_texts_cost_nobody_else_his_record(store: Store)
     assert await by_part(store, "m", ANN) == answer("r", parts=("m",))
     assert await store.find_session("\ud800") is None
     assert await store.find_answer("\ud800", "\ud800") is None
+    with capture_logs() as said:
+        assert await store.find_known("kind", "\ud800") is None
+        assert (await store.list_sessions("\ud800"), await store.list_turns("\ud800")) == ([], [])
+    assert said == []
 
 
 async def test_who_has_most_gives_his_oldest(open_store: OpenStore) -> None:

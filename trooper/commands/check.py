@@ -77,11 +77,14 @@ def check(
     embedded: Annotated[
         bool, Parameter(help="Look also at the small model, as `trooper serve --embedded` does.", negative="")
     ] = False,
+    data_dir: Annotated[
+        str | None, Parameter(help="The folder that a Trooper keeps its sessions in.")
+    ] = None,
     as_json: Annotated[bool, Parameter(name="--json", help="Print JSON instead.", negative="")] = False,
 ) -> int:
     """Ask every target, and say what is not usable; 0, or 1 if something is not, or 2."""
     try:
-        asked = settings(os.environ, Path.cwd(), file=config, embedded=embedded)
+        asked = settings(os.environ, Path.cwd(), file=config, embedded=embedded, data_dir=data_dir)
     except ConfigError as error:
         sys.stderr.write(f"trooper: configuration error: {error}\n")
         return MISUSED

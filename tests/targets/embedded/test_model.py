@@ -55,7 +55,7 @@ def _fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pinned: Packaged) 
     # The library itself is not loaded, so anything of its name will do.
     (cache / "xllamacpp.py").touch()
     monkeypatch.syspath_prepend(str(cache))
-    return {"TROOPER_CACHE": str(cache)}
+    return {"TROOPER_CACHE": str(cache), "TROOPER_DATA_DIR": ":memory:"}
 
 
 @pytest.mark.parametrize("said", [{}, {VARIABLE: ""}, {VARIABLE: "off"}])
