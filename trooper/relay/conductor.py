@@ -273,8 +273,7 @@ class Conductor:
                     taken += 1
                     if taken % _MOST_ITEMS == 0:
                         await trio.lowlevel.checkpoint()
-                    now = trio.current_time()
-                    patience.hear(item, now)
+                    patience.hear(item, now := trio.current_time())
                     if not session.is_proved:
                         session.hear(leg.link.target, item)
                     delivery.hear(splice, item)
