@@ -156,22 +156,6 @@ async def test_a_file_that_is_locked_at_the_start_is_opened_later(
             assert {s.id for s in await store.list_sessions(ANN)} == {"0", "1"}
 
 
-async def test_a_disk_that_hangs_holds_nobody_and_goes_on_when_it_answers(
-    place: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(database_module, "_BUSY_MS", 600_000)
-    async with opened(place) as store:
-        with locked(place):
-            monkeypatch.setattr(database_module, "_WRITE_LIMIT_S", 0.05)
-            store.put_session(session("0"))
-            assert not await store.settled()
-            assert store.standing().trouble is Trouble.NO_ANSWER
-            assert [s.id for s in await store.list_sessions(ANN)] == ["0"]
-        monkeypatch.setattr(database_module, "_WRITE_LIMIT_S", 60.0)
-        assert await store.settled()
-        assert store.standing().sessions == 1
-
-
 async def test_of_those_who_read_one_waits_for_a_disk_that_hangs(
     place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
