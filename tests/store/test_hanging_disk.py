@@ -8,19 +8,20 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import apsw
 import pytest
+import trio
+import trio.lowlevel
+import trio.testing
 from attrs import define, field
 
 from stores import ANN, found, integrity, opened, session
 from trooper.store import Trouble
-from trooper.store import database as database_module
-from trooper.store import opening as opening_module
 from trooper.store.sqlite import SqliteStore
 
 #: What the store, and Python's library for it, ask the kernel about files.
@@ -37,6 +38,8 @@ CALLS = (
     "rename",
     "replace",
 )
+#: Longer than anybody waits.
+_LONGEST_S = 60.0
 
 
 @define(eq=False)
@@ -128,10 +131,29 @@ def disk(place: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
     for name in CALLS:
         monkeypatch.setattr(os, name, disk.watched(name, getattr(os, name)))
     apsw.set_default_vfs("that hangs")
-    yield disk
-    assert apsw.connections() == []
-    apsw.set_default_vfs("unix")
-    files.unregister()
+    try:
+        yield disk
+        assert apsw.connections() == []
+    finally:
+        apsw.set_default_vfs("unix")
+        files.unregister()
+
+
+@asynccontextmanager
+async def time_passes(disk: Disk, clock: trio.testing.MockClock) -> AsyncIterator[None]:
+    """As soon as the disk does not come back, and then whenever somebody waits for it."""
+
+    async def pass_on() -> None:
+        while not disk.waits:
+            await trio.lowlevel.checkpoint()
+        while True:
+            await trio.testing.wait_all_tasks_blocked()
+            clock.jump(_LONGEST_S)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pass_on)
+        yield
+        nursery.cancel_scope.cancel()
 
 
 def nothing(_place: str) -> None:
@@ -158,58 +180,53 @@ def taken_away(place: str) -> None:
 async def test_it_holds_nobody_and_what_was_put_is_written_when_it_answers(
     place: str,
     disk: Disk,
+    mock_clock: trio.testing.MockClock,
     happens: Callable[[str], None],
     by: tuple[str, ...],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async with opened(place) as opened_store:
-        store = cast("SqliteStore", opened_store)
+    async with opened(place) as store:
         store.put_session(session("0"))
         assert await store.settled()
         happens(place)
-        with disk.hangs(*by), monkeypatch.context() as patch:
-            patch.setattr(database_module, "_WRITE_LIMIT_S", 0.05)
-            for reader in (store.database._lister, store.database._finder):
-                patch.setattr(reader, "limit_s", 0.05)
-            store.put_session(session("1"))
-            assert not await store.settled()
-            assert store.standing().trouble is Trouble.NO_ANSWER
-            assert "1" in await found(store)
-            assert await store.find_session("1") is not None
-            assert disk.waits
+        with disk.hangs(*by):
+            async with time_passes(disk, mock_clock):
+                store.put_session(session("1"))
+                assert not await store.settled()
+                assert store.standing().trouble is Trouble.NO_ANSWER
+                assert "1" in await found(store)
+                assert await store.find_session("1") is not None
             assert disk.on_loop == []
         assert await store.settled()
-        assert await found(store) == (["0", "1"] if happens is nothing else ["1"])
+        # The threads that hung are out in a moment.
+        while await found(store) != (["0", "1"] if happens is nothing else ["1"]):
+            await trio.lowlevel.checkpoint()
         assert store.standing().trouble is None
     assert integrity(place) == "ok"
 
 
-async def test_who_ends_does_not_wait_for_it(place: str, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_ends_does_not_wait_for_it(
+    place: str, disk: Disk, mock_clock: trio.testing.MockClock
+) -> None:
     with ExitStack() as hangs:
-        async with opened(place) as store:
+        async with time_passes(disk, mock_clock), opened(place) as store:
             store.put_session(session("0"))
             assert await store.settled()
             store.put_session(session("1"))
-            monkeypatch.setattr(database_module, "_WRITE_LIMIT_S", 0.05)
-            monkeypatch.setattr(database_module, "_CLOSE_LIMIT_S", 0.05)
             hangs.enter_context(disk.hangs("xWrite", "xSync"))
         assert disk.waits
         assert disk.on_loop == []
     # A process would be over; here its file is closed when the thread that hung is out.
-    monkeypatch.setattr(database_module, "_CLOSE_LIMIT_S", 60.0)
     await cast("SqliteStore", store).database.aclose()
     async with opened(place) as store:
         assert "0" in await found(store)
 
 
 async def test_who_begins_does_not_wait_for_it(
-    place: str, disk: Disk, monkeypatch: pytest.MonkeyPatch
+    place: str, disk: Disk, mock_clock: trio.testing.MockClock
 ) -> None:
-    monkeypatch.setattr(opening_module, "_FOLDER_LIMIT_S", 0.05)
     with disk.hangs(*CALLS):
-        async with opened(place) as store:
+        async with time_passes(disk, mock_clock), opened(place) as store:
             store.put_session(session("0"))
             assert [s.id for s in await store.list_sessions(ANN)] == ["0"]
             assert store.standing().trouble is Trouble.NO_ANSWER
-        assert disk.waits
         assert disk.on_loop == []
