@@ -245,7 +245,7 @@ class Conductor:
     async def _hear_out(self, leg: RunningLeg) -> Outcome:
         """Hear one leg to its end; returns how it ended."""
         inbox, patience, splice, delivery = leg.inbox, leg.patience, leg.splice, self._delivery
-        pacing, session, taken = self._response.pacing, self._session, 0
+        pacing, taken = self._response.pacing, 0
         while True:
             item = inbox.take()
             if item is None:
@@ -273,9 +273,9 @@ class Conductor:
                     taken += 1
                     if taken % _MOST_ITEMS == 0:
                         await trio.lowlevel.checkpoint()
-                    patience.hear(item, now := trio.current_time())
-                    if not session.is_proved:
-                        session.hear(leg.link.target, item)
+                    now = trio.current_time()
+                    patience.hear(item, now)
+                    self._session.hear(leg.link.target, item)
                     delivery.hear(splice, item)
                     if splice.behind:
                         await self._catch_up(leg)

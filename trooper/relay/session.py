@@ -79,8 +79,8 @@ class RequestSession:
         self.is_proved = not any(map(_asks_for_keys, self.services.config.targets))
 
     def hear(self, target: Target, item: Received) -> None:
-        """What a target has said: whether it proves the client. Nothing has, so far."""
-        if item.has_content and _asks_for_keys(target):
+        """What a target has said: whether it proves the client. Asked of each event, so the first question is a cheap one."""
+        if not self.is_proved and item.has_content and _asks_for_keys(target):
             self.is_proved = any(map(_is_answer, item.events))
 
     @cached_property

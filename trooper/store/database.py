@@ -27,7 +27,15 @@ import trio
 from attrs import define, evolve, field, frozen
 
 from trooper.store import rows
-from trooper.store.folder import Folder, NoFolder, forget_broken, make_file, open_folder, set_aside
+from trooper.store.folder import (
+    Folder,
+    NoFolder,
+    file_bytes,
+    forget_broken,
+    make_file,
+    open_folder,
+    set_aside,
+)
 from trooper.store.reading import Reader
 from trooper.store.records import AnswerGone, Known, Record, SessionGone
 from trooper.store.schema import MIGRATIONS, Unfit, keeps_log, prepare
@@ -211,7 +219,7 @@ class Database:
             if trouble is not None:
                 return Failure(trouble, f"{type(error).__name__}: {error}")
             return self._write_singly(records, error)
-        self.counts = evolve(self.counts, file_bytes=self._file_bytes())
+        self.counts = evolve(self.counts, file_bytes=file_bytes(self.folder.file))
         return None
 
     def _write_singly(self, records: Sequence[Record], error: Exception) -> Failure | None:
@@ -325,12 +333,6 @@ class Database:
                 mend="Name a folder on a disk of this machine with --data-dir or TROOPER_DATA_DIR.",
             )
 
-    def _file_bytes(self) -> int:
-        """What there is on disk, SQLite's log and files that are set aside included."""
-        name = self.folder.file.name
-        with os.scandir(self.folder.file.parent) as beside:
-            return sum(_size(one) for one in beside if one.name.startswith(name))
-
     def _is_there(self) -> bool:
         """Whether the file is still the one that is written: it may have been set aside, or taken away."""
         try:
@@ -389,13 +391,6 @@ def _connect(folder: Folder) -> apsw.Connection:
         db.close(True)
         raise
     return db
-
-
-def _size(file: os.DirEntry[str]) -> int:
-    try:
-        return file.stat().st_size
-    except OSError:
-        return 0
 
 
 def _trouble(error: Exception) -> Trouble | None:

@@ -161,6 +161,20 @@ def set_aside(path: Path, inode: int, key: Path, stamp: str) -> Path | None:
         return aside
 
 
+def file_bytes(file: Path) -> int:
+    """What there is of it on disk, SQLite's log and files that are set aside included."""
+    with os.scandir(file.parent) as beside:
+        return sum(_size(one) for one in beside if one.name.startswith(file.name))
+
+
+def _size(file: os.DirEntry[str]) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        # It has just gone.
+        return 0
+
+
 def forget_broken(path: Path, before: float = math.inf) -> None:
     """
     Forget what was set aside of a file.
