@@ -16,12 +16,14 @@ from typing import cast
 
 import pytest
 import trio
+import trio.testing
 from attrs import evolve
 from structlog.testing import capture_logs
 
 from stores import ANN, BEN, NOW, another, answer, found, integrity, opened, put_much, session, turn
-from trooper.store import Known, MemoryStore, Session, Trouble
+from trooper.store import Caps, Known, MemoryStore, Session, Trouble
 from trooper.store import database as database_module
+from trooper.store.opening import open_store
 from trooper.store.sqlite import SqliteStore
 
 NOBODY = 65_534
@@ -281,3 +283,12 @@ async def test_the_last_batch_is_written_although_everything_is_cancelled(place:
             await trio.sleep_forever()
     async with opened(place) as store:
         assert [s.id for s in await store.list_sessions(ANN)] == ["0"]
+
+
+async def test_who_is_closed_opens_the_file_no_more(place: str) -> None:
+    async with trio.open_nursery() as nursery:
+        async with open_store(place, Caps(), nursery) as opened_store:
+            opened_store.store.put_session(session("0"))
+        await trio.testing.wait_all_tasks_blocked()
+        assert not nursery.child_tasks
+    assert not (Path(place) / "trooper.sqlite3-wal").exists()

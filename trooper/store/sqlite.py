@@ -56,6 +56,7 @@ class SqliteStore:
     database: Database
     content_on_disk: bool = False
     _writer: Writer = field(init=False)
+    _runs: trio.CancelScope = field(factory=trio.CancelScope, init=False)
 
     @_writer.default
     def _new_writer(self) -> Writer:
@@ -261,14 +262,17 @@ class SqliteStore:
         return self.database.now() - self.database.caps.keep_s
 
     async def run(self) -> None:
-        """Write what is put, for ever."""
-        await self._writer.run()
+        """Write what is put, until it is closed."""
+        with self._runs:
+            await self._writer.run()
 
     async def aclose(self) -> None:
         """Write what waits, for a while, and close the file."""
         with trio.CancelScope(shield=True):
             with trio.move_on_after(LAST_BATCH_S):
                 await self._writer.settled()
+            # Its next batch would open the file anew.
+            self._runs.cancel(reason="the store is closed")
             await self.database.aclose()
 
 
