@@ -135,6 +135,11 @@ async def test_page_by_page_each_comes_once(kind: str, tmp_path: Path, most: int
     assert [one for page in pages for one in page] == everything == sorted(everything, key=in_order)
 
 
+def behind_all_uses() -> Clock:
+    """What is in the future comes to be of now, sooner or later, and then in another order."""
+    return Clock(NOW + 10_000)
+
+
 async def put_many(store: Store, count: int) -> None:
     for number in range(count):
         owner = ANN if number % 4 else BEN
@@ -145,7 +150,7 @@ async def put_many(store: Store, count: int) -> None:
 
 
 async def test_who_has_many_gets_his_own_in_order(tmp_path: Path) -> None:
-    async with opened(sqlite(tmp_path)) as store:
+    async with opened(sqlite(tmp_path), clock=behind_all_uses()) as store:
         await put_many(store, 1_200)
         for owner, is_his in ((ANN, bool), (BEN, lambda rest: not rest)):
             listed: list[Session] = []
@@ -163,7 +168,7 @@ async def test_a_page_costs_the_same_however_many_there_are(tmp_path: Path, owne
     counts = []
     for count in (1_000, 4_000):
         place = sqlite(tmp_path / f"{count}")
-        async with opened(place) as store:
+        async with opened(place, clock=behind_all_uses()) as store:
             await put_many(store, count)
             for number in range(20):
                 store.put_session(session(f"hers {number}", CAT, used_at=NOW + number * count // 60))
