@@ -71,6 +71,16 @@ class TestWhatARequestIsAskedWith:
         assert native == written_out
         assert roles(native) == ["user", "assistant", "user"]
 
+    async def test_an_id_that_its_provider_will_not_know_is_taken_out(self) -> None:
+        services, client = services_of(), OPENAI_RESPONSES.client
+        assert client is not None
+        body = asked(input=[{**ITEM, "role": "assistant", "content": "Half."}, ASK])
+        assert await past_answers.cleaned(services, client, body) is body
+        past_answers.note_parts(services, PAST, ANSWER, OWNER)
+        cleaned = json.loads(await past_answers.cleaned(services, client, body))
+        assert [item.get("id") for item in cleaned["input"]] == [None, None]
+        assert [item["content"] for item in cleaned["input"]] == ["Half.", "Go on."]
+
     @pytest.mark.parametrize(("answer_id", "owner"), [("resp_2", OWNER), ("resp_1", "2"), ("resp_1", "")])
     async def test_one_that_is_not_known_or_not_his_stays_a_name(self, answer_id: str, owner: str) -> None:
         body = asked(previous_response_id=answer_id)
