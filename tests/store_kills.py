@@ -97,10 +97,14 @@ def _check(folder: str, acknowledged: set[str]) -> None:
         turns = {row[0] for row in db.execute("SELECT session_id FROM turns")}
         answers = {row[0] for row in db.execute("SELECT answer_id FROM answer_parts")}
         contents = {row[0].decode() for row in db.execute("SELECT response FROM contents")}
-        assert acknowledged <= kept
-        assert acknowledged <= turns
-        assert acknowledged <= answers
-        assert acknowledged <= contents
+        for there in (kept, turns, answers, contents):
+            missing = acknowledged - there
+            assert not missing, (
+                len(missing),
+                len(acknowledged),
+                sorted(missing)[:10],
+                sorted(Path(folder).iterdir()),
+            )
         for table, held in (("sessions", len(kept)), ("answers", len(answers)), ("contents", len(contents))):
             assert db.execute("SELECT count FROM totals WHERE kind = ?", (table,)).get == held
 

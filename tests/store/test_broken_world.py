@@ -267,6 +267,8 @@ async def test_what_no_file_takes_costs_nobody_else_his_record(place: str) -> No
             store.put_known(Known("ratio", "good", b"1", NOW))
             store.put_known(Known("ratio", "bad", b"1", float("nan")))
             store.put_answer(answer("r"))
+            # What is lost is not said to be kept.
+            assert not await store.settled()
             assert await store.settled()
         standing = store.standing()
 

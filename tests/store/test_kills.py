@@ -24,7 +24,8 @@ def run(*words: str) -> str:
     done = subprocess.run(
         [sys.executable, str(SCRIPT), *words], env=environ, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
+    # What the writers have logged is in it, too.
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 

@@ -163,8 +163,12 @@ def set_aside(path: Path, inode: int, key: Path, stamp: str) -> Path | None:
 
 def file_bytes(file: Path) -> int:
     """What there is of it on disk, SQLite's log and files that are set aside included."""
-    with os.scandir(file.parent) as beside:
-        return sum(_size(one) for one in beside if one.name.startswith(file.name))
+    try:
+        with os.scandir(file.parent) as beside:
+            return sum(_size(one) for one in beside if one.name.startswith(file.name))
+    except OSError:
+        # Somebody has taken the folder away: what is written next finds out.
+        return 0
 
 
 def _size(file: os.DirEntry[str]) -> int:

@@ -234,7 +234,8 @@ class SqliteStore:
 
     async def settled(self) -> bool:
         """Wait until what was put before is on disk; `False` if some of it could not be written, as yet."""
-        return await self._writer.settled()
+        lost = self.database.lost
+        return await self._writer.settled() and lost == self.database.lost
 
     def standing(self) -> Standing:
         """Where it is, how large, and what is wrong; as of the last batch."""
