@@ -9,8 +9,9 @@ both. PLACE is another version, by its Python or by the folder of its checkout;
 it runs beside, and each pair asks it as well. Two processes are never quite
 alike, so all are started anew a few times.
 
-Three figures: a short answer on its own, which is a batch of its own in the
-file; one of twenty at once; and a token of a long one.
+Four figures: a short answer on its own with a rest behind it, which is a batch of its
+own in the file and finds nothing warm; one of twenty that follow each other; one of twenty
+at once; and a token of a long one.
 """
 
 from __future__ import annotations
@@ -103,16 +104,18 @@ class Way:
 
 @frozen
 class Load:
-    """What one measurement asks for: so many answers at once. `share` of the cost is what is shown."""
+    """What one measurement asks for: so many answers at once, so often. `share` of the cost is what is shown."""
 
     name: str
     model: str
     at_once: int
     share: int
+    in_a_row: int = 1
 
 
 LOADS: Final = (
     Load("a request alone, ms", "gpt-4o", 1, 1),
+    Load("a request of 20 in a row, ms", "gpt-4o", 1, 20, 20),
     Load("a request of 20 at once, ms", "gpt-4o", 20, 20),
     Load("a token, µs", "long", 1, TOKENS),
 )
@@ -145,15 +148,20 @@ async def cost_s(way: Way, load: Load, number: int) -> float:
         os.kill(way.running.pid, way.number)
     heard: list[Heard] = []
     before = cost_of_group(way.running.pid)
-    async with trio.open_nursery() as nursery:
-        for one in range(load.at_once):
-            words = [{"role": "user", "content": f"Go on, {number}, {one}."}]
-            asked: dict[str, object] = {"model": load.model, "stream": True, "messages": words}
-            headers = [("authorization", f"Bearer sk-{one}")]
-            nursery.start_soon(partial(ask, way.running.port, asked, heard.append, headers=headers))
+    for turn in range(load.in_a_row):
+        async with trio.open_nursery() as nursery:
+            for one in range(load.at_once):
+                words = [{"role": "user", "content": f"Go on, {number}, {turn}, {one}."}]
+                asked: dict[str, object] = {"model": load.model, "stream": True, "messages": words}
+                headers = [("authorization", f"Bearer sk-{one}")]
+                nursery.start_soon(partial(ask, way.running.port, asked, heard.append, headers=headers))
     await trio.sleep(BEHIND_S)
     after = cost_of_group(way.running.pid)
-    if before is None or after is None or sum(one.data == "[DONE]" for one in heard) != load.at_once:
+    if (
+        before is None
+        or after is None
+        or sum(one.data == "[DONE]" for one in heard) != load.at_once * load.in_a_row
+    ):
         sys.exit("not all answers came, or this system tells no costs")
     return (after.cpu_s - before.cpu_s) / load.share
 
