@@ -16,7 +16,7 @@ import stores
 from trooper.core import digest
 from trooper.store import Trouble
 from trooper.store import folder as folder_module
-from trooper.store.folder import Folder, NoFolder, make_file, open_folder, set_aside
+from trooper.store.folder import Folder, NoFolder, file_bytes, make_file, open_folder, set_aside
 from trooper.store.sockets import place_for
 
 
@@ -234,3 +234,14 @@ async def test_a_folder_on_another_machine_is_warned_of(
 
 def test_a_users_data_is_where_the_system_says() -> None:
     assert folder_module.users_own().endswith("trooper")
+
+
+def test_how_large_it_is_with_what_is_beside_it(tmp_path: Path) -> None:
+    file = tmp_path / "data" / "trooper.sqlite3"
+    # The folder may go at any time.
+    assert file_bytes(file) == 0
+    file.parent.mkdir()
+    for name, size in (("", 10), ("-wal", 5), (".broken-1", 3)):
+        file.with_name(file.name + name).write_bytes(b"x" * size)
+    file.with_name("key").write_bytes(b"x" * 32)
+    assert file_bytes(file) == 18

@@ -56,6 +56,16 @@ def test_who_holds_the_most_gives_what_he_has_not_used_for_longest() -> None:
     assert known.find("hers 0").turn is None
 
 
+def test_whose_turn_is_the_last_has_all_of_it() -> None:
+    known, his = turns(), turns()
+    known.keep("s", turn(owner=ANN))
+    known.keep("s", turn(owner=BEN))
+    his.keep("s", turn(owner=BEN))
+    assert known.held_bytes == his.held_bytes
+    known.forget("s")
+    assert known.held_bytes == 0
+
+
 def test_one_that_is_larger_than_all_of_the_room_is_not_kept() -> None:
     known = turns(max_bytes=5_000)
     known.keep("s", turn("small"))
