@@ -39,7 +39,7 @@ from trooper.config import Config
 from trooper.services import store_of
 from trooper.store import MemoryStore
 from trooper.store.opening import Opened
-from trooper.testing.client import Heard, ask, fetch
+from trooper.testing.client import Heard, ask
 
 TOKENS: Final = 1_000
 #: A batch is written within this time of an answer's end.
@@ -130,16 +130,7 @@ def version(place: str) -> tuple[tuple[str, ...], dict[str, str]]:
 
 async def started(rig: Rig, command: Sequence[str], env: dict[str, str], text: str) -> Running:
     """Trooper, once its standby is ready."""
-    folder = rig.new_folder()
-    file = folder / "trooper.toml"
-    await trio.Path(file).write_text(text, encoding="utf-8")
-    more = {"TROOPER_DATA_DIR": str(folder / "data"), "BENCH_KEY": "sk-bench", **env}
-    running = await rig.start("trooper", (*command, "serve", "--port", "0", "--config", str(file)), env=more)
-    with trio.fail_after(60):
-        while True:
-            if b'"standby":"ready"' in (await fetch(running.port, "GET", "/readyz")).body:
-                return running
-            await trio.sleep(0.05)
+    return await rig.trooper((*command, "serve", "--port", "0"), text, env={"BENCH_KEY": "sk-bench", **env})
 
 
 async def cost_s(way: Way, load: Load, number: int) -> float:

@@ -244,9 +244,8 @@ class Database:
         try:
             rows.write(db, records, rows.Means(self.caps, self.seal, now))
             is_all = True
-            if is_due:
-                if believed is not None:
-                    is_all = forget_old(db, self.caps, believed)
+            if is_due and believed is not None:
+                is_all = forget_old(db, self.caps, believed)
             if any(isinstance(record, Known) for record in records):
                 forget_known(db, self.caps)
             if self.seal is not None and not self._all_sealed:
