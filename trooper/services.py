@@ -261,7 +261,6 @@ async def open_services(
         standbys = standbys_of(config, upstreams, wires)
         for standby in standbys.values():
             standby.learned.store = opened.store
-            nursery.start_soon(standby.run)
         aside = Aside(starts_aside)
         stack.push_async_callback(aside.aclose)
         cooldowns = Cooldowns(enabled=config.server.memory)
@@ -278,6 +277,8 @@ async def open_services(
             digest_key=opened.key,
         )
         await nursery.start(services.neighbours.serve, services.reply)
+        for standby in standbys.values():
+            nursery.start_soon(standby.run)
         for writer in services.reports.writers.values():
             nursery.start_soon(writer.run)
         yield services
